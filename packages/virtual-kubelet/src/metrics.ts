@@ -1,0 +1,69 @@
+// The program's own Prometheus metrics, in a registry of their own: two virtual kubelets in one process do not meet.
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
+
+export interface Metrics {
+  readonly registry: Registry;
+  /** Keys on a queue by state: waiting (due), delayed, active. */
+  readonly queueDepth: Gauge<"queue" | "state">;
+  /** Seconds from due to taken. */
+  readonly queueWait: Histogram<"queue">;
+  /** Seconds of work on a key. */
+  readonly queueWork: Histogram<"queue">;
+  readonly queueRetries: Counter<"queue">;
+  /** Requests to the API server by verb, resource and HTTP code ("error" when there was no answer). */
+  readonly apiRequests: Counter<"verb" | "resource" | "code">;
+  readonly apiRequestDuration: Histogram<"verb" | "resource">;
+  /** Watches begun anew, by resource and cause. */
+  readonly watchRestarts: Counter<"resource" | "cause">;
+  readonly eventsDropped: Counter<"cause">;
+  /** Calls of a provider's methods by outcome: "ok" or the error kind. */
+  readonly providerCalls: Counter<"node" | "method" | "outcome">;
+  readonly providerCallDuration: Histogram<"method">;
+  readonly pods: Gauge<"node" | "phase">;
+  /** Seconds from the bind seen in the API (PodScheduled) to the Running status written. */
+  readonly podStart: Histogram<string>;
+  readonly statusWrites: Counter<"outcome">;
+  readonly leaseRenewals: Counter<"outcome">;
+  readonly nodeReady: Gauge<"node">;
+  /** Pods taken over from the backend at start, and orphans removed from it. */
+  readonly podsAdopted: Counter<"node">;
+  readonly orphansRemoved: Counter<"node">;
+}
+
+const seconds = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+
+export function createMetrics(): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  const counter = <L extends string>(name: string, help: string, labelNames: readonly L[]): Counter<L> =>
+    new Counter<L>({ name: `virtual_kubelet_${name}`, help, labelNames, registers });
+  const gauge = <L extends string>(name: string, help: string, labelNames: readonly L[]): Gauge<L> =>
+    new Gauge<L>({ name: `virtual_kubelet_${name}`, help, labelNames, registers });
+  const histogram = <L extends string>(name: string, help: string, labelNames: readonly L[]): Histogram<L> =>
+    new Histogram<L>({ name: `virtual_kubelet_${name}`, help, labelNames, registers, buckets: seconds });
+  return {
+    registry,
+    queueDepth: gauge("queue_depth", "Keys on a work queue by state", ["queue", "state"]),
+    queueWait: histogram("queue_wait_seconds", "Seconds a due key waited for a worker", ["queue"]),
+    queueWork: histogram("queue_work_seconds", "Seconds a worker spent on a key", ["queue"]),
+    queueRetries: counter("queue_retries_total", "Keys put back after a failure", ["queue"]),
+    apiRequests: counter("api_requests_total", "Requests to the API server", ["verb", "resource", "code"]),
+    apiRequestDuration: histogram("api_request_duration_seconds", "Seconds until the API server's answer", [
+      "verb",
+      "resource",
+    ]),
+    watchRestarts: counter("watch_restarts_total", "Watches begun anew", ["resource", "cause"]),
+    eventsDropped: counter("events_dropped_total", "Events not recorded", ["cause"]),
+    providerCalls: counter("provider_calls_total", "Calls of a provider", ["node", "method", "outcome"]),
+    providerCallDuration: histogram("provider_call_duration_seconds", "Seconds of a provider call", ["method"]),
+    pods: gauge("pods", "Pods on the node by phase", ["node", "phase"]),
+    podStart: histogram("pod_start_duration_seconds", "Seconds from bind to the Running status written", []),
+    statusWrites: counter("pod_status_writes_total", "Pod status writes", ["outcome"]),
+    leaseRenewals: counter("lease_renewals_total", "Lease renewals", ["outcome"]),
+    nodeReady: gauge("node_ready", "1 while the node is Ready", ["node"]),
+    podsAdopted: counter("pods_adopted_total", "Running pods taken over at start", ["node"]),
+    orphansRemoved: counter("orphans_removed_total", "Pods removed from the backend because their owner is gone", [
+      "node",
+    ]),
+  };
+}

@@ -1,0 +1,259 @@
+// The provider contract: what a backend brings to run the pods of a virtual node. Types and docs only. All data in it is
+// serialisable (JSON, signals, async iterables), so that a provider can live in another process or language.
+
+import type { Stored } from "./kube/resource.ts";
+import type {
+  ContainerState,
+  Node,
+  NodeAddress,
+  NodeCondition,
+  NodeSystemInfo,
+  Pod,
+  Quantity,
+  Taint,
+  Time,
+} from "./kube/types.gen.ts";
+import type { Logger } from "./log.ts";
+
+/**
+ * Whose a pod on the backend is. A provider writes it on the backend with the pod (tags, labels, metadata) and reports it
+ * back unchanged; the core adopts, removes or leaves a backend pod alone by it. Identity is the `uid`.
+ */
+export interface PodOwner {
+  /** UID of the cluster (of its kube-system namespace, unless configured). */
+  readonly cluster: string;
+  readonly node: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+}
+
+/** What to run. */
+export interface PodRequest {
+  readonly owner: PodOwner;
+  /** The API object as last seen. Shared with the cache: never change it. */
+  readonly pod: Stored<Pod>;
+}
+
+/** Given to every call. */
+export interface CallContext {
+  /** Aborted when the answer is no longer wanted or its time is up: stop working, throw. */
+  readonly signal: AbortSignal;
+  /** Has node, and where there is one pod and uid, on each line. */
+  readonly log: Logger;
+}
+
+/** Facts about one container; the core turns them into a v1.ContainerStatus. */
+export interface ContainerReport {
+  /** Of any container of the spec: init, main or ephemeral. */
+  readonly name: string;
+  /** Exactly one of waiting, running, terminated, as in v1. */
+  readonly state: ContainerState;
+  /** How the run before this one ended. */
+  readonly lastState?: ContainerState | undefined;
+  /** Default 0. */
+  readonly restartCount?: number | undefined;
+  /** Resolved image name; default the one of the spec. */
+  readonly image?: string | undefined;
+  /** Digest reference; default "". */
+  readonly imageID?: string | undefined;
+  /** `type://id`. */
+  readonly containerID?: string | undefined;
+  /** Startup probe passed (or none). Default: running. */
+  readonly started?: boolean | undefined;
+  /** Readiness as far as the backend knows it. Default: running and started. */
+  readonly ready?: boolean | undefined;
+}
+
+/** Facts about one pod on the backend. Never phase or conditions: the core computes them. */
+export interface PodReport {
+  readonly owner: PodOwner;
+  /** May lack containers that the backend does not show yet: they count as waiting. */
+  readonly containers: readonly ContainerReport[];
+  /** First is the primary; at most one of each IP family. */
+  readonly podIPs?: readonly string[] | undefined;
+  /** IPs of what hosts the pod; default the node's InternalIP addresses. */
+  readonly hostIPs?: readonly string[] | undefined;
+  /** When the backend accepted the pod. */
+  readonly startTime?: Time | undefined;
+  /** Network and sandbox exist (PodReadyToStartContainers). Default: an IP is known or a container has run. */
+  readonly sandboxReady?: boolean | undefined;
+  /** False holds the pod's Ready back although its containers are ready (e.g. a load balancer is not). */
+  readonly ready?: boolean | undefined;
+  /** The backend ended the pod as a whole, for good (eviction, spot reclaim): phase Failed with this reason. */
+  readonly failure?: { readonly reason: string; readonly message: string } | undefined;
+  /** The backend wants the pod gone (it was removed there by hand): the core deletes the API object with this grace. */
+  readonly evict?: { readonly gracePeriodSeconds: number } | undefined;
+  /** Annotations to be set on the API object, e.g. the backend's own id; keys should carry the provider's domain. */
+  readonly annotations?: Readonly<Record<string, string>> | undefined;
+}
+
+export type PodUpdate =
+  | { readonly type: "report"; readonly report: PodReport }
+  /** The backend no longer has the pod. Outside a deletion the core asks again before it believes it. */
+  | { readonly type: "gone"; readonly owner: PodOwner };
+
+/** The node as the backend sees it. Absent fields leave what is configured; each value replaces the one before. */
+export interface NodeReport {
+  readonly capacity?: Readonly<Record<string, Quantity>> | undefined;
+  /** Default: capacity. */
+  readonly allocatable?: Readonly<Record<string, Quantity>> | undefined;
+  /** Merged by type; Ready=False here makes the node not ready. Times are the core's. */
+  readonly conditions?: readonly Pick<NodeCondition, "type" | "status" | "reason" | "message">[] | undefined;
+  readonly addresses?: readonly NodeAddress[] | undefined;
+  readonly nodeInfo?: Partial<NodeSystemInfo> | undefined;
+  /** Taints of the provider's own, beside the configured ones. */
+  readonly taints?: readonly Taint[] | undefined;
+  readonly labels?: Readonly<Record<string, string>> | undefined;
+  readonly annotations?: Readonly<Record<string, string>> | undefined;
+}
+
+/** Parts of a pod spec beyond image, command, args, env, ports and resources that a backend can honour. */
+export type PodFeature =
+  | "initContainers"
+  | "sidecarContainers"
+  | "ephemeralContainers"
+  | "probes"
+  | "lifecycleHooks"
+  | "hostNetwork"
+  | "hostPID"
+  | "hostIPC"
+  | "hostPorts"
+  | "hostUsers"
+  | "privileged"
+  | "securityContext"
+  | "tty"
+  | "resourceClaims"
+  | "windows";
+
+/** Names of the volume sources of v1.Volume. */
+export type VolumeKind =
+  | "awsElasticBlockStore"
+  | "azureDisk"
+  | "azureFile"
+  | "cephfs"
+  | "cinder"
+  | "configMap"
+  | "csi"
+  | "downwardAPI"
+  | "emptyDir"
+  | "ephemeral"
+  | "fc"
+  | "flexVolume"
+  | "flocker"
+  | "gcePersistentDisk"
+  | "gitRepo"
+  | "glusterfs"
+  | "hostPath"
+  | "image"
+  | "iscsi"
+  | "nfs"
+  | "persistentVolumeClaim"
+  | "photonPersistentDisk"
+  | "portworxVolume"
+  | "projected"
+  | "quobyte"
+  | "rbd"
+  | "scaleIO"
+  | "secret"
+  | "storageos"
+  | "vsphereVolume";
+
+/** What a backend can do. A pod that needs more is refused before createPod, with the field named. */
+export interface Capabilities {
+  /** Default: all. */
+  readonly features?: readonly PodFeature[] | undefined;
+  /** Default: all. */
+  readonly volumes?: readonly VolumeKind[] | undefined;
+  readonly limits?:
+    | {
+        /** Containers of a pod, init containers included. */
+        readonly containers?: number | undefined;
+        /** Largest request of one pod, by resource name. */
+        readonly requests?: Readonly<Record<string, Quantity>> | undefined;
+      }
+    | undefined;
+  /** For so long after a create the backend may still answer "not found" about the pod. Default 0. */
+  readonly consistencyDelaySeconds?: number | undefined;
+}
+
+/**
+ * A backend of one virtual node. An absent optional method means that the backend lacks the ability: nothing is stubbed.
+ *
+ * Failures are thrown as VirtualKubeletError (foreign errors count as Internal and are retried); see ErrorKind for what
+ * each kind leads to. Calls for one pod never overlap; calls for different pods run side by side.
+ */
+export interface Provider {
+  readonly capabilities?: Capabilities | undefined;
+
+  /**
+   * Starts a pod. Returns when the backend has accepted it, which may be long before it runs. Idempotent by
+   * `owner.uid`: called again after a crash or an error of unknown outcome, it must not make a second one.
+   * Invalid and Unsupported are final (the pod becomes Failed); every other error is retried for ever.
+   */
+  createPod(request: PodRequest, context: CallContext): Promise<void>;
+
+  /**
+   * Applies a changed spec or metadata (image, tolerations, activeDeadlineSeconds, labels, annotations, ephemeral
+   * containers). Absent: changes stay without effect on the backend and the user is told by an event.
+   */
+  updatePod?(request: PodRequest, context: CallContext): Promise<void>;
+
+  /**
+   * Begins to stop a pod, TERM first and KILL after `gracePeriodSeconds` (0: at once), and removes it from the backend.
+   * Returns without waiting for the end; called again with a shorter grace when the user asks for that. Throws NotFound
+   * when there is no such pod. The deletion is over when getPodStatus or watchPods says gone, or every container terminated.
+   */
+  deletePod(owner: PodOwner, options: { readonly gracePeriodSeconds: number }, context: CallContext): Promise<void>;
+
+  /** Facts of one pod; throws NotFound only when the backend positively says that there is none with this UID. */
+  getPodStatus(owner: PodOwner, context: CallContext): Promise<PodReport>;
+
+  /**
+   * All pods of this node that the backend has, finished ones included as long as it keeps them. Complete or an error,
+   * never a part. Other owners' pods may be among them: the core looks at `owner`.
+   */
+  getPods(context: CallContext): Promise<readonly PodReport[]>;
+
+  /**
+   * Pushes every change from now on, latest state per pod is enough. Ends or throws when the connection is lost: the
+   * core lists, then watches again. Absent: the core polls getPods.
+   */
+  watchPods?(context: CallContext): AsyncIterable<PodUpdate>;
+
+  /** Yields the node at once, then at each change. The first value precedes the registration. */
+  watchNode?(context: CallContext): AsyncIterable<NodeReport>;
+
+  /** Resolves while the backend can be reached; throws (or takes longer than the configured time-out) when not. */
+  ping?(context: CallContext): Promise<void>;
+
+  /** Changes the Node once, before its registration. */
+  configureNode?(node: Node, context: CallContext): Promise<Node>;
+
+  /** Frees connections and the like at the end of the program; pods go on. */
+  [Symbol.asyncDispose]?(): Promise<void>;
+}
+
+/** What a provider is made from; one per node. */
+export interface ProviderInit {
+  readonly node: string;
+  /** Value of kubernetes.io/os: "linux" or "windows". */
+  readonly operatingSystem: string;
+  /** UID of the cluster, for PodOwner. */
+  readonly cluster: string;
+  readonly clusterDomain: string;
+  /** VKUBELET_POD_IP: address for the node; may be absent. */
+  readonly internalIP?: string | undefined;
+  readonly daemonEndpointPort: number;
+  /** Path of the file given by --provider-config; the provider reads and checks it. */
+  readonly configPath?: string | undefined;
+  /** `config` of the node's provider in the configuration file; the provider checks it. */
+  readonly config?: unknown;
+  readonly log: Logger;
+}
+
+/**
+ * What a provider module exports, by the name `createProvider`. Throws Invalid with all faults of the configuration in
+ * one message. Connects, but starts nothing that must be stopped other than by the provider's Symbol.asyncDispose.
+ */
+export type CreateProvider = (init: ProviderInit, context: CallContext) => Promise<Provider> | Provider;

@@ -1,0 +1,66 @@
+// Holds the import directions of ARCHITECTURE.md: lower floors never import upper ones, siblings never one another, no cycles.
+import { globSync, readFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+
+const source = join(import.meta.dirname, "../packages/virtual-kubelet/src");
+
+/** Which folders (or root files) each folder may import, itself always included. "." stands for the root files of the floor below. */
+const ground = ["errors", "log", "clock", "metrics"];
+const allowed: Readonly<Record<string, readonly string[]>> = {
+  errors: [],
+  log: [],
+  clock: [],
+  metrics: [],
+  kube: ground,
+  streaming: ground,
+  provider: [...ground, "kube"],
+  status: [...ground, "kube", "provider"],
+  node: [...ground, "kube", "provider", "status"],
+  pod: [...ground, "kube", "provider", "status"],
+  resolve: [...ground, "kube", "provider", "status"],
+  engine: [...ground, "kube", "provider", "status"],
+  server: [...ground, "kube", "provider", "status", "streaming"],
+  providers: [...ground, "kube", "provider", "status"],
+};
+/** Assembly and program: may import all of the above and one another; nothing below imports them. */
+const top = ["index", "main", "virtual-kubelet", "program"];
+/** May import anything; only tests import it. */
+const testing = "testing";
+
+const floorOf = (file: string): string =>
+  (file.split("/")[0] ?? file).replace(/\.(test|gen)?\.?ts$/, "").replace(/\.ts$/, "");
+const faults: string[] = [];
+const edges = new Map<string, string[]>();
+for (const file of globSync("**/*.ts", { cwd: source })) {
+  const text = readFileSync(join(source, file), "utf8");
+  const from = floorOf(file);
+  const isTest = file.endsWith(".test.ts");
+  for (const match of text.matchAll(/(?:from|import)\s*\(?\s*"(\.[^"]+)"/g)) {
+    const target = relative(source, join(source, dirname(file), match[1] ?? ""));
+    const typeOnly = new RegExp(`import type [^;]*from "${(match[1] ?? "").replaceAll(".", "\\.")}"`).test(text);
+    if (!typeOnly) edges.set(file, [...(edges.get(file) ?? []), target]);
+    const to = floorOf(target);
+    if (isTest || from === testing || from === to) continue;
+    if (to === testing) faults.push(`${file}: imports ${target}, which only tests may`);
+    else if (top.includes(from)) continue;
+    else if (top.includes(to)) faults.push(`${file}: imports upwards, ${target}`);
+    else if (!(allowed[from] ?? []).includes(to)) faults.push(`${file}: ${from} may not import ${to} (${target})`);
+  }
+}
+
+const state = new Map<string, "open" | "done">();
+function visit(file: string, path: readonly string[]): void {
+  if (state.get(file) === "done") return;
+  if (state.get(file) === "open") {
+    faults.push(`cycle: ${[...path.slice(path.indexOf(file)), file].join(" -> ")}`);
+    return;
+  }
+  state.set(file, "open");
+  for (const next of edges.get(file) ?? []) visit(next, [...path, file]);
+  state.set(file, "done");
+}
+for (const file of edges.keys()) visit(file, []);
+
+for (const fault of faults) console.error(fault);
+console.log(`${edges.size} files, ${faults.length} faults`);
+process.exitCode = faults.length === 0 ? 0 : 1;
