@@ -45,8 +45,6 @@ export interface ErrorDetails {
   readonly reason?: string | undefined;
 }
 
-const brand: unique symbol = Symbol.for("virtual-kubelet.error");
-
 /** Thrown by everything here; providers may throw it too. Messages hold no secrets. */
 export class VirtualKubeletError extends Error {
   override readonly name = "VirtualKubeletError";
@@ -55,7 +53,8 @@ export class VirtualKubeletError extends Error {
   readonly retryAfterMs: number | undefined;
   readonly httpStatus: number | undefined;
   readonly reason: string | undefined;
-  readonly [brand]: true = true;
+  /** Marks the class across copies of this package. */
+  readonly isVirtualKubeletError = true as const;
 
   constructor(kind: ErrorKind, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
@@ -68,7 +67,7 @@ export class VirtualKubeletError extends Error {
 
   /** Works across copies of this package, e.g. a provider package with its own. */
   static override [Symbol.hasInstance](value: unknown): boolean {
-    return typeof value === "object" && value !== null && brand in value;
+    return typeof value === "object" && value !== null && "isVirtualKubeletError" in value;
   }
 
   /** Any thrown value as one of ours: aborts as Aborted, errno of sockets as Unavailable, the rest as Internal. */
