@@ -5,6 +5,8 @@ export interface Metrics {
   readonly registry: Registry;
   /** Keys on a queue by state: waiting (due), delayed, active. */
   readonly queueDepth: Gauge<"queue" | "state">;
+  /** Called when queueDepth is read: each running queue sets its own values then, and not on each key. */
+  readonly queueDepthSources: Set<() => void>;
   /** Seconds from due to taken. */
   readonly queueWait: Histogram<"queue">;
   /** Seconds of work on a key. */
@@ -41,9 +43,19 @@ export function createMetrics(): Metrics {
     new Gauge<L>({ name: `virtual_kubelet_${name}`, help, labelNames, registers });
   const histogram = <L extends string>(name: string, help: string, labelNames: readonly L[]): Histogram<L> =>
     new Histogram<L>({ name: `virtual_kubelet_${name}`, help, labelNames, registers, buckets: seconds });
+  const queueDepthSources = new Set<() => void>();
   return {
     registry,
-    queueDepth: gauge("queue_depth", "Keys on a work queue by state", ["queue", "state"]),
+    queueDepthSources,
+    queueDepth: new Gauge({
+      name: "virtual_kubelet_queue_depth",
+      help: "Keys on a work queue by state",
+      labelNames: ["queue", "state"],
+      registers,
+      collect() {
+        for (const report of queueDepthSources) report();
+      },
+    }),
     queueWait: histogram("queue_wait_seconds", "Seconds a due key waited for a worker", ["queue"]),
     queueWork: histogram("queue_work_seconds", "Seconds a worker spent on a key", ["queue"]),
     queueRetries: counter("queue_retries_total", "Keys put back after a failure", ["queue"]),
