@@ -1,0 +1,200 @@
+// Facts about one container, and what the API already says of it -> v1.ContainerStatus. Pure.
+import type {
+  Container,
+  ContainerState,
+  ContainerStateTerminated,
+  ContainerStatus,
+  EphemeralContainer,
+  PodSpec,
+  Time,
+  VolumeMountStatus,
+} from "../kube/types.gen.ts";
+import type { ContainerReport } from "../provider.ts";
+import { mayRestartAll, restartDecision } from "./restart-policy.ts";
+import { cappedText, wholeSeconds } from "./text-and-time.ts";
+
+export type ContainerRole = "init" | "sidecar" | "main" | "ephemeral";
+
+export interface ContainerFacts {
+  readonly role: ContainerRole;
+  readonly container: Container | EphemeralContainer;
+  readonly report: ContainerReport | undefined;
+  /** What the API says of it. */
+  readonly current: ContainerStatus | undefined;
+  readonly spec: PodSpec;
+  /** Whole seconds. */
+  readonly now: Time;
+  /**
+   * How to read that the backend shows no such container: it has not been asked ("keep"), it has lost it ("unknown"), or,
+   * for an init container of a pod whose main containers have run, it has cleaned it up after its success ("completed").
+   */
+  readonly absent: "keep" | "unknown" | "completed";
+}
+
+const longestMessage = 4096;
+
+/** The container ended, but nobody saw how. */
+export function unknownEnd(containerID: string | undefined, startedAt: Time | undefined): ContainerState {
+  return {
+    terminated: {
+      exitCode: 137,
+      reason: "ContainerStatusUnknown",
+      message: "The container is gone from the backend; how it ended is not known",
+      ...(startedAt ? { startedAt } : {}),
+      ...(containerID ? { containerID } : {}),
+    },
+  };
+}
+
+/** Has this container run at least once? */
+export function hasRun(status: ContainerStatus): boolean {
+  return Boolean(status.state?.running ?? status.state?.terminated ?? status.lastState?.terminated);
+}
+
+/** The status of one container. A termination that the API knows and that is final never turns back. */
+export function containerStatus(facts: ContainerFacts): ContainerStatus {
+  const { report, current, role, container } = facts;
+  const state = stateOf(facts);
+  const frozen = report !== undefined && state === current?.state;
+  const source = frozen ? undefined : report;
+  const containerID = source?.containerID ?? (report && !frozen ? undefined : current?.containerID);
+  const restarts = Math.max(report?.restartCount ?? 0, current?.restartCount ?? 0);
+  const running = Boolean(state.running);
+  const started = running && (source?.started ?? (source ? true : (current?.started ?? false)));
+  const ready = started && (source?.ready ?? (source ? true : (current?.ready ?? false)));
+  const { requests } = container.resources ?? {};
+  const mounts = mountStatuses(container);
+  return {
+    name: container.name,
+    image:
+      report?.image ?? (report === undefined && current && hasRun(current) ? current.image : (container.image ?? "")),
+    imageID: report?.imageID ?? (report === undefined ? (current?.imageID ?? "") : ""),
+    ...(containerID ? { containerID } : {}),
+    state,
+    lastState: lastStateOf(facts, state),
+    ready: role === "ephemeral" ? false : role === "init" ? state.terminated?.exitCode === 0 : ready,
+    restartCount: role === "ephemeral" ? 0 : restarts,
+    ...(role === "ephemeral" ? {} : { started }),
+    ...(requests && Object.keys(requests).length > 0 ? { allocatedResources: requests } : {}),
+    ...(role === "ephemeral" ? {} : { resources: container.resources ?? {} }),
+    ...(mounts.length > 0 ? { volumeMounts: mounts } : {}),
+  };
+}
+
+/** The same container, now that nothing of the pod can run any more. `everStarted`: it is known to have been started. */
+export function settled(status: ContainerStatus, everStarted: boolean): ContainerStatus {
+  if (status.state?.terminated) return status;
+  const previous = status.lastState?.terminated;
+  if (status.state?.waiting && previous) {
+    return { ...status, state: { terminated: previous }, lastState: {}, ...stopped(status) };
+  }
+  if (!status.state?.running && !everStarted) return status;
+  return { ...status, state: unknownEnd(status.containerID, status.state?.running?.startedAt), ...stopped(status) };
+}
+
+function stopped(status: ContainerStatus): Pick<ContainerStatus, "ready" | "started"> {
+  return status.started === undefined ? { ready: false } : { ready: false, started: false };
+}
+
+function stateOf(facts: ContainerFacts): ContainerState {
+  const { report, current } = facts;
+  const known = current?.state;
+  if (report === undefined) return absentState(facts);
+  const state = report.state;
+  if (!state.terminated && known?.terminated && !mayLeaveTerminated(facts, known.terminated.exitCode)) return known;
+  if (state.terminated) return { terminated: terminatedState(state.terminated, facts) };
+  if (state.running) {
+    const sameRun = (report.restartCount ?? 0) <= (current?.restartCount ?? 0);
+    const before = sameRun ? known?.running?.startedAt : undefined;
+    return { running: { startedAt: wholeSeconds(state.running.startedAt) ?? before ?? facts.now } };
+  }
+  const { reason, message } = state.waiting ?? {};
+  return {
+    waiting: {
+      reason: reason || waitingReason(facts),
+      ...(message ? { message: cappedText(message, longestMessage) } : {}),
+    },
+  };
+}
+
+function absentState(facts: ContainerFacts): ContainerState {
+  const { current } = facts;
+  const known = current?.state;
+  if (known?.terminated) return known;
+  if (facts.absent === "completed") return { terminated: completed(facts) };
+  if (known?.running)
+    return facts.absent === "keep" ? known : unknownEnd(current?.containerID, known.running.startedAt);
+  if (known?.waiting) return known;
+  return { waiting: { reason: waitingReason(facts) } };
+}
+
+function completed({ current, now }: ContainerFacts): ContainerStateTerminated {
+  const startedAt = current?.state?.running?.startedAt;
+  return {
+    exitCode: 0,
+    reason: "Completed",
+    message: "The backend no longer shows the container; main containers have run, so it had succeeded",
+    finishedAt: now,
+    ...(startedAt ? { startedAt } : {}),
+    ...(current?.containerID ? { containerID: current.containerID } : {}),
+  };
+}
+
+function waitingReason({ spec }: ContainerFacts): string {
+  return (spec.initContainers?.length ?? 0) > 0 ? "PodInitializing" : "ContainerCreating";
+}
+
+function mayLeaveTerminated({ role, container, spec }: ContainerFacts, exitCode: number): boolean {
+  if (role === "ephemeral") return false;
+  return mayRestartAll(spec) || restartDecision(container, spec, exitCode) !== "no";
+}
+
+function terminatedState(end: ContainerStateTerminated, facts: ContainerFacts): ContainerStateTerminated {
+  const { report, current, now } = facts;
+  const sameRun = (report?.restartCount ?? 0) <= (current?.restartCount ?? 0);
+  const known = sameRun ? current?.state : undefined;
+  const startedAt = wholeSeconds(end.startedAt) ?? known?.terminated?.startedAt ?? known?.running?.startedAt;
+  const containerID = end.containerID || report?.containerID || (sameRun ? current?.containerID : undefined);
+  return {
+    exitCode: end.exitCode,
+    reason: end.reason || (end.exitCode === 0 ? "Completed" : "Error"),
+    finishedAt: wholeSeconds(end.finishedAt) ?? known?.terminated?.finishedAt ?? now,
+    ...(startedAt ? { startedAt } : {}),
+    ...(end.signal ? { signal: end.signal } : {}),
+    ...(end.message ? { message: cappedText(end.message, longestMessage) } : {}),
+    ...(containerID ? { containerID } : {}),
+  };
+}
+
+function lastStateOf(facts: ContainerFacts, state: ContainerState): ContainerState {
+  const { report, current } = facts;
+  if (facts.role === "ephemeral") return {};
+  const known = current?.lastState?.terminated ? { terminated: current.lastState.terminated } : {};
+  if (state === current?.state) return known;
+  const reported = report?.lastState?.terminated;
+  if (reported) return { terminated: lastTerminated(reported, current) };
+  // The end of the run before, which the backend has forgotten.
+  return current?.state?.terminated && !state.terminated ? { terminated: current.state.terminated } : known;
+}
+
+function lastTerminated(end: ContainerStateTerminated, current: ContainerStatus | undefined): ContainerStateTerminated {
+  const startedAt = wholeSeconds(end.startedAt);
+  const finishedAt = wholeSeconds(end.finishedAt) ?? current?.lastState?.terminated?.finishedAt;
+  return {
+    exitCode: end.exitCode,
+    reason: end.reason || (end.exitCode === 0 ? "Completed" : "Error"),
+    ...(startedAt ? { startedAt } : {}),
+    ...(finishedAt ? { finishedAt } : {}),
+    ...(end.signal ? { signal: end.signal } : {}),
+    ...(end.message ? { message: cappedText(end.message, longestMessage) } : {}),
+    ...(end.containerID ? { containerID: end.containerID } : {}),
+  };
+}
+
+function mountStatuses(container: Container | EphemeralContainer): readonly VolumeMountStatus[] {
+  return (container.volumeMounts ?? []).map((mount) => ({
+    name: mount.name,
+    mountPath: mount.mountPath,
+    ...(mount.readOnly ? { readOnly: true, recursiveReadOnly: "Disabled" } : {}),
+  }));
+}

@@ -1,0 +1,94 @@
+// The phase of a pod from the states of its containers, by the kubelet's rules. Pure.
+import type { Container, ContainerStateTerminated, ContainerStatus, PodSpec } from "../kube/types.gen.ts";
+import { isSidecar, restartDecision } from "./restart-policy.ts";
+
+export type PodPhase = "Pending" | "Running" | "Succeeded" | "Failed";
+
+export function isTerminalPhase(phase: string | undefined): phase is "Succeeded" | "Failed" {
+  return phase === "Succeeded" || phase === "Failed";
+}
+
+/** @param over nothing will be restarted any more, whatever the policies say: the pod is being deleted or is gone. */
+export function podPhase(
+  spec: PodSpec,
+  initStatuses: readonly ContainerStatus[],
+  mainStatuses: readonly ContainerStatus[],
+  over: boolean,
+): PodPhase {
+  const inits = initPhase(spec, initStatuses, mainStatuses);
+  if (inits.failed) return "Failed";
+  let waiting = inits.waiting;
+  let running = inits.running;
+  let stopped = 0;
+  let succeeded = 0;
+  let restarting = 0;
+  for (const container of spec.containers) {
+    const status = statusOf(mainStatuses, container);
+    if (status?.state?.running) {
+      running = true;
+      continue;
+    }
+    const end = endOf(status);
+    if (end === undefined) waiting = true;
+    else {
+      stopped++;
+      if (end.exitCode === 0) succeeded++;
+      if (restarts(container, spec, end)) restarting++;
+    }
+  }
+  if (inits.pending || waiting) return "Pending";
+  if (running) return "Running";
+  if (stopped === 0) return "Pending";
+  if (!over && restarting > 0) return "Running";
+  return stopped === succeeded ? "Succeeded" : "Failed";
+}
+
+interface InitPhase {
+  readonly failed: boolean;
+  readonly pending: boolean;
+  readonly waiting: boolean;
+  readonly running: boolean;
+}
+
+function initPhase(
+  spec: PodSpec,
+  initStatuses: readonly ContainerStatus[],
+  mainStatuses: readonly ContainerStatus[],
+): InitPhase {
+  let failed = false;
+  let pending = false;
+  let sidecarPending = false;
+  let waiting = false;
+  let running = false;
+  for (const container of spec.initContainers ?? []) {
+    const status = statusOf(initStatuses, container);
+    const end = endOf(status);
+    if (!isSidecar(container)) {
+      if (end === undefined) pending = true;
+      else if (end.exitCode !== 0 && !restarts(container, spec, end)) failed = true;
+    } else if (status?.state?.running) {
+      running = true;
+      if (!status.started) sidecarPending = true;
+    } else if (end === undefined) {
+      sidecarPending = true;
+      waiting = true;
+    }
+  }
+  // Once a main container has run, a sidecar that starts again does not take the pod back to Pending.
+  if (sidecarPending && !mainStatuses.some((status) => status.state?.running ?? endOf(status))) pending = true;
+  return { failed, pending, waiting, running };
+}
+
+function statusOf(statuses: readonly ContainerStatus[], container: Container): ContainerStatus | undefined {
+  return statuses.find((status) => status.name === container.name);
+}
+
+/** How the container ended, if it neither runs nor still has its first run before it. */
+function endOf(status: ContainerStatus | undefined): ContainerStateTerminated | undefined {
+  if (status === undefined || status.state?.running) return undefined;
+  return status.state?.terminated ?? status.lastState?.terminated ?? undefined;
+}
+
+function restarts(container: Container, spec: PodSpec, end: ContainerStateTerminated): boolean {
+  return end.reason === "RestartingAllContainers" || restartDecision(container, spec, end.exitCode) !== "no";
+}

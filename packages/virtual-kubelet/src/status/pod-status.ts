@@ -1,0 +1,280 @@
+// The one function that makes a v1.PodStatus: from what is known of a pod's containers on the backend and what the API
+// already says. Pure, so that the same facts always lead to the same status, and repeating it changes nothing.
+import { isIP } from "node:net";
+import type { Stored } from "../kube/resource.ts";
+import type { ContainerStatus, Pod, PodSpec, PodStatus, Time } from "../kube/types.gen.ts";
+import type { PodReport } from "../provider.ts";
+import { podConditions } from "./conditions.ts";
+import { type ContainerRole, containerStatus, hasRun, settled } from "./container-status.ts";
+import { isTerminalPhase, type PodPhase, podPhase } from "./phase.ts";
+import { isSidecar } from "./restart-policy.ts";
+import { cappedText, wholeSeconds } from "./text-and-time.ts";
+
+/** How things stand between the API's pod and the backend. */
+export type PodSituation =
+  /** Not on the backend yet, or the backend was not asked since the start: what the API says of containers stays. */
+  | { readonly type: "accepted" }
+  /** The backend did not take it; it is tried again. */
+  | { readonly type: "providerFailed"; readonly message: string }
+  | { readonly type: "reported"; readonly report: PodReport }
+  /** It will never run here: admission of the node, or an error of the provider that is final. */
+  | { readonly type: "refused"; readonly reason: string; readonly message: string }
+  /** The backend has positively lost it, without being asked to. */
+  | { readonly type: "lost"; readonly report: PodReport | undefined }
+  /** The backend was asked to remove it and says that it is gone. `report` is the last one before. */
+  | { readonly type: "ended"; readonly report: PodReport | undefined };
+
+export interface StatusInput {
+  readonly pod: Stored<Pod>;
+  readonly situation: PodSituation;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  /** InternalIP addresses of the node, primary first. */
+  readonly nodeIPs: readonly string[];
+  /** When this kubelet first saw the pod; taken when the API has no startTime yet. Default: the report's, then now. */
+  readonly startTime?: Time | undefined;
+  /**
+   * activeDeadlineSeconds have passed: phase Failed, reason DeadlineExceeded, as soon as every container is seen
+   * terminated or the situation is `ended` (also the one to use for a pod that never got onto the backend).
+   */
+  readonly deadlineExceeded?: boolean | undefined;
+}
+
+interface Containers {
+  readonly init: readonly ContainerStatus[];
+  readonly main: readonly ContainerStatus[];
+  readonly ephemeral: readonly ContainerStatus[];
+  /** The backend says that one of them runs, whatever the API's final states say. */
+  readonly running: boolean;
+}
+
+interface Outcome {
+  readonly phase: PodPhase;
+  readonly reason?: string | undefined;
+  readonly message?: string | undefined;
+}
+
+const longestMessage = 4096;
+const deadlineMessage = "Pod was active on the node longer than the specified deadline";
+
+export function podStatus(input: StatusInput): PodStatus {
+  const { pod, situation } = input;
+  const now = wholeSeconds(input.now) ?? "";
+  const current = pod.status ?? {};
+  const spec: PodSpec = pod.spec ?? { containers: [] };
+  const report = "report" in situation ? situation.report : undefined;
+  const containers = settledContainers(pod, spec, situation, containersOf(pod, spec, situation, now));
+  const outcome = outcomeOf(input, spec, containers);
+  const terminal = isTerminalPhase(outcome.phase);
+
+  const hosts = distinctIPs(report?.hostIPs ?? input.nodeIPs);
+  const podIPs = podIPsOf(spec, report, current, hosts);
+  const everRan = containers.main.some(hasRun) || containers.init.some(hasRun);
+  const sandboxReady = !terminal && (report?.sandboxReady ?? (report !== undefined && (podIPs.length > 0 || everRan)));
+  const wasReady = current.conditions?.some((one) => one.type === "PodReadyToStartContainers" && one.status === "True");
+  const conditions = podConditions({
+    pod,
+    phase: outcome.phase,
+    initStatuses: containers.init,
+    mainStatuses: containers.main,
+    // Before the first report of this process the API's word stands.
+    sandboxReady: sandboxReady || (!terminal && report === undefined && wasReady === true),
+    backendReady: report?.ready !== false,
+    now,
+  });
+  const refused = situation.type === "refused";
+  const generation = Math.max(pod.metadata.generation ?? 0, current.observedGeneration ?? 0);
+  return {
+    phase: outcome.phase,
+    ...(outcome.reason ? { reason: outcome.reason } : {}),
+    ...(outcome.message ? { message: cappedText(outcome.message, longestMessage) } : {}),
+    ...(generation > 0 ? { observedGeneration: generation } : {}),
+    startTime: current.startTime ?? wholeSeconds(input.startTime) ?? wholeSeconds(report?.startTime) ?? now,
+    ...(current.qosClass ? { qosClass: current.qosClass } : {}),
+    ...(hosts[0] === undefined ? {} : { hostIP: hosts[0], hostIPs: hosts.map((ip) => ({ ip })) }),
+    ...(podIPs[0] === undefined ? {} : { podIP: podIPs[0], podIPs: podIPs.map((ip) => ({ ip })) }),
+    conditions: refused ? conditions.filter((one) => saidOfRefused(one.type, current)) : conditions,
+    ...listed("initContainerStatuses", containers.init),
+    ...listed("containerStatuses", containers.main),
+    ...listed("ephemeralContainerStatuses", containers.ephemeral),
+  };
+}
+
+/** Succeeded or Failed: such a pod never runs again. */
+export function isTerminal(status: PodStatus | undefined): boolean {
+  return isTerminalPhase(status?.phase);
+}
+
+/** Nothing of the report may still run, and nothing will start again: by the policies, or because the pod is being deleted. */
+export function allTerminated(pod: Pod, report: PodReport): boolean {
+  const spec: PodSpec = pod.spec ?? { containers: [] };
+  return isOver(pod, spec, report, containersOf(pod, spec, { type: "reported", report }, ""));
+}
+
+function isOver(pod: Pod, spec: PodSpec, report: PodReport, containers: Containers): boolean {
+  if (containers.running) return false;
+  return (
+    report.failure !== undefined ||
+    isTerminalPhase(podPhase(spec, containers.init, containers.main, stops(pod, containers)))
+  );
+}
+
+/** A pod in deletion is over as soon as its main containers are; one that waits may still be started by the backend. */
+function stops(pod: Pod, containers: Containers): boolean {
+  return Boolean(pod.metadata?.deletionTimestamp) && allStopped(containers);
+}
+
+function allStopped(containers: Containers): boolean {
+  return containers.main.length > 0 && containers.main.every((status) => status.state?.terminated);
+}
+
+function containersOf(pod: Pod, spec: PodSpec, situation: PodSituation, now: Time): Containers {
+  const current = pod.status ?? {};
+  const report = "report" in situation ? situation.report : undefined;
+  const reports = new Map(report?.containers.map((one) => [one.name, one]));
+  const asked = report !== undefined;
+  const mainRan = report?.containers.some(
+    (one) =>
+      (one.state.running ?? one.state.terminated ?? one.lastState?.terminated) &&
+      spec.containers.some((container) => container.name === one.name),
+  );
+  const make = (
+    list: readonly ContainerStatus[] | undefined,
+    role: ContainerRole,
+    container: PodSpec["containers"][number] | NonNullable<PodSpec["ephemeralContainers"]>[number],
+  ): ContainerStatus =>
+    containerStatus({
+      role,
+      container,
+      report: reports.get(container.name),
+      current: list?.find((status) => status.name === container.name),
+      spec,
+      now,
+      absent: !asked ? "keep" : role === "init" && mainRan === true ? "completed" : "unknown",
+    });
+  return {
+    init: (spec.initContainers ?? []).map((container) =>
+      make(current.initContainerStatuses, isSidecar(container) ? "sidecar" : "init", container),
+    ),
+    main: spec.containers.map((container) => make(current.containerStatuses, "main", container)).sort(byName),
+    ephemeral: (spec.ephemeralContainers ?? [])
+      .map((container) => make(current.ephemeralContainerStatuses, "ephemeral", container))
+      .sort(byName),
+    running: report?.containers.some((one) => one.state.running) ?? false,
+  };
+}
+
+function byName(a: ContainerStatus, b: ContainerStatus): number {
+  return a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
+}
+
+/** Where nothing can run any more, no container is left running or waiting that had run. */
+function settledContainers(pod: Pod, spec: PodSpec, situation: PodSituation, containers: Containers): Containers {
+  const { type } = situation;
+  if (type === "refused" && !pod.status?.containerStatuses?.length) {
+    return { init: [], main: [], ephemeral: [], running: false };
+  }
+  const failed = type === "reported" && situation.report.failure !== undefined && !containers.running;
+  if (type !== "lost" && type !== "ended" && type !== "refused" && !failed) return containers;
+  // After a deletion, all that the pod had got to counts as ended; whether it ran is no longer to be found out.
+  const lastStarted = type === "ended" ? containers.init.findLastIndex(hasRun) : -1;
+  const initialized =
+    type === "ended" &&
+    (!spec.initContainers?.length ||
+      containers.main.some(hasRun) ||
+      containers.init.every((status) => status.ready || status.started === true));
+  return {
+    init: containers.init.map((status, index) => settled(status, index <= lastStarted)),
+    main: containers.main.map((status) => settled(status, initialized)),
+    ephemeral: containers.ephemeral.map((status) => settled(status, false)),
+    running: false,
+  };
+}
+
+function outcomeOf(input: StatusInput, spec: PodSpec, containers: Containers): Outcome {
+  const { pod, situation } = input;
+  const current = pod.status ?? {};
+  if (isTerminalPhase(current.phase)) return { phase: current.phase, reason: current.reason, message: current.message };
+  const expired: Outcome = { phase: "Failed", reason: "DeadlineExceeded", message: deadlineMessage };
+  switch (situation.type) {
+    case "refused":
+      return { phase: "Failed", reason: situation.reason, message: situation.message };
+    case "accepted":
+      return { phase: ongoing(spec, containers) };
+    case "providerFailed":
+      return { phase: ongoing(spec, containers), reason: "ProviderFailed", message: situation.message };
+    case "reported": {
+      const { failure } = situation.report;
+      if (containers.running) return { phase: ongoing(spec, containers) };
+      if (failure !== undefined) return { phase: "Failed", ...failure };
+      if (input.deadlineExceeded && allStopped(containers)) return expired;
+      return { phase: podPhase(spec, containers.init, containers.main, stops(pod, containers)) };
+    }
+    case "lost": {
+      const failure = situation.report?.failure;
+      if (failure !== undefined) return { phase: "Failed", ...failure };
+      const phase = lastPhase(input, spec);
+      if (phase !== undefined) return { phase };
+      return { phase: "Failed", reason: "ProviderLostPod", message: "The backend no longer has the pod" };
+    }
+    case "ended": {
+      const failure = situation.report?.failure;
+      if (failure !== undefined) return { phase: "Failed", ...failure };
+      if (input.deadlineExceeded) return expired;
+      const phase = podPhase(spec, containers.init, containers.main, true);
+      return { phase: phase === "Succeeded" ? phase : "Failed" };
+    }
+  }
+}
+
+/** The final phase that a lost pod had reached before, by its last report. */
+function lastPhase({ pod, situation }: StatusInput, spec: PodSpec): PodPhase | undefined {
+  const containers = containersOf(pod, spec, situation, "");
+  const phase = containers.running
+    ? undefined
+    : podPhase(spec, containers.init, containers.main, stops(pod, containers));
+  return isTerminalPhase(phase) ? phase : undefined;
+}
+
+/** The phase by the rules, held back from a final one: a container may still run. */
+function ongoing(spec: PodSpec, containers: Containers): PodPhase {
+  const phase = podPhase(spec, containers.init, containers.main, false);
+  if (!isTerminalPhase(phase)) return phase;
+  return containers.main.some(hasRun) ? "Running" : "Pending";
+}
+
+/** Of a refused pod nothing is told that its containers would have to have begun for. */
+function saidOfRefused(type: string, current: PodStatus): boolean {
+  if (type !== "Initialized" && type !== "PodReadyToStartContainers") return true;
+  return current.conditions?.some((one) => one.type === type) ?? false;
+}
+
+function podIPsOf(
+  spec: PodSpec,
+  report: PodReport | undefined,
+  current: PodStatus,
+  hosts: readonly string[],
+): readonly string[] {
+  if (report?.podIPs !== undefined && report.podIPs.length > 0) return distinctIPs(report.podIPs);
+  if (spec.hostNetwork === true) return hosts;
+  // A backend may drop the address with the last container; the pod's history keeps it, as long as it is the same pod.
+  return current.podIPs?.map(({ ip }) => ip) ?? [];
+}
+
+/** The first of each family: the API takes no more, and nothing else. */
+function distinctIPs(ips: readonly string[]): readonly string[] {
+  const families = new Set<number>([0]);
+  return ips.filter((ip) => {
+    const family = isIP(ip);
+    return families.has(family) ? false : families.add(family);
+  });
+}
+
+function listed<Key extends string>(
+  key: Key,
+  statuses: readonly ContainerStatus[],
+): Partial<Record<Key, readonly ContainerStatus[]>> {
+  const out: Partial<Record<Key, readonly ContainerStatus[]>> = {};
+  if (statuses.length > 0) out[key] = statuses;
+  return out;
+}
