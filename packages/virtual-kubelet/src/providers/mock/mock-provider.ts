@@ -1,0 +1,155 @@
+// The mock provider: a backend that simulates pods instead of running them, for trials, load tests and tests of the core.
+import { type Clock, systemClock } from "../../clock.ts";
+import { isErrorKind, VirtualKubeletError } from "../../errors.ts";
+import type { Node } from "../../kube/types.gen.ts";
+import type { CallContext, Capabilities, CreateProvider, NodeReport, Provider, ProviderInit } from "../../provider.ts";
+import { AddressPool } from "./addresses.ts";
+import { MockBackend } from "./backend.ts";
+import { type MockConfig, readMockConfig } from "./config.ts";
+import { type BackendAction, type BackendConnection, localConnection } from "./connection.ts";
+import { Faults } from "./faults.ts";
+
+export interface MockProviderOptions {
+  /** Default: the one that the configuration asks for. */
+  readonly connection?: BackendConnection | undefined;
+  readonly clock?: Clock | undefined;
+  /** Decides about faults with a probability and about latency. Default Math.random. */
+  readonly random?: (() => number) | undefined;
+}
+
+/** What tests within the process do to the backend while it works. */
+export interface MockControl {
+  readonly faults: Faults;
+  /** Does something to a pod behind the provider's back. Not subject to faults. */
+  act(action: BackendAction): Promise<void>;
+  /** What watchNode yields from now on; fields replace those of the report before. */
+  reportNode(change: NodeReport): void;
+}
+
+export interface MockProvider extends Provider {
+  readonly control: MockControl;
+}
+
+/** Pods of all nodes in this process have different addresses. */
+const pools = new Map<string, AddressPool>();
+
+export const createProvider: CreateProvider = async (init) => await createMockProvider(init);
+
+/** As `createProvider`, with what tests put in place of the real, and with the control. */
+export async function createMockProvider(
+  init: Pick<ProviderInit, "node" | "internalIP" | "configPath" | "config">,
+  options: MockProviderOptions = {},
+): Promise<MockProvider> {
+  const config = await readMockConfig(init.node, { path: init.configPath, object: init.config });
+  const clock = options.clock ?? systemClock;
+  const connection = options.connection ?? localConnection(ownBackend(config, clock), true);
+  const faults = new Faults(config.faults, clock, options.random ?? Math.random);
+  return mockProvider(init, config, connection, faults);
+}
+
+function ownBackend(config: MockConfig, clock: Clock): MockBackend {
+  const addresses = config.addresses.map((range) => {
+    const pool = pools.get(range) ?? new AddressPool(range);
+    pools.set(range, pool);
+    return pool;
+  });
+  const { behaviour, seed, consistencyDelayMs } = config;
+  return new MockBackend({ addresses, behaviour, seed, consistencyDelayMs, clock });
+}
+
+function mockProvider(
+  init: Pick<ProviderInit, "node" | "internalIP">,
+  config: MockConfig,
+  connection: BackendConnection,
+  faults: Faults,
+): MockProvider {
+  const hostIPs = init.internalIP === undefined ? undefined : [init.internalIP];
+  const capacity = { cpu: config.cpu, memory: config.memory, pods: config.pods, ...config.others };
+  let nodeReport: NodeReport = { capacity };
+  const nodeWatchers = new Set<() => void>();
+  const lifetime = new AbortController();
+  const capabilities: Capabilities = { consistencyDelaySeconds: config.consistencyDelayMs / 1000 };
+
+  async function* watchNode({ signal }: CallContext): AsyncGenerator<NodeReport> {
+    let wake: (() => void) | undefined;
+    const onWake = (): void => wake?.();
+    nodeWatchers.add(onWake);
+    signal.addEventListener("abort", onWake);
+    try {
+      for (let shown: NodeReport | undefined; !signal.aborted; ) {
+        if (shown === nodeReport) {
+          await new Promise<void>((resolve) => {
+            wake = resolve;
+          });
+          continue;
+        }
+        shown = nodeReport;
+        yield shown;
+      }
+    } finally {
+      nodeWatchers.delete(onWake);
+      signal.removeEventListener("abort", onWake);
+    }
+  }
+
+  return {
+    capabilities,
+    createPod: (request, { signal, log }) =>
+      faults.around("createPod", signal, async () => {
+        const outcome = await connection.create(request, hostIPs, signal);
+        const { namespace, name, uid } = request.owner;
+        log.debug({ namespace, pod: name, uid, outcome }, "mock pod created");
+      }),
+    updatePod: (request, { signal }) => faults.around("updatePod", signal, () => connection.update(request, signal)),
+    deletePod: (owner, { gracePeriodSeconds }, { signal }) =>
+      faults.around("deletePod", signal, () => connection.delete(owner.uid, gracePeriodSeconds, signal)),
+    getPodStatus: (owner, { signal }) => faults.around("getPodStatus", signal, () => connection.get(owner.uid, signal)),
+    getPods: ({ signal }) => faults.around("getPods", signal, () => connection.list(init.node, signal)),
+    watchPods: ({ signal }) => {
+      // At once, not with the first value asked for: what happens between the two must not be missed.
+      const stop = faults.watchSignal(signal);
+      const updates = connection.watch(init.node, stop.signal);
+      return (async function* () {
+        try {
+          await faults.around("watchPods", stop.signal, async () => {});
+          yield* updates;
+        } catch (error) {
+          if (!isErrorKind(error, "Aborted")) throw error;
+        } finally {
+          stop.end();
+        }
+        if (!signal.aborted) throw new VirtualKubeletError("Unavailable", "the watch was cut");
+      })();
+    },
+    watchNode,
+    ping: ({ signal }) => faults.around("ping", signal, () => connection.ping(signal)),
+    configureNode: async (node) => configured(node, config),
+    control: {
+      faults,
+      act: (action) => connection.act(action, lifetime.signal),
+      reportNode(change) {
+        nodeReport = { ...nodeReport, ...change };
+        for (const wake of nodeWatchers) wake();
+      },
+    },
+    async [Symbol.asyncDispose]() {
+      lifetime.abort();
+      faults.releaseHangs();
+      await connection.close();
+    },
+  };
+}
+
+/** As the Go implementation's mock: no cloud load balancer sends traffic to such a node. */
+function configured(node: Node, config: MockConfig): Node {
+  const labels = {
+    ...node.metadata?.labels,
+    "alpha.service-controller.kubernetes.io/exclude-balancer": "true",
+    "node.kubernetes.io/exclude-from-external-load-balancers": "true",
+  };
+  return {
+    ...node,
+    metadata: { ...node.metadata, labels },
+    ...(config.providerID === undefined ? {} : { spec: { ...node.spec, providerID: config.providerID } }),
+  };
+}
