@@ -140,6 +140,9 @@ export function controllerManagerArgs(files: ClusterFiles, kubeconfig: string): 
     "--secure-port=0",
     "--controllers=*,bootstrapsigner,tokencleaner",
     "--use-service-account-credentials=true",
+    // Its own limit of 20 a second would spend most of the start on reading its controllers' tokens.
+    "--kube-api-qps=200",
+    "--kube-api-burst=400",
     `--service-account-private-key-file=${files.path("service-accounts.key")}`,
     `--root-ca-file=${files.caFile}`,
     `--client-ca-file=${files.caFile}`,
