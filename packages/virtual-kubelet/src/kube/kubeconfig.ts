@@ -1,0 +1,324 @@
+// kubeconfig files: reading, merging as kubectl does, checking all of a file at once, and boiling a context down to a
+// ClusterConfig.
+import { readFile } from "node:fs/promises";
+import { homedir } from "node:os";
+import { delimiter, dirname, isAbsolute, join, resolve } from "node:path";
+import * as v from "valibot";
+import { LineCounter, parseDocument } from "yaml";
+import { VirtualKubeletError } from "../errors.ts";
+import type { ClusterConfig, ExecConfig, Impersonation, Material, UserConfig } from "./cluster-config.ts";
+
+const text = v.optional(v.nullable(v.string()));
+const flag = v.optional(v.nullable(v.boolean()));
+const list = <S extends v.GenericSchema>(item: S) => v.optional(v.nullable(v.array(item)));
+const execVersions = ["client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1"] as const;
+
+const clusterSchema = v.object({
+  server: v.pipe(v.string(), v.minLength(1, "must be set")),
+  "certificate-authority": text,
+  "certificate-authority-data": text,
+  "insecure-skip-tls-verify": flag,
+  "tls-server-name": text,
+  "proxy-url": text,
+  extensions: list(v.object({ name: v.string(), extension: v.unknown() })),
+});
+
+const userSchema = v.object({
+  "client-certificate": text,
+  "client-certificate-data": text,
+  "client-key": text,
+  "client-key-data": text,
+  token: text,
+  tokenFile: text,
+  username: text,
+  password: text,
+  as: text,
+  "as-uid": text,
+  "as-groups": list(v.string()),
+  "as-user-extra": v.optional(v.nullable(v.record(v.string(), v.array(v.string())))),
+  "auth-provider": v.optional(v.unknown()),
+  exec: v.optional(
+    v.nullable(
+      v.object({
+        apiVersion: v.picklist(execVersions, `must be one of ${execVersions.join(", ")}`),
+        command: v.pipe(v.string(), v.minLength(1, "must be set")),
+        args: list(v.string()),
+        env: list(v.object({ name: v.string(), value: v.string() })),
+        installHint: text,
+        provideClusterInfo: flag,
+        interactiveMode: v.optional(v.nullable(v.picklist(["Never", "IfAvailable", "Always"]))),
+      }),
+    ),
+  ),
+});
+
+const contextSchema = v.object({ cluster: v.string(), user: text, namespace: text });
+
+const fileSchema = v.object({
+  kind: v.optional(v.literal("Config", "must be Config")),
+  apiVersion: v.optional(v.literal("v1", "must be v1")),
+  "current-context": text,
+  clusters: list(v.object({ name: v.string(), cluster: clusterSchema })),
+  contexts: list(v.object({ name: v.string(), context: contextSchema })),
+  users: list(v.object({ name: v.string(), user: v.optional(v.nullable(userSchema)) })),
+});
+
+type Cluster = v.InferOutput<typeof clusterSchema>;
+type User = v.InferOutput<typeof userSchema>;
+type Context = v.InferOutput<typeof contextSchema>;
+
+/** A value of a file, with what relative paths in it are relative to. */
+interface Entry<E> {
+  readonly value: E;
+  readonly file: string;
+  /** For messages: `users[2].user`. */
+  readonly path: string;
+}
+
+/** All files taken together; of entries with the same name the first counts, whole. */
+export interface Kubeconfig {
+  readonly files: readonly string[];
+  readonly currentContext: string | undefined;
+  readonly clusters: ReadonlyMap<string, Entry<Cluster>>;
+  readonly contexts: ReadonlyMap<string, Entry<Context>>;
+  readonly users: ReadonlyMap<string, Entry<User>>;
+}
+
+/** Set and not empty: an empty string counts as absent throughout. */
+function given<V>(value: V | null | undefined): V | undefined {
+  return value === null || value === "" ? undefined : value;
+}
+
+function invalid(file: string, faults: readonly string[], field?: string): VirtualKubeletError {
+  return new VirtualKubeletError("Invalid", `kubeconfig ${file}: ${faults.join("; ")}`, { field });
+}
+
+/** `users[1].user.exec.command` */
+function fieldPath(issue: v.BaseIssue<unknown>): string {
+  let path = "";
+  for (const { key } of issue.path ?? [])
+    path += typeof key === "number" ? `[${key}]` : `${path === "" ? "" : "."}${String(key)}`;
+  return path;
+}
+
+/** What a schema cannot say of a user. */
+function userFaults(user: User, path: string): string[] {
+  const faults: string[] = [];
+  const has = (key: keyof User): boolean => given(user[key]) !== undefined;
+  if (user["auth-provider"] !== undefined && user["auth-provider"] !== null)
+    faults.push(`${path}.auth-provider: was removed from Kubernetes; use a credential plugin (exec) instead`);
+  const certificate = has("client-certificate") || has("client-certificate-data");
+  const key = has("client-key") || has("client-key-data");
+  if (certificate && !key) faults.push(`${path}.client-key: must be set with client-certificate`);
+  if (key && !certificate) faults.push(`${path}.client-certificate: must be set with client-key`);
+  if ((has("token") || has("tokenFile")) && has("username"))
+    faults.push(`${path}: token and username exclude one another`);
+  if (has("password") && !has("username")) faults.push(`${path}.username: must be set with password`);
+  const impersonates = has("as-uid") || (user["as-groups"] ?? []).length > 0 || has("as-user-extra");
+  if (impersonates && !has("as")) faults.push(`${path}.as: must be set with as-uid, as-groups and as-user-extra`);
+  for (const field of ["client-certificate-data", "client-key-data"] as const) {
+    if (!isBase64Pem(given(user[field]))) faults.push(`${path}.${field}: is no PEM text in base64`);
+  }
+  const { exec } = user;
+  if (exec?.apiVersion === execVersions[0] && given(exec.interactiveMode) === undefined)
+    faults.push(`${path}.exec.interactiveMode: must be set for ${exec.apiVersion}`);
+  return faults;
+}
+
+function clusterFaults(cluster: Cluster, path: string): string[] {
+  const faults: string[] = [];
+  if (!/^(https?:\/\/[^/]|unix:\/\/\/)/.test(cluster.server) || !URL.canParse(cluster.server))
+    faults.push(`${path}.server: must be an http(s) address`);
+  const authority = given(cluster["certificate-authority"]) ?? given(cluster["certificate-authority-data"]);
+  if (cluster["insecure-skip-tls-verify"] === true && authority !== undefined)
+    faults.push(`${path}.certificate-authority: excludes insecure-skip-tls-verify`);
+  if (!isBase64Pem(given(cluster["certificate-authority-data"])))
+    faults.push(`${path}.certificate-authority-data: is no PEM text in base64`);
+  const proxy = given(cluster["proxy-url"]);
+  if (proxy !== undefined && !(URL.canParse(proxy) && /^(https?|socks5):\/\//.test(proxy)))
+    faults.push(`${path}.proxy-url: must be an http, https or socks5 address`);
+  return faults;
+}
+
+function isBase64Pem(data: string | undefined): boolean {
+  return data === undefined || decode(data).includes("-----BEGIN ");
+}
+
+function decode(data: string): string {
+  return Buffer.from(data, "base64").toString("utf8");
+}
+
+/** Checks one file's text. Throws Invalid with all its faults. */
+export function parseKubeconfig(content: string, file: string): Kubeconfig {
+  const lineCounter = new LineCounter();
+  const document = parseDocument(content, { lineCounter, prettyErrors: false });
+  if (document.errors.length > 0) {
+    // Without the parser's excerpt: it would show credentials.
+    const faults = document.errors.map((error) => `line ${lineCounter.linePos(error.pos[0]).line}: ${error.message}`);
+    throw invalid(file, faults);
+  }
+  const parsed = v.safeParse(fileSchema, document.toJS() ?? {});
+  if (!parsed.success) {
+    const faults = parsed.issues.map((issue) => `${fieldPath(issue) || "the file"}: ${describe(issue)}`);
+    const [first] = parsed.issues;
+    throw invalid(file, faults, fieldPath(first));
+  }
+  const faults: string[] = [];
+  const clusters = new Map<string, Entry<Cluster>>();
+  const contexts = new Map<string, Entry<Context>>();
+  const users = new Map<string, Entry<User>>();
+  const put = <E>(map: Map<string, Entry<E>>, name: string, value: E, path: string): void => {
+    if (map.has(name)) faults.push(`${path}: there is another ${JSON.stringify(name)}`);
+    map.set(name, { value, file, path });
+  };
+  for (const [i, { name, cluster }] of (parsed.output.clusters ?? []).entries()) {
+    put(clusters, name, cluster, `clusters[${i}].cluster`);
+    faults.push(...clusterFaults(cluster, `clusters[${i}].cluster`));
+  }
+  for (const [i, { name, context }] of (parsed.output.contexts ?? []).entries())
+    put(contexts, name, context, `contexts[${i}].context`);
+  for (const [i, { name, user }] of (parsed.output.users ?? []).entries()) {
+    put(users, name, user ?? {}, `users[${i}].user`);
+    faults.push(...userFaults(user ?? {}, `users[${i}].user`));
+  }
+  if (faults.length > 0) throw invalid(file, faults, faults[0]?.split(":")[0]);
+  return { files: [file], currentContext: given(parsed.output["current-context"]), clusters, contexts, users };
+}
+
+/** The fault in words that do not quote the value, which may be a secret. */
+function describe(issue: v.BaseIssue<unknown>): string {
+  if (issue.received === "undefined") return "must be set";
+  if (issue.message.startsWith("must ")) return issue.message;
+  return `must be ${issue.expected ?? "something else"}`;
+}
+
+export function mergeKubeconfigs(configs: readonly Kubeconfig[]): Kubeconfig {
+  const firstOf = <E>(maps: readonly ReadonlyMap<string, E>[]): ReadonlyMap<string, E> =>
+    new Map(maps.toReversed().flatMap((map) => [...map]));
+  return {
+    files: configs.flatMap((config) => config.files),
+    currentContext: configs.find((config) => config.currentContext !== undefined)?.currentContext,
+    clusters: firstOf(configs.map((config) => config.clusters)),
+    contexts: firstOf(configs.map((config) => config.contexts)),
+    users: firstOf(configs.map((config) => config.users)),
+  };
+}
+
+/** Files to read: the one named, else those of $KUBECONFIG, else ~/.kube/config. */
+export function kubeconfigFiles(
+  named: string | undefined,
+  env: NodeJS.ProcessEnv,
+): { readonly files: readonly string[]; readonly from: "named" | "KUBECONFIG" | "home" } {
+  if (named !== undefined) return { files: [named], from: "named" };
+  const listed = (env["KUBECONFIG"] ?? "").split(delimiter).filter((file) => file !== "");
+  if (listed.length > 0) return { files: [...new Set(listed)], from: "KUBECONFIG" };
+  return { files: [join(env["HOME"] ?? env["USERPROFILE"] ?? homedir(), ".kube", "config")], from: "home" };
+}
+
+/** Reads and merges. Undefined when only ~/.kube/config was left to look for and it does not exist. Throws Invalid. */
+export async function loadKubeconfig(
+  named: string | undefined,
+  env: NodeJS.ProcessEnv,
+): Promise<Kubeconfig | undefined> {
+  const { files, from } = kubeconfigFiles(named, env);
+  const configs: Kubeconfig[] = [];
+  for (const file of files) {
+    let content: string;
+    try {
+      content = await readFile(file, "utf8");
+    } catch (error) {
+      const code = error instanceof Error && "code" in error ? String(error.code) : "error";
+      // kubectl passes over missing files of the list.
+      if (code === "ENOENT" && from !== "named") continue;
+      throw new VirtualKubeletError("Invalid", `kubeconfig ${file} cannot be read: ${code}`, { cause: error });
+    }
+    configs.push(parseKubeconfig(content, resolve(file)));
+  }
+  if (configs.length > 0) return mergeKubeconfigs(configs);
+  if (from === "home") return undefined;
+  throw new VirtualKubeletError("Invalid", `none of the files of KUBECONFIG exists: ${files.join(", ")}`);
+}
+
+/** The cluster and user of a context, by default the current one. Throws Invalid. */
+export function clusterConfigOf(config: Kubeconfig, contextName?: string): ClusterConfig {
+  const where = config.files.join(", ");
+  const name = contextName ?? config.currentContext;
+  if (name === undefined) throw invalid(where, ["current-context: must be set"], "current-context");
+  const context = config.contexts.get(name);
+  if (context === undefined) {
+    const known = [...config.contexts.keys()].join(", ");
+    throw invalid(
+      where,
+      [`there is no context ${JSON.stringify(name)}, only: ${known === "" ? "none" : known}`],
+      "contexts",
+    );
+  }
+  const faults: string[] = [];
+  const cluster = config.clusters.get(context.value.cluster);
+  if (cluster === undefined)
+    faults.push(`${context.path}.cluster: there is no cluster ${JSON.stringify(context.value.cluster)}`);
+  const userName = given(context.value.user);
+  const user = userName === undefined ? undefined : config.users.get(userName);
+  if (userName !== undefined && user === undefined)
+    faults.push(`${context.path}.user: there is no user ${JSON.stringify(userName)}`);
+  if (cluster === undefined || faults.length > 0) throw invalid(context.file, faults, faults[0]?.split(":")[0]);
+  const { value } = cluster;
+  return {
+    server: value.server,
+    certificateAuthority: material(value["certificate-authority"], value["certificate-authority-data"], cluster.file),
+    insecureSkipTlsVerify: value["insecure-skip-tls-verify"] === true,
+    tlsServerName: given(value["tls-server-name"]),
+    proxyUrl: given(value["proxy-url"]),
+    namespace: given(context.value.namespace) ?? "default",
+    user: user === undefined ? {} : userConfig(user, value),
+  };
+}
+
+function material(file: string | null | undefined, data: string | null | undefined, of: string): Material | undefined {
+  const inline = given(data);
+  if (inline !== undefined) return { data: decode(inline) };
+  const path = given(file);
+  return path === undefined ? undefined : { file: resolve(dirname(of), path) };
+}
+
+function userConfig({ value, file }: Entry<User>, cluster: Cluster): UserConfig {
+  const tokenFile = given(value.tokenFile);
+  return {
+    clientCertificate: material(value["client-certificate"], value["client-certificate-data"], file),
+    clientKey: material(value["client-key"], value["client-key-data"], file),
+    token: given(value.token),
+    tokenFile: tokenFile === undefined ? undefined : resolve(dirname(file), tokenFile),
+    username: given(value.username),
+    password: given(value.password),
+    exec: execConfig(value, cluster, file),
+    impersonate: impersonation(value),
+  };
+}
+
+function impersonation(user: User): Impersonation | undefined {
+  const name = given(user.as);
+  if (name === undefined) return undefined;
+  return {
+    user: name,
+    uid: given(user["as-uid"]),
+    groups: user["as-groups"] ?? [],
+    extra: user["as-user-extra"] ?? {},
+  };
+}
+
+function execConfig({ exec }: User, cluster: Cluster, file: string): ExecConfig | undefined {
+  if (exec === undefined || exec === null) return undefined;
+  // A bare name is looked for on PATH, a path with a slash from the kubeconfig on.
+  const bare = !/[/\\]/.test(exec.command);
+  const extension = cluster.extensions?.find((one) => one.name === "client.authentication.k8s.io/exec");
+  return {
+    apiVersion: exec.apiVersion,
+    command: bare || isAbsolute(exec.command) ? exec.command : resolve(dirname(file), exec.command),
+    args: exec.args ?? [],
+    env: Object.fromEntries((exec.env ?? []).map((variable) => [variable.name, variable.value])),
+    installHint: given(exec.installHint),
+    provideClusterInfo: exec.provideClusterInfo === true,
+    interactiveMode: given(exec.interactiveMode) ?? "IfAvailable",
+    clusterExtension: extension?.extension,
+  };
+}
