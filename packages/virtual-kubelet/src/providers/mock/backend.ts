@@ -81,7 +81,7 @@ export class MockBackend {
   /** Throws NotFound. */
   update(request: PodRequest): void {
     const { pod } = this.#entry(request.owner.uid);
-    pod.update(request.pod, behaviourOf(request.pod, this.#behaviour, this.#seed), this.#clock.now());
+    pod.update(request, behaviourOf(request.pod, this.#behaviour, this.#seed), this.#clock.now());
     this.#refresh(request.owner.uid, true);
   }
 
@@ -188,7 +188,7 @@ export class MockBackend {
   #remove(uid: string, how: "removed" | "lost"): void {
     const entry = this.#pods.get(uid);
     if (entry === undefined) return;
-    entry.addresses.forEach((address, index) => this.#addresses[index]?.release(address));
+    for (const [index, address] of entry.addresses.entries()) this.#addresses[index]?.release(address);
     this.#pods.delete(uid);
     this.#schedule.set(uid, Number.POSITIVE_INFINITY);
     this.#seen.delete(uid);

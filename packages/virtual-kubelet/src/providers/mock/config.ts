@@ -23,7 +23,10 @@ export interface MockConfig {
   readonly addresses: readonly string[];
   readonly seed: number;
   readonly consistencyDelayMs: number;
-  /** Address of a backend in another process (`unix:///path` or `http://host:port`); undefined: in this process. */
+  /**
+   * Address of a backend in another process (`unix:///path` or `http://host:port`); undefined: in this process. That
+   * backend has its own addresses, seed and behaviour; consistencyDelayMs is what the provider declares of it.
+   */
   readonly backend: string | undefined;
   readonly behaviour: Partial<BehaviourSettings>;
   readonly faults: FaultSettings;
@@ -131,6 +134,8 @@ const settings = v.strictObject({
   ),
 });
 type Settings = v.InferOutput<typeof settings>;
+/** Said to the backend itself when it is another process. */
+const ofBackend = ["addresses", "seed", "behaviour"] as const;
 
 /** The configuration of one node, from a file, an object or nothing. Throws Invalid with all faults in one message. */
 export async function readMockConfig(
@@ -143,6 +148,7 @@ export async function readMockConfig(
   if (source.path === undefined) {
     const faults: string[] = [];
     const own = check(source.object ?? {}, "", faults);
+    if (own.backend !== undefined) faults.push(...misplaced(own, ""));
     refuse("mock provider configuration", faults);
     return complete(own, { cpu: "64", memory: "256Gi", pods: "1000" });
   }
@@ -158,10 +164,14 @@ export async function readMockConfig(
   }
   const faults: string[] = [];
   const sections = new Map(Object.entries(file).map(([name, value]) => [name, check(value, name, faults)]));
+  const common = sections.get(commonSection) ?? {};
+  const own = { ...common, ...sections.get(node) };
+  // In the common section they may be for the backend, when it reads the same file.
+  if (own.backend !== undefined && node !== commonSection)
+    faults.push(...misplaced(sections.get(node) ?? {}, `${node}.`));
   refuse(where, faults);
   // As the Go implementation's own defaults, which a file without this node's name was meant to get.
-  const common = sections.get(commonSection);
-  return complete({ ...common, ...sections.get(node) }, { cpu: "20", memory: "100Gi", pods: "20" });
+  return complete(own, { cpu: "20", memory: "100Gi", pods: "20" });
 }
 
 function check(value: unknown, section: string, faults: string[]): Settings {
@@ -175,6 +185,12 @@ function check(value: unknown, section: string, faults: string[]): Settings {
     }
   }
   return {};
+}
+
+function misplaced(given: Settings, section: string): readonly string[] {
+  return ofBackend
+    .filter((key) => given[key] !== undefined)
+    .map((key) => `${section}${key}: has no effect beside backend, which has its own configuration`);
 }
 
 /** A union says only that nothing matched: what is wrong stands in its parts. */

@@ -1,6 +1,6 @@
 // How the mock provider reaches its backend: in this process, or (remote-connection.ts) in another.
 import { VirtualKubeletError } from "../../errors.ts";
-import type { PodReport, PodRequest, PodUpdate } from "../../provider.ts";
+import type { PodOwner, PodReport, PodRequest, PodUpdate } from "../../provider.ts";
 import type { CreateOutcome, MockBackend } from "./backend.ts";
 
 /** What a test does to the backend behind the provider's back. All throw NotFound for an unknown pod. */
@@ -21,7 +21,7 @@ export type BackendAction =
 export interface BackendConnection {
   create(request: PodRequest, hostIPs: readonly string[] | undefined, signal: AbortSignal): Promise<CreateOutcome>;
   update(request: PodRequest, signal: AbortSignal): Promise<void>;
-  delete(uid: string, gracePeriodSeconds: number, signal: AbortSignal): Promise<void>;
+  delete(owner: PodOwner, gracePeriodSeconds: number, signal: AbortSignal): Promise<void>;
   get(uid: string, signal: AbortSignal): Promise<PodReport>;
   list(node: string, signal: AbortSignal): Promise<readonly PodReport[]>;
   /** Watches from the call on, not only from the first value asked for; ends quietly when the signal aborts. */
@@ -63,7 +63,7 @@ export function localConnection(backend: MockBackend, ownsBackend: boolean): Bac
   return {
     create: (request, hostIPs, signal) => checked(signal, () => backend.create(request, hostIPs)),
     update: (request, signal) => checked(signal, () => backend.update(request)),
-    delete: (uid, grace, signal) => checked(signal, () => backend.delete(uid, grace)),
+    delete: (owner, grace, signal) => checked(signal, () => backend.delete(owner.uid, grace)),
     get: (uid, signal) => checked(signal, () => backend.get(uid)),
     list: (node, signal) => checked(signal, () => backend.list(node)),
     watch: (node, signal) => watchBackend(backend, node, signal),

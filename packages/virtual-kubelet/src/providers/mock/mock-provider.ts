@@ -8,6 +8,7 @@ import { MockBackend } from "./backend.ts";
 import { type MockConfig, readMockConfig } from "./config.ts";
 import { type BackendAction, type BackendConnection, localConnection } from "./connection.ts";
 import { Faults } from "./faults.ts";
+import { remoteConnection } from "./remote-connection.ts";
 
 export interface MockProviderOptions {
   /** Default: the one that the configuration asks for. */
@@ -42,7 +43,11 @@ export async function createMockProvider(
 ): Promise<MockProvider> {
   const config = await readMockConfig(init.node, { path: init.configPath, object: init.config });
   const clock = options.clock ?? systemClock;
-  const connection = options.connection ?? localConnection(ownBackend(config, clock), true);
+  const connection =
+    options.connection ??
+    (config.backend === undefined
+      ? localConnection(ownBackend(config, clock), true)
+      : remoteConnection(config.backend));
   const faults = new Faults(config.faults, clock, options.random ?? Math.random);
   return mockProvider(init, config, connection, faults);
 }
@@ -102,7 +107,7 @@ function mockProvider(
       }),
     updatePod: (request, { signal }) => faults.around("updatePod", signal, () => connection.update(request, signal)),
     deletePod: (owner, { gracePeriodSeconds }, { signal }) =>
-      faults.around("deletePod", signal, () => connection.delete(owner.uid, gracePeriodSeconds, signal)),
+      faults.around("deletePod", signal, () => connection.delete(owner, gracePeriodSeconds, signal)),
     getPodStatus: (owner, { signal }) => faults.around("getPodStatus", signal, () => connection.get(owner.uid, signal)),
     getPods: ({ signal }) => faults.around("getPods", signal, () => connection.list(init.node, signal)),
     watchPods: ({ signal }) => {

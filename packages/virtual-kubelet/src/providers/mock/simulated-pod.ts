@@ -44,6 +44,7 @@ export class SimulatedPod {
   readonly place: PodPlace;
   readonly #acceptedAt: number;
   #pod: Pod;
+  #revision: string;
   #behaviour: PodBehaviour;
   #containers: SimulatedContainer[];
   #mainBegun = false;
@@ -59,6 +60,7 @@ export class SimulatedPod {
     this.place = place;
     this.#acceptedAt = now;
     this.#pod = request.pod;
+    this.#revision = request.revision;
     this.#behaviour = behaviour;
     this.#containers = rolesOf(request.pod).map(({ container, role }) =>
       newContainer(container.name, role, container.image ?? "", behaviour),
@@ -129,8 +131,9 @@ export class SimulatedPod {
   }
 
   /** Takes over a changed spec: other behaviour, other images (the container restarts), more ephemeral containers. */
-  update(pod: Pod, behaviour: PodBehaviour, now: number): void {
+  update({ pod, revision }: PodRequest, behaviour: PodBehaviour, now: number): void {
     this.#pod = pod;
+    this.#revision = revision;
     this.#behaviour = behaviour;
     for (const { container: spec, role } of rolesOf(pod)) {
       const known = this.#containers.find((container) => container.name === spec.name);
@@ -161,6 +164,7 @@ export class SimulatedPod {
     const begins = this.#pod.spec?.initContainers?.length ? "PodInitializing" : "ContainerCreating";
     return {
       owner: this.owner,
+      revision: this.#revision,
       containers: this.#containers.map((container) => this.#reportOf(container, begins)),
       ...(hasStarted ? { podIPs: this.place.podIPs } : {}),
       ...(this.place.hostIPs === undefined ? {} : { hostIPs: this.place.hostIPs }),
