@@ -22,6 +22,8 @@ export interface Metrics {
   readonly providerCalls: Counter<"node" | "method" | "outcome">;
   readonly providerCallDuration: Histogram<"method">;
   readonly pods: Gauge<"node" | "phase">;
+  /** Called when `pods` is read. */
+  readonly podSources: Set<() => void>;
   /** Seconds from the bind seen in the API (PodScheduled) to the Running status written. */
   readonly podStart: Histogram<string>;
   readonly statusWrites: Counter<"outcome">;
@@ -44,6 +46,7 @@ export function createMetrics(): Metrics {
   const histogram = <L extends string>(name: string, help: string, labelNames: readonly L[]): Histogram<L> =>
     new Histogram<L>({ name: `virtual_kubelet_${name}`, help, labelNames, registers, buckets: seconds });
   const queueDepthSources = new Set<() => void>();
+  const podSources = new Set<() => void>();
   return {
     registry,
     queueDepthSources,
@@ -68,7 +71,16 @@ export function createMetrics(): Metrics {
     eventsDropped: counter("events_dropped_total", "Events not recorded", ["cause"]),
     providerCalls: counter("provider_calls_total", "Calls of a provider", ["node", "method", "outcome"]),
     providerCallDuration: histogram("provider_call_duration_seconds", "Seconds of a provider call", ["method"]),
-    pods: gauge("pods", "Pods on the node by phase", ["node", "phase"]),
+    podSources,
+    pods: new Gauge({
+      name: "virtual_kubelet_pods",
+      help: "Pods on the node by phase",
+      labelNames: ["node", "phase"],
+      registers,
+      collect() {
+        for (const report of podSources) report();
+      },
+    }),
     podStart: histogram("pod_start_duration_seconds", "Seconds from bind to the Running status written", []),
     statusWrites: counter("pod_status_writes_total", "Pod status writes", ["outcome"]),
     leaseRenewals: counter("lease_renewals_total", "Lease renewals", ["outcome"]),

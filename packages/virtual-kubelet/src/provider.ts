@@ -33,6 +33,11 @@ export interface PodRequest {
   readonly owner: PodOwner;
   /** The API object as last seen. Shared with the cache: never change it. */
   readonly pod: Stored<Pod>;
+  /**
+   * Names this state of spec, labels and annotations. A backend that can keep it with the pod and report it back has
+   * changes applied that were made while the program was down, labels and annotations included.
+   */
+  readonly revision: string;
 }
 
 /** Given to every call. */
@@ -68,6 +73,8 @@ export interface ContainerReport {
 /** Facts about one pod on the backend. Never phase or conditions: the core computes them. */
 export interface PodReport {
   readonly owner: PodOwner;
+  /** `revision` of the request last applied, where the backend keeps it. */
+  readonly revision?: string | undefined;
   /** May lack containers that the backend does not show yet: they count as waiting. */
   readonly containers: readonly ContainerReport[];
   /** First is the primary; at most one of each IP family. */

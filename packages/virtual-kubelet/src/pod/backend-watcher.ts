@@ -1,0 +1,153 @@
+// Keeps what is known of one node's backend fresh: a full listing first, then pushes where the provider has them, else
+// polling whose pace follows how much is in motion. A broken backend is tried again for ever.
+import { type Clock, jitter, pause } from "../clock.ts";
+import { errorText, VirtualKubeletError } from "../errors.ts";
+import type { Logger } from "../log.ts";
+import type { CallContext, PodOwner, PodReport, PodUpdate, Provider } from "../provider.ts";
+
+export interface BackendSink {
+  listed(reports: readonly PodReport[], startedAt: number): void;
+  reported(report: PodReport, at: number): void;
+  gone(owner: PodOwner, at: number): void;
+  /** A listing or the push stream failed; undefined: it works again. */
+  trouble(message: string | undefined): void;
+  /** Pods of this node are starting, stopping or expected. */
+  inMotion(): boolean;
+}
+
+export interface BackendWatcherOptions {
+  readonly node: string;
+  readonly provider: Provider;
+  readonly sink: BackendSink;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly log: Logger;
+  /** Shortest and longest pause between polls; the shortest holds while something is in motion. */
+  readonly pollMinMs: number;
+  readonly pollMaxMs: number;
+  /** Full listing beside the pushes, for what they may have missed. */
+  readonly resyncMs: number;
+  /** Longest time of one listing. */
+  readonly callTimeoutMs: number;
+}
+
+const firstRetryMs = 500;
+const lastRetryMs = 30_000;
+
+export async function watchBackend(options: BackendWatcherOptions, signal: AbortSignal): Promise<void> {
+  const { clock, log, sink } = options;
+  let failures = 0;
+  let quietMs = options.pollMinMs;
+  while (!signal.aborted) {
+    const pushes = new PushStream(options, signal);
+    try {
+      // The stream is opened before the listing, so that nothing falls between the two.
+      pushes.open();
+      while (!signal.aborted) {
+        await list(options, signal);
+        if (failures > 0) log.info({ node: options.node }, "backend answers again");
+        failures = 0;
+        sink.trouble(undefined);
+        if (options.provider.watchPods !== undefined) await pushes.until(options.resyncMs);
+        else {
+          quietMs = sink.inMotion() ? options.pollMinMs : Math.min(options.pollMaxMs, quietMs * 1.5);
+          await pollPause(options, quietMs, signal);
+        }
+      }
+    } catch (error) {
+      if (signal.aborted) break;
+      failures += 1;
+      const message = errorText(error);
+      sink.trouble(message);
+      if (failures === 1) log.warn({ node: options.node, err: message }, "backend cannot be listed or watched");
+      const backoff = Math.min(lastRetryMs, firstRetryMs * 2 ** Math.min(failures - 1, 10));
+      const floor = VirtualKubeletError.from(error).retryAfterMs ?? 0;
+      await pause(clock, Math.max(floor, jitter(backoff, 0.5, true, options.random)), signal);
+    } finally {
+      await pushes.close();
+    }
+  }
+}
+
+/** Waits between two polls in short steps: what comes into motion meanwhile is not left waiting for the long pause. */
+async function pollPause(options: BackendWatcherOptions, pauseMs: number, signal: AbortSignal): Promise<void> {
+  const until = options.clock.now() + jitter(pauseMs, 0.2, true, options.random);
+  while (!signal.aborted) {
+    const left = until - options.clock.now();
+    if (left <= 0) return;
+    await pause(options.clock, Math.min(left, options.pollMinMs), signal);
+    if (options.sink.inMotion()) return;
+  }
+}
+
+async function list(options: BackendWatcherOptions, signal: AbortSignal): Promise<void> {
+  const startedAt = options.clock.now();
+  const timeout = AbortSignal.timeout(options.callTimeoutMs);
+  const context: CallContext = { signal: AbortSignal.any([signal, timeout]), log: options.log };
+  const reports = await settleBy(options.provider.getPods(context), context.signal);
+  options.sink.listed(reports, startedAt);
+}
+
+/** The provider's answer, or the signal's reason as soon as it aborts, even if the provider does not heed it. */
+export async function settleBy<T>(answer: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const abort = (): void => reject(VirtualKubeletError.from(signal.reason));
+  if (signal.aborted) abort();
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    return await Promise.race([answer, promise]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+    // Whoever loses the race may still fail: that is no unhandled rejection.
+    promise.catch(() => {});
+    answer.catch(() => {});
+  }
+}
+
+/** The provider's push stream, read in the background from `open` to `close`. */
+class PushStream {
+  readonly #options: BackendWatcherOptions;
+  readonly #end: AbortController = new AbortController();
+  readonly #signal: AbortSignal;
+  #reading: Promise<void> | undefined;
+
+  constructor(options: BackendWatcherOptions, signal: AbortSignal) {
+    this.#options = options;
+    this.#signal = AbortSignal.any([signal, this.#end.signal]);
+  }
+
+  open(): void {
+    const { provider, log } = this.#options;
+    if (provider.watchPods === undefined) return;
+    const updates = provider.watchPods({ signal: this.#signal, log });
+    this.#reading = this.#read(updates);
+    this.#reading.catch(() => {});
+  }
+
+  /** Returns after `ms` at most; throws when the stream breaks, ends or cannot be opened. */
+  async until(ms: number): Promise<void> {
+    const done = new AbortController();
+    const timer = pause(this.#options.clock, jitter(ms, 0.2, true, this.#options.random), AbortSignal.any([this.#signal, done.signal]));
+    try {
+      await Promise.race([timer, this.#reading]);
+    } finally {
+      done.abort();
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#end.abort();
+    // A provider that does not heed its signal is left behind; its updates are no longer read.
+    await Promise.race([this.#reading?.catch(() => {}), pause(this.#options.clock, 1000, new AbortController().signal)]);
+  }
+
+  async #read(updates: AsyncIterable<PodUpdate>): Promise<void> {
+    const { sink, clock } = this.#options;
+    for await (const update of updates) {
+      if (this.#signal.aborted) return;
+      if (update.type === "report") sink.reported(update.report, clock.now());
+      else sink.gone(update.owner, clock.now());
+    }
+    if (!this.#signal.aborted) throw new VirtualKubeletError("Unavailable", "the provider's push stream ended");
+  }
+}

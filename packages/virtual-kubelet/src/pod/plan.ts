@@ -1,0 +1,198 @@
+// Decides what to do next about one pod: a pure function of what the API wants, what the backend shows, and the time.
+import type { Pod } from "../kube/types.gen.ts";
+import type { Stored } from "../kube/resource.ts";
+import type { PodReport } from "../provider.ts";
+import { allTerminated, isTerminal } from "../status/pod-status.ts";
+import { type BackendView, type CreateState, type Deletion, everRan, graceOf, type Refusal, revisionOf } from "./pod-entry.ts";
+
+/** The API's side. */
+export interface Desired {
+  /** The newest object seen; present also after it left the API. */
+  readonly pod: Stored<Pod> | undefined;
+  readonly inApi: boolean;
+  /** Was in the API in this process's time: its absence is a deletion, else it is an orphan of the backend. */
+  readonly wasInApi: boolean;
+}
+
+/** The backend's side and what was done so far. */
+export interface Observed {
+  readonly backend: BackendView;
+  readonly create: CreateState;
+  readonly createdAt: number;
+  readonly applied: string | undefined;
+  readonly deletion: Deletion | undefined;
+  readonly refusal: Refusal | undefined;
+  readonly lost: boolean;
+  readonly deadlineExceeded: boolean;
+  readonly evicted: boolean;
+  readonly orphanSince: number | undefined;
+}
+
+export interface Rules {
+  /** The provider has updatePod. */
+  readonly canUpdate: boolean;
+  readonly consistencyDelayMs: number;
+  /** Two "not found" so far apart mean that the backend lost the pod. */
+  readonly lostAfterMs: number;
+  readonly orphanGraceMs: number;
+  /** After grace plus this, a deletion that shows no effect is asked for again. */
+  readonly deleteAgainMs: number;
+}
+
+export type PodAction =
+  | { readonly type: "none" }
+  /** Look again at this time (epoch ms) even if nothing happens. */
+  | { readonly type: "wait"; readonly until: number }
+  /** Ask the backend for this pod alone. */
+  | { readonly type: "observe" }
+  | { readonly type: "create" }
+  | { readonly type: "update" }
+  /** The spec changed and the provider cannot apply it: tell the user, once per revision. */
+  | { readonly type: "reportUnapplied" }
+  | { readonly type: "delete"; readonly gracePeriodSeconds: number; readonly why: DeleteReason }
+  /** A held refusal's time has come. */
+  | { readonly type: "refuse" }
+  | { readonly type: "lose" }
+  | { readonly type: "exceedDeadline" }
+  /** The backend wants the pod gone: delete the API object. */
+  | { readonly type: "evict"; readonly gracePeriodSeconds: number }
+  /** The status (and then the API's DELETE) is all that is left. */
+  | { readonly type: "finish" }
+  /** Neither the API nor the backend has it. */
+  | { readonly type: "forget" };
+
+export type DeleteReason = "deleted" | "orphan" | "finished" | "deadline";
+
+export function plan(desired: Desired, observed: Observed, now: number, rules: Rules): PodAction {
+  const { pod } = desired;
+  if (!desired.inApi || pod === undefined) return planWithoutObject(desired, observed, now, rules);
+  if (isTerminal(pod.status)) return planFinished(pod, observed, now, rules);
+  if (pod.metadata.deletionTimestamp !== undefined) return planDeletion(pod, observed, now, rules);
+  if (observed.refusal !== undefined) {
+    if (observed.refusal.final) return { type: "finish" };
+    return now < observed.refusal.failAt ? { type: "wait", until: observed.refusal.failAt } : { type: "refuse" };
+  }
+  if (observed.lost) return { type: "finish" };
+  const deadline = deadlineOf(pod);
+  if (deadline !== undefined && now >= deadline && !observed.deadlineExceeded) return { type: "exceedDeadline" };
+  if (observed.deadlineExceeded) return stop(pod, observed, now, rules, "deadline", { type: "finish" });
+  switch (observed.backend.type) {
+    case "unknown":
+      return { type: "observe" };
+    case "awaited":
+      return look(now, observed.backend.since + rules.consistencyDelayMs + rules.lostAfterMs);
+    case "absent":
+      return planAbsent(pod, observed, observed.backend, now, rules);
+    case "present":
+      return planPresent(pod, observed, rules);
+  }
+}
+
+/** Not in the API: what of it is ours on the backend goes; an orphan only after its grace. */
+function planWithoutObject(desired: Desired, observed: Observed, now: number, rules: Rules): PodAction {
+  const backend = observed.backend;
+  if (backend.type === "unknown") return { type: "observe" };
+  if (backend.type === "absent") {
+    const settled = observed.createdAt + rules.consistencyDelayMs;
+    if (observed.create !== "never" && backend.lastAt < settled) return look(now, settled);
+    return { type: "forget" };
+  }
+  if (!desired.wasInApi && observed.deletion === undefined) {
+    const due = (observed.orphanSince ?? now) + rules.orphanGraceMs;
+    if (now < due) return { type: "wait", until: due };
+    return { type: "delete", gracePeriodSeconds: graceOf(desired.pod), why: "orphan" };
+  }
+  return stop(desired.pod, observed, now, rules, desired.wasInApi ? "deleted" : "orphan", { type: "none" });
+}
+
+/** Terminal in the API: nothing of it may run any more; a deletion of the object is completed. */
+function planFinished(pod: Stored<Pod>, observed: Observed, now: number, rules: Rules): PodAction {
+  const deleted = pod.metadata.deletionTimestamp !== undefined;
+  if (observed.backend.type === "unknown") return { type: "observe" };
+  if (observed.backend.type === "absent") return deleted ? { type: "finish" } : { type: "none" };
+  if (observed.backend.type === "present" && allTerminated(pod, observed.backend.report)) return deleted ? { type: "finish" } : { type: "none" };
+  return stop(pod, observed, now, rules, "finished", { type: deleted ? "finish" : "none" });
+}
+
+/** Being deleted: the backend first, then the terminal status, then the API's DELETE. */
+function planDeletion(pod: Stored<Pod>, observed: Observed, now: number, rules: Rules): PodAction {
+  const backend = observed.backend;
+  if (backend.type === "unknown") return { type: "observe" };
+  if (backend.type === "absent") {
+    // A create whose outcome is open, or that the backend does not show yet, may still come to be: ask after the delay.
+    const settled = observed.createdAt + rules.consistencyDelayMs;
+    if (observed.create !== "never" && backend.lastAt < settled) return look(now, settled);
+    return { type: "finish" };
+  }
+  return stop(pod, observed, now, rules, "deleted", { type: "finish" });
+}
+
+/** Not on the backend: never created means create; created means that two answers decide whether it was lost. */
+function planAbsent(
+  pod: Stored<Pod>,
+  observed: Observed,
+  backend: { readonly firstAt: number; readonly lastAt: number },
+  now: number,
+  rules: Rules,
+): PodAction {
+  if (observed.create !== "accepted" && !everRan(pod)) return { type: "create" };
+  const settled = observed.createdAt + rules.consistencyDelayMs;
+  // An answer from within the delay does not count: the first that does starts the 30 s.
+  if (backend.firstAt < settled) return look(now, settled);
+  if (backend.lastAt - backend.firstAt >= rules.lostAfterMs) return { type: "lose" };
+  return look(now, backend.firstAt + rules.lostAfterMs);
+}
+
+function planPresent(pod: Stored<Pod>, observed: Observed, rules: Rules): PodAction {
+  if (observed.backend.type !== "present") return { type: "observe" };
+  const report = observed.backend.report;
+  if (report.evict !== undefined && !observed.evicted)
+    return { type: "evict", gracePeriodSeconds: report.evict.gracePeriodSeconds };
+  if (allTerminated(pod, report)) return { type: "finish" };
+  const deadline = deadlineOf(pod);
+  const revision = revisionOf(pod);
+  const applied = observed.applied ?? report.revision;
+  const stale =
+    applied === undefined
+      ? (pod.metadata.generation ?? 0) > (pod.status?.observedGeneration ?? pod.metadata.generation ?? 0)
+      : applied !== revision;
+  if (stale) return rules.canUpdate ? { type: "update" } : { type: "reportUnapplied" };
+  return deadline === undefined ? { type: "none" } : { type: "wait", until: deadline };
+}
+
+/** Has the backend stop the pod, sooner if the grace was shortened, again if nothing came of it; `then` once it has stopped. */
+function stop(
+  pod: Stored<Pod> | undefined,
+  observed: Observed,
+  now: number,
+  rules: Rules,
+  why: DeleteReason,
+  then: PodAction,
+): PodAction {
+  if (observed.backend.type === "absent") return then;
+  if (observed.backend.type === "unknown") return { type: "observe" };
+  const grace = graceOf(pod);
+  const deletion = observed.deletion;
+  if (deletion === undefined || grace < deletion.gracePeriodSeconds) return { type: "delete", gracePeriodSeconds: grace, why };
+  if (observed.backend.type === "present" && hasStopped(observed.backend.report)) return then;
+  const again = deletion.at + deletion.gracePeriodSeconds * 1000 + rules.deleteAgainMs;
+  if (now < again) return { type: "wait", until: again };
+  return { type: "delete", gracePeriodSeconds: 0, why };
+}
+
+/** Told to stop, and nothing of it runs or waits any more. */
+function hasStopped(report: PodReport): boolean {
+  return report.containers.every((container) => container.state.terminated !== undefined);
+}
+
+/** Asks the backend at `at`, or at once when that has come. */
+function look(now: number, at: number): PodAction {
+  return now < at ? { type: "wait", until: at } : { type: "observe" };
+}
+
+/** When activeDeadlineSeconds ends the pod, epoch ms (counted from status.startTime). */
+export function deadlineOf(pod: Pod): number | undefined {
+  const seconds = pod.spec?.activeDeadlineSeconds;
+  const start = pod.status?.startTime;
+  return seconds === undefined || start === undefined ? undefined : Date.parse(start) + seconds * 1000;
+}

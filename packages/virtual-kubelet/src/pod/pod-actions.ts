@@ -1,0 +1,320 @@
+// Carries out what plan decided about one pod: the calls of the provider, and what follows from their outcome.
+import type { Clock } from "../clock.ts";
+import { errorText, VirtualKubeletError } from "../errors.ts";
+import type { KubeClient } from "../kube/client.ts";
+import type { EventRecorder, EventTarget } from "../kube/event-recorder.ts";
+import { pods, type Stored } from "../kube/resource.ts";
+import type { Node, Pod } from "../kube/types.gen.ts";
+import type { Logger } from "../log.ts";
+import type { CallContext, PodRequest, Provider } from "../provider.ts";
+import { admit } from "./admission.ts";
+import { settleBy } from "./backend-watcher.ts";
+import { refusals } from "./capabilities.ts";
+import type { NodeUsage } from "./node-usage.ts";
+import type { DeleteReason, PodAction } from "./plan.ts";
+import { type PodEntry, revisionOf } from "./pod-entry.ts";
+import type { PodRecords } from "./pod-records.ts";
+import type { RefusalPacer } from "./refusal-pacer.ts";
+
+/** One node as the pod side sees it. */
+export interface PodNode {
+  readonly name: string;
+  readonly provider: Provider;
+  /** The Node object as last seen; undefined before its registration. */
+  object(): Stored<Node> | undefined;
+  /** IPs of the node, primary first: hostIPs of its pods. */
+  addresses(): readonly string[];
+}
+
+export interface ActionContext {
+  readonly node: PodNode;
+  readonly usage: NodeUsage;
+  readonly records: PodRecords;
+  readonly pacer: RefusalPacer;
+  readonly client: KubeClient;
+  readonly recorder: EventRecorder;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly callTimeoutMs: number;
+  readonly consistencyDelayMs: number;
+  readonly onStatus: (uid: string, afterMs?: number) => void;
+  readonly onOrphanRemoved: () => void;
+}
+
+type ActionResult = Promise<{ readonly requeueAfterMs?: number } | undefined>;
+
+/** Reason of a pod that its provider refuses or fails to create. */
+const providerFailed = "ProviderFailed";
+
+/** A result asks for another look at once, where the action changed what plan goes by. */
+const lookAgain = { requeueAfterMs: 0 };
+
+export async function act(action: PodAction, entry: PodEntry, context: ActionContext, signal: AbortSignal): ActionResult {
+  switch (action.type) {
+    case "none":
+      return undefined;
+    case "wait":
+      return { requeueAfterMs: Math.max(1, action.until - context.clock.now()) };
+    case "observe":
+      await observe(entry, context, signal);
+      return lookAgain;
+    case "create":
+      return create(entry, context, signal);
+    case "update":
+      await update(entry, context, signal);
+      return lookAgain;
+    case "reportUnapplied":
+      if (entry.pod !== undefined) {
+        const before = entry.applied;
+        entry.applied = revisionOf(entry.pod);
+        // Labels and annotations alone change nothing that runs: no word of them.
+        if (before?.split("/")[0] === entry.applied.split("/")[0]) return lookAgain;
+        const message = "The provider cannot change a running pod: the new spec takes effect when the pod is created anew";
+        event(entry, context, "Warning", "ProviderUpdateFailed", message);
+      }
+      return lookAgain;
+    case "delete":
+      await remove(entry, action.gracePeriodSeconds, action.why, context, signal);
+      return lookAgain;
+    case "evict":
+      entry.evicted = true;
+      await evict(entry, action.gracePeriodSeconds, context, signal);
+      return undefined;
+    case "refuse":
+      return refuse(entry, context);
+    case "lose":
+      entry.lost = true;
+      context.log.error(fields(entry), "the backend lost the pod");
+      event(entry, context, "Warning", "ProviderLostPod", "The provider no longer has this pod");
+      return lookAgain;
+    case "exceedDeadline":
+      entry.deadlineExceeded = true;
+      event(entry, context, "Normal", "DeadlineExceeded", "Pod was active on the node longer than the specified deadline");
+      return lookAgain;
+    case "finish":
+      context.usage.remove(entry.owner.uid);
+      context.onStatus(entry.owner.uid);
+      return undefined;
+    case "forget":
+      context.usage.remove(entry.owner.uid);
+      context.records.forget(entry.owner.uid);
+      return undefined;
+  }
+}
+
+/** One provider call: with a time limit, ended by a deletion of the pod, never overlapping another for the same pod. */
+async function call<T>(
+  entry: PodEntry,
+  context: ActionContext,
+  signal: AbortSignal,
+  perform: (context: CallContext) => Promise<T>,
+): Promise<T> {
+  const cancel = new AbortController();
+  entry.call = cancel;
+  const ended = AbortSignal.any([signal, cancel.signal, AbortSignal.timeout(context.callTimeoutMs)]);
+  const log = context.log.child(fields(entry));
+  try {
+    return await settleBy(perform({ signal: ended, log }), ended);
+  } finally {
+    entry.call = undefined;
+  }
+}
+
+async function observe(entry: PodEntry, context: ActionContext, signal: AbortSignal): Promise<void> {
+  const at = context.clock.now();
+  try {
+    const report = await call(entry, context, signal, (callContext) =>
+      context.node.provider.getPodStatus(entry.owner, callContext),
+    );
+    context.records.reported(context.node.name, report, at);
+    // A newer push has the say about the facts, and the owner as we know it about whose it is; it is there all the same.
+    if (entry.backend.type !== "present") {
+      entry.report ??= report;
+      entry.create = "accepted";
+      entry.backend = { type: "present", report: entry.report };
+    }
+  } catch (error) {
+    if (VirtualKubeletError.from(error).kind !== "NotFound") throw error;
+    context.records.absent(entry.owner.uid, at, context.consistencyDelayMs);
+  }
+}
+
+async function create(entry: PodEntry, context: ActionContext, signal: AbortSignal): ActionResult {
+  const { pod } = entry;
+  const { node, usage, clock } = context;
+  const { uid } = entry.owner;
+  if (pod === undefined) return undefined;
+  const object = node.object();
+  if (object === undefined) return { requeueAfterMs: 250 };
+  if (!usage.has(uid)) {
+    const refusal = admissionOf(pod, object, context);
+    if (refusal !== undefined) return hold(entry, refusal.reason, refusal.message, context);
+    usage.add(uid, pod);
+  }
+  entry.createStartedAt ??= clock.now();
+  context.onStatus(uid, 1000);
+  const request: PodRequest = { owner: entry.owner, pod, revision: revisionOf(pod) };
+  const before = entry.create;
+  entry.create = "unknown";
+  try {
+    await call(entry, context, signal, (callContext) => node.provider.createPod(request, callContext));
+  } catch (thrown) {
+    const error = VirtualKubeletError.from(thrown);
+    entry.createdAt = clock.now();
+    if (isCertain(error)) entry.create = before;
+    if (error.kind === "Aborted" && (signal.aborted || entry.pod?.metadata.deletionTimestamp !== undefined || !entry.inApi)) {
+      if (!signal.aborted) entry.backend = { type: "unknown" };
+      return lookAgain;
+    }
+    const message = errorText(error);
+    if (error.kind === "Invalid" || error.kind === "Unsupported") {
+      usage.remove(uid);
+      event(entry, context, "Warning", "ProviderCreateFailed", message);
+      const text = error.field === undefined || message.includes(error.field) ? message : `${error.field}: ${message}`;
+      return hold(entry, error.reason ?? providerFailed, text, context);
+    }
+    if (entry.failure !== message) {
+      entry.failure = message;
+      context.onStatus(uid);
+    }
+    event(entry, context, "Warning", "ProviderCreateFailed", message);
+    throw error;
+  }
+  entry.create = "accepted";
+  entry.createdAt = clock.now();
+  entry.applied = request.revision;
+  entry.failure = undefined;
+  if (entry.backend.type !== "present") entry.backend = { type: "awaited", since: entry.createdAt };
+  event(entry, context, "Normal", "ProviderCreateSuccess", "Create pod in provider successfully");
+  return lookAgain;
+}
+
+/** Did the backend surely not take it? A failure on the way leaves that open. */
+function isCertain(error: VirtualKubeletError): boolean {
+  return error.kind !== "Unavailable" && error.kind !== "Internal" && error.kind !== "Aborted" && error.kind !== "Conflict";
+}
+
+interface Verdict {
+  readonly reason: string;
+  readonly message: string;
+}
+
+function admissionOf(pod: Stored<Pod>, object: Stored<Node>, context: ActionContext): Verdict | undefined {
+  const faults = refusals(pod, context.node.provider.capabilities ?? {});
+  if (faults.length > 0) {
+    const text = faults.map((fault) => `${fault.field}: ${fault.message}`).join("; ");
+    return { reason: "PodFeatureUnsupported", message: text };
+  }
+  return admit(pod, { object, used: context.usage.total, pods: context.usage.pods });
+}
+
+/** Tells the user at once that the pod is refused; Failed it becomes when its owner's turn has come. */
+function hold(entry: PodEntry, reason: string, message: string, context: ActionContext): { requeueAfterMs: number } {
+  const now = context.clock.now();
+  const controller = entry.pod?.metadata.ownerReferences?.find((reference) => reference.controller === true);
+  const delay = controller === undefined ? 0 : context.pacer.delay(controller.uid, now);
+  entry.refusal = { reason, message: `Pod was rejected: ${message}`, failAt: now + delay, final: delay === 0 };
+  context.log.warn({ ...fields(entry), reason, failInMs: delay }, `pod refused: ${message}`);
+  event(entry, context, "Warning", reason, message);
+  context.onStatus(entry.owner.uid);
+  return { requeueAfterMs: delay };
+}
+
+/** The refusal's time has come. What it was refused for may have passed: then it is admitted after all. */
+function refuse(entry: PodEntry, context: ActionContext): { requeueAfterMs: number } | undefined {
+  const { pod, refusal } = entry;
+  const object = context.node.object();
+  if (pod === undefined || refusal === undefined) return undefined;
+  const byProvider = refusal.reason === providerFailed || object === undefined;
+  const verdict = byProvider ? refusal : admissionOf(pod, object, context);
+  entry.refusal = verdict === undefined ? undefined : { ...refusal, final: true };
+  if (verdict === undefined) return lookAgain;
+  context.onStatus(entry.owner.uid);
+  return undefined;
+}
+
+async function update(entry: PodEntry, context: ActionContext, signal: AbortSignal): Promise<void> {
+  const { pod } = entry;
+  const { provider } = context.node;
+  if (pod === undefined || provider.updatePod === undefined) return;
+  const request: PodRequest = { owner: entry.owner, pod, revision: revisionOf(pod) };
+  try {
+    await call(entry, context, signal, async (callContext) => provider.updatePod?.(request, callContext));
+  } catch (thrown) {
+    const error = VirtualKubeletError.from(thrown);
+    if (error.kind === "Aborted") return;
+    event(entry, context, "Warning", "ProviderUpdateFailed", errorText(error));
+    if (error.kind === "NotFound") entry.backend = { type: "unknown" };
+    // What can never be applied is not tried again; the pod runs on as it was.
+    else if (error.kind === "Invalid" || error.kind === "Unsupported") entry.applied = request.revision;
+    else throw error;
+    return;
+  }
+  entry.applied = request.revision;
+  event(entry, context, "Normal", "ProviderUpdateSuccess", "Update pod in provider successfully");
+  context.onStatus(entry.owner.uid);
+}
+
+async function remove(
+  entry: PodEntry,
+  gracePeriodSeconds: number,
+  why: DeleteReason,
+  context: ActionContext,
+  signal: AbortSignal,
+): Promise<void> {
+  if (why === "orphan" && (await isWanted(entry, context, signal))) return;
+  const before = entry.deletion;
+  const at = context.clock.now();
+  // Set before the call: the backend may push "gone" before it has answered.
+  entry.deletion = { gracePeriodSeconds, at };
+  try {
+    await call(entry, context, signal, (callContext) =>
+      context.node.provider.deletePod(entry.owner, { gracePeriodSeconds }, callContext),
+    );
+  } catch (thrown) {
+    const error = VirtualKubeletError.from(thrown);
+    if (error.kind === "NotFound") return context.records.absent(entry.owner.uid, at, context.consistencyDelayMs);
+    entry.deletion = before;
+    if (error.kind === "Aborted" && !signal.aborted) return;
+    event(entry, context, "Warning", "ProviderDeleteFailed", errorText(error));
+    throw error;
+  }
+  if (why === "orphan") {
+    context.log.warn({ ...fields(entry), gracePeriodSeconds }, "orphan removed from the backend: its pod is gone from the API");
+    context.onOrphanRemoved();
+  } else event(entry, context, "Normal", "ProviderDeleteSuccess", "Delete pod in provider successfully");
+}
+
+/** Asks the API server itself, not the cache, before anything is killed on the ground that nobody wants it. */
+async function isWanted(entry: PodEntry, context: ActionContext, signal: AbortSignal): Promise<boolean> {
+  const { namespace, name, uid, node } = entry.owner;
+  // A list by node and name: what a node's own credentials may read, and a plain "none" instead of an error.
+  const fieldSelector = `spec.nodeName=${node},metadata.name=${name}`;
+  const found = await context.client.list(pods, { namespace, fieldSelector, signal });
+  if (!found.items.some((pod) => pod.metadata.uid === uid)) return false;
+  entry.orphanSince = context.clock.now();
+  return true;
+}
+
+async function evict(entry: PodEntry, gracePeriodSeconds: number, context: ActionContext, signal: AbortSignal): Promise<void> {
+  const { namespace, name, uid } = entry.owner;
+  try {
+    await context.client.delete(pods, { namespace, name }, { gracePeriodSeconds, uid, signal });
+  } catch (error) {
+    const { kind } = VirtualKubeletError.from(error);
+    if (kind === "NotFound" || kind === "Conflict") return;
+    entry.evicted = false;
+    throw error;
+  }
+}
+
+function event(entry: PodEntry, context: ActionContext, type: "Normal" | "Warning", reason: string, message: string): void {
+  const { namespace, name, uid, node } = entry.owner;
+  const resourceVersion = entry.pod?.metadata.resourceVersion;
+  const target: EventTarget = { apiVersion: "v1", kind: "Pod", namespace, name, uid, resourceVersion };
+  context.recorder.record(target, type, reason, message, { host: node });
+}
+
+function fields(entry: PodEntry): { readonly pod: string; readonly uid: string } {
+  return { pod: `${entry.owner.namespace}/${entry.owner.name}`, uid: entry.owner.uid };
+}

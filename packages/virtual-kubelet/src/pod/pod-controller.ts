@@ -1,0 +1,358 @@
+// Brings the pods of any number of nodes from the API to their providers and back: one queue of UIDs for the work, the
+// status manager's for the writes, one watcher per backend; plan decides, the actions act.
+import { type Clock, jitter, pause, systemClock } from "../clock.ts";
+import type { KubeClient } from "../kube/client.ts";
+import type { EventRecorder } from "../kube/event-recorder.ts";
+import { type Change, Informer, type InformerOptions } from "../kube/informer.ts";
+import { pods, type Stored } from "../kube/resource.ts";
+import type { Pod, PodStatus } from "../kube/types.gen.ts";
+import { WorkQueue } from "../kube/work-queue.ts";
+import type { Logger } from "../log.ts";
+import type { Metrics } from "../metrics.ts";
+import { isTerminal, type StatusInput } from "../status/pod-status.ts";
+import { watchBackend } from "./backend-watcher.ts";
+import { NodeUsage } from "./node-usage.ts";
+import { type PodAction, plan, type Rules } from "./plan.ts";
+import { type ActionContext, act, type PodNode } from "./pod-actions.ts";
+import { type PodEntry, revisionOf } from "./pod-entry.ts";
+import { PodRecords } from "./pod-records.ts";
+import { RefusalPacer } from "./refusal-pacer.ts";
+import { situationOf } from "./situation.ts";
+import { type StatusForm, StatusManager } from "./status-manager.ts";
+
+export interface PodControllerOptions {
+  readonly client: KubeClient;
+  readonly recorder: EventRecorder;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+  readonly nodes: readonly PodNode[];
+  /** UID of the cluster, written with every pod on a backend. */
+  readonly cluster: string;
+  /** "per-node": one watch for each node; "shared": one for all, foreign pods dropped before they are kept. */
+  readonly watchMode: "per-node" | "shared";
+  /** Concurrent provider calls; default 10. */
+  readonly workers?: number | undefined;
+  /** Concurrent status writes; default 32. */
+  readonly statusWorkers?: number | undefined;
+  readonly statusForm?: StatusForm | undefined;
+  /** Every pod is looked at again so often even if nothing happened; default 1 min. */
+  readonly resyncMs?: number | undefined;
+  /** Defaults 1 s and 30 s. */
+  readonly pollMinMs?: number | undefined;
+  readonly pollMaxMs?: number | undefined;
+  /** How long an orphan on the backend is left alone; default 60 s. */
+  readonly orphanGraceMs?: number | undefined;
+  /** Time between the two answers that make a pod lost; default 30 s. */
+  readonly lostAfterMs?: number | undefined;
+  /** Longest time of one provider call; default 2 min. */
+  readonly callTimeoutMs?: number | undefined;
+  readonly clock?: Clock | undefined;
+  readonly random?: (() => number) | undefined;
+}
+
+interface NodeState {
+  readonly node: PodNode;
+  readonly usage: NodeUsage;
+  readonly rules: Rules;
+  /** The backend was listed once. */
+  listed: boolean;
+  readonly firstListing: PromiseWithResolvers<void>;
+  trouble: string | undefined;
+}
+
+export class PodController {
+  readonly #options: PodControllerOptions;
+  readonly #clock: Clock;
+  readonly #random: () => number;
+  readonly #nodes = new Map<string, NodeState>();
+  readonly #records: PodRecords;
+  readonly #queue: WorkQueue;
+  readonly #status: StatusManager;
+  readonly #informers: readonly Informer<Pod>[];
+  readonly #pacer: RefusalPacer = new RefusalPacer();
+  readonly #running = new Set<string>();
+
+  constructor(options: PodControllerOptions) {
+    this.#options = options;
+    const { client, metrics, log } = options;
+    const clock = options.clock ?? systemClock;
+    const random = options.random ?? Math.random;
+    this.#clock = clock;
+    this.#random = random;
+    for (const node of options.nodes) this.#nodes.set(node.name, this.#nodeState(node));
+    this.#queue = new WorkQueue({
+      name: "pods",
+      workers: options.workers ?? 10,
+      process: (uid, signal) => this.#process(uid, signal),
+      clock,
+      random,
+      log,
+      metrics,
+    });
+    this.#records = new PodRecords({
+      cluster: options.cluster,
+      clock,
+      onWork: (uid) => this.#queue.add(uid),
+      onStatus: (uid) => this.#status.add(uid),
+    });
+    this.#status = new StatusManager({
+      client,
+      source: {
+        pod: (uid) => this.#podInApi(uid),
+        situation: (uid) => this.#situation(uid),
+        removable: (uid) => this.#removable(uid),
+        written: (uid, status) => this.#written(uid, status),
+      },
+      workers: options.statusWorkers ?? 32,
+      form: options.statusForm ?? "patch",
+      clock,
+      random,
+      log,
+      metrics,
+    });
+    this.#informers = this.#createInformers();
+  }
+
+  /** Resolves when the API's pods are known and every backend was listed (or failed to be, once). */
+  get synced(): Promise<void> {
+    const listings = [...this.#nodes.values()].map((state) => state.firstListing.promise);
+    return Promise.all([...this.#informers.map((informer) => informer.synced), ...listings]).then(() => undefined);
+  }
+
+  hasSynced(): boolean {
+    return this.#informers.every((informer) => informer.hasSynced());
+  }
+
+  /** Works until the signal aborts; then lets calls under way finish and writes the statuses that are due. */
+  async run(signal: AbortSignal): Promise<void> {
+    const statusEnd = new AbortController();
+    const statuses = this.#status.run(statusEnd.signal);
+    const watchers = [...this.#nodes.values()].map((state) => this.#watchBackend(state, signal));
+    const informers = this.#informers.map((informer) => informer.run(signal));
+    const countPhases = (): void => this.#countPhases();
+    this.#options.metrics.podSources.add(countPhases);
+    try {
+      await Promise.all([this.#queue.run(signal), this.#resync(signal), ...watchers, ...informers]);
+    } finally {
+      statusEnd.abort();
+      await statuses;
+      this.#options.metrics.podSources.delete(countPhases);
+    }
+  }
+
+  #nodeState(node: PodNode): NodeState {
+    const { provider } = node;
+    const rules: Rules = {
+      canUpdate: provider.updatePod !== undefined,
+      consistencyDelayMs: (provider.capabilities?.consistencyDelaySeconds ?? 0) * 1000,
+      lostAfterMs: this.#options.lostAfterMs ?? 30_000,
+      orphanGraceMs: this.#options.orphanGraceMs ?? 60_000,
+      deleteAgainMs: 10_000,
+    };
+    const firstListing = Promise.withResolvers<void>();
+    return { node, usage: new NodeUsage(), rules, listed: false, firstListing, trouble: undefined };
+  }
+
+  #createInformers(): readonly Informer<Pod>[] {
+    const { client, log, metrics, watchMode } = this.#options;
+    const common: InformerOptions<Pod> = {
+      client,
+      resource: pods,
+      log,
+      metrics,
+      clock: this.#clock,
+      random: this.#random,
+      onChange: (change) => this.#changed(change),
+    };
+    if (watchMode === "shared")
+      return [
+        new Informer<Pod>({
+          ...common,
+          fieldSelector: "spec.nodeName!=",
+          accept: (pod) => this.#nodes.has(pod.spec?.nodeName ?? ""),
+        }),
+      ];
+    return [...this.#nodes.keys()].map(
+      (name) => new Informer<Pod>({ ...common, fieldSelector: `spec.nodeName=${name}` }),
+    );
+  }
+
+  #changed(change: Change<Pod>): void {
+    if (change.type === "deleted") this.#records.left(change.object);
+    else this.#records.seen(change.object, this.#status.isOwn(change.object));
+  }
+
+  #watchBackend(state: NodeState, signal: AbortSignal): Promise<void> {
+    const { node } = state;
+    const log = this.#options.log.child({ node: node.name });
+    return watchBackend(
+      {
+        node: node.name,
+        provider: node.provider,
+        clock: this.#clock,
+        random: this.#random,
+        log,
+        pollMinMs: this.#options.pollMinMs ?? 1000,
+        pollMaxMs: this.#options.pollMaxMs ?? 30_000,
+        resyncMs: this.#options.resyncMs ?? 60_000,
+        callTimeoutMs: this.#options.callTimeoutMs ?? 120_000,
+        sink: {
+          listed: (reports, startedAt) => {
+            this.#records.listed(node.name, reports, startedAt);
+            if (state.listed) return;
+            state.listed = true;
+            state.firstListing.resolve();
+            for (const entry of this.#records.ofNode(node.name)) this.#queue.add(entry.owner.uid);
+          },
+          reported: (report, at) => this.#records.reported(node.name, report, at),
+          gone: (owner, at) => this.#records.gone(owner, at),
+          trouble: (message) => this.#trouble(state, message),
+          inMotion: () => this.#inMotion(node.name),
+        },
+      },
+      signal,
+    );
+  }
+
+  #trouble(state: NodeState, message: string | undefined): void {
+    state.trouble = message;
+    state.firstListing.resolve();
+    if (message === undefined || state.listed) return;
+    for (const entry of this.#records.ofNode(state.node.name)) this.#queue.add(entry.owner.uid);
+  }
+
+  #inMotion(node: string): boolean {
+    for (const entry of this.#records.ofNode(node)) {
+      if (entry.backend.type === "awaited" || entry.deletion !== undefined) return true;
+      const running = entry.report?.containers.every((container) => container.state.waiting === undefined);
+      if (entry.backend.type === "present" && running !== true) return true;
+    }
+    return false;
+  }
+
+  async #process(uid: string, signal: AbortSignal): Promise<{ readonly requeueAfterMs?: number } | undefined> {
+    const entry = this.#records.get(uid);
+    const state = entry === undefined ? undefined : this.#nodes.get(entry.owner.node);
+    if (entry === undefined || state === undefined) return undefined;
+    // What is where must be known on both sides before anything is done; the first listing enqueues every pod.
+    if (!this.hasSynced()) return { requeueAfterMs: 200 };
+    if (!state.listed) {
+      if (state.trouble !== undefined && entry.failure !== state.trouble) {
+        entry.failure = state.trouble;
+        this.#status.add(uid);
+      }
+      return undefined;
+    }
+    const action = this.#plan(entry, state);
+    this.#adopt(entry, state, action);
+    const result = await act(action, entry, this.#context(state), signal);
+    if (action.type === "forget") {
+      this.#status.forget(uid);
+      this.#running.delete(uid);
+    }
+    return result;
+  }
+
+  /** Takes in what runs on the backend without our having created it just now. */
+  #adopt(entry: PodEntry, state: NodeState, action: PodAction): void {
+    const { uid, node } = entry.owner;
+    if (entry.backend.type !== "present" || !entry.inApi || entry.pod === undefined) return;
+    if (action.type === "finish" || isTerminal(entry.pod.status)) return;
+    state.usage.add(uid, entry.pod);
+    if (entry.applied !== undefined || action.type === "update") return;
+    entry.applied = entry.backend.report.revision ?? revisionOf(entry.pod);
+    if (entry.createStartedAt === undefined) this.#options.metrics.podsAdopted.inc({ node });
+  }
+
+  #plan(entry: PodEntry, state: NodeState): PodAction {
+    return plan(entry, entry, this.#clock.now(), state.rules);
+  }
+
+  #context(state: NodeState): ActionContext {
+    const { client, recorder, log, metrics } = this.#options;
+    return {
+      node: state.node,
+      usage: state.usage,
+      records: this.#records,
+      pacer: this.#pacer,
+      client,
+      recorder,
+      clock: this.#clock,
+      log: log.child({ node: state.node.name }),
+      callTimeoutMs: this.#options.callTimeoutMs ?? 120_000,
+      consistencyDelayMs: state.rules.consistencyDelayMs,
+      onStatus: (uid, afterMs) => (afterMs === undefined ? this.#status.add(uid) : this.#status.addAfter(uid, afterMs)),
+      onOrphanRemoved: () => metrics.orphansRemoved.inc({ node: state.node.name }),
+    };
+  }
+
+  #podInApi(uid: string): Stored<Pod> | undefined {
+    const entry = this.#records.get(uid);
+    return entry?.inApi === true ? entry.pod : undefined;
+  }
+
+  #situation(uid: string): Omit<StatusInput, "pod" | "now"> | undefined {
+    const entry = this.#records.get(uid);
+    const state = entry === undefined ? undefined : this.#nodes.get(entry.owner.node);
+    if (entry === undefined || state === undefined || !this.hasSynced()) return undefined;
+    const now = this.#clock.now();
+    const situation = situationOf(entry, this.#plan(entry, state), now);
+    if (situation === undefined) return undefined;
+    return {
+      situation,
+      nodeIPs: state.node.addresses(),
+      startTime: new Date(entry.seenAt).toISOString(),
+      deadlineExceeded: entry.deadlineExceeded,
+      observedGeneration: observedGeneration(entry),
+    };
+  }
+
+  #removable(uid: string): boolean {
+    const entry = this.#records.get(uid);
+    const state = entry === undefined ? undefined : this.#nodes.get(entry.owner.node);
+    if (entry?.pod === undefined || !entry.inApi || state === undefined) return false;
+    const { deletionTimestamp, deletionGracePeriodSeconds, finalizers } = entry.pod.metadata;
+    if (deletionTimestamp === undefined) return false;
+    // Already asked for: what is left to wait for is somebody's finalizer.
+    if (deletionGracePeriodSeconds === 0 && (finalizers?.length ?? 0) > 0 && isTerminal(entry.pod.status)) return false;
+    return this.#plan(entry, state).type === "finish";
+  }
+
+  #written(uid: string, status: PodStatus): void {
+    const entry = this.#records.get(uid);
+    if (entry?.pod === undefined || status.phase !== "Running" || this.#running.has(uid)) return;
+    this.#running.add(uid);
+    const bound = entry.pod.status?.conditions?.find((condition) => condition.type === "PodScheduled")?.lastTransitionTime;
+    const since = bound === undefined ? entry.seenAt : Math.min(entry.seenAt, Date.parse(bound) + 999);
+    if (entry.createStartedAt !== undefined) this.#options.metrics.podStart.observe((this.#clock.now() - since) / 1000);
+  }
+
+  async #resync(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await pause(this.#clock, jitter(this.#options.resyncMs ?? 60_000, 0.1, true, this.#random), signal);
+      for (const entry of this.#records.all()) {
+        // Not those that wait out a back-off: a look without a cause must not cut it short.
+        if (this.#queue.retries(entry.owner.uid) === 0) this.#queue.add(entry.owner.uid);
+      }
+    }
+  }
+
+  #countPhases(): void {
+    const gauge = this.#options.metrics.pods;
+    gauge.reset();
+    for (const entry of this.#records.all()) {
+      if (!entry.inApi || entry.pod === undefined) continue;
+      gauge.inc({ node: entry.owner.node, phase: this.#status.current(entry.pod).phase ?? "Pending" });
+    }
+  }
+}
+
+/** The generation that the backend has been told of; for a pod it never had, the one that was looked at. */
+function observedGeneration(entry: PodEntry): number | undefined {
+  const generation = entry.pod?.metadata.generation;
+  const onBackend = entry.backend.type === "present" && entry.deletion === undefined;
+  if (!onBackend) return generation;
+  if (entry.applied === undefined) return entry.pod?.status?.observedGeneration ?? generation;
+  const applied = Number(entry.applied.split("/")[0]);
+  return Number.isFinite(applied) && applied > 0 ? applied : generation;
+}

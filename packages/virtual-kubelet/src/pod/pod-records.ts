@@ -1,0 +1,149 @@
+// The map of all pods known, by UID, and the only place where facts from the API and from backends are written into it.
+import type { Clock } from "../clock.ts";
+import type { Stored } from "../kube/resource.ts";
+import type { Pod } from "../kube/types.gen.ts";
+import type { PodOwner, PodReport } from "../provider.ts";
+import { graceOf, newEntry, type PodEntry } from "./pod-entry.ts";
+
+export interface PodRecordsOptions {
+  /** Owner identity of this cluster: what carries another is never taken in. */
+  readonly cluster: string;
+  readonly clock: Clock;
+  /** A pod may have something to do. */
+  readonly onWork: (uid: string) => void;
+  /** A pod's status may have to be written. */
+  readonly onStatus: (uid: string) => void;
+}
+
+export class PodRecords {
+  readonly #options: PodRecordsOptions;
+  readonly #entries = new Map<string, PodEntry>();
+  readonly #byNode = new Map<string, Set<string>>();
+
+  constructor(options: PodRecordsOptions) {
+    this.#options = options;
+  }
+
+  get(uid: string): PodEntry | undefined {
+    return this.#entries.get(uid);
+  }
+
+  all(): Iterable<PodEntry> {
+    return this.#entries.values();
+  }
+
+  *ofNode(node: string): Iterable<PodEntry> {
+    for (const uid of this.#byNode.get(node) ?? []) {
+      const entry = this.#entries.get(uid);
+      if (entry !== undefined) yield entry;
+    }
+  }
+
+  forget(uid: string): void {
+    const entry = this.#entries.get(uid);
+    if (entry === undefined) return;
+    this.#entries.delete(uid);
+    this.#byNode.get(entry.owner.node)?.delete(uid);
+  }
+
+  /** The API shows the pod (added or changed). `ownWrite`: it is the echo of our own status write. */
+  seen(pod: Stored<Pod>, ownWrite: boolean): void {
+    const { uid } = pod.metadata;
+    let entry = this.#entries.get(uid);
+    if (entry === undefined) {
+      const node = pod.spec?.nodeName ?? "";
+      const namespace = pod.metadata.namespace ?? "";
+      entry = this.#add({ cluster: this.#options.cluster, node, namespace, name: pod.metadata.name, uid });
+    }
+    entry.pod = pod;
+    entry.inApi = true;
+    entry.wasInApi = true;
+    entry.orphanSince = undefined;
+    const deleting = pod.metadata.deletionTimestamp !== undefined;
+    // A create that hangs must not hold up the deletion.
+    if (deleting && entry.call !== undefined && entry.deletion === undefined) entry.call.abort();
+    if (ownWrite && !deleting) return;
+    this.#options.onWork(uid);
+    this.#options.onStatus(uid);
+  }
+
+  /** The object left the API. */
+  left(pod: Stored<Pod>): void {
+    const entry = this.#entries.get(pod.metadata.uid);
+    if (entry === undefined) return;
+    entry.pod = pod;
+    entry.inApi = false;
+    if (entry.deletion === undefined || graceOf(pod) < entry.deletion.gracePeriodSeconds) entry.call?.abort();
+    this.#options.onWork(pod.metadata.uid);
+  }
+
+  /** A report of the backend; `at` is when it was asked for, so that an old listing never replaces a newer push. */
+  reported(node: string, report: PodReport, at: number): void {
+    const { owner } = report;
+    if (owner.cluster !== this.#options.cluster || owner.node !== node) return;
+    let entry = this.#entries.get(owner.uid);
+    if (entry === undefined) {
+      entry = this.#add(owner);
+      entry.orphanSince = this.#options.clock.now();
+    } else if (entry.reportAt > at) return;
+    entry.report = report;
+    entry.reportAt = at;
+    const known = entry.backend.type === "present";
+    entry.backend = { type: "present", report };
+    entry.create = "accepted";
+    entry.failure = undefined;
+    if (!known || report.evict !== undefined || entry.deletion !== undefined || !entry.inApi) this.#options.onWork(owner.uid);
+    else if (report.containers.every((container) => container.state.running === undefined)) this.#options.onWork(owner.uid);
+    this.#options.onStatus(owner.uid);
+  }
+
+  /** The backend answered "not found" about this very pod; answers from within its consistency delay do not add up. */
+  absent(uid: string, at: number, consistencyDelayMs: number): void {
+    const entry = this.#entries.get(uid);
+    if (entry === undefined) return;
+    const before = entry.backend;
+    const settled = before.type === "absent" && before.firstAt >= entry.createdAt + consistencyDelayMs;
+    entry.backend = { type: "absent", firstAt: settled ? before.firstAt : at, lastAt: at };
+    this.#options.onStatus(uid);
+  }
+
+  /** The backend pushed that the pod is gone: the truth where we had it deleted, else a reason to ask. */
+  gone(owner: PodOwner, at: number): void {
+    const entry = this.#entries.get(owner.uid);
+    if (entry === undefined) return;
+    this.#missing(entry, at);
+  }
+
+  /** A complete listing of a node's backend that was asked for at `startedAt`. */
+  listed(node: string, reports: readonly PodReport[], startedAt: number): void {
+    const present = new Set<string>();
+    for (const report of reports) {
+      present.add(report.owner.uid);
+      this.reported(node, report, startedAt);
+    }
+    for (const entry of this.ofNode(node)) {
+      if (present.has(entry.owner.uid) || entry.reportAt > startedAt) continue;
+      // Created, or being created, after the listing was asked for: it says nothing about it.
+      if (entry.call !== undefined || entry.createdAt >= startedAt) continue;
+      if (entry.backend.type === "absent" && entry.create !== "accepted") continue;
+      this.#missing(entry, startedAt);
+    }
+  }
+
+  #missing(entry: PodEntry, at: number): void {
+    const { uid } = entry.owner;
+    const deleted = entry.deletion !== undefined && entry.deletion.at <= at;
+    if (entry.create === "never" || deleted) this.absent(uid, at, 0);
+    else if (entry.backend.type === "present") entry.backend = { type: "unknown" };
+    this.#options.onWork(uid);
+  }
+
+  #add(owner: PodOwner): PodEntry {
+    const entry = newEntry(owner, this.#options.clock.now());
+    this.#entries.set(owner.uid, entry);
+    let uids = this.#byNode.get(owner.node);
+    if (uids === undefined) this.#byNode.set(owner.node, (uids = new Set()));
+    uids.add(owner.uid);
+    return entry;
+  }
+}

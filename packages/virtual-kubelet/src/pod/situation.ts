@@ -1,0 +1,26 @@
+// Which situation of a pod its status is to be computed from: a pure function of what is known of it.
+import type { PodSituation } from "../status/pod-status.ts";
+import { isTerminal } from "../status/pod-status.ts";
+import type { PodAction } from "./plan.ts";
+import type { PodEntry } from "./pod-entry.ts";
+
+/** A create that shows nothing after so long gets a status of its own (ContainerCreating); a faster one saves that write. */
+export const acceptedAfterMs = 1000;
+
+/** Undefined: nothing is to be written (yet). `next` is what plan says about the pod now. */
+export function situationOf(entry: PodEntry, next: PodAction, now: number): PodSituation | undefined {
+  const { pod } = entry;
+  if (pod === undefined || !entry.inApi || isTerminal(pod.status)) return undefined;
+  const over = next.type === "finish" && entry.backend.type === "absent";
+  if (over && pod.metadata.deletionTimestamp !== undefined) return { type: "ended", report: entry.report };
+  if (entry.refusal !== undefined) {
+    const { reason, message, final } = entry.refusal;
+    return { type: final ? "refused" : "held", reason, message };
+  }
+  if (entry.lost) return { type: "lost", report: entry.report };
+  if (over) return { type: "ended", report: entry.report };
+  if (entry.report !== undefined) return { type: "reported", report: entry.report };
+  if (entry.failure !== undefined) return { type: "providerFailed", message: entry.failure };
+  if (entry.createStartedAt !== undefined && now - entry.createStartedAt >= acceptedAfterMs) return { type: "accepted" };
+  return undefined;
+}

@@ -1,0 +1,182 @@
+// Writes pod statuses to the API, from a queue of its own: a slow create never delays a status. One write per transition,
+// guarded by UID; after the terminal status of a deleted pod, the DELETE that ends it.
+import type { Clock } from "../clock.ts";
+import { VirtualKubeletError } from "../errors.ts";
+import type { KubeClient, WrittenMeta } from "../kube/client.ts";
+import { pods, type Stored } from "../kube/resource.ts";
+import type { Pod, PodStatus } from "../kube/types.gen.ts";
+import { WorkQueue } from "../kube/work-queue.ts";
+import type { Logger } from "../log.ts";
+import type { Metrics } from "../metrics.ts";
+import { isTerminal, podStatus, type StatusInput } from "../status/pod-status.ts";
+import { fullStatus, statusPatch } from "../status/status-patch.ts";
+
+/** What the status manager needs to know of a pod at the moment it writes. */
+export interface StatusSource {
+  /** Undefined: the pod is no longer in the API. */
+  pod(uid: string): Stored<Pod> | undefined;
+  /** The input of podStatus beside the pod; undefined: nothing is to be written. */
+  situation(uid: string): Omit<StatusInput, "pod" | "now"> | undefined;
+  /** Nothing of it is left on the backend, and the API waits for our DELETE. */
+  removable(uid: string): boolean;
+  /** A status was written or the object deleted: what comes next may be due. */
+  written(uid: string, status: PodStatus): void;
+}
+
+/** How statuses are written: "patch", or "put" where the cached object is complete (falls back to the patch on a conflict). */
+export type StatusForm = "patch" | "put";
+
+export interface StatusManagerOptions {
+  readonly client: KubeClient;
+  readonly source: StatusSource;
+  readonly workers: number;
+  readonly form: StatusForm;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+}
+
+/** The status the API has by our last write, until the informer shows an object as new. */
+interface Written {
+  readonly resourceVersion: string;
+  readonly status: PodStatus;
+}
+
+/** A pod that is still there so long after its DELETE (a finalizer aside) is deleted again. */
+const removeAgainMs = 30_000;
+
+export class StatusManager {
+  readonly #options: StatusManagerOptions;
+  readonly #queue: WorkQueue;
+  readonly #written = new Map<string, Written>();
+  /** When a DELETE was answered, epoch ms: its own echo asks for no second one. */
+  readonly #removed = new Map<string, number>();
+
+  constructor(options: StatusManagerOptions) {
+    this.#options = options;
+    const { clock, random, log, metrics } = options;
+    this.#queue = new WorkQueue({
+      name: "pod-status",
+      workers: options.workers,
+      process: (uid, signal) => this.#process(uid, signal),
+      backoff: { baseMs: 200, maxMs: 60_000 },
+      clock,
+      random,
+      log,
+      metrics,
+    });
+  }
+
+  add(uid: string): void {
+    this.#queue.add(uid);
+  }
+
+  addAfter(uid: string, delayMs: number): void {
+    this.#queue.addAfter(uid, delayMs);
+  }
+
+  forget(uid: string): void {
+    this.#written.delete(uid);
+    this.#removed.delete(uid);
+    this.#queue.forget(uid);
+  }
+
+  /** Is this object the echo of our own last write? */
+  isOwn(pod: Stored<Pod>): boolean {
+    return this.#written.get(pod.metadata.uid)?.resourceVersion === pod.metadata.resourceVersion;
+  }
+
+  /** The status as the API has it, our own last write included. */
+  current(pod: Stored<Pod>): PodStatus {
+    const written = this.#written.get(pod.metadata.uid);
+    if (written === undefined) return pod.status ?? {};
+    if (isNewer(written.resourceVersion, pod.metadata.resourceVersion)) return written.status;
+    if (written.resourceVersion !== pod.metadata.resourceVersion) this.#written.delete(pod.metadata.uid);
+    return pod.status ?? {};
+  }
+
+  /** Works until the signal aborts, then writes what is due. */
+  run(signal: AbortSignal): Promise<void> {
+    return this.#queue.run(signal, { flush: true });
+  }
+
+  async #process(uid: string, signal: AbortSignal): Promise<void> {
+    const { source } = this.#options;
+    const pod = source.pod(uid);
+    if (pod === undefined) return this.forget(uid);
+    try {
+      const status = await this.#write(uid, pod, signal);
+      if (status !== undefined) source.written(uid, status);
+      const again = (this.#removed.get(uid) ?? Number.NEGATIVE_INFINITY) + removeAgainMs;
+      if (!source.removable(uid) || this.#options.clock.now() < again) return;
+      await this.#options.client.delete(
+        pods,
+        { namespace: pod.metadata.namespace, name: pod.metadata.name },
+        { gracePeriodSeconds: 0, uid, signal },
+      );
+      this.#removed.set(uid, this.#options.clock.now());
+    } catch (error) {
+      if (!isGone(error)) throw error;
+      this.#options.metrics.statusWrites.inc({ outcome: "dropped" });
+      this.#options.log.debug({ ...logFields(pod) }, "status dropped: the pod is gone or was replaced");
+    }
+  }
+
+  /** Writes the status if it differs from what the API has; the status now in the API, or undefined if there was nothing to do. */
+  async #write(uid: string, pod: Stored<Pod>, signal: AbortSignal): Promise<PodStatus | undefined> {
+    const { source, clock, metrics } = this.#options;
+    const input = source.situation(uid);
+    if (input === undefined) return undefined;
+    const current = this.current(pod);
+    if (isTerminal(current)) return undefined;
+    const next = podStatus({ ...input, pod: { ...pod, status: current }, now: clock.now() });
+    const annotations = missingAnnotations(pod, input);
+    const patch = statusPatch(current, next, uid);
+    if (patch === undefined && annotations === undefined) return undefined;
+    const body = { metadata: { uid, ...(annotations === undefined ? {} : { annotations }) }, status: patch?.status ?? {} };
+    const full = fullStatus(current, next);
+    const meta = await this.#send(pod, current, full, body, signal);
+    this.#written.set(uid, { resourceVersion: meta.resourceVersion, status: full });
+    metrics.statusWrites.inc({ outcome: "ok" });
+    return full;
+  }
+
+  async #send(pod: Stored<Pod>, current: PodStatus, full: PodStatus, body: unknown, signal: AbortSignal): Promise<WrittenMeta> {
+    const { client, form } = this.#options;
+    // A PUT replaces all that it does not hold: only from the very object that the server is known to have.
+    if (form === "put" && current === pod.status) {
+      try {
+        return await client.replaceMeta(pods, { ...pod, status: full }, { subresource: "status", signal });
+      } catch (error) {
+        if (VirtualKubeletError.from(error).kind !== "Conflict") throw error;
+      }
+    }
+    const ref = { namespace: pod.metadata.namespace, name: pod.metadata.name };
+    return client.patchMeta(pods, ref, "strategic", body, { subresource: "status", signal });
+  }
+}
+
+/** 404; or 422/409 because the name now belongs to another UID: the write was for a pod that is no more. */
+function isGone(value: unknown): boolean {
+  const error = VirtualKubeletError.from(value);
+  if (error.kind === "NotFound" || error.kind === "Conflict") return true;
+  return error.kind === "Invalid" && error.message.includes("metadata.uid");
+}
+
+function missingAnnotations(pod: Stored<Pod>, input: Omit<StatusInput, "pod" | "now">): Record<string, string> | undefined {
+  if (input.situation.type !== "reported") return undefined;
+  let missing: Record<string, string> | undefined;
+  for (const [key, value] of Object.entries(input.situation.report.annotations ?? {}))
+    if (pod.metadata.annotations?.[key] !== value) missing = { ...missing, [key]: value };
+  return missing;
+}
+
+/** Resource versions compare as whole numbers (KEP-5504); they may exceed 53 bits. */
+function isNewer(left: string, right: string): boolean {
+  return left.length === right.length ? left > right : left.length > right.length;
+}
+
+function logFields(pod: Stored<Pod>): { readonly pod: string; readonly uid: string; readonly node: string | undefined } {
+  return { pod: `${pod.metadata.namespace}/${pod.metadata.name}`, uid: pod.metadata.uid, node: pod.spec?.nodeName };
+}
