@@ -1,3 +1,17 @@
 // What tests of programs and providers may use: @virtual-kubelet/virtual-kubelet/testing.
+
+export {
+  createMockProvider,
+  type MockControl,
+  type MockProvider,
+  type MockProviderOptions,
+} from "../providers/mock/mock-provider.ts";
 export { defaultKubernetesVersion, kubernetesVersions } from "./binaries.ts";
 export { type ControlPlane, type ControlPlaneOptions, startControlPlane } from "./control-plane.ts";
+export {
+  type ConformanceOptions,
+  type ConformanceSubject,
+  type PodTemplate,
+  providerConformance,
+} from "./provider-conformance.ts";
+export { reportFaults } from "./report-faults.ts";
