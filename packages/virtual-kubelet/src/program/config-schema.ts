@@ -1,0 +1,302 @@
+// The configuration file's schema: every setting once, with its text. Flags, environment, help and the manual are read off it.
+import { isIP } from "node:net";
+import * as v from "valibot";
+import type { NodeAddress, Quantity, Taint } from "../kube/types.gen.ts";
+import type { ProcessConfig, ProviderConfig } from "./config.ts";
+import { parseDuration } from "./duration.ts";
+
+type Given<T> = { readonly [K in keyof T]?: T[K] };
+
+/** What one layer (flags, environment or file) says about nodes. */
+export interface NodeSettings {
+  readonly operatingSystem?: "linux" | "windows";
+  readonly architecture?: string;
+  readonly provider?: Given<ProviderConfig>;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly annotations?: Readonly<Record<string, string>>;
+  readonly taints?: readonly Taint[];
+  readonly internalIP?: string;
+  readonly addresses?: readonly NodeAddress[];
+  readonly capacity?: Readonly<Record<string, Quantity>>;
+  readonly providerID?: string;
+  readonly port?: number;
+}
+
+export interface NodeEntry extends NodeSettings {
+  readonly name: string;
+  readonly count?: number;
+}
+
+/** What one layer says about the process. */
+export type ProcessSettings = {
+  readonly [K in keyof ProcessConfig]?: ProcessConfig[K] extends string | number | undefined
+    ? ProcessConfig[K]
+    : Given<ProcessConfig[K]>;
+};
+
+export interface FileSettings extends ProcessSettings {
+  readonly nodeDefaults?: NodeSettings;
+  readonly nodes?: readonly NodeEntry[];
+}
+
+/** What flags or environment say: single values for all nodes, which win over the file's. */
+export interface OverrideSettings extends ProcessSettings {
+  readonly nodeName?: string;
+  readonly nodeCount?: number;
+  readonly nodeOverrides?: NodeSettings;
+  readonly taint?: {
+    readonly key?: string;
+    readonly value?: string;
+    readonly effect?: Taint["effect"];
+    readonly disabled?: boolean;
+  };
+}
+
+/** A check with one message for all that can be wrong: `must be ...`. */
+function leaf<T>(is: (value: unknown) => boolean, must: string): v.GenericSchema<T> {
+  return v.custom<T>(is, must);
+}
+const matches =
+  (pattern: RegExp) =>
+  (value: unknown): boolean =>
+    typeof value === "string" && pattern.test(value);
+const text = (what = "text"): v.GenericSchema<string> => leaf(matches(/./s), `must be ${what}`);
+const flag = (): v.GenericSchema<boolean> => leaf((value) => typeof value === "boolean", "must be true or false");
+const integer = (least: number, most: number): v.GenericSchema<number> =>
+  leaf(
+    (value) => typeof value === "number" && Number.isInteger(value) && value >= least && value <= most,
+    `must be a whole number from ${least} to ${most}`,
+  );
+const oneOf = <const T extends string>(...options: readonly T[]): v.PicklistSchema<readonly T[], string> =>
+  v.picklist(options, `must be one of ${options.join(", ")}`);
+/** Text like "1m30s"; milliseconds afterwards. */
+function duration(leastMs: number): v.GenericSchema<string, number> {
+  const must = `must be a duration such as "30s" or "1m30s"${leastMs > 0 ? `, at least ${leastMs / 1000}s` : ""}`;
+  return v.pipe(
+    leaf<string>((value) => typeof value === "string" && (parseDuration(value) ?? -1) >= leastMs, must),
+    v.transform((value) => parseDuration(value) ?? 0),
+    v.metadata({ duration: true }),
+  );
+}
+/** An optional setting with its text for help and manual. */
+const say = <I, O>(
+  schema: v.GenericSchema<I, O>,
+  about: string,
+): v.ExactOptionalSchema<v.GenericSchema<I, O>, undefined> => {
+  const described: v.GenericSchema<I, O> = v.pipe(schema, v.description(about));
+  return v.exactOptional(described);
+};
+
+const dnsLabel = "[a-z0-9](?:[a-z0-9-]*[a-z0-9])?";
+const isNodeName = (value: unknown): boolean =>
+  typeof value === "string" &&
+  value.length <= 253 &&
+  new RegExp(`^${dnsLabel}(?:\\.${dnsLabel})*$`).test(value.replace("{}", "0"));
+const nodeName = (): v.GenericSchema<string> =>
+  leaf(isNodeName, 'must be lower-case letters, digits, "-" and ".", and may hold one "{}" for the number');
+const labelValue = /^(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$/;
+const qualifiedName = /^(?:[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?\/)?[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
+const nameKey = leaf<string>(matches(qualifiedName), "must be a qualified name such as example.com/name");
+const quantity = leaf<string>(
+  (value) => matches(/^\+?(?:\d+\.?\d*|\.\d+)(?:[numkMGTPE]|[KMGTPE]i|[eE][+-]?\d+)?$/)(value),
+  'must be a quantity in quotes, such as "4", "500m" or "16Gi"',
+);
+const map = <T>(value: v.GenericSchema<T>): v.GenericSchema<Record<string, T>> =>
+  v.record(nameKey, value, "must be a map");
+const list = <I, O>(item: v.GenericSchema<I, O>): v.GenericSchema<I[], O[]> => v.array(item, "must be a list");
+const section = <const E extends v.ObjectEntries>(entries: E): v.ObjectSchema<E, string> =>
+  v.object(entries, "must be a map");
+
+const effect = oneOf("NoSchedule", "PreferNoSchedule", "NoExecute");
+const taint = section({
+  key: nameKey,
+  value: v.exactOptional(leaf<string>(matches(labelValue), "must be a label value")),
+  effect,
+});
+const address = section({
+  type: oneOf("InternalIP", "ExternalIP", "Hostname", "InternalDNS", "ExternalDNS"),
+  address: text(),
+});
+
+const nodeEntries = {
+  operatingSystem: say(oneOf("linux", "windows"), "Operating system of the node: linux or windows."),
+  architecture: say(
+    oneOf("amd64", "arm64", "arm", "ppc64le", "riscv64", "s390x"),
+    "Processor architecture of the node, in place of what the provider reports.",
+  ),
+  provider: say(
+    section({
+      name: say(text(), "Built-in name, npm package, or path of a module that exports createProvider."),
+      config: say(v.unknown(), "The provider's own settings; see the provider."),
+      configPath: say(text("a path"), "File that the provider reads instead; see the provider."),
+    }),
+    "What runs the pods.",
+  ),
+  labels: say(map(leaf<string>(matches(labelValue), "must be a label value")), "Labels of the node."),
+  annotations: say(map(leaf<string>((value) => typeof value === "string", "must be text")), "Annotations of the node."),
+  taints: say(
+    list(taint),
+    "Taints of the node. Default: virtual-kubelet.io/provider=<provider>:NoSchedule; an empty list for none.",
+  ),
+  internalIP: say(
+    leaf<string>((value) => typeof value === "string" && isIP(value) !== 0, "must be an IP address"),
+    "InternalIP address of the node.",
+  ),
+  addresses: say(list(address), "Further addresses of the node, each with type and address."),
+  capacity: say(map(quantity), "Capacity by resource, over what the provider reports."),
+  providerID: say(text(), "spec.providerID of the node."),
+  port: say(integer(0, 65535), "Port of the kubelet API that the node announces."),
+};
+
+const processEntries = {
+  kubeconfig: say(text("a path"), "kubeconfig file; default ~/.kube/config, then the pod's service account."),
+  kubeContext: say(text(), "Context of the kubeconfig; default its current one."),
+  clusterId: say(text(), "Marks this cluster's pods on the backend; default the UID of the namespace kube-system."),
+  clusterDomain: say(text(), "DNS domain of the cluster."),
+  podSyncWorkers: say(integer(1, 10_000), "Pods worked on at the same time."),
+  podStatusWorkers: say(integer(1, 10_000), "Pod statuses written at the same time."),
+  fullResyncPeriod: say(duration(1000), "Every pod is compared with the backend this often."),
+  poll: say(
+    section({
+      minInterval: say(duration(100), "While pods change."),
+      maxInterval: say(duration(100), "While nothing changes."),
+    }),
+    "How often a provider that cannot push is asked.",
+  ),
+  orphanGrace: say(duration(0), "A backend pod that the API does not know is removed after so long."),
+  providerCallTimeout: say(duration(1000), "A call of a provider that takes longer has failed."),
+  node: say(
+    section({
+      statusInterval: say(duration(1000), "The node's status is written at least so often; changes at once."),
+      onShutdown: say(
+        oneOf("leave", "not-ready", "delete"),
+        "The nodes when the program ends: leave them as they are, set them not ready, or delete them.",
+      ),
+    }),
+    "All nodes' status.",
+  ),
+  lease: say(
+    section({
+      duration: say(duration(4000), "How long a lease lasts (whole seconds); it is renewed each quarter of that."),
+    }),
+    "Node leases: how the cluster sees that a node lives.",
+  ),
+  ping: say(
+    section({
+      interval: say(duration(100), "How often each provider is asked whether its backend answers."),
+      timeout: say(duration(100), "An answer that takes longer is a failure."),
+      threshold: say(integer(1, 1000), "Failures in a row until the node is not ready."),
+    }),
+    "Health of the backend.",
+  ),
+  watch: say(
+    section({
+      perNodeLimit: say(
+        integer(0, 100_000),
+        "Up to so many nodes have a pod watch each (fewest rights); more share one watch of all pods.",
+      ),
+    }),
+    "Watches of the API server.",
+  ),
+  startupTimeout: say(
+    duration(0),
+    "How long the nodes may take to be ready before the program gives up; 0s: no limit.",
+  ),
+  streams: say(
+    section({
+      idleTimeout: say(duration(0), "A silent exec, attach or port-forward ends after so long."),
+      creationTimeout: say(duration(0), "How long its streams may take to open."),
+    }),
+    "Streams of the kubelet API. No effect yet: this version does not serve it.",
+  ),
+  kubelet: say(
+    section({
+      certFile: say(text("a path"), "Certificate (PEM)."),
+      keyFile: say(text("a path"), "Its private key (PEM)."),
+      clientCAFile: say(text("a path"), "CA of client certificates (PEM)."),
+    }),
+    "TLS of the kubelet API. No effect yet: this version does not serve it.",
+  ),
+  metricsAddr: say(
+    leaf<string>(
+      (value) => value === "" || value === "0" || matches(/^(?:\[[0-9a-fA-F:.]+\]|[^:\s]*):\d{1,5}$/)(value),
+      'must be host:port, :port, or "0" for none',
+    ),
+    'Address of /metrics, /healthz and /readyz over plain HTTP; ":10255" listens on all addresses, port 0 takes a free one, "0" none.',
+  ),
+  logging: say(
+    section({
+      level: say(oneOf("debug", "info", "warn", "error"), "Least level that is logged: debug, info, warn, error."),
+      format: say(oneOf("auto", "json", "pretty"), "json, pretty, or auto: pretty on a terminal."),
+    }),
+    "Log lines, on standard error.",
+  ),
+  tracing: say(
+    section({
+      exporters: say(
+        list(oneOf("otlp", "jaeger", "ocagent", "zpages")),
+        "Where traces go: otlp; jaeger and ocagent are sent OTLP as well; zpages has no effect.",
+      ),
+      endpoint: say(
+        leaf<string>(
+          (value) => typeof value === "string" && /^https?:$/.test(URL.parse(value)?.protocol ?? ""),
+          "must be an http(s) URL",
+        ),
+        "OTLP/HTTP address, e.g. http://127.0.0.1:4318/v1/traces; default the OTEL_EXPORTER_OTLP_* variables.",
+      ),
+      serviceName: say(text(), "service.name of the traces."),
+      tags: say(
+        v.record(
+          leaf<string>(
+            (value) => matches(/./)(value) && !["operatingSystem", "provider", "nodeName"].includes(String(value)),
+            "is a reserved tag (operatingSystem, provider, nodeName)",
+          ),
+          leaf<string>((value) => typeof value === "string", "must be text"),
+          "must be a map",
+        ),
+        "Attributes of the resource, by name.",
+      ),
+      sampleRatio: say(
+        leaf<number>((value) => typeof value === "number" && value >= 0 && value <= 1, "must be a number from 0 to 1"),
+        "Share of the traces that is kept.",
+      ),
+    }),
+    "OpenTelemetry traces.",
+  ),
+};
+
+const count = integer(1, 10_000);
+
+export const fileSchema: v.GenericSchema<unknown, FileSettings> = section({
+  ...processEntries,
+  nodeDefaults: say(section(nodeEntries), "What holds for all nodes that do not say otherwise."),
+  nodes: say(
+    list(
+      section({
+        name: v.pipe(
+          nodeName(),
+          v.description('Name of the node; with count, "{}" in it (or "-{}" after it) is the number.'),
+        ),
+        count: say(count, "Makes so many nodes of this entry, numbered from 0."),
+        ...nodeEntries,
+      }),
+    ),
+    "The nodes. Default: one, named virtual-kubelet.",
+  ),
+});
+
+export const overrideSchema: v.GenericSchema<unknown, OverrideSettings> = section({
+  ...processEntries,
+  nodeName: say(nodeName(), 'Name of the node; with --nodes, "{}" in it (or "-{}" after it) is the number.'),
+  nodeCount: say(count, "Number of nodes, numbered from 0."),
+  nodeOverrides: say(section(nodeEntries), ""),
+  taint: say(
+    section({
+      key: say(nameKey, "Key of the node's taint."),
+      value: say(leaf<string>(matches(labelValue), "must be a label value"), "Value of the node's taint."),
+      effect: say(effect, "Effect of the node's taint."),
+      disabled: say(flag(), "Registers the node without the taint."),
+    }),
+    "",
+  ),
+});

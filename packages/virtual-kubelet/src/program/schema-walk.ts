@@ -1,0 +1,143 @@
+// Reads a valibot schema as data: its fields with their texts, and the keys of a value that it does not know.
+import * as v from "valibot";
+import { hint } from "./closest.ts";
+import { shown } from "./fault.ts";
+
+export type Path = readonly (string | number)[];
+
+export interface SchemaFault {
+  readonly path: Path;
+  readonly message: string;
+}
+
+interface Described {
+  readonly schema: unknown;
+  readonly description: string | undefined;
+  readonly duration: boolean;
+}
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** Takes the wrappers (optional, pipe) off, collecting what their metadata says. */
+function unwrap(schema: unknown): Described {
+  let current = schema;
+  let description: string | undefined;
+  let duration = false;
+  while (isRecord(current)) {
+    if (Array.isArray(current["pipe"])) {
+      const [first, ...actions]: readonly unknown[] = current["pipe"];
+      for (const action of actions) {
+        if (!isRecord(action)) continue;
+        if (action["type"] === "description" && typeof action["description"] === "string") {
+          description ??= action["description"];
+        }
+        if (action["type"] === "metadata" && isRecord(action["metadata"])) {
+          duration ||= action["metadata"]["duration"] === true;
+        }
+      }
+      if (first === current || !isRecord(first)) break;
+      // A pipe spreads its first schema into itself: the first one is looked into for nested pipes only.
+      if (!Array.isArray(first["pipe"]) && first["wrapped"] === undefined) {
+        current = first;
+        break;
+      }
+      current = first;
+    } else if (current["wrapped"] !== undefined) current = current["wrapped"];
+    else break;
+  }
+  return { schema: current, description, duration };
+}
+
+function entriesOf(schema: unknown): Readonly<Record<string, unknown>> | undefined {
+  return isRecord(schema) && schema["type"] === "object" && isRecord(schema["entries"]) ? schema["entries"] : undefined;
+}
+function itemOf(schema: unknown): unknown {
+  return isRecord(schema) && schema["type"] === "array" ? schema["item"] : undefined;
+}
+
+/** Every key of `value` that no object of the schema names, with the key that may have been meant. */
+export function unknownKeys(schema: unknown, value: unknown, path: Path = []): SchemaFault[] {
+  const bare = unwrap(schema).schema;
+  const entries = entriesOf(bare);
+  if (entries !== undefined && isRecord(value)) {
+    return Object.entries(value).flatMap(([key, inner]) => {
+      const at = [...path, key];
+      if (Object.hasOwn(entries, key)) return unknownKeys(entries[key], inner, at);
+      const known = Object.keys(entries);
+      const meant = hint(key, known);
+      return [{ path: at, message: `unknown setting${meant === "" ? `; known here: ${known.join(", ")}` : meant}` }];
+    });
+  }
+  const item = itemOf(bare);
+  if (item !== undefined && Array.isArray(value)) {
+    return value.flatMap((inner: unknown, index) => unknownKeys(item, inner, [...path, index]));
+  }
+  return [];
+}
+
+export interface Field {
+  /** Lists show as `nodes[]`. */
+  readonly path: string;
+  readonly description: string;
+  readonly duration: boolean;
+  /** Has fields of its own. */
+  readonly section: boolean;
+}
+
+/** Every setting of a schema, parents before children. */
+export function fieldsOf(schema: unknown, prefix = ""): Field[] {
+  const bare = unwrap(schema).schema;
+  const entries = entriesOf(bare);
+  if (entries === undefined) return [];
+  return Object.entries(entries).flatMap(([key, inner]) => {
+    const { schema: field, description, duration } = unwrap(inner);
+    const item = itemOf(field);
+    const path = `${prefix}${key}${item === undefined ? "" : "[]"}`;
+    const nested = fieldsOf(item ?? field, `${path}.`);
+    if (description === undefined) return nested;
+    return [{ path, description, duration, section: nested.length > 0 }, ...nested];
+  });
+}
+
+/** A valibot issue as ours: the value at fault, then what it must be. */
+export function issueFault(issue: v.BaseIssue<unknown>): SchemaFault {
+  const path: (string | number)[] = [];
+  for (const { key } of issue.path ?? []) path.push(typeof key === "number" ? key : String(key));
+  if (issue.input === undefined) return { path, message: "missing" };
+  const options =
+    issue.kind === "schema" && issue.type === "picklist" ? issue.message.replace(/^.*? of /, "").split(", ") : [];
+  const meant = typeof issue.input === "string" ? hint(issue.input, options) : "";
+  return { path, message: `${shown(issue.input)} ${issue.message}${meant}` };
+}
+
+/** The output with the parts at fault left out, so that one slip does not hide or feign others; and the faults. */
+export function parseLeniently<T>(
+  schema: v.GenericSchema<unknown, T>,
+  input: unknown,
+): { readonly output: T | undefined; readonly faults: readonly SchemaFault[] } {
+  const first = v.safeParse(schema, input);
+  if (first.success) return { output: first.output, faults: [] };
+  const faults = first.issues.map(issueFault);
+  const left: unknown = structuredClone(input);
+  let result: v.SafeParseResult<typeof schema> = first;
+  for (let round = 0; round < 10 && !result.success; round++) {
+    for (const issue of result.issues.toReversed()) {
+      const path = (issue.path ?? []).map(({ key }) => key);
+      // What is missing cannot be taken out: what lacks it can.
+      remove(left, issue.input === undefined ? path.slice(0, -1) : path);
+    }
+    result = v.safeParse(schema, left);
+  }
+  return { output: result.success ? result.output : undefined, faults };
+}
+
+function remove(tree: unknown, path: readonly unknown[]): void {
+  let at = tree;
+  for (const key of path.slice(0, -1)) {
+    at = typeof at === "object" && at !== null ? Reflect.get(at, String(key)) : undefined;
+  }
+  const last = path.at(-1);
+  if (Array.isArray(at) && typeof last === "number") at.splice(last, 1);
+  else if (typeof at === "object" && at !== null && last !== undefined) Reflect.deleteProperty(at, String(last));
+}
