@@ -21,6 +21,8 @@ export interface ConditionFacts {
   readonly sandboxReady: boolean;
   /** False: the backend holds the pod's readiness back. */
   readonly backendReady: boolean;
+  /** metadata.generation of the spec that was last acted on. */
+  readonly generation: number;
   /** Whole seconds. */
   readonly now: Time;
 }
@@ -33,7 +35,7 @@ interface Verdict {
 
 const yes: Verdict = { status: "True" };
 
-/** lastTransitionTime moves only with the status; observedGeneration is the pod's. */
+/** lastTransitionTime moves only with the status; observedGeneration never goes back. */
 export function podConditions(facts: ConditionFacts): readonly PodCondition[] {
   const containersReady = containersReadyVerdict(facts);
   return [
@@ -45,9 +47,9 @@ export function podConditions(facts: ConditionFacts): readonly PodCondition[] {
   ];
 }
 
-function condition({ pod, now }: ConditionFacts, type: string, verdict: Verdict): PodCondition {
+function condition({ pod, generation: acted, now }: ConditionFacts, type: string, verdict: Verdict): PodCondition {
   const current = pod.status?.conditions?.find((one) => one.type === type);
-  const generation = Math.max(pod.metadata?.generation ?? 0, current?.observedGeneration ?? 0);
+  const generation = Math.max(acted, current?.observedGeneration ?? 0);
   return {
     type,
     ...verdict,

@@ -17,6 +17,8 @@ export type PodSituation =
   /** The backend did not take it; it is tried again. */
   | { readonly type: "providerFailed"; readonly message: string }
   | { readonly type: "reported"; readonly report: PodReport }
+  /** Refused, but not Failed yet: Pending with the reason, until its owner's turn to be told has come. */
+  | { readonly type: "held"; readonly reason: string; readonly message: string }
   /** It will never run here: admission of the node, or an error of the provider that is final. */
   | { readonly type: "refused"; readonly reason: string; readonly message: string }
   /** The backend has positively lost it, without being asked to. */
@@ -33,6 +35,8 @@ export interface StatusInput {
   readonly nodeIPs: readonly string[];
   /** When this kubelet first saw the pod; taken when the API has no startTime yet. Default: the report's, then now. */
   readonly startTime?: Time | undefined;
+  /** metadata.generation of the spec that was last acted on; default the newest. */
+  readonly observedGeneration?: number | undefined;
   /**
    * activeDeadlineSeconds have passed: phase Failed, reason DeadlineExceeded, as soon as every container is seen
    * terminated or the situation is `ended` (also the one to use for a pod that never got onto the backend).
@@ -72,6 +76,10 @@ export function podStatus(input: StatusInput): PodStatus {
   const everRan = containers.main.some(hasRun) || containers.init.some(hasRun);
   const sandboxReady = !terminal && (report?.sandboxReady ?? (report !== undefined && (podIPs.length > 0 || everRan)));
   const wasReady = current.conditions?.some((one) => one.type === "PodReadyToStartContainers" && one.status === "True");
+  const generation = Math.max(
+    input.observedGeneration ?? pod.metadata.generation ?? 0,
+    current.observedGeneration ?? 0,
+  );
   const conditions = podConditions({
     pod,
     phase: outcome.phase,
@@ -80,10 +88,10 @@ export function podStatus(input: StatusInput): PodStatus {
     // Before the first report of this process the API's word stands.
     sandboxReady: sandboxReady || (!terminal && report === undefined && wasReady === true),
     backendReady: report?.ready !== false,
+    generation,
     now,
   });
-  const refused = situation.type === "refused";
-  const generation = Math.max(pod.metadata.generation ?? 0, current.observedGeneration ?? 0);
+  const unbegun = situation.type === "refused" || situation.type === "held";
   return {
     phase: outcome.phase,
     ...(outcome.reason ? { reason: outcome.reason } : {}),
@@ -93,7 +101,7 @@ export function podStatus(input: StatusInput): PodStatus {
     ...(current.qosClass ? { qosClass: current.qosClass } : {}),
     ...(hosts[0] === undefined ? {} : { hostIP: hosts[0], hostIPs: hosts.map((ip) => ({ ip })) }),
     ...(podIPs[0] === undefined ? {} : { podIP: podIPs[0], podIPs: podIPs.map((ip) => ({ ip })) }),
-    conditions: refused ? conditions.filter((one) => saidOfRefused(one.type, current)) : conditions,
+    conditions: unbegun ? conditions.filter((one) => saidOfRefused(one.type, current)) : conditions,
     ...listed("initContainerStatuses", containers.init),
     ...listed("containerStatuses", containers.main),
     ...listed("ephemeralContainerStatuses", containers.ephemeral),
@@ -171,7 +179,7 @@ function byName(a: ContainerStatus, b: ContainerStatus): number {
 /** Where nothing can run any more, no container is left running or waiting that had run. */
 function settledContainers(pod: Pod, spec: PodSpec, situation: PodSituation, containers: Containers): Containers {
   const { type } = situation;
-  if (type === "refused" && !pod.status?.containerStatuses?.length) {
+  if ((type === "refused" || type === "held") && !pod.status?.containerStatuses?.length) {
     return { init: [], main: [], ephemeral: [], running: false };
   }
   const failed = type === "reported" && situation.report.failure !== undefined && !containers.running;
@@ -201,6 +209,8 @@ function outcomeOf(input: StatusInput, spec: PodSpec, containers: Containers): O
       return { phase: "Failed", reason: situation.reason, message: situation.message };
     case "accepted":
       return { phase: ongoing(spec, containers) };
+    case "held":
+      return { phase: ongoing(spec, containers), reason: situation.reason, message: situation.message };
     case "providerFailed":
       return { phase: ongoing(spec, containers), reason: "ProviderFailed", message: situation.message };
     case "reported": {
