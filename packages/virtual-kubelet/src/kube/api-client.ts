@@ -1,5 +1,5 @@
 // The API client: the verbs of client.ts as HTTP calls, and their answers as checked objects.
-import { VirtualKubeletError } from "../errors.ts";
+import { isErrorKind, VirtualKubeletError } from "../errors.ts";
 import type {
   CallOptions,
   DeleteOptions,
@@ -70,39 +70,25 @@ export class ApiClient implements KubeClient {
   }
 
   async list<T extends KubeObject>(of: Resource<T>, options: ListOptions = {}): Promise<ObjectList<T>> {
-    try {
-      return await this.#pages(of, options, options.limit ?? pageSize);
-    } catch (error) {
-      const midway = error instanceof VirtualKubeletError && error.kind === "Expired" && error.reason !== undefined;
-      // A list this long takes longer than the server keeps its beginning: ask for all at once.
-      if (midway && options.resourceVersionMatch !== "Exact") return this.#pages(of, options, undefined);
-      throw error;
-    }
-  }
-
-  async #pages<T extends KubeObject>(
-    of: Resource<T>,
-    options: ListOptions,
-    limit: number | undefined,
-  ): Promise<ObjectList<T>> {
     const { labelSelector, fieldSelector, resourceVersion, resourceVersionMatch, namespace } = options;
-    const items: Stored<T>[] = [];
+    let limit: number | undefined = options.limit ?? pageSize;
+    let items: Stored<T>[] = [];
     let next: string | undefined;
     for (;;) {
-      const call = this.#call(
-        "list",
-        "GET",
-        of,
-        { namespace },
-        {
-          labelSelector,
-          fieldSelector,
-          limit,
-          // A page says in its token which version it belongs to.
-          ...(next === undefined ? { resourceVersion, resourceVersionMatch } : { continue: next }),
-        },
-      );
-      const page = await this.#json(call, options);
+      // A page's token says which version it belongs to.
+      const from: Query = next === undefined ? { resourceVersion, resourceVersionMatch } : { continue: next };
+      const call = this.#call("list", "GET", of, { namespace }, { labelSelector, fieldSelector, limit, ...from });
+      let page: unknown;
+      try {
+        page = await this.#json(call, options);
+      } catch (error) {
+        if (next === undefined || !isErrorKind(error, "Expired")) throw error;
+        // Reading took longer than the server keeps the list's beginning: ask for all at once.
+        limit = undefined;
+        next = undefined;
+        items = [];
+        continue;
+      }
       const metadata = isObject(page) && isObject(page["metadata"]) ? page["metadata"] : {};
       const found = isObject(page) ? (page["items"] ?? []) : undefined;
       if (!Array.isArray(found) || typeof metadata["resourceVersion"] !== "string")
@@ -206,6 +192,13 @@ export class ApiClient implements KubeClient {
     const call = this.#write("create", "POST", of, { ...ref, subresource }, body, "application/json", {});
     const answer = await this.#json(call, options);
     if (!isAnswer<A>(answer)) throw new VirtualKubeletError("Unavailable", `${call.what}: the answer is no object`);
+    return answer;
+  }
+
+  async review<T extends KubeObject>(of: Resource<T>, question: T, options: CallOptions = {}): Promise<T> {
+    const call = this.#write("create", "POST", of, {}, question, "application/json", {});
+    const answer = await this.#json(call, options);
+    if (!isAnswer<T>(answer)) throw new VirtualKubeletError("Unavailable", `${call.what}: the answer is no object`);
     return answer;
   }
 

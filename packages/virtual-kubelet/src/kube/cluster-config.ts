@@ -44,7 +44,7 @@ export interface ClusterConfig {
   readonly insecureSkipTlsVerify?: boolean | undefined;
   /** Name to ask for and to check in the server's certificate, when it is not the host of `server`. */
   readonly tlsServerName?: string | undefined;
-  /** http, https or socks5; absent: the environment's HTTPS_PROXY and NO_PROXY. */
+  /** http, https or socks5; absent: none. `connect` fills in what HTTPS_PROXY and NO_PROXY say. */
   readonly proxyUrl?: string | undefined;
   /** Of the context; "default" when it names none. */
   readonly namespace: string;

@@ -10,6 +10,7 @@ import type { ClusterConfig } from "./cluster-config.ts";
 import { ClusterCredentials } from "./credentials.ts";
 import { inClusterConfig } from "./in-cluster.ts";
 import { clusterConfigOf, loadKubeconfig } from "./kubeconfig.ts";
+import { checkMaterial } from "./material.ts";
 import { proxyFromEnvironment } from "./proxy.ts";
 import { RetryingCaller } from "./retrying-caller.ts";
 import type { Transport } from "./transport.ts";
@@ -54,7 +55,9 @@ export async function resolveClusterConfig(
 
 /** A client for the cluster that the environment points to. Sends nothing yet. Throws Invalid. */
 export async function connect(options: ConnectOptions = {}): Promise<KubeClient> {
-  return createKubeClient(await resolveClusterConfig(options), options);
+  const config = await resolveClusterConfig(options);
+  await checkMaterial(config);
+  return createKubeClient(config, options);
 }
 
 export function createKubeClient(

@@ -157,7 +157,11 @@ export class ClusterCredentials implements Credentials {
   }
 
   #authorization(token: string | undefined): string | undefined {
-    if (token !== undefined) return `Bearer ${token}`;
+    if (token !== undefined) {
+      if (!/^[\x21-\x7e]+$/.test(token))
+        throw new VirtualKubeletError("Unauthorized", "the token holds characters that no HTTP header may");
+      return `Bearer ${token}`;
+    }
     const { username, password } = this.#user;
     if (username === undefined) return undefined;
     return `Basic ${Buffer.from(`${username}:${password ?? ""}`).toString("base64")}`;

@@ -7,6 +7,7 @@ import * as v from "valibot";
 import { LineCounter, parseDocument } from "yaml";
 import { VirtualKubeletError } from "../errors.ts";
 import type { ClusterConfig, ExecConfig, Impersonation, Material, UserConfig } from "./cluster-config.ts";
+import { isProxyAddress } from "./proxy.ts";
 
 const text = v.optional(v.nullable(v.string()));
 const flag = v.optional(v.nullable(v.boolean()));
@@ -135,7 +136,7 @@ function clusterFaults(cluster: Cluster, path: string): string[] {
   if (!isBase64Pem(given(cluster["certificate-authority-data"])))
     faults.push(`${path}.certificate-authority-data: is no PEM text in base64`);
   const proxy = given(cluster["proxy-url"]);
-  if (proxy !== undefined && !(URL.canParse(proxy) && /^(https?|socks5):\/\//.test(proxy)))
+  if (proxy !== undefined && !isProxyAddress(proxy))
     faults.push(`${path}.proxy-url: must be an http, https or socks5 address`);
   return faults;
 }

@@ -1,5 +1,10 @@
 // Which proxy leads to a server: the rules Go programs follow, so that an environment made for kubectl works here too.
 import { BlockList, isIP } from "node:net";
+import { VirtualKubeletError } from "../errors.ts";
+
+export function isProxyAddress(address: string): boolean {
+  return URL.canParse(address) && /^(https?|socks5):\/\//.test(address);
+}
 
 function variable(env: NodeJS.ProcessEnv, name: string): string | undefined {
   const value = env[name] ?? env[name.toLowerCase()];
@@ -47,5 +52,11 @@ export function proxyFromEnvironment(server: URL, env: NodeJS.ProcessEnv): strin
   const port = server.port === "" ? (server.protocol === "http:" ? "80" : "443") : server.port;
   const rules = (variable(env, "NO_PROXY") ?? "").split(",").map((rule) => rule.trim().toLowerCase());
   if (rules.some((rule) => rule !== "" && exempt(host, port, rule))) return undefined;
-  return proxy.includes("://") ? proxy : `http://${proxy}`;
+  const address = proxy.includes("://") ? proxy : `http://${proxy}`;
+  if (!isProxyAddress(address))
+    // Not quoted: it may hold a password.
+    throw new VirtualKubeletError("Invalid", "HTTPS_PROXY must be an http, https or socks5 address", {
+      field: "HTTPS_PROXY",
+    });
+  return address;
 }

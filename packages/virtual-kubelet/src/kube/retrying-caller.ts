@@ -148,7 +148,7 @@ export class RetryingCaller {
         const wait = jitter(Math.min(50 * 2 ** (broken + refusals), 2000), 0.5, true, random);
         if (clock.now() + wait >= deadline) throw error;
         log.debug({ what: call.what, err: error }, "trying again after the connection failed");
-        await pause(clock, wait, signal);
+        await this.#wait(wait, signal);
         continue;
       }
       const { status } = outcome.answer;
@@ -166,7 +166,17 @@ export class RetryingCaller {
       const wait = jitter(after, 0.5, false, random) + random() * Math.min(100 * 2 ** overloads++, 5000);
       if (now + wait >= deadline) throw error;
       log.debug({ what: call.what, httpStatus: status, waitMs: Math.round(wait) }, "the API server asks to wait");
-      await pause(clock, wait, signal);
+      await this.#wait(wait, signal);
+    }
+  }
+
+  async #wait(waitMs: number, signal: AbortSignal): Promise<void> {
+    // A clock keeps no process alive; a call under way does.
+    const hold = setInterval(() => {}, 2 ** 30);
+    try {
+      await pause(this.#options.clock, waitMs, signal);
+    } finally {
+      clearInterval(hold);
     }
   }
 

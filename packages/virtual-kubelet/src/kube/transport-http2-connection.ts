@@ -74,7 +74,8 @@ export class Http2Connection {
   readonly #timing: Http2Timing;
   readonly #onRoom: () => void;
   #retired = false;
-  #pinger: NodeJS.Timeout | undefined;
+  #probing = false;
+  readonly #pinger: NodeJS.Timeout;
   #idler: NodeJS.Timeout | undefined;
   /** Why it ended, when it was us who noticed. */
   #fault: Error | undefined;
@@ -98,6 +99,8 @@ export class Http2Connection {
       onRoom();
     });
     session.on("remoteSettings", onRoom);
+    this.#pinger = setInterval(() => this.probe(), timing.pingIntervalMs);
+    this.#pinger.unref();
     this.#rest();
   }
 
@@ -111,6 +114,8 @@ export class Http2Connection {
     const socket = await openSocket(origin, material, timing.connectTimeoutMs);
     const session = connect(origin, {
       createConnection: () => socket,
+      // Megabytes; the default of 10 refuses streams while a few long lists are read.
+      maxSessionMemory: 256,
       settings: { enablePush: false, initialWindowSize: 1 << 20 },
     });
     const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -173,8 +178,9 @@ export class Http2Connection {
         { endStream: request.body === undefined },
       );
     } catch (error) {
-      // The session went between choice and use: nothing was sent.
       this.#release();
+      if (this.usable) throw error;
+      // The session went between choice and use: nothing was sent.
       throw new TransportError("the connection closed before the request was sent", "refused", error);
     }
     this.#work();
@@ -190,17 +196,13 @@ export class Http2Connection {
   }
 
   #work(): void {
+    if (this.#idler === undefined) return;
     clearTimeout(this.#idler);
     this.#idler = undefined;
-    if (this.#pinger !== undefined) return;
     this.#session.ref();
-    this.#pinger = setInterval(() => this.#ping(), this.#timing.pingIntervalMs);
-    this.#pinger.unref();
   }
 
   #rest(): void {
-    clearInterval(this.#pinger);
-    this.#pinger = undefined;
     if (this.#session.destroyed) return;
     // An idle connection alone keeps no process alive.
     this.#session.unref();
@@ -208,8 +210,10 @@ export class Http2Connection {
     this.#idler.unref();
   }
 
-  #ping(): void {
-    if (this.#session.destroyed) return;
+  /** Is the other side still there? Ends the connection when it does not answer in time. */
+  probe(): void {
+    if (this.#session.destroyed || this.#probing) return;
+    this.#probing = true;
     let answered = false;
     const silent = setTimeout(() => {
       // After a stall of this process the answer may lie unread in the socket: let the loop read once.
@@ -224,9 +228,12 @@ export class Http2Connection {
     const sent = this.#session.ping(() => {
       // Also called, with an error, when the session ends first.
       answered = true;
+      this.#probing = false;
       clearTimeout(silent);
     });
-    if (!sent) clearTimeout(silent);
+    if (sent) return;
+    this.#probing = false;
+    clearTimeout(silent);
   }
 }
 

@@ -62,6 +62,8 @@ export class Http2Transport implements Transport {
     const abort = (): void => {
       reject(request.signal.reason);
       stream.close(constants.NGHTTP2_CANCEL);
+      // Perhaps the time ran out because nobody is there any more: the next call should not have to find out as well.
+      if (answer === undefined) connection.probe();
     };
     request.signal.addEventListener("abort", abort, { once: true });
     stream.on("response", (headers) => {
@@ -94,7 +96,7 @@ export class Http2Transport implements Transport {
     let fault: Error | undefined;
     const abort = (): void => {
       reject(request.signal.reason);
-      stream.destroy(request.signal.reason instanceof Error ? request.signal.reason : undefined);
+      stream.close(constants.NGHTTP2_CANCEL);
     };
     request.signal.addEventListener("abort", abort, { once: true });
     stream.once("response", (headers) => resolve(head(headers)));
