@@ -17,6 +17,7 @@ export function scriptedClient(verbs: Partial<KubeClient>): KubeClient {
     patch: refuse("patch"),
     patchMeta: refuse("patchMeta"),
     delete: refuse("delete"),
+    review: refuse("review"),
     createSubresource: refuse("createSubresource"),
     getRaw: refuse("getRaw"),
     close: () => Promise.resolve(),
