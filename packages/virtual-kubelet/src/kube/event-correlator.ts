@@ -139,9 +139,13 @@ function cut(message: string): string {
   return message.length <= longestMessage ? message : `${message.slice(0, longestMessage - 3)}...`;
 }
 
-/** `<object>.<hex>`: unique by the time in nanoseconds, of which the clock gives the milliseconds and chance the rest. */
+/** The part of a stamp below its millisecond: counted, so that no two of a process are equal; begun anywhere, for the others. */
+let sequence = randomInt(1_000_000);
+
+/** `<object>.<hex>`, the time as nanoseconds, as of every other source of Events. */
 function eventName(object: string, now: number): string {
-  const stamp = (BigInt(Math.trunc(now)) * 1_000_000n + BigInt(randomInt(1_000_000))).toString(16);
+  sequence = (sequence + 1) % 1_000_000;
+  const stamp = (BigInt(Math.trunc(now)) * 1_000_000n + BigInt(sequence)).toString(16);
   return `${object.slice(0, 253 - 1 - stamp.length).replace(/[^a-z0-9]+$/, "")}.${stamp}`;
 }
 

@@ -210,6 +210,22 @@ test("the state of a new read is never seen half-way", async () => {
   await b.stop();
 });
 
+test("a stream that ends before all objects have come is no state", async () => {
+  const b = bench();
+  b.server.create("a");
+  b.server.withholdsBookmark = true;
+  await b.start();
+  b.server.cut("end");
+  await settle();
+  assert.equal(b.informer.hasSynced(), false);
+  assert.equal(b.informer.size, 0);
+  assert.deepEqual(b.verbs(), ["stream"], "tried again after a pause");
+  b.server.withholdsBookmark = false;
+  await b.clock.advance(250);
+  assert.deepEqual(b.told(), ["added a uid-1@101"]);
+  await b.stop();
+});
+
 test("the same name with a new UID is another object, seen or not", async () => {
   const b = bench();
   b.server.create("a");

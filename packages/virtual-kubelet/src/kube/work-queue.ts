@@ -4,6 +4,7 @@ import { errorText, VirtualKubeletError } from "../errors.ts";
 import { type Logger, silentLogger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import { DueHeap } from "./due-heap.ts";
+import { Lane } from "./lane.ts";
 
 export interface WorkQueueOptions {
   /** Label of its metrics and log lines. */
@@ -42,7 +43,7 @@ interface Entry {
   due: number;
   heapIndex: number;
   /** The lane it waits in. */
-  lane: Lane | undefined;
+  lane: Lane<Entry> | undefined;
   /** While delayed: was it put back after a failure? Decides its lane when due. */
   retry: boolean;
   active: boolean;
@@ -71,8 +72,8 @@ export class WorkQueue {
   readonly #backoff: { readonly baseMs: number; readonly maxMs: number };
 
   readonly #entries = new Map<string, Entry>();
-  readonly #fresh = new Lane();
-  readonly #retry = new Lane();
+  readonly #fresh = new Lane<Entry>();
+  readonly #retry = new Lane<Entry>();
   readonly #delayed = new DueHeap<Entry>();
   #active = 0;
   #freshInRow = 0;
@@ -232,7 +233,7 @@ export class WorkQueue {
     this.#delayed.remove(entry);
   }
 
-  #wait(entry: Entry, lane: Lane, due: number): void {
+  #wait(entry: Entry, lane: Lane<Entry>, due: number): void {
     this.#unplace(entry);
     entry.due = due;
     entry.lane = lane;
@@ -422,39 +423,6 @@ export class WorkQueue {
   #reportDepth(): void {
     const gauge = this.#options.metrics?.queueDepth;
     for (const [state, value] of Object.entries(this.depth)) gauge?.set({ queue: this.#options.name, state }, value);
-  }
-}
-
-/** First in, first out, with removal from anywhere. */
-class Lane {
-  readonly #entries = new Set<Entry>();
-  /** Kept between calls: a new iterator would walk over all that was deleted before it. */
-  #cursor: Iterator<Entry> | undefined;
-
-  get size(): number {
-    return this.#entries.size;
-  }
-
-  add(entry: Entry): void {
-    this.#entries.add(entry);
-  }
-
-  delete(entry: Entry): void {
-    this.#entries.delete(entry);
-  }
-
-  values(): Iterable<Entry> {
-    return this.#entries.values();
-  }
-
-  /** Its caller removes it: what the cursor has passed is not found again. */
-  first(): Entry | undefined {
-    if (this.#entries.size === 0) return undefined;
-    const found = this.#cursor?.next();
-    if (found?.done === false) return found.value;
-    this.#cursor = this.#entries.values();
-    const next = this.#cursor.next();
-    return next.done === true ? undefined : next.value;
   }
 }
 
