@@ -5,12 +5,13 @@ import { dirname, join, relative } from "node:path";
 const source = join(import.meta.dirname, "../packages/virtual-kubelet/src");
 
 /** Which folders (or root files) each folder may import, itself always included. "." stands for the root files of the floor below. */
-const ground = ["errors", "log", "clock", "metrics"];
+const ground = ["errors", "log", "clock", "metrics", "trace"];
 const allowed: Readonly<Record<string, readonly string[]>> = {
   errors: [],
   log: [],
   clock: [],
   metrics: [],
+  trace: [],
   kube: ground,
   streaming: ground,
   provider: [...ground, "kube"],
@@ -23,7 +24,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   providers: [...ground, "kube", "provider", "status"],
 };
 /** Assembly and program: may import all of the above and one another; nothing below imports them. */
-const top = ["index", "main", "virtual-kubelet", "program"];
+const top = ["index", "main", "virtual-kubelet", "identity", "program", "instrument-provider"];
 /** May import anything; only tests import it. */
 const testing = "testing";
 

@@ -122,7 +122,7 @@ const nodeEntries = {
   operatingSystem: say(oneOf("linux", "windows"), "Operating system of the node: linux or windows."),
   architecture: say(
     oneOf("amd64", "arm64", "arm", "ppc64le", "riscv64", "s390x"),
-    "Processor architecture of the node, in place of what the provider reports.",
+    "Processor architecture of the node, where the provider reports none; default amd64.",
   ),
   provider: say(
     section({
@@ -143,7 +143,7 @@ const nodeEntries = {
     "InternalIP address of the node.",
   ),
   addresses: say(list(address), "Further addresses of the node, each with type and address."),
-  capacity: say(map(quantity), "Capacity by resource, over what the provider reports."),
+  capacity: say(map(quantity), "Capacity by resource, where the provider reports none."),
   providerID: say(text(), "spec.providerID of the node."),
   port: say(integer(0, 65535), "Port of the kubelet API that the node announces."),
 };

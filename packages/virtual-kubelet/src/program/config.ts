@@ -24,7 +24,7 @@ export interface NodeConfig {
   readonly internalIP?: string;
   /** Further addresses of the node. */
   readonly addresses: readonly NodeAddress[];
-  /** Overrides what the provider reports, by resource. */
+  /** By resource; holds where the provider reports none. */
   readonly capacity: Readonly<Record<string, Quantity>>;
   readonly providerID?: string;
   /** Port of the kubelet API as the node announces it. */
@@ -117,11 +117,14 @@ export const processDefaults: ProcessConfig = {
 };
 
 /** Of a node; taints and provider depend on one another: see `resolveConfig`. */
-export const nodeDefaults = {
+export const nodeDefaults: Pick<
+  NodeConfig,
+  "operatingSystem" | "labels" | "annotations" | "addresses" | "capacity" | "port"
+> = {
   operatingSystem: "linux",
   labels: {},
   annotations: {},
   addresses: [],
   capacity: {},
   port: 10250,
-} as const satisfies Partial<NodeConfig>;
+};

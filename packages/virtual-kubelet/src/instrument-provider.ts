@@ -1,0 +1,92 @@
+// Wraps a provider once, so that each of its calls is counted, timed, traced and told in the debug log; nothing else changes.
+import { VirtualKubeletError } from "./errors.ts";
+import type { Metrics } from "./metrics.ts";
+import type { CallContext, PodOwner, PodRequest, Provider } from "./provider.ts";
+import { span } from "./trace.ts";
+
+export interface InstrumentOptions {
+  readonly node: string;
+  readonly metrics: Metrics;
+}
+
+/** Methods that the provider lacks stay absent. Errors pass unchanged. */
+export function instrumentProvider(provider: Provider, { node, metrics }: InstrumentOptions): Provider {
+  async function call<T>(
+    method: string,
+    owner: PodOwner | undefined,
+    context: CallContext,
+    work: () => Promise<T>,
+  ): Promise<T> {
+    const began = performance.now();
+    const ended = (outcome: string, error?: unknown): void => {
+      const seconds = (performance.now() - began) / 1000;
+      metrics.providerCalls.inc({ node, method, outcome });
+      metrics.providerCallDuration.observe({ method }, seconds);
+      const fields = {
+        method,
+        outcome,
+        ms: Math.round(seconds * 1000),
+        ...(error === undefined ? {} : { err: error }),
+      };
+      context.log.debug(fields, "provider call");
+    };
+    const attributes = {
+      "k8s.node.name": node,
+      "k8s.namespace.name": owner?.namespace,
+      "k8s.pod.name": owner?.name,
+      "k8s.pod.uid": owner?.uid,
+    };
+    try {
+      const result = await span(`provider.${method}`, attributes, work);
+      ended("ok");
+      return result;
+    } catch (error) {
+      ended(VirtualKubeletError.from(error).kind, error);
+      throw error;
+    }
+  }
+
+  /** A stream lasts as long as it lasts: only how it ends is counted. */
+  async function* stream<T>(method: string, context: CallContext, open: () => AsyncIterable<T>): AsyncIterable<T> {
+    let outcome = "ok";
+    context.log.debug({ method }, "provider stream begins");
+    try {
+      yield* open();
+    } catch (error) {
+      outcome = VirtualKubeletError.from(error).kind;
+      throw error;
+    } finally {
+      metrics.providerCalls.inc({ node, method, outcome });
+      context.log.debug({ method, outcome }, "provider stream ended");
+    }
+  }
+
+  const { updatePod, watchPods, watchNode, ping, configureNode, [Symbol.asyncDispose]: dispose } = provider;
+  return {
+    capabilities: provider.capabilities,
+    createPod: (request, context) =>
+      call("createPod", request.owner, context, () => provider.createPod(request, context)),
+    deletePod: (owner, options, context) =>
+      call("deletePod", owner, context, () => provider.deletePod(owner, options, context)),
+    getPodStatus: (owner, context) => call("getPodStatus", owner, context, () => provider.getPodStatus(owner, context)),
+    getPods: (context) => call("getPods", undefined, context, () => provider.getPods(context)),
+    ...(updatePod && {
+      updatePod: (request: PodRequest, context: CallContext) =>
+        call("updatePod", request.owner, context, () => updatePod.call(provider, request, context)),
+    }),
+    ...(watchPods && {
+      watchPods: (context: CallContext) => stream("watchPods", context, () => watchPods.call(provider, context)),
+    }),
+    ...(watchNode && {
+      watchNode: (context: CallContext) => stream("watchNode", context, () => watchNode.call(provider, context)),
+    }),
+    ...(ping && {
+      ping: (context: CallContext) => call("ping", undefined, context, () => ping.call(provider, context)),
+    }),
+    ...(configureNode && {
+      configureNode: (node: Parameters<typeof configureNode>[0], context: CallContext) =>
+        call("configureNode", undefined, context, () => configureNode.call(provider, node, context)),
+    }),
+    ...(dispose && { [Symbol.asyncDispose]: () => dispose.call(provider) }),
+  };
+}

@@ -1,0 +1,45 @@
+// The program: command line in, exit code out. SIGINT or SIGTERM ends it gracefully, a second one at once.
+import type { Logger } from "./log.ts";
+import { program } from "./program/program.ts";
+
+const stop = new AbortController();
+let logger: Logger | undefined;
+
+function onSignal(name: NodeJS.Signals): void {
+  if (stop.signal.aborted) {
+    logger?.warn({ signal: name }, "second signal: ending at once");
+    process.exit(1);
+  }
+  logger?.info({ signal: name }, "stopping");
+  stop.abort();
+}
+
+function onFault(error: unknown): void {
+  if (logger === undefined) process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+  else logger.error({ err: error, stack: error instanceof Error ? error.stack : undefined }, "unhandled fault");
+  process.exit(1);
+}
+
+process.on("unhandledRejection", onFault);
+process.on("uncaughtException", onFault);
+
+process.exitCode = await program({
+  argv: process.argv.slice(2),
+  env: process.env,
+  cwd: process.cwd(),
+  stdout: process.stdout,
+  stderr: process.stderr,
+  run: async (loaded, log) => {
+    logger = log;
+    process.on("SIGINT", onSignal);
+    process.on("SIGTERM", onSignal);
+    const { start } = await import("./program/start.ts");
+    await start(loaded, { env: process.env, cwd: process.cwd() }, log, stop.signal);
+  },
+});
+
+// Should a provider leave something open, the program ends nevertheless; and by itself when nothing is.
+setTimeout(() => {
+  logger?.warn({}, "something is still open: ending nevertheless");
+  process.exit();
+}, 3000).unref();

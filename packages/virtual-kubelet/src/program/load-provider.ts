@@ -1,0 +1,163 @@
+// Finds the provider that a name means: built in, an npm package, or a module's path; and checks what it exports and makes.
+import { readFile } from "node:fs/promises";
+import { findPackageJSON } from "node:module";
+import { dirname, isAbsolute, join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { VirtualKubeletError } from "../errors.ts";
+import type { CallContext, CreateProvider, Provider, ProviderInit } from "../provider.ts";
+import { hint } from "./closest.ts";
+
+/** Built-in providers by name. Imported only when used. */
+const builtIn: Readonly<Record<string, { readonly about: string; readonly load: () => Promise<unknown> }>> = {
+  mock: {
+    about: "simulates pods in memory or in a process of its own: for trials and tests",
+    load: () => import("../providers/mock/mock-provider.ts"),
+  },
+};
+
+export const builtInProviders: readonly { readonly name: string; readonly about: string }[] = Object.entries(
+  builtIn,
+).map(([name, { about }]) => ({ name, about }));
+
+/** What `createProvider` of the named module is. Throws NotFound, Unsupported, or Invalid for what the module lacks. */
+export async function loadProvider(name: string, cwd: string): Promise<CreateProvider> {
+  const exported = await importProvider(name, cwd);
+  const createProvider =
+    memberOf(exported, "createProvider") ?? memberOf(memberOf(exported, "default"), "createProvider");
+  if (!isCreateProvider(createProvider)) {
+    const names = Object.keys(Object(exported)).join(", ");
+    throw new VirtualKubeletError(
+      "Invalid",
+      `the provider ${name} has no function createProvider among its exports (${names === "" ? "none" : names})`,
+    );
+  }
+  return createProvider;
+}
+
+async function importProvider(name: string, cwd: string): Promise<unknown> {
+  const known = Object.hasOwn(builtIn, name) ? builtIn[name] : undefined;
+  if (known !== undefined) return known.load();
+  if (/^(unix|https?|grpcs?|tcp):/.test(name)) {
+    throw new VirtualKubeletError(
+      "Unsupported",
+      `provider ${name}: providers at an address are not supported by this version`,
+    );
+  }
+  if (name.startsWith("file:")) return importModule(name, name);
+  if (/^\.{1,2}[/\\]/.test(name) || isAbsolute(name)) return importModule(name, pathToFileURL(resolve(cwd, name)).href);
+  const entry = await packageEntry(name, join(cwd, "package.json"));
+  if (entry !== undefined) return importModule(name, pathToFileURL(entry).href);
+  return importModule(name, name);
+}
+
+async function importModule(name: string, specifier: string): Promise<unknown> {
+  try {
+    return await import(specifier);
+  } catch (cause) {
+    const code = memberOf(cause, "code");
+    const missing =
+      code === "ERR_MODULE_NOT_FOUND" && String(memberOf(cause, "message")).includes(name.replace(/^\.{1,2}\//, ""));
+    if (!missing && code !== "ERR_INVALID_MODULE_SPECIFIER") {
+      throw new VirtualKubeletError("Invalid", `the provider ${name} cannot be loaded`, { cause });
+    }
+    const names = Object.keys(builtIn);
+    throw new VirtualKubeletError(
+      "NotFound",
+      `no such provider: ${name}${hint(name, names)}; built in: ${names.join(", ")}; else the name of an installed npm package, or the path of a module (./provider.js)`,
+      { cause },
+    );
+  }
+}
+
+/** The file that importing the package from `base` means; undefined when there is no such package. */
+async function packageEntry(name: string, base: string): Promise<string | undefined> {
+  const [, packageName = "", subpath = ""] = /^((?:@[^/]+\/)?[^/]+)(\/.+)?$/.exec(name) ?? [];
+  let manifest: string | undefined;
+  try {
+    manifest = findPackageJSON(packageName, pathToFileURL(base));
+  } catch {
+    return undefined;
+  }
+  if (manifest === undefined) return undefined;
+  const parsed: unknown = JSON.parse(await readFile(manifest, "utf8"));
+  const exports = memberOf(parsed, "exports");
+  const main = memberOf(parsed, "main");
+  const target =
+    exports === undefined || exports === null
+      ? subpath === ""
+        ? typeof main === "string"
+          ? main
+          : "index.js"
+        : `.${subpath}`
+      : exportTarget(exports, `.${subpath}`);
+  if (target === undefined) {
+    throw new VirtualKubeletError(
+      "Invalid",
+      `the package of the provider ${name} exports no "${`.${subpath}`}" for import`,
+    );
+  }
+  return join(dirname(manifest), target);
+}
+
+/** Node's resolution of package exports, without patterns: the conditions of an import, first match in the package's order. */
+function exportTarget(exports: unknown, path: string): string | undefined {
+  const isMap = typeof exports === "object" && exports !== null && !Array.isArray(exports);
+  const bySubpath = isMap && Object.keys(exports).some((key) => key.startsWith("."));
+  if (bySubpath) return conditional(memberOf(exports, path));
+  return path === "." ? conditional(exports) : undefined;
+}
+
+const conditions: ReadonlySet<string> = new Set([
+  "node",
+  "import",
+  "module-sync",
+  "default",
+  ...process.execArgv.flatMap((argument) => /^(?:--conditions|-C)=(.+)$/.exec(argument)?.[1] ?? []),
+]);
+
+function conditional(target: unknown): string | undefined {
+  if (typeof target === "string") return target;
+  if (Array.isArray(target)) return target.map(conditional).find((found) => found !== undefined);
+  if (typeof target !== "object" || target === null) return undefined;
+  return Object.entries(target)
+    .filter(([condition]) => conditions.has(condition))
+    .map(([, inner]) => conditional(inner))
+    .find((found) => found !== undefined);
+}
+
+function memberOf(value: unknown, key: string): unknown {
+  return (typeof value === "object" && value !== null) || typeof value === "function"
+    ? Reflect.get(value, key)
+    : undefined;
+}
+
+function isCreateProvider(value: unknown): value is CreateProvider {
+  return typeof value === "function";
+}
+
+const required = ["createPod", "deletePod", "getPodStatus", "getPods"];
+const optional = ["updatePod", "watchPods", "watchNode", "ping", "configureNode"];
+
+/** Makes the provider of one node and checks it: throws Invalid that names every method that is missing or is no function. */
+export async function makeProvider(
+  create: CreateProvider,
+  name: string,
+  init: ProviderInit,
+  context: CallContext,
+): Promise<Provider> {
+  const provider: unknown = await create(init, context);
+  const missing = required.filter((method) => typeof memberOf(provider, method) !== "function");
+  const wrong = optional.filter((method) => !["function", "undefined"].includes(typeof memberOf(provider, method)));
+  if (missing.length + wrong.length > 0 || !isProvider(provider)) {
+    const faults = [
+      ...(missing.length > 0 ? [`lacks the methods ${missing.join(", ")}`] : []),
+      ...(wrong.length > 0 ? [`has ${wrong.join(", ")}, which must be functions or absent`] : []),
+    ];
+    throw new VirtualKubeletError("Invalid", `the provider ${name} ${faults.join(" and ")}`);
+  }
+  return provider;
+}
+
+function isProvider(value: unknown): value is Provider {
+  return required.every((method) => typeof memberOf(value, method) === "function");
+}

@@ -1,0 +1,88 @@
+// What the command line asks for: help, version, the list of providers, the configuration, or to run. Answers with the exit code.
+import { VirtualKubeletError } from "../errors.ts";
+import type { Logger } from "../log.ts";
+import { parseCommandLine } from "./command-line.ts";
+import { UsageError } from "./fault.ts";
+import { flagText, type LoadedConfig, loadConfig, type ProgramInput } from "./load-config.ts";
+
+export interface Output {
+  write(text: string): unknown;
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+}
+
+export interface ProgramOptions extends ProgramInput {
+  readonly stdout: Output;
+  readonly stderr: Output;
+  /** Runs the daemon with the configuration until it is stopped. */
+  readonly run: (loaded: LoadedConfig, log: Logger) => Promise<void>;
+}
+
+/** 0: ended well; 1: fault; 2: wrong usage or configuration. */
+export async function program(options: ProgramOptions): Promise<number> {
+  const { stdout, stderr } = options;
+  const line = parseCommandLine(options.argv);
+  const [command, ...operands] = line.words;
+  const usage = (message: string): number => {
+    stderr.write(`${message}\nTry "virtual-kubelet --help".\n`);
+    return 2;
+  };
+  if (isGiven(flagText(line, "help")) || command === "help") {
+    const { helpText } = await import("./help.ts");
+    stdout.write(helpText({ width: Math.min(stdout.columns ?? 100, 120), color: stdout.isTTY === true }));
+    return 0;
+  }
+  if (isGiven(flagText(line, "version")) || command === "version") {
+    stdout.write((await import("./version.ts")).versionText());
+    return 0;
+  }
+  if (command === "providers") return providers(operands, stdout, stderr);
+  if (command !== undefined) {
+    const { hint } = await import("./closest.ts");
+    return usage(`unknown command "${command}"${hint(command, ["providers", "version", "help"])}`);
+  }
+
+  let loaded: LoadedConfig;
+  try {
+    loaded = await loadConfig(options, line);
+  } catch (error) {
+    if (error instanceof UsageError) return usage(error.message);
+    throw error;
+  }
+  const { config } = loaded;
+  if (isGiven(flagText(line, "print-config"))) {
+    stdout.write((await import("./print-config.ts")).printConfig(config));
+    return 0;
+  }
+  const { createLogger } = await import("./logging.ts");
+  const log = createLogger(config.logging);
+  try {
+    await options.run(loaded, log);
+    log.info({}, "stopped");
+    return 0;
+  } catch (error) {
+    const internal = VirtualKubeletError.from(error).kind === "Internal" && error instanceof Error;
+    log.error({ err: error, ...(internal ? { stack: error.stack } : {}) }, "ended by a fault");
+    return 1;
+  }
+}
+
+/** A boolean flag that the configuration does not check. */
+function isGiven(text: string | undefined): boolean {
+  return text !== undefined && !/^(0|f|false)$/i.test(text);
+}
+
+async function providers(names: readonly string[], stdout: Output, stderr: Output): Promise<number> {
+  const { builtInProviders } = await import("./load-provider.ts");
+  const [name] = names;
+  if (name === undefined) {
+    for (const known of builtInProviders) stdout.write(`${known.name}\n`);
+    return 0;
+  }
+  if (!builtInProviders.some((known) => known.name === name)) {
+    stderr.write(`no such provider: ${name}\n`);
+    return 1;
+  }
+  stdout.write(`${name}\n`);
+  return 0;
+}
