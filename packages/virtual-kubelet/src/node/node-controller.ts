@@ -30,7 +30,7 @@ export interface NodeControllerOptions {
   /** Seconds; default 40. */
   readonly leaseDurationSeconds?: number | undefined;
   /** Milliseconds between status writes while nothing changes; default 5 min. */
-  readonly statusHeartbeatMs?: number | undefined;
+  readonly statusReportMs?: number | undefined;
   /** What becomes of the Nodes at the end: left as they are (default), set not ready, or deleted with their leases. */
   readonly shutdown?: "leave" | "not-ready" | "delete" | undefined;
   readonly clock?: Clock | undefined;
@@ -76,7 +76,7 @@ export class NodeController {
       random,
       ...(metrics === undefined ? {} : { metrics }),
     });
-    const heartbeatMs = options.statusHeartbeatMs ?? 300_000;
+    const heartbeatMs = options.statusReportMs ?? 300_000;
     this.#writer = new NodeWriter({ client, recorder, clock, random, log, credentials, heartbeatMs });
     this.#watch = new NodeWatch({
       ...common,

@@ -28,7 +28,7 @@ export class NodeEntry {
   /** Aborted when the node is removed. */
   readonly stop: AbortController = new AbortController();
   /** Set once the first read of the API's state was given its chance. */
-  open = false;
+  open: boolean = false;
   /** The configured Node, after the provider's configureNode. */
   base: Node | undefined;
   report: NodeReport | undefined;
@@ -36,14 +36,14 @@ export class NodeEntry {
   gate: string | undefined;
   ours: Ours = nothingOurs;
   /** Epoch milliseconds. */
-  nextHeartbeat = 0;
+  nextHeartbeat: number = 0;
   /** Fingerprint of status changes that the API server answered without taking them. */
-  untaken = "";
+  untaken: string = "";
   /** UID of the Node last seen. */
   uid: string | undefined;
-  failures = 0;
+  failures: number = 0;
   /** What was told already, by topic. */
-  readonly told = new Map<string, string>();
+  readonly told: Map<string, string> = new Map();
   readonly registered: PromiseWithResolvers<void> = Promise.withResolvers<void>();
 
   /** The answer to our last write, while the watch has not caught up with it. */

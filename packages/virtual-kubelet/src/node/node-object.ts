@@ -1,10 +1,10 @@
 // The Node that a virtual node asks for, as a kubelet would set it: configuration and the provider's report in, v1.Node out. Pure.
 import { createHash } from "node:crypto";
-import { VirtualKubeletError } from "../errors.ts";
+import { errorText, VirtualKubeletError } from "../errors.ts";
+import { parseQuantity } from "../kube/quantity.ts";
 import type { Node, NodeAddress, NodeCondition, NodeSystemInfo, Quantity, Taint } from "../kube/types.gen.ts";
 import type { NodeReport } from "../provider.ts";
 import { type NotReady, nodeConditions } from "./node-conditions.ts";
-import { quantityNanos } from "./quantity.ts";
 
 /** What is configured about one virtual node. A NodeReport of its provider overrides the parts that it names. */
 export interface NodeTemplate {
@@ -213,9 +213,13 @@ function taintFaults(taints: readonly Taint[], field: string): readonly string[]
 }
 
 function quantityFaults(list: Readonly<Record<string, Quantity>> | undefined, field: string): readonly string[] {
-  return Object.entries(list ?? {}).flatMap(([name, value]) =>
-    (quantityNanos(value) ?? -1n) >= 0n ? [] : [`${field}.${name}: "${value}" is no quantity of at least 0`],
-  );
+  return Object.entries(list ?? {}).flatMap(([name, value]) => {
+    try {
+      return parseQuantity(value) < 0n ? [`${field}.${name}: "${value}" is negative`] : [];
+    } catch (error) {
+      return [`${field}.${name}: ${errorText(error)}`];
+    }
+  });
 }
 
 function addressFaults(addresses: readonly NodeAddress[] | undefined, field: string): readonly string[] {

@@ -1,8 +1,8 @@
 // What to write so that the Node in the API becomes the one we want: desired and observed in, patches out. Pure.
+import { compareQuantities } from "../kube/quantity.ts";
 import type { Node, NodeCondition, NodeStatus, Quantity, Taint } from "../kube/types.gen.ts";
 import { type DesiredNode, taintId } from "./node-object.ts";
 import { leftoverTaints, type Ours, oursAnnotation, oursOf, writeOurs } from "./node-ours.ts";
-import { sameQuantity } from "./quantity.ts";
 
 type Patch = Readonly<Record<string, unknown>>;
 
@@ -198,7 +198,11 @@ function quantitiesPatch(
   have: Readonly<Record<string, Quantity>> | undefined,
   before: readonly string[],
 ): Patch {
-  const changed = Object.entries(want ?? {}).filter(([key, value]) => !sameQuantity(value, have?.[key] ?? ""));
+  const changed = Object.entries(want ?? {}).filter(([key, value]) => {
+    const old = have?.[key];
+    // By value: the API server rewrites the text ("0.5" as "500m").
+    return old === undefined || (old !== value && compareQuantities(old, value) !== 0);
+  });
   return { ...Object.fromEntries(changed), ...removals(want, have, before) };
 }
 
