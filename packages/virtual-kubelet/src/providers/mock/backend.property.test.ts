@@ -32,6 +32,7 @@ const millis = fc.nat({ max: 4000 }).map((ms) => `${ms}ms`);
 const kind = fc.record({
   policy: fc.constantFrom("Always", "OnFailure", "Never"),
   init: fc.nat({ max: 2 }),
+  initTime: millis,
   sidecar: fc.boolean(),
   annotations: fc.record(
     {
@@ -42,16 +43,18 @@ const kind = fc.record({
       "ready-delay": millis,
       "terminate-delay": millis,
       "restart-delay": fc.constantFrom("1s", "100ms"),
+      "restart-delay-max": fc.constant("500ms"),
     },
     { requiredKeys: [] },
   ),
 });
 type Kind = typeof kind extends fc.Arbitrary<infer T> ? T : never;
 
-function request(number: number, { policy, init, sidecar, annotations }: Kind): PodRequest {
+function request(number: number, { policy, init, initTime, sidecar, annotations }: Kind): PodRequest {
   const owner = { cluster: "c", node: "n", namespace: "d", name: `pod-${number}`, uid: `uid-${number}` };
   const { name, namespace, uid } = owner;
   const prefixed = Object.entries(annotations).map(([key, value]) => [`mock.virtual-kubelet.io/${key}`, value]);
+  for (let i = 0; i < init; i += 1) prefixed.push([`mock.virtual-kubelet.io/run-time.init-${i}`, initTime]);
   const metadata = { name, namespace, uid, resourceVersion: "1", annotations: Object.fromEntries(prefixed) };
   const initContainers = [
     ...(sidecar ? [{ name: "side", image: "s", restartPolicy: "Always" }] : []),
@@ -81,10 +84,10 @@ test("random creates, deletions, losses and time keep the invariants", async () 
   await fc.assert(
     fc.asyncProperty(
       fc.array(kind, { minLength: 6, maxLength: 6 }),
-      fc.array(step, { maxLength: 40 }),
+      fc.array(step, { maxLength: 60, size: "max" }),
       async (kinds, steps) => {
         const clock = new FakeClock();
-        const backend = new MockBackend({ addresses: [new AddressPool("10.0.0.0/28")], clock });
+        const backend = new MockBackend({ addresses: [new AddressPool("10.0.0.0/29")], clock });
         const last = new Map<string, PodReport>();
         const deletedAt = new Map<string, number>();
         const see = (report: PodReport): void => {
@@ -96,6 +99,9 @@ test("random creates, deletions, losses and time keep the invariants", async () 
           assert.deepEqual(orderFaults(report, kindOf), []);
           for (const container of before?.containers ?? []) {
             const now = report.containers.find(({ name }) => name === container.name);
+            if (deletedAt.has(report.owner.uid)) {
+              assert.equal(now?.restartCount, container.restartCount, `${container.name} restarted in a deletion`);
+            }
             if (container.state.terminated !== undefined) {
               assert.deepEqual(now?.state, container.state, `${container.name} left its end`);
             }
@@ -160,6 +166,6 @@ test("random creates, deletions, losses and time keep the invariants", async () 
         assert.equal(clock.pending, 0, "a timer is left");
       },
     ),
-    { numRuns: 300 },
+    { numRuns: 150 },
   );
 });

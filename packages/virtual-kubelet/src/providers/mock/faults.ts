@@ -48,7 +48,7 @@ export interface ErrorFault extends FaultCount {
 }
 
 export interface HangFault extends FaultCount {
-  /** Goes on hanging when the call is aborted, until `releaseHangs`. */
+  /** Goes on hanging when the call is aborted, until `releaseHangs`; then does its work, late and unasked. */
   readonly ignoreAbort?: boolean | undefined;
 }
 
@@ -130,11 +130,12 @@ export class Faults {
     return { signal: stop.signal, end: onStop };
   }
 
-  /** Does `work` with the faults that are due. */
-  async around<T>(method: FaultMethod, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-    throwIfAborted(signal);
+  /** Does `work` with the faults that are due, and with the signal that it is to heed. */
+  async around<T>(method: FaultMethod, caller: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    throwIfAborted(caller);
     const hang = this.#take(this.#hangs, (fault) => fault.method === method);
-    if (hang !== undefined) await this.#hang(hang.ignoreAbort === true, signal);
+    const signal = hang?.ignoreAbort === true ? new AbortController().signal : caller;
+    if (hang !== undefined) await this.#hang(signal);
     const latency = this.#latency[method] ?? this.#latency["*"] ?? 0;
     const delay = typeof latency === "number" ? latency : latency[0] + (latency[1] - latency[0]) * this.#random();
     if (delay > 0) await pause(this.#clock, delay, signal);
@@ -142,15 +143,15 @@ export class Faults {
     const before = this.#take(this.#errors, (fault) => fault.method === method && fault.when !== "after");
     if (before !== undefined) throw failure(before);
     const after = this.#take(this.#errors, (fault) => fault.method === method && fault.when === "after");
-    const result = await work();
+    const result = await work(signal);
     if (after !== undefined) throw failure(after);
     return result;
   }
 
-  async #hang(ignoreAbort: boolean, signal: AbortSignal): Promise<void> {
+  async #hang(signal: AbortSignal): Promise<void> {
     const aborted = Promise.withResolvers<void>();
     const onAbort = (): void => aborted.resolve();
-    if (!ignoreAbort) signal.addEventListener("abort", onAbort, { once: true });
+    signal.addEventListener("abort", onAbort, { once: true });
     await Promise.race([this.#released.promise, aborted.promise]);
     signal.removeEventListener("abort", onAbort);
   }

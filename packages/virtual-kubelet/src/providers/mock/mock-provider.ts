@@ -99,17 +99,19 @@ function mockProvider(
 
   return {
     capabilities,
-    createPod: (request, { signal, log }) =>
-      faults.around("createPod", signal, async () => {
+    createPod: (request, { signal: caller, log }) =>
+      faults.around("createPod", caller, async (signal) => {
         const outcome = await connection.create(request, hostIPs, signal);
         const { namespace, name, uid } = request.owner;
         log.debug({ namespace, pod: name, uid, outcome }, "mock pod created");
       }),
-    updatePod: (request, { signal }) => faults.around("updatePod", signal, () => connection.update(request, signal)),
-    deletePod: (owner, { gracePeriodSeconds }, { signal }) =>
-      faults.around("deletePod", signal, () => connection.delete(owner, gracePeriodSeconds, signal)),
-    getPodStatus: (owner, { signal }) => faults.around("getPodStatus", signal, () => connection.get(owner.uid, signal)),
-    getPods: ({ signal }) => faults.around("getPods", signal, () => connection.list(init.node, signal)),
+    updatePod: (request, { signal: caller }) =>
+      faults.around("updatePod", caller, (signal) => connection.update(request, signal)),
+    deletePod: (owner, { gracePeriodSeconds }, { signal: caller }) =>
+      faults.around("deletePod", caller, (signal) => connection.delete(owner, gracePeriodSeconds, signal)),
+    getPodStatus: (owner, { signal: caller }) =>
+      faults.around("getPodStatus", caller, (signal) => connection.get(owner.uid, signal)),
+    getPods: ({ signal: caller }) => faults.around("getPods", caller, (signal) => connection.list(init.node, signal)),
     watchPods: ({ signal }) => {
       // At once, not with the first value asked for: what happens between the two must not be missed.
       const stop = faults.watchSignal(signal);
@@ -127,7 +129,7 @@ function mockProvider(
       })();
     },
     watchNode,
-    ping: ({ signal }) => faults.around("ping", signal, () => connection.ping(signal)),
+    ping: ({ signal: caller }) => faults.around("ping", caller, (signal) => connection.ping(signal)),
     configureNode: async (node) => configured(node, config),
     control: {
       faults,
