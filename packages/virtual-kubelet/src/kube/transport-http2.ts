@@ -73,7 +73,8 @@ export class Http2Transport implements Transport {
       chunks.push(chunk);
     });
     stream.on("end", () => {
-      if (answer === undefined || stream.aborted) return;
+      // Node emits "end" as well for a stream whose connection broke; its code tells them apart.
+      if (answer === undefined || stream.rstCode !== 0) return;
       const [first] = chunks;
       resolve({ ...answer, body: chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks) });
     });
@@ -212,12 +213,12 @@ async function* chunksOf(
     for await (const chunk of stream) {
       if (chunk instanceof Buffer) yield chunk;
     }
+    if (stream.rstCode !== 0) throw streamFault(stream, connection);
   } catch (error) {
     signal.throwIfAborted();
+    if (error instanceof TransportError) throw error;
     throw streamFault(stream, connection, error instanceof Error ? error : undefined);
   } finally {
     close();
   }
-  signal.throwIfAborted();
-  if (stream.aborted || (stream.rstCode ?? 0) !== 0) throw streamFault(stream, connection);
 }
