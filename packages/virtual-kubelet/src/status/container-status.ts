@@ -29,6 +29,8 @@ export interface ContainerFacts {
    * for an init container of a pod whose main containers have run, it has cleaned it up after its success ("completed").
    */
   readonly absent: "keep" | "unknown" | "completed";
+  /** Nothing of the pod can run any more: the report is a memory, and an end that the API knows is later than it. */
+  readonly over: boolean;
 }
 
 const longestMessage = 4096;
@@ -101,7 +103,10 @@ function stateOf(facts: ContainerFacts): ContainerState {
   const known = current?.state;
   if (report === undefined) return absentState(facts);
   const state = report.state;
-  if (!state.terminated && known?.terminated && !mayLeaveTerminated(facts, known.terminated.exitCode)) return known;
+  if (!state.terminated && known?.terminated) {
+    const remembered = facts.over && (report.restartCount ?? 0) <= (current?.restartCount ?? 0);
+    if (remembered || !mayLeaveTerminated(facts, known.terminated.exitCode)) return known;
+  }
   if (state.terminated) return { terminated: terminatedState(state.terminated, facts) };
   if (state.running) {
     const sameRun = (report.restartCount ?? 0) <= (current?.restartCount ?? 0);

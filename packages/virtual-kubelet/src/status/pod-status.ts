@@ -141,6 +141,7 @@ function containersOf(pod: Pod, spec: PodSpec, situation: PodSituation, now: Tim
   const report = "report" in situation ? situation.report : undefined;
   const reports = new Map(report?.containers.map((one) => [one.name, one]));
   const asked = report !== undefined;
+  const over = isPast(situation);
   const mainRan = report?.containers.some(
     (one) =>
       (one.state.running ?? one.state.terminated ?? one.lastState?.terminated) &&
@@ -158,6 +159,7 @@ function containersOf(pod: Pod, spec: PodSpec, situation: PodSituation, now: Tim
       current: list?.find((status) => status.name === container.name),
       spec,
       now,
+      over,
       absent: !asked ? "keep" : role === "init" && mainRan === true ? "completed" : "unknown",
     });
   return {
@@ -172,6 +174,13 @@ function containersOf(pod: Pod, spec: PodSpec, situation: PodSituation, now: Tim
   };
 }
 
+/** Can nothing of the pod run any more, whatever its report says? */
+function isPast(situation: PodSituation): boolean {
+  if (situation.type !== "reported") return situation.type === "lost" || situation.type === "ended";
+  const { failure, containers } = situation.report;
+  return failure !== undefined && !containers.some((one) => one.state.running);
+}
+
 function byName(a: ContainerStatus, b: ContainerStatus): number {
   return a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
 }
@@ -182,8 +191,7 @@ function settledContainers(pod: Pod, spec: PodSpec, situation: PodSituation, con
   if ((type === "refused" || type === "held") && !pod.status?.containerStatuses?.length) {
     return { init: [], main: [], ephemeral: [], running: false };
   }
-  const failed = type === "reported" && situation.report.failure !== undefined && !containers.running;
-  if (type !== "lost" && type !== "ended" && type !== "refused" && !failed) return containers;
+  if (type !== "refused" && !isPast(situation)) return containers;
   // After a deletion, all that the pod had got to counts as ended; whether it ran is no longer to be found out.
   const lastStarted = type === "ended" ? containers.init.findLastIndex(hasRun) : -1;
   const initialized =
