@@ -149,13 +149,12 @@ test("a backend that is away is Unavailable, and its end ends the watch", async 
   const { address, child } = await startBackend();
   const provider = await connect(address);
   await provider.ping?.(context);
-  const watching = (async () => {
-    for await (const update of provider.watchPods?.(context) ?? assert.fail()) void update;
-  })();
-  const exited = once(child, "exit");
+  await provider.createPod(request("u1"), context);
+  const updates = (provider.watchPods?.(context) ?? assert.fail())[Symbol.asyncIterator]();
+  assert.equal((await updates.next()).done, false);
+  const broken = assert.rejects(async () => await updates.next(), { kind: "Unavailable" });
   child.kill("SIGKILL");
-  await exited;
-  await assert.rejects(watching, { kind: "Unavailable" });
+  await broken;
   await assert.rejects(async () => await provider.ping?.(context), { kind: "Unavailable" });
   await assert.rejects(provider.getPods(context), { kind: "Unavailable" });
   await assert.rejects(provider.getPodStatus(request("u1").owner, context), { kind: "Unavailable" });
