@@ -1,0 +1,226 @@
+// Assembly of one virtual kubelet: events, pods and nodes over one client, in the order in which they start and stop.
+import { type Clock, pause, systemClock } from "./clock.ts";
+import { VirtualKubeletError } from "./errors.ts";
+import type { Identity } from "./identity.ts";
+import { nodeOfUser } from "./identity.ts";
+import type { KubeClient } from "./kube/client.ts";
+import { EventRecorder } from "./kube/event-recorder.ts";
+import { type Logger, silentLogger } from "./log.ts";
+import { createMetrics, type Metrics } from "./metrics.ts";
+import { NodeController } from "./node/node-controller.ts";
+import type { NodeSpec } from "./node/node-entry.ts";
+import { nodeWatchMode } from "./node/node-watch.ts";
+import { PodController, type PodControllerOptions } from "./pod/pod-controller.ts";
+import type { CallContext, Provider } from "./provider.ts";
+
+/** One virtual node and the provider that runs its pods. */
+export interface VirtualNode {
+  readonly node: Omit<NodeSpec, "ping" | "watchNode" | "configureNode">;
+  readonly provider: Provider;
+}
+
+/** Tunables of the pod side; see PodControllerOptions for meanings and defaults. */
+export type PodTunables = Pick<
+  PodControllerOptions,
+  | "workers"
+  | "statusWorkers"
+  | "statusForm"
+  | "resyncMs"
+  | "pollMinMs"
+  | "pollMaxMs"
+  | "orphanGraceMs"
+  | "lostAfterMs"
+  | "callTimeoutMs"
+>;
+
+export interface VirtualKubeletOptions {
+  readonly client: KubeClient;
+  /** Of `client`: see `identify`. */
+  readonly identity: Identity;
+  /** At least one; with a node's own credentials exactly that node. */
+  readonly nodes: readonly VirtualNode[];
+  readonly pods?: PodTunables | undefined;
+  /** With a ServiceAccount: up to so many nodes have watches of their own, more share one; default 10. */
+  readonly perNodeWatchLimit?: number | undefined;
+  /** What becomes of the Node objects at the end; default "leave". */
+  readonly shutdownNode?: "leave" | "not-ready" | "delete" | undefined;
+  /** Default 40 s. */
+  readonly leaseDurationSeconds?: number | undefined;
+  /** The node status is written at least so often; default 5 min. */
+  readonly statusReportMs?: number | undefined;
+  readonly metrics?: Metrics | undefined;
+  readonly log?: Logger | undefined;
+  readonly clock?: Clock | undefined;
+  readonly random?: (() => number) | undefined;
+}
+
+export interface Health {
+  readonly ready: boolean;
+  /** Name and outcome of each check. */
+  readonly checks: readonly { readonly name: string; readonly ok: boolean; readonly message?: string }[];
+}
+
+/** How long slow backends may hold up the registration of the nodes; their pods wait on. */
+const firstListingMs = 10_000;
+
+export class VirtualKubelet {
+  readonly #options: VirtualKubeletOptions;
+  readonly #clock: Clock;
+  readonly #log: Logger;
+  readonly #recorder: EventRecorder;
+  readonly #nodes: NodeController;
+  readonly #pods: PodController;
+  readonly #ready: PromiseWithResolvers<void> = Promise.withResolvers<void>();
+
+  /** Throws Invalid when the nodes do not fit the credentials. */
+  constructor(options: VirtualKubeletOptions) {
+    checkNodes(options);
+    this.#options = options;
+    const { client, identity } = options;
+    const metrics = options.metrics ?? createMetrics();
+    const clock = options.clock ?? systemClock;
+    const log = options.log ?? silentLogger;
+    const random = options.random ?? Math.random;
+    this.#clock = clock;
+    this.#log = log;
+    this.#recorder = new EventRecorder({ client, component: "kubelet", clock, log, metrics });
+    const names = options.nodes.map(({ node }) => node.name);
+    const watchMode = nodeWatchMode(identity.credentials, names.length, options.perNodeWatchLimit);
+    this.#nodes = new NodeController({
+      client,
+      recorder: this.#recorder,
+      credentials: identity.credentials,
+      watchMode,
+      shutdown: options.shutdownNode ?? "leave",
+      leaseDurationSeconds: options.leaseDurationSeconds,
+      statusReportMs: options.statusReportMs,
+      clock,
+      random,
+      log,
+      metrics,
+    });
+    for (const { node, provider } of options.nodes) this.#nodes.add(withProvider(node, provider, log));
+    this.#pods = new PodController({
+      ...options.pods,
+      client,
+      recorder: this.#recorder,
+      cluster: identity.cluster,
+      watchMode,
+      nodes: options.nodes.map(({ node, provider }) => ({
+        name: node.name,
+        provider,
+        object: () => this.#nodes.current(node.name),
+        addresses: () => this.#addresses(node),
+      })),
+      clock,
+      random,
+      log,
+      metrics,
+    });
+  }
+
+  /** Resolves when every node is registered. Pends if run() was never called. */
+  get ready(): Promise<void> {
+    return this.#ready.promise;
+  }
+
+  health(): Health {
+    const checks = [
+      { name: "pods-synced", ok: this.#pods.hasSynced() },
+      ...this.#options.nodes.map(({ node }) => {
+        const registered = this.#nodes.current(node.name) !== undefined;
+        return { name: `node-registered/${node.name}`, ok: registered };
+      }),
+    ];
+    return { ready: checks.every(({ ok }) => ok), checks };
+  }
+
+  /**
+   * Runs until the signal aborts: calls under way are finished, due statuses and events written, Node and Lease left as
+   * they are (unless `shutdownNode` says otherwise), pods left running. Rejects on a fault of the program.
+   */
+  async run(signal: AbortSignal): Promise<void> {
+    const failed = new AbortController();
+    const stop = AbortSignal.any([signal, failed.signal]);
+    const eventsEnd = new AbortController();
+    const events = this.#recorder.run(eventsEnd.signal);
+    const guarded = async (work: Promise<void>): Promise<void> => {
+      try {
+        await work;
+      } catch (error) {
+        failed.abort(error);
+        throw error;
+      }
+    };
+    try {
+      const outcomes = await Promise.allSettled([
+        guarded(this.#pods.run(stop)),
+        guarded(this.#runNodes(stop)),
+        guarded(this.#awaitReady(stop)),
+      ]);
+      for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
+    } finally {
+      eventsEnd.abort();
+      await events;
+    }
+  }
+
+  /** The nodes come after the pods: a node is Ready only when what is bound to it and what runs there is known. */
+  async #runNodes(signal: AbortSignal): Promise<void> {
+    const { promise: aborted, resolve } = Promise.withResolvers<void>();
+    signal.addEventListener("abort", () => resolve(), { once: true });
+    if (signal.aborted) return;
+    await Promise.race([this.#pods.synced, pause(this.#clock, firstListingMs, signal), aborted]);
+    await this.#nodes.run(signal);
+  }
+
+  async #awaitReady(signal: AbortSignal): Promise<void> {
+    const { promise: aborted, resolve } = Promise.withResolvers<void>();
+    signal.addEventListener("abort", () => resolve(), { once: true });
+    const registered = Promise.all(this.#options.nodes.map(({ node }) => this.#nodes.registered(node.name)));
+    await Promise.race([registered, aborted]);
+    if (signal.aborted) return;
+    this.#log.info({ nodes: this.#options.nodes.length }, "registered");
+    this.#ready.resolve();
+  }
+
+  #addresses(node: VirtualNode["node"]): readonly string[] {
+    const addresses = this.#nodes.current(node.name)?.status?.addresses ?? node.addresses ?? [];
+    return addresses.filter(({ type }) => type === "InternalIP").map(({ address }) => address);
+  }
+}
+
+/** Binds the provider's own methods for nodes, where it has them, to the node. */
+function withProvider(node: VirtualNode["node"], provider: Provider, log: Logger): NodeSpec {
+  const context = (signal: AbortSignal): CallContext => ({ signal, log: log.child({ node: node.name }) });
+  return {
+    ...node,
+    ...(provider.ping === undefined ? {} : { ping: async (signal) => provider.ping?.(context(signal)) }),
+    ...(provider.watchNode === undefined ? {} : { watchNode: (signal) => watched(provider, context(signal)) }),
+    ...(provider.configureNode === undefined
+      ? {}
+      : {
+          configureNode: async (object, signal) => (await provider.configureNode?.(object, context(signal))) ?? object,
+        }),
+  };
+}
+
+async function* watched(provider: Provider, context: CallContext): ReturnType<NonNullable<Provider["watchNode"]>> {
+  if (provider.watchNode !== undefined) yield* provider.watchNode(context);
+}
+
+function checkNodes({ nodes, identity }: VirtualKubeletOptions): void {
+  const names = nodes.map(({ node }) => node.name);
+  if (names.length === 0) throw new VirtualKubeletError("Invalid", "nodes: none is configured", { field: "nodes" });
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined)
+    throw new VirtualKubeletError("Invalid", `nodes: two are named ${twice}; names must differ`, { field: "nodes" });
+  if (identity.credentials !== "node-user") return;
+  const own = nodeOfUser(identity.user) ?? "";
+  if (names.length === 1 && names[0] === own) return;
+  throw new VirtualKubeletError(
+    "Invalid",
+    `nodes: ${names.join(", ")}: the credentials are those of the node ${own} and good for no other; use them for a node of that name alone, or a ServiceAccount`,
+    { field: "nodes" },
+  );
+}
