@@ -83,12 +83,13 @@ export function containerStatus(facts: ContainerFacts): ContainerStatus {
   };
 }
 
-/** The same container, now that nothing of the pod can run any more. `everStarted`: it is known to have been started. */
-export function settled(status: ContainerStatus, everStarted: boolean): ContainerStatus {
+/** The same container, now that nothing of the pod can run any more. `everStarted`: it counts as having been started. */
+export function settled(status: ContainerStatus, everStarted: boolean, plainInit = false): ContainerStatus {
   if (status.state?.terminated) return status;
   const previous = status.lastState?.terminated;
   if (status.state?.waiting && previous) {
-    return { ...status, state: { terminated: previous }, lastState: {}, ...stopped(status) };
+    const succeeded = plainInit && previous.exitCode === 0;
+    return { ...status, state: { terminated: previous }, lastState: {}, ...stopped(status), ready: succeeded };
   }
   if (!status.state?.running && !everStarted) return status;
   return { ...status, state: unknownEnd(status.containerID, status.state?.running?.startedAt), ...stopped(status) };

@@ -200,7 +200,10 @@ function settledContainers(pod: Pod, spec: PodSpec, situation: PodSituation, con
       containers.main.some(hasRun) ||
       containers.init.every((status) => status.ready || status.started === true));
   return {
-    init: containers.init.map((status, index) => settled(status, index <= lastStarted)),
+    init: containers.init.map((status, index) => {
+      const container = spec.initContainers?.[index];
+      return settled(status, index <= lastStarted, container !== undefined && !isSidecar(container));
+    }),
     main: containers.main.map((status) => settled(status, initialized)),
     ephemeral: containers.ephemeral.map((status) => settled(status, false)),
     running: false,
