@@ -1,0 +1,131 @@
+// The informer and the event recorder against a real API server, which is killed and started again on the way.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { KubeClient } from "../packages/virtual-kubelet/src/kube/client.ts";
+import { connect } from "../packages/virtual-kubelet/src/kube/connect.ts";
+import { EventRecorder } from "../packages/virtual-kubelet/src/kube/event-recorder.ts";
+import { type Change, Informer } from "../packages/virtual-kubelet/src/kube/informer.ts";
+import { configMaps, events, type Stored } from "../packages/virtual-kubelet/src/kube/resource.ts";
+import type { ConfigMap } from "../packages/virtual-kubelet/src/kube/types.gen.ts";
+import { createMetrics } from "../packages/virtual-kubelet/src/metrics.ts";
+import { type ControlPlane, startControlPlane } from "../packages/virtual-kubelet/src/testing/control-plane.ts";
+
+let cluster: ControlPlane;
+let client: KubeClient;
+before(async () => {
+  cluster = await startControlPlane({ controllers: false });
+  client = await connect({ kubeconfig: cluster.kubeconfig });
+});
+after(async () => {
+  await client?.close();
+  await cluster?.stop();
+});
+
+const namespace = "default";
+const labels = { suite: "informer" };
+const create = (name: string): Promise<Stored<ConfigMap>> =>
+  client.create(configMaps, { metadata: { name, namespace, labels }, data: { step: "0" } });
+const change = (name: string, step: string): Promise<Stored<ConfigMap>> =>
+  client.patch(configMaps, { name, namespace }, "merge", { data: { step } });
+
+async function eventually(what: string, holds: () => boolean | Promise<boolean>, deadlineMs = 45_000): Promise<void> {
+  for (const deadline = Date.now() + deadlineMs; !(await holds()); await sleep(20)) {
+    assert.ok(Date.now() < deadline, `${what} within ${deadlineMs} ms`);
+  }
+}
+
+test("the cache follows the cluster, over the death of the API server too", async () => {
+  const changes: Change<ConfigMap>[] = [];
+  const metrics = createMetrics();
+  const informer: Informer<ConfigMap> = new Informer({
+    client,
+    resource: configMaps,
+    namespace,
+    labelSelector: "suite=informer",
+    metrics,
+    onChange: (one) => changes.push(one),
+  });
+  const told = (): string[] => changes.splice(0).map(({ type, object }) => `${type} ${object.metadata.name}`);
+  const agree = (): Promise<void> =>
+    eventually("the cache agrees", async () => {
+      const { items } = await client.list(configMaps, { namespace, labelSelector: "suite=informer" });
+      const versions = (objects: Iterable<Stored<ConfigMap>>): string =>
+        [...objects]
+          .map(({ metadata }) => `${metadata.uid}@${metadata.resourceVersion}`)
+          .sort()
+          .join();
+      return versions(items) === versions(informer.list());
+    });
+  await Promise.all(["a", "b", "c"].map(create));
+  const end = new AbortController();
+  const run = informer.run(end.signal);
+  await informer.synced;
+  assert.deepEqual(told().sort(), ["added a", "added b", "added c"]);
+
+  await change("a", "1");
+  await client.delete(configMaps, { name: "b", namespace });
+  await create("b");
+  await client.patch(configMaps, { name: "c", namespace }, "merge", { metadata: { labels: { suite: "other" } } });
+  await agree();
+  assert.deepEqual(told(), ["updated a", "deleted b", "added b", "deleted c"]);
+  assert.equal(informer.get(namespace, "a")?.data?.["step"], "1");
+  assert.equal(informer.get(namespace, "a")?.metadata.managedFields, undefined);
+
+  const { values } = await metrics.watchRestarts.get();
+  assert.deepEqual(values, [], "one watch did all this");
+
+  await cluster.killApiServer();
+  await cluster.startApiServer();
+  await eventually("the API server is back", async () => (await change("a", "2").catch(() => undefined)) !== undefined);
+  await client.delete(configMaps, { name: "b", namespace });
+  await create("b");
+  await agree();
+  assert.deepEqual(told().sort(), ["added b", "deleted b", "updated a"]);
+  end.abort();
+  await run;
+});
+
+test("Events are made, counted, and made anew when they are gone", async () => {
+  const metrics = createMetrics();
+  const recorder = new EventRecorder({ client, component: "kubelet", host: "vk", metrics });
+  const end = new AbortController();
+  const run = recorder.run(end.signal);
+  const target = {
+    apiVersion: "v1",
+    kind: "Pod",
+    name: "web-0",
+    namespace,
+    uid: "u1",
+    fieldPath: "spec.containers{web}",
+  };
+  const found = async () =>
+    (await client.list(events, { namespace, fieldSelector: "source=kubelet,involvedObject.uid=u1" })).items;
+  const record = async (count: number): Promise<void> => {
+    recorder.record(target, "Warning", "BackOff", "Back-off restarting failed container");
+    await eventually(`count ${count}`, async () => (await found()).some((event) => event.count === count));
+  };
+  await record(1);
+  await record(2);
+  const [event, ...more] = await found();
+  assert.ok(event !== undefined && more.length === 0);
+  assert.equal(event.reportingComponent, "kubelet");
+  assert.equal(event.reportingInstance, "vk");
+  await client.delete(events, { namespace, name: event.metadata.name });
+  await record(3);
+
+  recorder.record({ apiVersion: "v1", kind: "Node", name: "vk" }, "Normal", "Starting", "Starting kubelet.");
+  recorder.record({ ...target, namespace: "no-such-namespace" }, "Normal", "Started", "Container started");
+  end.abort();
+  await run;
+  const ofNode = await client.list(events, { namespace, fieldSelector: "involvedObject.kind=Node" });
+  assert.deepEqual(
+    ofNode.items.map(({ reason }) => reason),
+    ["Starting"],
+  );
+  const { values } = await metrics.eventsDropped.get();
+  assert.deepEqual(
+    values.map(({ labels: { cause }, value }) => `${cause} ${value}`),
+    ["namespace 1"],
+  );
+});
