@@ -59,8 +59,7 @@ export function containerStatus(facts: ContainerFacts): ContainerStatus {
   const state = stateOf(facts);
   const frozen = report !== undefined && state === current?.state;
   const source = frozen ? undefined : report;
-  const containerID = source?.containerID ?? (report && !frozen ? undefined : current?.containerID);
-  const restarts = Math.max(report?.restartCount ?? 0, current?.restartCount ?? 0);
+  const containerID = source?.containerID ?? (frozen || isSameRun(facts) ? current?.containerID : undefined);
   const running = Boolean(state.running);
   const started = running && (source?.started ?? (source ? true : (current?.started ?? false)));
   const ready = started && (source?.ready ?? (source ? true : (current?.ready ?? false)));
@@ -75,7 +74,7 @@ export function containerStatus(facts: ContainerFacts): ContainerStatus {
     state,
     lastState: lastStateOf(facts, state),
     ready: role === "ephemeral" ? false : role === "init" ? state.terminated?.exitCode === 0 : ready,
-    restartCount: role === "ephemeral" ? 0 : restarts,
+    restartCount: role === "ephemeral" ? 0 : restartCount(facts, state),
     ...(role === "ephemeral" ? {} : { started }),
     ...(requests && Object.keys(requests).length > 0 ? { allocatedResources: requests } : {}),
     ...(role === "ephemeral" ? {} : { resources: container.resources ?? {} }),
@@ -110,8 +109,7 @@ function stateOf(facts: ContainerFacts): ContainerState {
   }
   if (state.terminated) return { terminated: terminatedState(state.terminated, facts) };
   if (state.running) {
-    const sameRun = (report.restartCount ?? 0) <= (current?.restartCount ?? 0);
-    const before = sameRun ? known?.running?.startedAt : undefined;
+    const before = isSameRun(facts) ? known?.running?.startedAt : undefined;
     return { running: { startedAt: wholeSeconds(state.running.startedAt) ?? before ?? facts.now } };
   }
   const { reason, message } = state.waiting ?? {};
@@ -121,6 +119,25 @@ function stateOf(facts: ContainerFacts): ContainerState {
       ...(message ? { message: cappedText(message, longestMessage) } : {}),
     },
   };
+}
+
+/** Do the report and the API speak of the same run of the container? Without a report there is no other. */
+function isSameRun({ report, current }: ContainerFacts): boolean {
+  if (report === undefined) return true;
+  if ((report.restartCount ?? 0) > (current?.restartCount ?? 0)) return false;
+  return !(
+    report.state.running &&
+    (current?.state?.terminated ?? current?.lastState?.terminated) &&
+    !current?.state?.running
+  );
+}
+
+/** Never less than before; counted here where the backend does not count. */
+function restartCount(facts: ContainerFacts, state: ContainerState): number {
+  const { report, current } = facts;
+  const before = current?.restartCount ?? 0;
+  if (report?.restartCount !== undefined) return Math.max(report.restartCount, before);
+  return state.running && !isSameRun(facts) ? before + 1 : before;
 }
 
 function absentState(facts: ContainerFacts): ContainerState {
@@ -157,7 +174,7 @@ function mayLeaveTerminated({ role, container, spec }: ContainerFacts, exitCode:
 
 function terminatedState(end: ContainerStateTerminated, facts: ContainerFacts): ContainerStateTerminated {
   const { report, current, now } = facts;
-  const sameRun = (report?.restartCount ?? 0) <= (current?.restartCount ?? 0);
+  const sameRun = isSameRun(facts);
   const known = sameRun ? current?.state : undefined;
   const startedAt = wholeSeconds(end.startedAt) ?? known?.terminated?.startedAt ?? known?.running?.startedAt;
   const containerID = end.containerID || report?.containerID || (sameRun ? current?.containerID : undefined);

@@ -480,6 +480,22 @@ describe("container status", () => {
     assert.equal(verdict(status, "Initialized"), "True||");
   });
 
+  it("counts restarts where the backend does not, and tells the runs apart", () => {
+    const pod = podOf({ restartPolicy: "Always" });
+    const first = statusOf(pod, reported(reportOf({ a: { name: "a", state: running, containerID: "t://1" } })));
+    const ended = statusOf({ ...pod, status: first }, reported(reportOf({ a: exited(1) })));
+    assert.equal(container(ended, "a")?.state?.terminated?.containerID, "t://1");
+    assert.equal(container(ended, "a")?.state?.terminated?.startedAt, before);
+    const second = statusOf({ ...pod, status: ended }, reported(reportOf({ a: { running: {} } })));
+    assert.deepEqual([container(second, "a")?.restartCount, container(second, "a")?.containerID], [1, undefined]);
+    assert.equal(container(second, "a")?.state?.running?.startedAt, nowText);
+    const third = statusOf({ ...pod, status: second }, reported(reportOf({ a: { running: {} } })), { now: now + 9000 });
+    assert.deepEqual(
+      [container(third, "a")?.restartCount, container(third, "a")?.state],
+      [1, container(second, "a")?.state],
+    );
+  });
+
   it("never counts restarts backwards", () => {
     const first = statusOf(podOf({}), reported(reportOf({ a: { name: "a", state: running, restartCount: 3 } })));
     const status = statusOf(
@@ -577,10 +593,14 @@ describe("conditions", () => {
 
 describe("any history", () => {
   const state = fc.constantFrom(running, waiting, exited(0), exited(1));
-  const one = (name: string) =>
-    fc.option(fc.record({ name: fc.constant(name), state, restartCount: fc.nat(2) }, { noNullPrototype: true }), {
-      nil: undefined,
-    });
+  const one = (name: string): fc.Arbitrary<ContainerReport | undefined> =>
+    fc.option(
+      fc.record(
+        { name: fc.constant(name), state, restartCount: fc.nat(2), containerID: fc.constantFrom("t://1", "t://2") },
+        { requiredKeys: ["name", "state"], noNullPrototype: true },
+      ),
+      { nil: undefined },
+    );
   const report: fc.Arbitrary<PodReport> = fc
     .tuple(one("a"), one("b"), one("i"), one("s"))
     .map((list) => ({ owner, containers: list.filter((entry) => entry !== undefined) }));
