@@ -1,6 +1,82 @@
-// The public API: what programs and providers may import. Named by hand.
-export { type ErrorDetails, type ErrorKind, isErrorKind, VirtualKubeletError } from "./errors.ts";
-export type { LogFields, Logger } from "./log.ts";
+// The public API of the library: what embeds a virtual kubelet first, then what a provider is written with.
+
+// For programs that run a virtual kubelet.
+export { type Clock, systemClock } from "./clock.ts";
+export { type Identity, identify } from "./identity.ts";
+export { instrumentProvider } from "./instrument-provider.ts";
+export type {
+  CallOptions,
+  DeleteOptions,
+  KubeClient,
+  ListOptions,
+  ObjectList,
+  ObjectRef,
+  PatchOptions,
+  PatchType,
+  WatchEvent,
+  WatchOptions,
+  WriteOptions,
+  WrittenMeta,
+} from "./kube/client.ts";
+export { type ConnectOptions, connect } from "./kube/connect.ts";
+export { type Change, Informer, type InformerOptions } from "./kube/informer.ts";
+export {
+  configMaps,
+  daemonSets,
+  deployments,
+  endpointSlices,
+  events,
+  jobs,
+  type KubeObject,
+  leases,
+  namespaces,
+  nodes,
+  podDisruptionBudgets,
+  pods,
+  type Resource,
+  replicaSets,
+  resource,
+  type Stored,
+  secrets,
+  serviceAccounts,
+  services,
+  statefulSets,
+} from "./kube/resource.ts";
+export type {
+  Container,
+  ContainerState,
+  ContainerStatus,
+  Deployment,
+  Event,
+  Job,
+  Lease,
+  Node,
+  NodeAddress,
+  NodeCondition,
+  NodeSystemInfo,
+  ObjectMeta,
+  Pod,
+  PodCondition,
+  PodSpec,
+  PodStatus,
+  Quantity,
+  Taint,
+  Time,
+  Toleration,
+} from "./kube/types.gen.ts";
+export { type Logger, silentLogger } from "./log.ts";
+export { createMetrics, type Metrics } from "./metrics.ts";
+export { providerTaint } from "./node/node-object.ts";
+export {
+  type Health,
+  type PodTunables,
+  VirtualKubelet,
+  type VirtualKubeletOptions,
+  type VirtualNode,
+} from "./virtual-kubelet.ts";
+
+// For providers.
+export { type ErrorDetails, type ErrorKind, errorText, isErrorKind, VirtualKubeletError } from "./errors.ts";
 export type {
   CallContext,
   Capabilities,
