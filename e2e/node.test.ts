@@ -423,10 +423,15 @@ async function watchNode(name: string, tell: (node: Any) => void): Promise<Abort
     const events = client.watch(nodes, { fieldSelector: `metadata.name=${name}`, resourceVersion, signal: end.signal });
     for await (const event of events) if (event.type === "MODIFIED") tell(event.object);
   };
-  void follow()
-    .catch((error: unknown) => {
+  const watching = async (): Promise<void> => {
+    try {
+      await follow();
+    } catch (error) {
       if (!end.signal.aborted) throw error;
-    })
-    .finally(() => client.close());
+    } finally {
+      await client.close();
+    }
+  };
+  void watching();
   return end;
 }
