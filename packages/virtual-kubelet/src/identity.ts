@@ -2,8 +2,8 @@
 import { type Clock, jitter, pause } from "./clock.ts";
 import { errorText, VirtualKubeletError } from "./errors.ts";
 import type { KubeClient } from "./kube/client.ts";
-import { namespaces, type Resource, resource, services } from "./kube/resource.ts";
 import type { KubeObject } from "./kube/resource.ts";
+import { namespaces, type Resource, resource, services } from "./kube/resource.ts";
 import type { Logger } from "./log.ts";
 
 export interface Identity {
@@ -46,7 +46,8 @@ export async function identify(
       if (attempt === 0)
         options.log.warn({ server: client.server, err: errorText(error) }, "the API server does not answer yet");
       await pause(options.clock, jitter(Math.min(10_000, 250 * 2 ** Math.min(attempt, 8)), 0.3, true), signal);
-      if (signal.aborted) throw new VirtualKubeletError("Aborted", "stopped while waiting for the API server", { cause: error });
+      if (signal.aborted)
+        throw new VirtualKubeletError("Aborted", "stopped while waiting for the API server", { cause: error });
     }
   }
 }

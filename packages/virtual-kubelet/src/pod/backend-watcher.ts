@@ -127,7 +127,11 @@ class PushStream {
   /** Returns after `ms` at most; throws when the stream breaks, ends or cannot be opened. */
   async until(ms: number): Promise<void> {
     const done = new AbortController();
-    const timer = pause(this.#options.clock, jitter(ms, 0.2, true, this.#options.random), AbortSignal.any([this.#signal, done.signal]));
+    const timer = pause(
+      this.#options.clock,
+      jitter(ms, 0.2, true, this.#options.random),
+      AbortSignal.any([this.#signal, done.signal]),
+    );
     try {
       await Promise.race([timer, this.#reading]);
     } finally {
@@ -138,7 +142,10 @@ class PushStream {
   async close(): Promise<void> {
     this.#end.abort();
     // A provider that does not heed its signal is left behind; its updates are no longer read.
-    await Promise.race([this.#reading?.catch(() => {}), pause(this.#options.clock, 1000, new AbortController().signal)]);
+    await Promise.race([
+      this.#reading?.catch(() => {}),
+      pause(this.#options.clock, 1000, new AbortController().signal),
+    ]);
   }
 
   async #read(updates: AsyncIterable<PodUpdate>): Promise<void> {

@@ -1,6 +1,6 @@
 // What the admitted pods of one node request together, kept up to date by difference: admission stays cheap on a full node.
 import type { Pod } from "../kube/types.gen.ts";
-import { type Quantities, addQuantities, podRequests, subtractQuantities } from "./pod-resources.ts";
+import { addQuantities, podRequests, type Quantities, subtractQuantities } from "./pod-resources.ts";
 
 export class NodeUsage {
   readonly #byPod = new Map<string, Quantities>();

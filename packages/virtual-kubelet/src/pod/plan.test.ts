@@ -146,7 +146,16 @@ const table: readonly {
   },
   {
     name: "ran once by the API's status, not found: never created again",
-    desired: inApi(pod({}, { containerStatuses: [{ name: "main", image: "i", imageID: "", ready: true, restartCount: 0, state: { running: {} } }] })),
+    desired: inApi(
+      pod(
+        {},
+        {
+          containerStatuses: [
+            { name: "main", image: "i", imageID: "", ready: true, restartCount: 0, state: { running: {} } },
+          ],
+        },
+      ),
+    ),
     observed: { backend: absent(now, now) },
     expected: { type: "wait", until: now + 30_000 },
   },
@@ -332,7 +341,10 @@ describe("plan", () => {
       ran: fc.boolean(),
     })
     .map(({ deleted, phase, ran }) =>
-      pod(deleted ? deleting : {}, { ...(phase === undefined ? {} : { phase }), ...(ran ? { podIP: "10.0.0.1" } : {}) }),
+      pod(deleted ? deleting : {}, {
+        ...(phase === undefined ? {} : { phase }),
+        ...(ran ? { podIP: "10.0.0.1" } : {}),
+      }),
     );
 
   it("creates only what was never accepted, never ran, is wanted and is not there", () => {

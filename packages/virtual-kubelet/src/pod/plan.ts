@@ -1,9 +1,18 @@
 // Decides what to do next about one pod: a pure function of what the API wants, what the backend shows, and the time.
-import type { Pod } from "../kube/types.gen.ts";
+
 import type { Stored } from "../kube/resource.ts";
+import type { Pod } from "../kube/types.gen.ts";
 import type { PodReport } from "../provider.ts";
 import { allTerminated, isTerminal } from "../status/pod-status.ts";
-import { type BackendView, type CreateState, type Deletion, everRan, graceOf, type Refusal, revisionOf } from "./pod-entry.ts";
+import {
+  type BackendView,
+  type CreateState,
+  type Deletion,
+  everRan,
+  graceOf,
+  type Refusal,
+  revisionOf,
+} from "./pod-entry.ts";
 
 /** The API's side. */
 export interface Desired {
@@ -110,7 +119,8 @@ function planFinished(pod: Stored<Pod>, observed: Observed, now: number, rules: 
   const deleted = pod.metadata.deletionTimestamp !== undefined;
   if (observed.backend.type === "unknown") return { type: "observe" };
   if (observed.backend.type === "absent") return deleted ? { type: "finish" } : { type: "none" };
-  if (observed.backend.type === "present" && allTerminated(pod, observed.backend.report)) return deleted ? { type: "finish" } : { type: "none" };
+  if (observed.backend.type === "present" && allTerminated(pod, observed.backend.report))
+    return deleted ? { type: "finish" } : { type: "none" };
   return stop(pod, observed, now, rules, "finished", { type: deleted ? "finish" : "none" });
 }
 
@@ -173,7 +183,8 @@ function stop(
   if (observed.backend.type === "unknown") return { type: "observe" };
   const grace = graceOf(pod);
   const deletion = observed.deletion;
-  if (deletion === undefined || grace < deletion.gracePeriodSeconds) return { type: "delete", gracePeriodSeconds: grace, why };
+  if (deletion === undefined || grace < deletion.gracePeriodSeconds)
+    return { type: "delete", gracePeriodSeconds: grace, why };
   if (observed.backend.type === "present" && hasStopped(observed.backend.report)) return then;
   const again = deletion.at + deletion.gracePeriodSeconds * 1000 + rules.deleteAgainMs;
   if (now < again) return { type: "wait", until: again };

@@ -49,7 +49,12 @@ const providerFailed = "ProviderFailed";
 /** A result asks for another look at once, where the action changed what plan goes by. */
 const lookAgain = { requeueAfterMs: 0 };
 
-export async function act(action: PodAction, entry: PodEntry, context: ActionContext, signal: AbortSignal): ActionResult {
+export async function act(
+  action: PodAction,
+  entry: PodEntry,
+  context: ActionContext,
+  signal: AbortSignal,
+): ActionResult {
   switch (action.type) {
     case "none":
       return undefined;
@@ -69,7 +74,8 @@ export async function act(action: PodAction, entry: PodEntry, context: ActionCon
         entry.applied = revisionOf(entry.pod);
         // Labels and annotations alone change nothing that runs: no word of them.
         if (before?.split("/")[0] === entry.applied.split("/")[0]) return lookAgain;
-        const message = "The provider cannot change a running pod: the new spec takes effect when the pod is created anew";
+        const message =
+          "The provider cannot change a running pod: the new spec takes effect when the pod is created anew";
         event(entry, context, "Warning", "ProviderUpdateFailed", message);
       }
       return lookAgain;
@@ -89,7 +95,13 @@ export async function act(action: PodAction, entry: PodEntry, context: ActionCon
       return lookAgain;
     case "exceedDeadline":
       entry.deadlineExceeded = true;
-      event(entry, context, "Normal", "DeadlineExceeded", "Pod was active on the node longer than the specified deadline");
+      event(
+        entry,
+        context,
+        "Normal",
+        "DeadlineExceeded",
+        "Pod was active on the node longer than the specified deadline",
+      );
       return lookAgain;
     case "finish":
       context.usage.remove(entry.owner.uid);
@@ -162,7 +174,10 @@ async function create(entry: PodEntry, context: ActionContext, signal: AbortSign
     const error = VirtualKubeletError.from(thrown);
     entry.createdAt = clock.now();
     if (isCertain(error)) entry.create = before;
-    if (error.kind === "Aborted" && (signal.aborted || entry.pod?.metadata.deletionTimestamp !== undefined || !entry.inApi)) {
+    if (
+      error.kind === "Aborted" &&
+      (signal.aborted || entry.pod?.metadata.deletionTimestamp !== undefined || !entry.inApi)
+    ) {
       if (!signal.aborted) entry.backend = { type: "unknown" };
       return lookAgain;
     }
@@ -191,7 +206,9 @@ async function create(entry: PodEntry, context: ActionContext, signal: AbortSign
 
 /** Did the backend surely not take it? A failure on the way leaves that open. */
 function isCertain(error: VirtualKubeletError): boolean {
-  return error.kind !== "Unavailable" && error.kind !== "Internal" && error.kind !== "Aborted" && error.kind !== "Conflict";
+  return (
+    error.kind !== "Unavailable" && error.kind !== "Internal" && error.kind !== "Aborted" && error.kind !== "Conflict"
+  );
 }
 
 interface Verdict {
@@ -280,7 +297,10 @@ async function remove(
     throw error;
   }
   if (why === "orphan") {
-    context.log.warn({ ...fields(entry), gracePeriodSeconds }, "orphan removed from the backend: its pod is gone from the API");
+    context.log.warn(
+      { ...fields(entry), gracePeriodSeconds },
+      "orphan removed from the backend: its pod is gone from the API",
+    );
     context.onOrphanRemoved();
   } else event(entry, context, "Normal", "ProviderDeleteSuccess", "Delete pod in provider successfully");
 }
@@ -296,7 +316,12 @@ async function isWanted(entry: PodEntry, context: ActionContext, signal: AbortSi
   return true;
 }
 
-async function evict(entry: PodEntry, gracePeriodSeconds: number, context: ActionContext, signal: AbortSignal): Promise<void> {
+async function evict(
+  entry: PodEntry,
+  gracePeriodSeconds: number,
+  context: ActionContext,
+  signal: AbortSignal,
+): Promise<void> {
   const { namespace, name, uid } = entry.owner;
   try {
     await context.client.delete(pods, { namespace, name }, { gracePeriodSeconds, uid, signal });
@@ -308,7 +333,13 @@ async function evict(entry: PodEntry, gracePeriodSeconds: number, context: Actio
   }
 }
 
-function event(entry: PodEntry, context: ActionContext, type: "Normal" | "Warning", reason: string, message: string): void {
+function event(
+  entry: PodEntry,
+  context: ActionContext,
+  type: "Normal" | "Warning",
+  reason: string,
+  message: string,
+): void {
   const { namespace, name, uid, node } = entry.owner;
   const resourceVersion = entry.pod?.metadata.resourceVersion;
   const target: EventTarget = { apiVersion: "v1", kind: "Pod", namespace, name, uid, resourceVersion };

@@ -322,7 +322,9 @@ export class PodController {
     const entry = this.#records.get(uid);
     if (entry?.pod === undefined || status.phase !== "Running" || this.#running.has(uid)) return;
     this.#running.add(uid);
-    const bound = entry.pod.status?.conditions?.find((condition) => condition.type === "PodScheduled")?.lastTransitionTime;
+    const bound = entry.pod.status?.conditions?.find(
+      (condition) => condition.type === "PodScheduled",
+    )?.lastTransitionTime;
     const since = bound === undefined ? entry.seenAt : Math.min(entry.seenAt, Date.parse(bound) + 999);
     if (entry.createStartedAt !== undefined) this.#options.metrics.podStart.observe((this.#clock.now() - since) / 1000);
   }

@@ -1,6 +1,7 @@
 // What the process knows about one pod, by UID: the API's side is in the informer, this is the backend's side and ours.
-import type { Pod } from "../kube/types.gen.ts";
+
 import type { Stored } from "../kube/resource.ts";
+import type { Pod } from "../kube/types.gen.ts";
 import type { PodOwner, PodReport } from "../provider.ts";
 
 /** What the backend last said about a pod. */
@@ -127,7 +128,11 @@ export function everRan(pod: Pod): boolean {
   if ((status.podIP ?? "") !== "" && pod.spec?.hostNetwork !== true) return true;
   for (const list of [status.initContainerStatuses, status.containerStatuses, status.ephemeralContainerStatuses])
     for (const container of list ?? [])
-      if (container.state?.running !== undefined || container.state?.terminated !== undefined || (container.containerID ?? "") !== "")
+      if (
+        container.state?.running !== undefined ||
+        container.state?.terminated !== undefined ||
+        (container.containerID ?? "") !== ""
+      )
         return true;
   return false;
 }

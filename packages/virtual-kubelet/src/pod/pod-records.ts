@@ -92,8 +92,10 @@ export class PodRecords {
     entry.backend = { type: "present", report };
     entry.create = "accepted";
     entry.failure = undefined;
-    if (!known || report.evict !== undefined || entry.deletion !== undefined || !entry.inApi) this.#options.onWork(owner.uid);
-    else if (report.containers.every((container) => container.state.running === undefined)) this.#options.onWork(owner.uid);
+    if (!known || report.evict !== undefined || entry.deletion !== undefined || !entry.inApi)
+      this.#options.onWork(owner.uid);
+    else if (report.containers.every((container) => container.state.running === undefined))
+      this.#options.onWork(owner.uid);
     this.#options.onStatus(owner.uid);
   }
 

@@ -21,6 +21,7 @@ export function situationOf(entry: PodEntry, next: PodAction, now: number): PodS
   if (over) return { type: "ended", report: entry.report };
   if (entry.report !== undefined) return { type: "reported", report: entry.report };
   if (entry.failure !== undefined) return { type: "providerFailed", message: entry.failure };
-  if (entry.createStartedAt !== undefined && now - entry.createStartedAt >= acceptedAfterMs) return { type: "accepted" };
+  if (entry.createStartedAt !== undefined && now - entry.createStartedAt >= acceptedAfterMs)
+    return { type: "accepted" };
   return undefined;
 }

@@ -134,7 +134,10 @@ export class StatusManager {
     const annotations = missingAnnotations(pod, input);
     const patch = statusPatch(current, next, uid);
     if (patch === undefined && annotations === undefined) return undefined;
-    const body = { metadata: { uid, ...(annotations === undefined ? {} : { annotations }) }, status: patch?.status ?? {} };
+    const body = {
+      metadata: { uid, ...(annotations === undefined ? {} : { annotations }) },
+      status: patch?.status ?? {},
+    };
     const full = fullStatus(current, next);
     const meta = await this.#send(pod, current, full, body, signal);
     this.#written.set(uid, { resourceVersion: meta.resourceVersion, status: full });
@@ -142,7 +145,13 @@ export class StatusManager {
     return full;
   }
 
-  async #send(pod: Stored<Pod>, current: PodStatus, full: PodStatus, body: unknown, signal: AbortSignal): Promise<WrittenMeta> {
+  async #send(
+    pod: Stored<Pod>,
+    current: PodStatus,
+    full: PodStatus,
+    body: unknown,
+    signal: AbortSignal,
+  ): Promise<WrittenMeta> {
     const { client, form } = this.#options;
     // A PUT replaces all that it does not hold: only from the very object that the server is known to have.
     if (form === "put" && current === pod.status) {
@@ -164,7 +173,10 @@ function isGone(value: unknown): boolean {
   return error.kind === "Invalid" && error.message.includes("metadata.uid");
 }
 
-function missingAnnotations(pod: Stored<Pod>, input: Omit<StatusInput, "pod" | "now">): Record<string, string> | undefined {
+function missingAnnotations(
+  pod: Stored<Pod>,
+  input: Omit<StatusInput, "pod" | "now">,
+): Record<string, string> | undefined {
   if (input.situation.type !== "reported") return undefined;
   let missing: Record<string, string> | undefined;
   for (const [key, value] of Object.entries(input.situation.report.annotations ?? {}))
@@ -177,6 +189,10 @@ function isNewer(left: string, right: string): boolean {
   return left.length === right.length ? left > right : left.length > right.length;
 }
 
-function logFields(pod: Stored<Pod>): { readonly pod: string; readonly uid: string; readonly node: string | undefined } {
+function logFields(pod: Stored<Pod>): {
+  readonly pod: string;
+  readonly uid: string;
+  readonly node: string | undefined;
+} {
   return { pod: `${pod.metadata.namespace}/${pod.metadata.name}`, uid: pod.metadata.uid, node: pod.spec?.nodeName };
 }
