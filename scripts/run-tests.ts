@@ -1,0 +1,190 @@
+// npm test: checks, unit tests and end-to-end tests, summed up in the last line: `N passed, N failed[, N skipped]`.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, globSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { join, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { errorText } from "../packages/virtual-kubelet/src/errors.ts";
+import {
+  findControlPlaneBinaries,
+  kubernetesVersions,
+  resolveKubernetesVersion,
+} from "../packages/virtual-kubelet/src/testing/binaries.ts";
+import { type Failure, runSuite, type SuiteResult, seconds } from "./test-suite.ts";
+
+const root = join(import.meta.dirname, "..");
+
+const usage = `usage: npm test -- [options] [name ...]
+
+Runs the checks (types, lint, import directions), the unit tests and the end-to-end tests against a real control plane.
+A name runs only the test files whose path contains it; the path of a file runs that file.
+
+  --checks                 only these parts
+  --unit
+  --e2e
+  --kubernetes <version>   for the end-to-end tests: ${kubernetesVersions.join(", ")}
+  --all-versions           end-to-end tests against each of them
+  --test <pattern>         only tests whose name matches this regular expression
+  --verbose                print each test, not only each file
+  --file-deadline <s>      how long a test file may take; default 120 for unit tests, 1200 end to end
+  -h, --help
+
+Skipped tests count as failed where CI=1 is set: nothing may go missing there unnoticed.`;
+
+const { values: flags, positionals: names } = parseArgs({
+  allowPositionals: true,
+  options: {
+    checks: { type: "boolean", default: false },
+    unit: { type: "boolean", default: false },
+    e2e: { type: "boolean", default: false },
+    kubernetes: { type: "string" },
+    "all-versions": { type: "boolean", default: false },
+    test: { type: "string" },
+    verbose: { type: "boolean", default: false },
+    "file-deadline": { type: "string" },
+    help: { type: "boolean", short: "h", default: false },
+  },
+});
+
+const interrupted = new AbortController();
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => interrupted.abort());
+const print = (line: string): void => console.log(line);
+
+async function main(): Promise<void> {
+  const versions = flags["all-versions"] ? kubernetesVersions : [resolveKubernetesVersion(flags.kubernetes)];
+  const chosen = flags.checks || flags.unit || flags.e2e;
+  const results: SuiteResult[] = [];
+  if (flags.checks || (!chosen && names.length === 0 && flags.test === undefined)) results.push(await runChecks());
+  if (flags.unit || !chosen) {
+    const files = select(["packages/*/src/**/*.test.ts", "scripts/**/*.test.ts"], (file) => !isEndToEnd(file));
+    if (files.length > 0) results.push(await runTests("unit tests", files, availableParallelism(), 120));
+  }
+  if (flags.e2e || !chosen) {
+    const files = select(["e2e/**/*.test.ts"], isEndToEnd);
+    for (const version of files.length > 0 ? versions : []) results.push(await runEndToEnd(version, files));
+  }
+  if (results.length === 0) throw new Error(`no test file matches ${names.join(", ")}`);
+  conclude(results);
+}
+
+const isEndToEnd = (file: string): boolean => file.startsWith(join(root, "e2e/"));
+
+/** Files of these patterns that the names on the command line leave, and the files named there that are of this kind. */
+function select(patterns: readonly string[], isOfKind: (file: string) => boolean): string[] {
+  const exact = names
+    .map((name) => resolve(root, name))
+    .filter((file) => file.endsWith(".test.ts") && existsSync(file));
+  const found = patterns
+    .flatMap((pattern) => globSync(pattern, { cwd: root, exclude: ["**/node_modules/**"] }))
+    .filter((file) => names.length === 0 || names.some((name) => file.includes(name)))
+    .map((file) => join(root, file));
+  return [...new Set([...exact.filter(isOfKind), ...found])].sort();
+}
+
+async function runChecks(): Promise<SuiteResult> {
+  heading("Checks");
+  const started = performance.now();
+  const failures: Failure[] = [];
+  const checks: Readonly<Record<string, readonly string[]>> = {
+    types: ["tsc", "-b"],
+    "format and lint": ["biome", "check", "."],
+    promises: ["oxlint", "--type-aware", "--deny-warnings"],
+    imports: [process.execPath, "scripts/check-imports.ts"],
+  };
+  for (const [title, [program = "", ...args]] of Object.entries(checks)) {
+    const before = performance.now();
+    const { code, output } = await runProgram(program, args);
+    print(
+      `${code === 0 ? "✔" : "✖"} ${title}: ${[program, ...args].join(" ")} (${seconds(performance.now() - before)})`,
+    );
+    if (code !== 0) failures.push({ title: `check: ${title}`, place: "", details: output.trim() });
+  }
+  const passed = Object.keys(checks).length - failures.length;
+  return { name: "checks", passed, failures, skips: [], milliseconds: performance.now() - started };
+}
+
+async function runProgram(program: string, args: readonly string[]): Promise<{ code: unknown; output: string }> {
+  const path = `${join(root, "node_modules/.bin")}:${process.env["PATH"] ?? ""}`;
+  const child = spawn(program, args, {
+    cwd: root,
+    env: { ...process.env, PATH: path },
+    stdio: ["ignore", "pipe", "pipe"],
+    signal: interrupted.signal,
+  });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding("utf8").on("data", (text: string) => {
+      output += text;
+    });
+  }
+  const [code]: unknown[] = await once(child, "close");
+  return { code, output };
+}
+
+async function runTests(
+  name: string,
+  files: readonly string[],
+  concurrency: number,
+  deadlineSeconds: number,
+  env: Readonly<Record<string, string>> = {},
+): Promise<SuiteResult> {
+  heading(`${name[0]?.toUpperCase()}${name.slice(1)}: ${files.length} files`);
+  return runSuite({
+    name,
+    root,
+    files,
+    concurrency,
+    deadlineMs: 1000 * Number(flags["file-deadline"] ?? deadlineSeconds),
+    env,
+    testNamePattern: flags.test,
+    verbose: flags.verbose || concurrency === 1,
+    signal: interrupted.signal,
+    print,
+  });
+}
+
+async function runEndToEnd(version: string, files: readonly string[]): Promise<SuiteResult> {
+  // Built before the first test, which has a deadline.
+  await findControlPlaneBinaries({ version, onProgress: print, signal: interrupted.signal });
+  const env = { VIRTUAL_KUBELET_KUBERNETES_VERSION: version };
+  return runTests(`end-to-end tests on Kubernetes ${version}`, files, 1, 1200, env);
+}
+
+function heading(text: string): void {
+  print(`\n== ${text}`);
+}
+
+function conclude(results: readonly SuiteResult[]): void {
+  interrupted.signal.throwIfAborted();
+  const skips = results.flatMap((result) => result.skips);
+  const mayNotSkip = !["", "0", "false"].includes(process.env["CI"] ?? "");
+  const failures = [
+    ...results.flatMap((result) => result.failures),
+    ...(mayNotSkip ? skips.map(({ title, reason }) => ({ title, place: "", details: `skipped: ${reason}` })) : []),
+  ];
+  const skipped = mayNotSkip ? [] : skips;
+  if (skipped.length > 0) heading("Skipped");
+  for (const { title, reason } of skipped) print(`- ${title}: ${reason}`);
+  if (failures.length > 0) heading("Failed");
+  for (const { title, place, details } of failures)
+    print(`\n✖ ${title}${place === "" ? "" : `\n  at ${place}`}\n${details}`);
+  heading("Summary");
+  for (const result of results) print(`${result.name}: ${seconds(result.milliseconds)}`);
+  const passed = results.reduce((sum, result) => sum + result.passed, 0);
+  const parts = [`${passed} passed`, `${failures.length} failed`];
+  if (skipped.length > 0) parts.push(`${skipped.length} skipped`);
+  process.exitCode = failures.length === 0 ? 0 : 1;
+  print(parts.join(", "));
+}
+
+if (flags.help) {
+  print(usage);
+} else {
+  try {
+    await main();
+  } catch (error) {
+    console.error(interrupted.signal.aborted ? "Interrupted." : errorText(error));
+    process.exitCode = interrupted.signal.aborted ? 130 : 1;
+  }
+}

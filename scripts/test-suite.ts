@@ -1,0 +1,165 @@
+// Runs test files with node:test, a process each, and sums up what happened. Leaks show: nothing is forced to exit, so a file
+// that leaves a handle open runs into its deadline and fails.
+import { relative, resolve } from "node:path";
+import { run } from "node:test";
+import { inspect } from "node:util";
+
+export interface SuiteResult {
+  readonly name: string;
+  readonly passed: number;
+  readonly failures: readonly Failure[];
+  readonly skips: readonly Skip[];
+  readonly milliseconds: number;
+}
+
+export interface Failure {
+  readonly title: string;
+  /** `file:line:column`, where known. */
+  readonly place: string;
+  readonly details: string;
+}
+
+export interface Skip {
+  readonly title: string;
+  readonly reason: string;
+}
+
+export interface SuiteOptions {
+  readonly name: string;
+  readonly root: string;
+  /** Absolute paths. */
+  readonly files: readonly string[];
+  /** How many files at a time. */
+  readonly concurrency: number;
+  /** Of one file. */
+  readonly deadlineMs: number;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly testNamePattern?: string | undefined;
+  /** Print each test as it ends, not only each file. */
+  readonly verbose: boolean;
+  readonly signal: AbortSignal;
+  readonly print: (line: string) => void;
+}
+
+interface Ended {
+  readonly name: string;
+  readonly nesting: number;
+  readonly file?: string | undefined;
+  readonly line?: number | undefined;
+  readonly column?: number | undefined;
+  readonly skip?: string | boolean | undefined;
+  readonly todo?: string | boolean | undefined;
+  readonly details: { readonly duration_ms: number; readonly type?: string | undefined };
+}
+
+export async function runSuite(options: SuiteOptions): Promise<SuiteResult> {
+  const started = performance.now();
+  const results: FileResult[] = [];
+  const waiting = [...options.files];
+  const worker = async (): Promise<void> => {
+    for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
+      results.push(await runFile(file, options));
+    }
+  };
+  await Promise.all(Array.from({ length: options.concurrency }, worker));
+  return {
+    name: options.name,
+    passed: results.reduce((sum, { passed }) => sum + passed, 0),
+    failures: results.flatMap(({ failures }) => failures),
+    skips: results.flatMap(({ skips }) => skips),
+    milliseconds: performance.now() - started,
+  };
+}
+
+interface FileResult {
+  readonly passed: number;
+  readonly failures: readonly Failure[];
+  readonly skips: readonly Skip[];
+}
+
+async function runFile(file: string, options: SuiteOptions): Promise<FileResult> {
+  const started = performance.now();
+  const failures: Failure[] = [];
+  const skips: Skip[] = [];
+  let passed = 0;
+  let summarised = false;
+  let fileFailed = false;
+  let said = "";
+  const shown = relative(options.root, file);
+  // The runner's own time limit is one of tests: it lets a file that left something open run on.
+  const deadline = AbortSignal.timeout(options.deadlineMs);
+  const stream = run({
+    files: [file],
+    execArgv: ["--conditions=source"],
+    env: { ...process.env, ...options.env },
+    signal: AbortSignal.any([deadline, options.signal]),
+    cwd: options.root,
+    ...(options.testNamePattern === undefined ? {} : { testNamePatterns: [new RegExp(options.testNamePattern)] }),
+  });
+
+  /** Names of the suites and tests around, by nesting: children are told of after their parents began. */
+  const around: string[] = [];
+  const titleOf = (test: Ended): string => [shown, ...around.slice(0, test.nesting), test.name].join(" > ");
+  /** node:test reports a file as a test of its own when it has no tests or ends badly. */
+  const isFile = (test: Ended): boolean => test.nesting === 0 && resolve(options.root, test.name) === file;
+  const note = (test: Ended, mark: string): void => {
+    if (options.verbose) options.print(`  ${mark} ${titleOf(test)} (${seconds(test.details.duration_ms)})`);
+  };
+
+  stream.on("test:start", (test) => {
+    around[test.nesting] = test.name;
+  });
+  stream.on("test:pass", (test) => {
+    if (test.details.type === "suite") return;
+    const skip = test.skip ?? test.todo;
+    if (skip !== undefined && skip !== false) {
+      skips.push({ title: titleOf(test), reason: typeof skip === "string" && skip !== "" ? skip : "no reason given" });
+      note(test, "-");
+    } else if (!isFile(test)) {
+      passed += 1;
+      note(test, "✔");
+    } else if (options.testNamePattern === undefined) {
+      failures.push({ title: shown, place: shown, details: "holds no tests" });
+    }
+  });
+  stream.on("test:fail", (test) => {
+    const error: Error & { readonly failureType?: unknown } = test.details.error;
+    // The subtests have been told of, and so will be the deadline.
+    if (error.failureType === "subtestsFailed" || (isFile(test) && deadline.aborted)) return;
+    if (isFile(test)) {
+      fileFailed = true;
+      return;
+    }
+    const place = `${shown}:${test.line ?? 0}:${test.column ?? 0}`;
+    failures.push({ title: titleOf(test), place, details: inspect(error.cause ?? error) });
+    note(test, "✖");
+  });
+  stream.on("test:stdout", ({ message }) => process.stdout.write(message));
+  stream.on("test:stderr", ({ message }) => {
+    process.stderr.write(message);
+    said = `${said}${message}`.slice(-4000);
+  });
+  // Among others: errors thrown and promises rejected when no test was running any more.
+  stream.on("test:diagnostic", ({ message, level }) => {
+    if (level === "error" || message.startsWith("Error:")) said = `${said}${message}\n`.slice(-4000);
+  });
+  stream.on("test:summary", () => {
+    summarised = true;
+  });
+  for await (const _ of stream.resume());
+  if (deadline.aborted) {
+    const details = `did not end within ${seconds(options.deadlineMs)}: a test hangs, or something was left open`;
+    failures.push({ title: shown, place: shown, details });
+  } else if (fileFailed || !summarised) {
+    failures.push({ title: shown, place: shown, details: `the file itself failed\n${said}`.trimEnd() });
+  }
+  const skipped = skips.length === 0 ? "" : `, ${skips.length} skipped`;
+  const figures = `${passed} passed, ${failures.length} failed${skipped}`;
+  const elapsed = seconds(performance.now() - started);
+  options.print(`${failures.length === 0 ? "✔" : "✖"} ${shown}: ${figures} (${elapsed})`);
+  return { passed, failures, skips };
+}
+
+export function seconds(milliseconds: number): string {
+  return `${(milliseconds / 1000).toFixed(1)} s`;
+}
