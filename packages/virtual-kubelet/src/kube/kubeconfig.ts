@@ -64,9 +64,50 @@ const fileSchema = v.object({
   users: list(v.object({ name: v.string(), user: v.optional(v.nullable(userSchema)) })),
 });
 
-type Cluster = v.InferOutput<typeof clusterSchema>;
-type User = v.InferOutput<typeof userSchema>;
-type Context = v.InferOutput<typeof contextSchema>;
+type Text = string | null | undefined;
+
+interface Cluster {
+  readonly server: string;
+  readonly "certificate-authority"?: Text;
+  readonly "certificate-authority-data"?: Text;
+  readonly "insecure-skip-tls-verify"?: boolean | null | undefined;
+  readonly "tls-server-name"?: Text;
+  readonly "proxy-url"?: Text;
+  readonly extensions?: readonly { readonly name: string; readonly extension: unknown }[] | null | undefined;
+}
+
+interface User {
+  readonly "client-certificate"?: Text;
+  readonly "client-certificate-data"?: Text;
+  readonly "client-key"?: Text;
+  readonly "client-key-data"?: Text;
+  readonly token?: Text;
+  readonly tokenFile?: Text;
+  readonly username?: Text;
+  readonly password?: Text;
+  readonly as?: Text;
+  readonly "as-uid"?: Text;
+  readonly "as-groups"?: readonly string[] | null | undefined;
+  readonly "as-user-extra"?: Readonly<Record<string, readonly string[]>> | null | undefined;
+  readonly "auth-provider"?: unknown;
+  readonly exec?: UserExec | null | undefined;
+}
+
+interface UserExec {
+  readonly apiVersion: ExecConfig["apiVersion"];
+  readonly command: string;
+  readonly args?: readonly string[] | null | undefined;
+  readonly env?: readonly { readonly name: string; readonly value: string }[] | null | undefined;
+  readonly installHint?: Text;
+  readonly provideClusterInfo?: boolean | null | undefined;
+  readonly interactiveMode?: ExecConfig["interactiveMode"] | null | undefined;
+}
+
+interface Context {
+  readonly cluster: string;
+  readonly user?: Text;
+  readonly namespace?: Text;
+}
 
 /** A value of a file, with what relative paths in it are relative to. */
 interface Entry<E> {

@@ -71,7 +71,7 @@ export async function startFaultServer(handler: FaultHandler, options: FaultServ
     requestCert: true,
     rejectUnauthorized: false,
     allowHTTP1: true,
-    ...(http2 ? {} : { ALPNProtocols: ["http/1.1"] }),
+    ...(http2 ? {} : { ALPNCallback: () => "http/1.1" }),
   });
   server.on("secureConnection", (socket) => {
     connections.push(socket.alpnProtocol === false ? "none" : (socket.alpnProtocol ?? "none"));
