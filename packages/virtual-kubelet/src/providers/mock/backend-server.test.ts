@@ -84,6 +84,8 @@ test("the journal tells every call, and a pod that was started twice", async () 
   await provider.createPod(request("u1"), context);
   await provider.createPod(request("u1"), context);
   await provider.getPodStatus(owner, context);
+  const [usage] = await provider.control.usage(owner);
+  assert.deepEqual([usage?.name, usage?.cpuNanoCores, usage?.memoryBytes], ["app", 1e7, 2 ** 24]);
   await provider.deletePod(owner, { gracePeriodSeconds: 7 }, context);
   await assert.rejects(provider.deletePod(owner, { gracePeriodSeconds: 7 }, context), { kind: "NotFound" });
   await provider.createPod(request("u1"), context);

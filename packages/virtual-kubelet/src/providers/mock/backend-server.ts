@@ -87,7 +87,8 @@ class Handler {
   }
 
   async #route(route: string, query: URLSearchParams, body: string, response: ServerResponse): Promise<void> {
-    const pod = /^(PUT|DELETE|GET) \/pods\/(.+)$/.exec(route);
+    const pod = /^(PUT|DELETE|GET) \/pods\/([^/]+)$/.exec(route);
+    const usage = /^GET \/pods\/([^/]+)\/usage$/.exec(route);
     if (route === "POST /pods") {
       const { request, hostIPs } = decodeCreate(body);
       const outcome = this.#noted("createPod", request.owner, () => this.#backend.create(request, hostIPs));
@@ -131,6 +132,8 @@ class Handler {
         200,
         this.#noted("getPodStatus", { uid }, () => this.#backend.get(uid), "ok"),
       );
+    } else if (usage !== null) {
+      answer(response, 200, this.#backend.usage(decodeURIComponent(usage[1] ?? "")));
     } else throw new VirtualKubeletError("NotFound", `no route ${route}`);
   }
 

@@ -6,6 +6,7 @@ import type { AddressPool } from "./addresses.ts";
 import { type BehaviourSettings, behaviourOf, defaultBehaviour } from "./behaviour.ts";
 import { Schedule } from "./schedule.ts";
 import { SimulatedPod } from "./simulated-pod.ts";
+import type { ContainerUsage } from "./usage.ts";
 
 /**
  * What a create did: made the pod; found it there; made it anew after the backend had lost it; or made it although it
@@ -94,6 +95,11 @@ export class MockBackend {
   /** Throws NotFound. */
   get(uid: string): PodReport {
     return this.#entry(uid).pod.report();
+  }
+
+  /** What the pod's running containers use now. Throws NotFound. */
+  usage(uid: string): readonly ContainerUsage[] {
+    return this.#entry(uid).pod.usage(this.#clock.now());
   }
 
   /** All pods whose owner names this node, or all. */

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { VirtualKubeletError } from "../../errors.ts";
 import type { Container, EphemeralContainer, Pod } from "../../kube/types.gen.ts";
 import { parseDuration } from "./duration.ts";
+import { parseCurve, type UsageCurve } from "./usage.ts";
 
 /**
  * Annotations that steer one pod begin so, e.g. `mock.virtual-kubelet.io/run-time: 5s`. With `.<container>` behind the
@@ -34,6 +35,10 @@ export interface BehaviourSettings {
   /** Back-off before the second restart, doubled with each up to restartDelayMax; the first restart is immediate. */
   readonly restartDelay: number;
   readonly restartDelayMax: number;
+  /** In cores. */
+  readonly cpu: UsageCurve;
+  /** In bytes. */
+  readonly memory: UsageCurve;
 }
 
 export const defaultBehaviour: BehaviourSettings = {
@@ -47,6 +52,8 @@ export const defaultBehaviour: BehaviourSettings = {
   terminateExitCode: 0,
   restartDelay: 10_000,
   restartDelayMax: 300_000,
+  cpu: parseCurve("10m"),
+  memory: parseCurve("16Mi"),
 };
 
 /** What one container does. Times in milliseconds. */
@@ -57,6 +64,8 @@ export interface ContainerBehaviour {
   readonly readyDelay: number;
   readonly terminateDelay: number;
   readonly terminateExitCode: number;
+  readonly cpu: UsageCurve;
+  readonly memory: UsageCurve;
 }
 
 /** What one pod does. */
@@ -77,6 +86,8 @@ const names = [
   "terminate-exit-code",
   "restart-delay",
   "restart-delay-max",
+  "cpu",
+  "memory",
 ] as const;
 type AnnotationName = (typeof names)[number];
 const wholePod: readonly AnnotationName[] = ["start-delay", "restart-delay", "restart-delay-max"];
@@ -128,6 +139,8 @@ export function behaviourOf(pod: Pod, settings: BehaviourSettings, seed: number)
       terminateDelay:
         read("terminate-delay", name, parseDuration) ?? draw(settings.terminateDelay, `terminate-delay/${name}`),
       terminateExitCode: read("terminate-exit-code", name, parseExitCode) ?? settings.terminateExitCode,
+      cpu: read("cpu", name, parseCurve) ?? settings.cpu,
+      memory: read("memory", name, parseCurve) ?? settings.memory,
     };
   };
   const described = new Map([...containers.keys()].map((name) => [name, describe(name)]));

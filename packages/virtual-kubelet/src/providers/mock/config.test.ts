@@ -72,8 +72,8 @@ test("all faults are told at once, each with its field", async () => {
     assert.equal(error.kind, "Invalid");
     assert.equal(error.field, "cpu");
     for (const field of [
-      "cpu: is not a quantity",
-      "others.nvidia.com/gpu: is not a quantity",
+      'cpu: "two" is not a quantity',
+      "others.nvidia.com/gpu: must not be negative",
       "addresses.0: ",
       "behaviour.runTime: ",
       "behaviour.exitCode: ",

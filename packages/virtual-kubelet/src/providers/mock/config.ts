@@ -4,10 +4,12 @@ import { readFile } from "node:fs/promises";
 import * as v from "valibot";
 import { parse } from "yaml";
 import { errorText, VirtualKubeletError } from "../../errors.ts";
+import { parseQuantity } from "../../kube/quantity.ts";
 import { parseRange } from "./addresses.ts";
-import type { BehaviourSettings, Span } from "./behaviour.ts";
+import type { BehaviourSettings } from "./behaviour.ts";
 import { parseDuration } from "./duration.ts";
 import { type FaultSettings, faultKinds, faultMethods } from "./faults.ts";
+import { parseCurve } from "./usage.ts";
 
 /** Section of the file that holds for all nodes; no node can be called so. */
 export const commonSection = "$mock";
@@ -32,23 +34,25 @@ export interface MockConfig {
   readonly faults: FaultSettings;
 }
 
-const quantityPattern = /^\+?(\d+(\.\d*)?|\.\d+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?\d+)?$/;
-const quantity = v.pipe(
-  v.union([v.string(), v.number()], "must be a quantity"),
-  v.transform(String),
-  v.check((text) => quantityPattern.test(text), 'is not a quantity, such as "20", "500m" or "100Gi"'),
-);
-const duration = v.pipe(
-  v.union([v.string(), v.literal(0)], "must be a duration"),
-  v.rawTransform<string | 0, number>(({ dataset, addIssue, NEVER }) => {
+/** What a parser that throws makes of a text: its message becomes the fault. */
+const parsedBy = <I extends string | number, T>(parseText: (text: string) => T): v.RawTransformAction<I, T> =>
+  v.rawTransform<I, T>(({ dataset, addIssue, NEVER }) => {
     try {
-      return parseDuration(String(dataset.value));
+      return parseText(String(dataset.value));
     } catch (error) {
       addIssue({ message: errorText(error) });
       return NEVER;
     }
+  });
+const quantity = v.pipe(
+  v.union([v.string(), v.number()], "must be a quantity"),
+  parsedBy((text) => {
+    if (parseQuantity(text) < 0n) throw new Error("must not be negative");
+    return text;
   }),
 );
+const duration = v.pipe(v.union([v.string(), v.literal(0)], "must be a duration"), parsedBy(parseDuration));
+const curve = v.pipe(v.union([v.string(), v.number()], "must be a usage"), parsedBy(parseCurve));
 const span = v.union([
   duration,
   v.pipe(
@@ -60,13 +64,9 @@ const count = v.pipe(v.number(), v.integer(), v.minValue(0));
 const exitCode = v.pipe(count, v.maxValue(255));
 const range = v.pipe(
   v.string(),
-  v.rawCheck(({ dataset, addIssue }) => {
-    if (!dataset.typed) return;
-    try {
-      parseRange(dataset.value);
-    } catch (error) {
-      addIssue({ message: errorText(error) });
-    }
+  parsedBy((text) => {
+    parseRange(text);
+    return text;
   }),
 );
 const method = v.picklist(faultMethods);
@@ -91,16 +91,18 @@ const settings = v.strictObject({
   ),
   behaviour: v.optional(
     v.strictObject({
-      startDelay: v.optional(span),
-      runTime: v.optional(span),
-      initTime: v.optional(span),
-      exitCode: v.optional(exitCode),
-      failTimes: v.optional(count),
-      readyDelay: v.optional(span),
-      terminateDelay: v.optional(span),
-      terminateExitCode: v.optional(exitCode),
-      restartDelay: v.optional(v.pipe(duration, v.minValue(1, "must be longer than 0"))),
-      restartDelayMax: v.optional(v.pipe(duration, v.minValue(1, "must be longer than 0"))),
+      startDelay: v.exactOptional(span),
+      runTime: v.exactOptional(span),
+      initTime: v.exactOptional(span),
+      exitCode: v.exactOptional(exitCode),
+      failTimes: v.exactOptional(count),
+      readyDelay: v.exactOptional(span),
+      terminateDelay: v.exactOptional(span),
+      terminateExitCode: v.exactOptional(exitCode),
+      restartDelay: v.exactOptional(v.pipe(duration, v.minValue(1, "must be longer than 0"))),
+      restartDelayMax: v.exactOptional(v.pipe(duration, v.minValue(1, "must be longer than 0"))),
+      cpu: v.exactOptional(curve),
+      memory: v.exactOptional(curve),
     }),
   ),
   faults: v.optional(
@@ -218,14 +220,9 @@ function complete(given: Settings, defaults: Pick<MockConfig, "cpu" | "memory" |
     seed: given.seed ?? 0,
     consistencyDelayMs: given.consistencyDelay ?? 0,
     backend: given.backend,
-    behaviour: definedOnly(given.behaviour ?? {}),
+    behaviour: given.behaviour ?? {},
     faults: given.faults ?? {},
   };
-}
-
-function definedOnly(given: NonNullable<Settings["behaviour"]>): Partial<BehaviourSettings> {
-  const entries: [string, Span | undefined][] = Object.entries(given);
-  return Object.fromEntries(entries.filter(([, value]) => value !== undefined));
 }
 
 function familyOf(cidr: string | undefined): number {

@@ -2,6 +2,7 @@
 import { VirtualKubeletError } from "../../errors.ts";
 import type { PodOwner, PodReport, PodRequest, PodUpdate } from "../../provider.ts";
 import type { CreateOutcome, MockBackend } from "./backend.ts";
+import type { ContainerUsage } from "./usage.ts";
 
 /** What a test does to the backend behind the provider's back. All throw NotFound for an unknown pod. */
 export type BackendAction =
@@ -23,6 +24,8 @@ export interface BackendConnection {
   update(request: PodRequest, signal: AbortSignal): Promise<void>;
   delete(owner: PodOwner, gracePeriodSeconds: number, signal: AbortSignal): Promise<void>;
   get(uid: string, signal: AbortSignal): Promise<PodReport>;
+  /** What the pod's running containers use now. */
+  usage(uid: string, signal: AbortSignal): Promise<readonly ContainerUsage[]>;
   list(node: string, signal: AbortSignal): Promise<readonly PodReport[]>;
   /** Watches from the call on, not only from the first value asked for; ends quietly when the signal aborts. */
   watch(node: string, signal: AbortSignal): AsyncIterable<PodUpdate>;
@@ -65,6 +68,7 @@ export function localConnection(backend: MockBackend, ownsBackend: boolean): Bac
     update: (request, signal) => checked(signal, () => backend.update(request)),
     delete: (owner, grace, signal) => checked(signal, () => backend.delete(owner.uid, grace)),
     get: (uid, signal) => checked(signal, () => backend.get(uid)),
+    usage: (uid, signal) => checked(signal, () => backend.usage(uid)),
     list: (node, signal) => checked(signal, () => backend.list(node)),
     watch: (node, signal) => watchBackend(backend, node, signal),
     ping: (signal) => checked(signal, () => {}),

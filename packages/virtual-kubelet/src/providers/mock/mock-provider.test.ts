@@ -252,6 +252,16 @@ test("pods of two nodes in one process have different addresses; two families on
   await two[Symbol.asyncDispose]?.();
 });
 
+test("containers use CPU and memory as they are told", async () => {
+  const { provider, clock } = await make({ behaviour: { memory: "1Mi-3Mi/10s" } });
+  const busy = request("u1", { "mock.virtual-kubelet.io/cpu": "500m" });
+  await provider.createPod(busy, context);
+  await clock.advance(5000);
+  assert.deepEqual(await provider.control.usage(busy.owner), [
+    { name: "app", cpuNanoCores: 5e8, cpuCoreNanoSeconds: 25e8, memoryBytes: 3 * 2 ** 20 },
+  ]);
+});
+
 test("an annotation that is wrong refuses the pod", async () => {
   const { provider } = await make();
   const wrong = request("u1", { "mock.virtual-kubelet.io/run-time": "long" });

@@ -2,13 +2,22 @@
 import { type Clock, systemClock } from "../../clock.ts";
 import { isErrorKind, VirtualKubeletError } from "../../errors.ts";
 import type { Node } from "../../kube/types.gen.ts";
-import type { CallContext, Capabilities, CreateProvider, NodeReport, Provider, ProviderInit } from "../../provider.ts";
+import type {
+  CallContext,
+  Capabilities,
+  CreateProvider,
+  NodeReport,
+  PodOwner,
+  Provider,
+  ProviderInit,
+} from "../../provider.ts";
 import { AddressPool } from "./addresses.ts";
 import { MockBackend } from "./backend.ts";
 import { type MockConfig, readMockConfig } from "./config.ts";
 import { type BackendAction, type BackendConnection, localConnection } from "./connection.ts";
 import { Faults } from "./faults.ts";
 import { remoteConnection } from "./remote-connection.ts";
+import type { ContainerUsage } from "./usage.ts";
 
 export interface MockProviderOptions {
   /** Default: the one that the configuration asks for. */
@@ -23,6 +32,8 @@ export interface MockControl {
   readonly faults: Faults;
   /** Does something to a pod behind the provider's back. Not subject to faults. */
   act(action: BackendAction): Promise<void>;
+  /** What the pod's running containers use now. Throws NotFound. */
+  usage(owner: PodOwner): Promise<readonly ContainerUsage[]>;
   /** What watchNode yields from now on; fields replace those of the report before. */
   reportNode(change: NodeReport): void;
 }
@@ -133,6 +144,7 @@ function mockProvider(
     configureNode: async (node) => configured(node, config),
     control: {
       faults,
+      usage: (owner) => connection.usage(owner.uid, lifetime.signal),
       act: (action) => connection.act(action, lifetime.signal),
       reportNode(change) {
         nodeReport = { ...nodeReport, ...change };

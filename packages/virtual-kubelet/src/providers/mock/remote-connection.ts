@@ -5,7 +5,7 @@ import { errorText, VirtualKubeletError } from "../../errors.ts";
 import type { PodUpdate } from "../../provider.ts";
 import type { BackendConnection } from "./connection.ts";
 import { throwIfAborted } from "./connection.ts";
-import { decodeError, decodeOutcome, decodePodUpdate, decodeReport, decodeReports } from "./wire.ts";
+import { decodeError, decodeOutcome, decodePodUpdate, decodeReport, decodeReports, decodeUsage } from "./wire.ts";
 
 /** `address` is `unix:///path.sock` or `http://host:port`. Connects with the first call. */
 export function remoteConnection(address: string): BackendConnection {
@@ -41,6 +41,7 @@ export function remoteConnection(address: string): BackendConnection {
       await call("DELETE", `${pod(owner.uid)}?${query.toString()}`, undefined, signal);
     },
     get: async (uid, signal) => decodeReport(await call("GET", pod(uid), undefined, signal)),
+    usage: async (uid, signal) => decodeUsage(await call("GET", `${pod(uid)}/usage`, undefined, signal)),
     list: async (node, signal) =>
       decodeReports(await call("GET", `/pods?${new URLSearchParams({ node }).toString()}`, undefined, signal)),
     watch(node, signal) {

@@ -5,6 +5,7 @@ import { createHash } from "node:crypto";
 import type { ContainerState, ContainerStateTerminated, Pod } from "../../kube/types.gen.ts";
 import type { ContainerReport, PodReport, PodRequest } from "../../provider.ts";
 import { type ContainerBehaviour, type ContainerRole, type PodBehaviour, rolesOf } from "./behaviour.ts";
+import { type ContainerUsage, usageAt, usedUntil } from "./usage.ts";
 
 const never = Number.POSITIVE_INFINITY;
 const killed = 137;
@@ -157,6 +158,18 @@ export class SimulatedPod {
       known.image = image;
     }
     this.#settle(now);
+  }
+
+  /** What the running containers use. */
+  usage(now: number): readonly ContainerUsage[] {
+    return this.#containers
+      .filter((container) => container.state === "running")
+      .map(({ name, startedAt, behaviour: { cpu, memory } }) => ({
+        name,
+        cpuNanoCores: Math.round(usageAt(cpu, now - startedAt) * 1e9),
+        cpuCoreNanoSeconds: Math.round(usedUntil(cpu, now - startedAt) * 1e9),
+        memoryBytes: Math.round(usageAt(memory, now - startedAt)),
+      }));
   }
 
   report(): PodReport {

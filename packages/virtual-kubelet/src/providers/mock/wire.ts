@@ -7,6 +7,7 @@ import type { PodOwner, PodReport, PodRequest, PodUpdate } from "../../provider.
 import type { CreateOutcome } from "./backend.ts";
 import type { BackendAction } from "./connection.ts";
 import { faultKinds } from "./faults.ts";
+import type { ContainerUsage } from "./usage.ts";
 
 const owner = v.object({
   cluster: v.string(),
@@ -56,6 +57,11 @@ export function decodeReport(text: string): PodReport {
 
 export function decodeReports(text: string): readonly PodReport[] {
   return decode(v.array(report), text);
+}
+
+export function decodeUsage(text: string): readonly ContainerUsage[] {
+  const amounts = { cpuNanoCores: v.number(), cpuCoreNanoSeconds: v.number(), memoryBytes: v.number() };
+  return decode(v.array(v.object({ name: v.string(), ...amounts })), text);
 }
 
 export function decodePodUpdate(text: string): PodUpdate {
