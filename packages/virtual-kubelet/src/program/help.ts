@@ -66,9 +66,9 @@ export function helpText({ width = 100, color = false }: HelpOptions = {}): stri
     "Registers virtual nodes in a Kubernetes cluster and has a provider run their pods.",
     "",
     heading("Usage:"),
-    "  virtual-kubelet [flags]                   run until SIGINT or SIGTERM; a second one ends it at once",
-    "  virtual-kubelet providers [name]          list the built-in providers, or look for one",
-    "  virtual-kubelet version                   show the version",
+    "  virtual-kubelet [flags]            run until SIGINT or SIGTERM; a second one ends it at once",
+    "  virtual-kubelet providers [name]   list the built-in providers, or look for one",
+    "  virtual-kubelet version            show the version",
     ...[...groups].flatMap(([group, specs]) => [
       "",
       heading(`${group}:`),

@@ -61,9 +61,12 @@ function ignoredFlags(line: CommandLine): string[] {
   return notices;
 }
 
+/** Settings of the kubelet API; of the flags among them `ignoredFlags` tells. */
 function unserved(given: (setting: string) => string | undefined): string[] {
-  const settings = ["kubelet.certFile", "kubelet.keyFile", "kubelet.clientCAFile"];
-  const found = settings.map(given).filter((source) => source !== undefined);
+  const settings = ["certFile", "keyFile", "clientCAFile"].map((name) => `kubelet.${name}`);
+  const found = [...settings, "streams.idleTimeout", "streams.creationTimeout"]
+    .map(given)
+    .filter((source) => source !== undefined && !source.startsWith("--"));
   return found.length === 0
     ? []
     : [`the kubelet API (logs, exec, port-forward) is not served by this version: ${found.join(", ")} without effect`];

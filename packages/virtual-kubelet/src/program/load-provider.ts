@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { findPackageJSON } from "node:module";
 import { dirname, isAbsolute, join, resolve } from "node:path";
-import { pathToFileURL } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { VirtualKubeletError } from "../errors.ts";
 import type { CallContext, CreateProvider, Provider, ProviderInit } from "../provider.ts";
 import { hint } from "./closest.ts";
@@ -55,8 +55,9 @@ async function importModule(name: string, specifier: string): Promise<unknown> {
     return await import(specifier);
   } catch (cause) {
     const code = memberOf(cause, "code");
-    const missing =
-      code === "ERR_MODULE_NOT_FOUND" && String(memberOf(cause, "message")).includes(name.replace(/^\.{1,2}\//, ""));
+    // Not what the provider itself imports.
+    const ours = String(memberOf(cause, "message")).endsWith(`imported from ${fileURLToPath(import.meta.url)}`);
+    const missing = code === "ERR_MODULE_NOT_FOUND" && ours;
     if (!missing && code !== "ERR_INVALID_MODULE_SPECIFIER") {
       throw new VirtualKubeletError("Invalid", `the provider ${name} cannot be loaded`, { cause });
     }

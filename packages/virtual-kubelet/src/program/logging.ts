@@ -49,9 +49,21 @@ export function createLogger(options: LoggingOptions): Logger {
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
     // Errors are serialised by `clean`: for pino's own serialiser a plain object is nothing to do.
     serializers: { err: (value: unknown) => value },
-    formatters: { level: (label) => ({ level: label }), log: clean, bindings: clean },
+    formatters: { level: (label) => ({ level: label }), log: clean },
   };
-  return pino(settings, pretty ? new PrettyLines(stream, terminal && process.env["NO_COLOR"] === undefined) : stream);
+  const root = pino(
+    settings,
+    pretty ? new PrettyLines(stream, terminal && process.env["NO_COLOR"] === undefined) : stream,
+  );
+  // pino formats the fields of its children no more, so they are cleaned here.
+  const wrap = (inner: Logger): Logger => ({
+    debug: (fields, message) => inner.debug(fields, message),
+    info: (fields, message) => inner.info(fields, message),
+    warn: (fields, message) => inner.warn(fields, message),
+    error: (fields, message) => inner.error(fields, message),
+    child: (fields) => wrap(inner.child(clean(fields))),
+  });
+  return wrap(root);
 }
 
 const levelStyle: Readonly<Record<string, "gray" | "green" | "yellow" | "red">> = {

@@ -110,7 +110,8 @@ function resolveNodes(
   const nodes: NodeConfig[] = [];
   const names = new Set<string>();
   for (const entry of entries) {
-    const index = listed.findIndex(({ name: known }) => known === entry.name);
+    const same = listed.indexOf(entry);
+    const index = same >= 0 ? same : listed.findIndex(({ name: known }) => known === entry.name);
     const listedAt = index < 0 ? undefined : file?.sourceOf(`nodes[${index}].name`);
     const source = listedAt ?? (flags.nodeName === undefined ? "$DEFAULT_NODE_NAME" : "--nodename");
     if (entry.count === undefined && entry.name.includes("{}")) {

@@ -1,0 +1,84 @@
+// A wrapped provider does what it did, lacks what it lacked, and is counted.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { VirtualKubeletError } from "./errors.ts";
+import { instrumentProvider } from "./instrument-provider.ts";
+import { type Logger, silentLogger } from "./log.ts";
+import { createMetrics } from "./metrics.ts";
+import type { CallContext, PodOwner, Provider } from "./provider.ts";
+
+const owner: PodOwner = { cluster: "c", node: "vk-0", namespace: "default", name: "web", uid: "u1" };
+const context: CallContext = { signal: new AbortController().signal, log: silentLogger };
+
+class Minimal implements Provider {
+  readonly calls: string[] = [];
+  createPod(): Promise<void> {
+    this.calls.push("createPod");
+    return Promise.resolve();
+  }
+  deletePod(_owner: PodOwner, options: { readonly gracePeriodSeconds: number }): Promise<void> {
+    this.calls.push(`deletePod ${options.gracePeriodSeconds}`);
+    return Promise.resolve();
+  }
+  getPodStatus(): Promise<never> {
+    return Promise.reject(new VirtualKubeletError("NotFound", "none"));
+  }
+  getPods(): Promise<readonly []> {
+    throw new Error("thrown, not rejected");
+  }
+}
+
+test("methods that are absent stay absent", () => {
+  const wrapped = instrumentProvider(new Minimal(), { node: "vk-0", metrics: createMetrics() });
+  const optional = ["updatePod", "watchPods", "watchNode", "ping", "configureNode", Symbol.asyncDispose];
+  for (const method of optional) assert.equal(Reflect.has(wrapped, method), false, String(method));
+});
+
+test("calls reach the provider with their arguments; outcomes are counted by kind", async () => {
+  const metrics = createMetrics();
+  const provider = new Minimal();
+  const wrapped = instrumentProvider(provider, { node: "vk-0", metrics });
+  await wrapped.deletePod(owner, { gracePeriodSeconds: 7 }, context);
+  await assert.rejects(wrapped.getPodStatus(owner, context), { kind: "NotFound", message: "none" });
+  await assert.rejects(wrapped.getPods(context), { message: "thrown, not rejected" });
+  assert.deepEqual(provider.calls, ["deletePod 7"]);
+  const text = await metrics.registry.metrics();
+  for (const [method, outcome] of [
+    ["deletePod", "ok"],
+    ["getPodStatus", "NotFound"],
+    ["getPods", "Internal"],
+  ]) {
+    const line = `virtual_kubelet_provider_calls_total{node="vk-0",method="${method}",outcome="${outcome}"} 1`;
+    assert.ok(text.includes(line), `${line}\n${text}`);
+  }
+  assert.match(text, /provider_call_duration_seconds_count\{method="deletePod"\} 1/);
+});
+
+test("streams pass everything on, and end when the reader leaves", async () => {
+  const metrics = createMetrics();
+  let closed = false;
+  const provider: Provider = Object.assign(new Minimal(), {
+    async *watchPods() {
+      try {
+        for (;;) yield { type: "gone" as const, owner };
+      } finally {
+        closed = true;
+      }
+    },
+  });
+  const wrapped = instrumentProvider(provider, { node: "vk-0", metrics });
+  for await (const update of wrapped.watchPods?.(context) ?? []) {
+    assert.equal(update.type, "gone");
+    break;
+  }
+  assert.equal(closed, true);
+  assert.match(await metrics.registry.metrics(), /method="watchPods",outcome="ok"\} 1/);
+});
+
+test("each call is a debug line with method and outcome", async () => {
+  const lines: unknown[] = [];
+  const log: Logger = { ...silentLogger, debug: (fields) => lines.push([fields["method"], fields["outcome"]]) };
+  const wrapped = instrumentProvider(new Minimal(), { node: "vk-0", metrics: createMetrics() });
+  await wrapped.deletePod(owner, { gracePeriodSeconds: 0 }, { ...context, log });
+  assert.deepEqual(lines, [["deletePod", "ok"]]);
+});
