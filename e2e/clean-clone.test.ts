@@ -1,0 +1,63 @@
+// What a newcomer does: clone, then the commands of the README, on the Node 20 that came with the system.
+import assert from "node:assert/strict";
+import { execFileSync, spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import { after, before, describe, test } from "node:test";
+
+const root = join(import.meta.dirname, "..");
+
+/** The first directory on the PATH whose Node is a 20 and has an npm beside it. */
+function findNode20(): string | undefined {
+  return (process.env["PATH"] ?? "").split(delimiter).find((directory) => {
+    const node = join(directory, "node");
+    if (!existsSync(node) || !existsSync(join(directory, "npm"))) return false;
+    return spawnSync(node, ["--version"], { encoding: "utf8" }).stdout.startsWith("v20.");
+  });
+}
+
+const node20 = findNode20();
+
+describe("a clean clone on Node 20", { skip: node20 === undefined ? "no Node 20 with npm on the PATH" : false }, () => {
+  const clone = mkdtempSync(join(tmpdir(), "virtual-kubelet-clone-"));
+  before(() => {
+    execFileSync("git", ["clone", "--quiet", "--no-local", root, clone]);
+  });
+  after(() => rmSync(clone, { recursive: true, force: true }));
+
+  /** As typed in a shell: without this checkout's programs and without what npm and the test runner pass on. */
+  function npm(...args: string[]): { code: number | null; stdout: string; output: string } {
+    const kept = Object.entries(process.env).filter(([name]) => !/^(npm_|NODE_)/.test(name));
+    const path = (process.env["PATH"] ?? "").split(delimiter).filter((directory) => !directory.startsWith(root));
+    const env = { ...Object.fromEntries(kept), PATH: [node20 ?? "", ...path].join(delimiter) };
+    const { status, stdout, stderr } = spawnSync(join(node20 ?? "", "npm"), args, {
+      cwd: clone,
+      env,
+      encoding: "utf8",
+    });
+    return { code: status, stdout, output: stdout + stderr };
+  }
+
+  test("npm test installs what is missing and runs on the pinned Node", () => {
+    assert.ok(!existsSync(join(clone, "node_modules")));
+    const first = npm("test", "--", "--unit", "src/errors", "testing/pki");
+    assert.match(first.stdout.trimEnd(), /\n[1-9]\d* passed, 0 failed$/, first.output);
+    assert.equal(first.code, 0);
+    assert.match(first.output, /Installing the packages/);
+    const pinned = execFileSync(join(clone, "node_modules/.bin/node"), ["--version"], { encoding: "utf8" });
+    assert.equal(pinned, "v24.21.0\n");
+  });
+
+  test("the second time nothing is installed, and the exit code of a failure comes through", () => {
+    const second = npm("test", "--", "--unit", "no-such-file");
+    assert.equal(second.code, 1, second.output);
+    assert.match(second.output, /no test file matches no-such-file/);
+    assert.doesNotMatch(second.output, /Installing/);
+  });
+
+  test("all of it passes the checks", () => {
+    const { code, output } = npm("test", "--", "--checks");
+    assert.equal(code, 0, output);
+  });
+});
