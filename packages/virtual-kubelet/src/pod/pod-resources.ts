@@ -8,7 +8,7 @@ export type Quantities = ReadonlyMap<string, bigint>;
 
 type ResourceList = Readonly<Record<string, Quantity>>;
 
-/** Parts of a core and parts of a unit are rounded up. Throws Invalid, naming the resource, for what is no quantity. */
+/** Parts of a core and parts of a unit are rounded up. Throws Invalid for what is no quantity. */
 export function quantities(list: ResourceList | undefined): Quantities {
   const out = new Map<string, bigint>();
   for (const [name, text] of Object.entries(list ?? {})) {

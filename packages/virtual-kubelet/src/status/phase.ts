@@ -15,9 +15,9 @@ export function podPhase(
   mainStatuses: readonly ContainerStatus[],
   over: boolean,
 ): PodPhase {
-  const inits = initPhase(spec, initStatuses, mainStatuses);
+  const inits = initPhase(spec, initStatuses);
   if (inits.failed) return "Failed";
-  let waiting = inits.waiting;
+  let waiting = inits.pending;
   let running = inits.running;
   let stopped = 0;
   let succeeded = 0;
@@ -36,7 +36,7 @@ export function podPhase(
       if (restarts(container, spec, end)) restarting++;
     }
   }
-  if (inits.pending || waiting) return "Pending";
+  if (waiting) return "Pending";
   if (running) return "Running";
   if (stopped === 0) return "Pending";
   if (!over && restarting > 0) return "Running";
@@ -46,19 +46,12 @@ export function podPhase(
 interface InitPhase {
   readonly failed: boolean;
   readonly pending: boolean;
-  readonly waiting: boolean;
   readonly running: boolean;
 }
 
-function initPhase(
-  spec: PodSpec,
-  initStatuses: readonly ContainerStatus[],
-  mainStatuses: readonly ContainerStatus[],
-): InitPhase {
+function initPhase(spec: PodSpec, initStatuses: readonly ContainerStatus[]): InitPhase {
   let failed = false;
   let pending = false;
-  let sidecarPending = false;
-  let waiting = false;
   let running = false;
   for (const container of spec.initContainers ?? []) {
     const status = statusOf(initStatuses, container);
@@ -67,16 +60,11 @@ function initPhase(
       if (end === undefined) pending = true;
       else if (end.exitCode !== 0 && !restarts(container, spec, end)) failed = true;
     } else if (status?.state?.running) {
+      // Not started yet, it holds back the main containers: they wait, and with them the phase.
       running = true;
-      if (!status.started) sidecarPending = true;
-    } else if (end === undefined) {
-      sidecarPending = true;
-      waiting = true;
-    }
+    } else if (end === undefined) pending = true;
   }
-  // Once a main container has run, a sidecar that starts again does not take the pod back to Pending.
-  if (sidecarPending && !mainStatuses.some((status) => status.state?.running ?? endOf(status))) pending = true;
-  return { failed, pending, waiting, running };
+  return { failed, pending, running };
 }
 
 function statusOf(statuses: readonly ContainerStatus[], container: Container): ContainerStatus | undefined {

@@ -545,6 +545,16 @@ describe("conditions", () => {
     );
   });
 
+  it("Initialized stands once a main container has run, whatever a sidecar does", () => {
+    const pod = podOf({ initContainers: [sidecar] });
+    const starting: ContainerReport = { name: "", state: running, started: false };
+    assert.equal(verdict(statusOf(pod, reported(reportOf({ s: starting, a: running }))), "Initialized"), "True||");
+    assert.equal(
+      verdict(statusOf(pod, reported(reportOf({ s: starting }))), "Initialized"),
+      "False|ContainersNotInitialized|containers with incomplete status: [s]",
+    );
+  });
+
   it("move lastTransitionTime only with the status", () => {
     const old = { type: "Ready", lastTransitionTime: before };
     const report = reported(reportOf({ a: running }));
