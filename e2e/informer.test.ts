@@ -6,7 +6,7 @@ import type { KubeClient } from "../packages/virtual-kubelet/src/kube/client.ts"
 import { connect } from "../packages/virtual-kubelet/src/kube/connect.ts";
 import { EventRecorder } from "../packages/virtual-kubelet/src/kube/event-recorder.ts";
 import { type Change, Informer } from "../packages/virtual-kubelet/src/kube/informer.ts";
-import { configMaps, events, type Stored } from "../packages/virtual-kubelet/src/kube/resource.ts";
+import { configMaps, events, namespaces, type Stored } from "../packages/virtual-kubelet/src/kube/resource.ts";
 import type { ConfigMap } from "../packages/virtual-kubelet/src/kube/types.gen.ts";
 import { createMetrics } from "../packages/virtual-kubelet/src/metrics.ts";
 import { type ControlPlane, startControlPlane } from "../packages/virtual-kubelet/src/testing/control-plane.ts";
@@ -86,6 +86,26 @@ test("the cache follows the cluster, over the death of the API server too", asyn
   await run;
 });
 
+test("a server without streaming lists is read in pages", async () => {
+  const old = await startControlPlane({ controllers: false, apiServerArgs: ["--feature-gates=WatchList=false"] });
+  const end = new AbortController();
+  try {
+    const other = await connect({ kubeconfig: old.kubeconfig });
+    const informer = new Informer({ client: other, resource: namespaces });
+    const run = informer.run(end.signal);
+    await informer.synced;
+    assert.ok(informer.get("", "kube-system") !== undefined);
+    await other.create(namespaces, { metadata: { name: "later" } });
+    await eventually("the watch goes on from the list", () => informer.get("", "later") !== undefined);
+    end.abort();
+    await run;
+    await other.close();
+  } finally {
+    end.abort();
+    await old.stop();
+  }
+});
+
 test("Events are made, counted, and made anew when they are gone", async () => {
   const metrics = createMetrics();
   const recorder = new EventRecorder({ client, component: "kubelet", host: "vk", metrics });
@@ -115,6 +135,10 @@ test("Events are made, counted, and made anew when they are gone", async () => {
   await record(3);
 
   recorder.record({ apiVersion: "v1", kind: "Node", name: "vk" }, "Normal", "Starting", "Starting kubelet.");
+  // No controller is there to finish it: it stays terminating.
+  await client.create(namespaces, { metadata: { name: "ending" } });
+  await client.delete(namespaces, { name: "ending" });
+  recorder.record({ ...target, namespace: "ending" }, "Normal", "Killing", "Stopping container web");
   recorder.record({ ...target, namespace: "no-such-namespace" }, "Normal", "Started", "Container started");
   end.abort();
   await run;
@@ -126,6 +150,6 @@ test("Events are made, counted, and made anew when they are gone", async () => {
   const { values } = await metrics.eventsDropped.get();
   assert.deepEqual(
     values.map(({ labels: { cause }, value }) => `${cause} ${value}`),
-    ["namespace 1"],
+    ["namespace 2"],
   );
 });
