@@ -1,6 +1,7 @@
 // Spans as an OTLP receiver gets them, and where traces go by configuration and environment.
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
+import { text } from "node:stream/consumers";
 import { describe, test } from "node:test";
 import { VirtualKubeletError } from "../errors.ts";
 import { silentLogger } from "../log.ts";
@@ -34,16 +35,16 @@ async function traced(tracing: Partial<Config["tracing"]>, work: () => Promise<v
   const spans: SentSpan[] = [];
   const resource = new Map<string, string | undefined>();
   let authorization: string | undefined;
-  const receiver = createServer(async (request, response) => {
+  const receiver = createServer((request, response) => {
     authorization = request.headers.authorization;
-    let body = "";
-    for await (const chunk of request.setEncoding("utf8")) body += String(chunk);
-    const sent: Sent = JSON.parse(body);
-    for (const { resource: about, scopeSpans } of sent.resourceSpans) {
-      for (const { key, value } of about.attributes) resource.set(key, value.stringValue);
-      for (const scope of scopeSpans) spans.push(...scope.spans);
-    }
-    response.writeHead(200, { "Content-Type": "application/json" }).end("{}");
+    void text(request).then((body) => {
+      const sent: Sent = JSON.parse(body);
+      for (const { resource: about, scopeSpans } of sent.resourceSpans) {
+        for (const { key, value } of about.attributes) resource.set(key, value.stringValue);
+        for (const scope of scopeSpans) spans.push(...scope.spans);
+      }
+      response.writeHead(200, { "Content-Type": "application/json" }).end("{}");
+    });
   }).listen(0, "127.0.0.1");
   await new Promise((resolve) => receiver.once("listening", resolve));
   const address = receiver.address();
