@@ -317,6 +317,21 @@ test("stopping with flush: what is due is finished, each key once, failures are 
   assert.equal(b.clock.pending, 0);
 });
 
+test("flush runs a key again that was added while worked on, also when other workers are free before", async () => {
+  const b = bench({ workers: 2, run: { flush: true } });
+  b.queue.add("a");
+  await settle();
+  b.queue.add("a");
+  b.queue.add("b");
+  b.controller.abort();
+  await settle();
+  await b.end("b");
+  await b.end("a");
+  await b.end("a");
+  await b.ended;
+  assert.equal(b.keys(), "a b a");
+});
+
 test("flush ends with the drain time", async () => {
   const b = bench({ run: { flush: true, drainMs: 1000 } });
   b.queue.add("a");
