@@ -31,6 +31,11 @@ test("the earliest is always on top, whatever is pushed and removed", () => {
         const earliest = model.length === 0 ? undefined : Math.min(...model.map(({ due }) => due));
         assert.equal(heap.peek()?.due, earliest);
       }
+      model.sort((a, b) => a.due - b.due);
+      for (const { due } of [...model]) {
+        assert.equal(heap.peek()?.due, due);
+        take(heap.peek());
+      }
     }),
     { numRuns: 500 },
   );
