@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -105,4 +105,21 @@ test("faults of a file name its section; broken files and settings without effec
     message: /ENOENT/,
   });
   await assert.rejects(readMockConfig("n", { path: "x", object: {} }), { kind: "Invalid", message: /both/ });
+});
+
+test("the configurations that the documentation shows are good", async () => {
+  const text = await readFile(join(import.meta.dirname, "../../../../../docs/mock.md"), "utf8");
+  const examples = [...text.matchAll(/```(?:yaml|json)\n([^`]*)```/g)].map(([, example]) => example ?? "");
+  const configurations = examples.filter((example) => /^(\{|\$mock:|vk-1:)/.test(example));
+  assert.equal(configurations.length, 3);
+  const [plain, full, remote] = await Promise.all(
+    configurations.map(async (example, index) => {
+      const path = join(directory, `example-${index}`);
+      await writeFile(path, example);
+      return await readMockConfig("vk-1", { path });
+    }),
+  );
+  assert.equal(plain?.pods, "128");
+  assert.equal(full?.faults.errors?.length, 2);
+  assert.equal(remote?.backend, "unix:///tmp/mock.sock");
 });

@@ -2,37 +2,13 @@
 // containers, restarts with back-off, stop by TERM and KILL. Knows no clock: it is told the time and tells when it wants
 // to be told again.
 import { createHash } from "node:crypto";
-import type { ContainerState, ContainerStateTerminated, Pod } from "../../kube/types.gen.ts";
+import type { ContainerState, Pod } from "../../kube/types.gen.ts";
 import type { ContainerReport, PodReport, PodRequest } from "../../provider.ts";
-import { type ContainerBehaviour, type ContainerRole, type PodBehaviour, rolesOf } from "./behaviour.ts";
+import { type PodBehaviour, rolesOf } from "./behaviour.ts";
+import { dueAt, never, newContainer, type SimulatedContainer, setEnd } from "./simulated-container.ts";
 import { type ContainerUsage, usageAt, usedUntil } from "./usage.ts";
 
-const never = Number.POSITIVE_INFINITY;
 const killed = 137;
-
-interface SimulatedContainer {
-  readonly name: string;
-  readonly role: ContainerRole;
-  image: string;
-  behaviour: ContainerBehaviour;
-  state: "waiting" | "running" | "terminated";
-  /** Waiting in back-off rather than for its turn. */
-  backingOff: boolean;
-  /** When a waiting container runs; never: its turn has not come. */
-  startsAt: number;
-  startedAt: number;
-  ready: boolean;
-  readyAt: number;
-  endsAt: number;
-  endCode: number;
-  stopping: boolean;
-  /** Runs begun. */
-  runs: number;
-  /** Restarts in a row, for the back-off. */
-  restartsInRow: number;
-  ended: ContainerStateTerminated | undefined;
-  endedBefore: ContainerStateTerminated | undefined;
-}
 
 /** What the report of a pod says beside its containers. */
 export interface PodPlace {
@@ -338,42 +314,6 @@ export class SimulatedPod {
       container.endCode = killed;
     }
   }
-}
-
-function newContainer(name: string, role: ContainerRole, image: string, behaviour: PodBehaviour): SimulatedContainer {
-  return {
-    name,
-    role,
-    image,
-    behaviour: behaviour.container(name),
-    state: "waiting",
-    backingOff: false,
-    startsAt: never,
-    startedAt: 0,
-    ready: false,
-    readyAt: never,
-    endsAt: never,
-    endCode: 0,
-    stopping: false,
-    runs: 0,
-    restartsInRow: 0,
-    ended: undefined,
-    endedBefore: undefined,
-  };
-}
-
-function dueAt(container: SimulatedContainer): number {
-  if (container.state === "waiting") return container.startsAt;
-  return container.state === "running" ? Math.min(container.readyAt, container.endsAt) : never;
-}
-
-/** When and how the present run ends; `notBefore` holds a changed run time off the past. */
-function setEnd(container: SimulatedContainer, notBefore: number): void {
-  const { runTime, failTimes, exitCode } = container.behaviour;
-  const fails = container.runs <= failTimes;
-  const length = runTime ?? (fails ? 0 : never);
-  container.endsAt = Math.max(notBefore, container.startedAt + length);
-  container.endCode = fails ? 1 : exitCode;
 }
 
 /** The first restart is immediate, the second waits restartDelay, each further one twice as long as the one before. */
