@@ -4,6 +4,7 @@ import { type Clock, jitter, pause } from "../clock.ts";
 import { VirtualKubeletError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
+import { span } from "../trace.ts";
 import { answerError, retryAfterMs } from "./api-errors.ts";
 import type { CallOptions } from "./client.ts";
 import type { Credential, Credentials } from "./credentials.ts";
@@ -63,7 +64,11 @@ export class RetryingCaller {
   }
 
   /** The body of a successful answer. Throws VirtualKubeletError. */
-  async request(call: Call, options: CallOptions = {}): Promise<Buffer> {
+  request(call: Call, options: CallOptions = {}): Promise<Buffer> {
+    return span(`kube.${call.verb}`, { "k8s.resource": call.resource }, () => this.#request(call, options));
+  }
+
+  async #request(call: Call, options: CallOptions): Promise<Buffer> {
     const timeoutMs = options.timeoutMs ?? defaultTimeoutMs;
     const scope = this.#scope(options.signal, timeoutMs, call.what);
     const { transport } = this.#options;
