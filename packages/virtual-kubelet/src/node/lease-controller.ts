@@ -73,12 +73,13 @@ export class LeaseController {
     });
   }
 
-  /** Renew the node's lease now: it is new here, or its Node was made (anew). */
+  /** Renew the node's lease soon: it is new here, or its Node was made (anew). The Node's own heartbeat covers the time until then. */
   touch(node: string): void {
     if (!this.#entries.has(node)) {
       this.#entries.set(node, { lease: undefined, renewed: false, since: this.#clock.now() });
     }
-    this.#queue.add(node);
+    // A hundred a second at most, as far as the interval allows: a start with many nodes is no burst of leases.
+    this.#queue.addAfter(node, Math.min(this.#intervalMs, this.#entries.size * 10) * this.#random());
   }
 
   /** No more renewals; the lease itself stays. */
