@@ -40,3 +40,16 @@ test("the earliest is always on top, whatever is pushed and removed", () => {
     { numRuns: 500 },
   );
 });
+
+test("what fills the place of a removed item may have to go up", () => {
+  const heap = new DueHeap<HeapItem>();
+  const items = [0, 10, 1, 20, 21, 9, 8].map((due): HeapItem => ({ due, heapIndex: -1 }));
+  for (const item of items) heap.push(item);
+  for (const item of items) if (item.due === 20) heap.remove(item);
+  const order: number[] = [];
+  for (let top = heap.peek(); top !== undefined; top = heap.peek()) {
+    order.push(top.due);
+    heap.remove(top);
+  }
+  assert.deepEqual(order, [0, 1, 8, 9, 10, 21]);
+});
