@@ -20,13 +20,11 @@ before(async () => {
 after(() => rm(directory, { recursive: true }));
 
 let count = 0;
-async function startBackend(): Promise<{
+async function startBackend(socket = join(directory, `${++count}.sock`)): Promise<{
   readonly socket: string;
   readonly address: string;
   readonly child: ChildProcess;
 }> {
-  count += 1;
-  const socket = join(directory, `${count}.sock`);
   const child = spawn(
     process.execPath,
     [join(import.meta.dirname, "backend-main.ts"), "--listen", `unix://${socket}`],
@@ -148,7 +146,7 @@ test("pods outlive the one who made them, killed without warning; the next watch
 });
 
 test("a backend that is away is Unavailable, and its end ends the watch", async () => {
-  const { address, child } = await startBackend();
+  const { socket, address, child } = await startBackend();
   const provider = await connect(address);
   await provider.ping?.(context);
   await provider.createPod(request("u1"), context);
@@ -160,5 +158,8 @@ test("a backend that is away is Unavailable, and its end ends the watch", async 
   await assert.rejects(async () => await provider.ping?.(context), { kind: "Unavailable" });
   await assert.rejects(provider.getPods(context), { kind: "Unavailable" });
   await assert.rejects(provider.getPodStatus(request("u1").owner, context), { kind: "Unavailable" });
+  const next = await startBackend(socket);
+  assert.deepEqual(await provider.getPods(context), [], "killed, it has forgotten its pods");
   await provider[Symbol.asyncDispose]?.();
+  await end(next.child);
 });

@@ -1,6 +1,8 @@
 // The mock's backend as a server of its own, so that pods outlive the virtual kubelet, as they do on a real backend. Keeps
 // a journal of every call: tests read from it that no pod was lost, doubled or leaked.
+import { unlink } from "node:fs/promises";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { connect } from "node:net";
 import { type Clock, systemClock } from "../../clock.ts";
 import { type ErrorKind, VirtualKubeletError } from "../../errors.ts";
 import type { MockBackend } from "./backend.ts";
@@ -37,6 +39,7 @@ export async function runBackendServer(options: BackendServerOptions, signal: Ab
   const server = createServer((request, response) => void handler.handle(request, response));
   server.keepAliveTimeout = 60_000;
   const url = new URL(options.listen);
+  if (url.protocol === "unix:") await removeStaleSocket(url.pathname);
   const closed = Promise.withResolvers<void>();
   server.on("error", closed.reject);
   server.on("close", closed.resolve);
@@ -177,6 +180,17 @@ class Handler {
       throw error;
     }
   }
+}
+
+/** A backend that was killed leaves its socket behind; one at which somebody answers stays, and listening fails. */
+async function removeStaleSocket(path: string): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<string | undefined>();
+  const probe = connect(path);
+  probe.on("connect", () => resolve(undefined));
+  probe.on("error", (error) => resolve("code" in error ? String(error.code) : undefined));
+  const code = await promise;
+  probe.destroy();
+  if (code === "ECONNREFUSED") await unlink(path);
 }
 
 async function readBody(request: IncomingMessage): Promise<string> {
