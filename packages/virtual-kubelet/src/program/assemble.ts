@@ -8,6 +8,7 @@ import type { CreateProvider, Provider } from "../provider.ts";
 import type { PodTunables, VirtualKubeletOptions, VirtualNode } from "../virtual-kubelet.ts";
 import type { Config, NodeConfig } from "./config.ts";
 import { loadProvider, makeProvider } from "./load-provider.ts";
+import { shortProviderName } from "./resolve-config.ts";
 import { kubeletVersion, version } from "./version.ts";
 
 /** Options of the assembly that are no objects made at run time. */
@@ -44,8 +45,8 @@ export function nodeSpecOf(node: NodeConfig, { ping }: Pick<Config, "ping">): Vi
   ];
   return {
     name,
-    // A provider that knows better reports it: only the mock and file providers carry our own version.
-    provider: { name: node.provider.name.split(/[/\\]/).at(-1) ?? node.provider.name, version },
+    // Shown as containerRuntimeVersion; a provider with a version of its own reports it in nodeInfo.
+    provider: { name: shortProviderName(node.provider.name), version },
     kubeletVersion,
     operatingSystem,
     architecture,

@@ -35,7 +35,13 @@ export function parseConfigFile(text: string, name: string, directory: string): 
     }));
     return { settings: {}, sourceOf: () => undefined, faults };
   }
-  const content: unknown = withoutNulls(document.toJS(), []) ?? {};
+  let content: unknown;
+  try {
+    content = withoutNulls(document.toJS(), []) ?? {};
+  } catch (error) {
+    // Aliases to nothing, or to too much.
+    return { settings: {}, sourceOf: () => undefined, faults: [{ source: name, message: errorText(error) }] };
+  }
   const { output, faults: found } = parseLeniently(fileSchema, content);
   const located = [
     ...found.map((fault) => ({ ...fault, offset: offsetOf(document, fault.path, "value") })),
@@ -43,7 +49,13 @@ export function parseConfigFile(text: string, name: string, directory: string): 
   ];
   const faults = located
     .sort((a, b) => a.offset - b.offset)
-    .map(({ path, message, offset }): Fault => ({ source: at(offset), path: pathText(path), message }));
+    .map(
+      ({ path, message, offset }): Fault => ({
+        source: at(offset),
+        ...(path.length > 0 && { path: pathText(path) }),
+        message,
+      }),
+    );
   const sourceOf = (path: string): string | undefined => {
     const keys = [...path.matchAll(/[^.[\]]+/g)].map(([key]) => (/^\d+$/.test(key) ? Number(key) : key));
     return document.hasIn(keys) ? at(offsetOf(document, keys, "value")) : undefined;

@@ -325,6 +325,21 @@ nodes:
       { argv: mock, file: "a: [1\nb: 2\n" },
       ["vk.yaml:2:1: Flow sequence in block collection must be sufficiently indented and end with a ]"],
     ],
+    [
+      "an alias to nothing",
+      { argv: mock, file: "clusterId: *none\n" },
+      ["vk.yaml: Unresolved alias (the anchor must be set before the alias): none"],
+    ],
+    ["a file that is no map", { argv: mock, file: "- a\n" }, ["vk.yaml:1:1: a list must be a map"]],
+    [
+      "a section that is no map",
+      { argv: mock, file: "ping: [5s]\ntracing: {tags: [a]}\nlease: 40s\n" },
+      [
+        "vk.yaml:1:1: ping: a list must be a map",
+        "vk.yaml:2:11: tracing.tags: a list must be a map",
+        'vk.yaml:3:8: lease: "40s" must be a map',
+      ],
+    ],
     ["a key twice", { argv: mock, file: "clusterId: a\nclusterId: b\n" }, ["vk.yaml:2:1: Map keys must be unique"]],
     [
       "a file that is not there",

@@ -186,14 +186,14 @@ function taintsOf(
   return [
     {
       key: taint.key ?? defaultTaintKey,
-      value: taint.value ?? labelValueOf(provider),
+      value: taint.value ?? shortProviderName(provider),
       effect: taint.effect ?? "NoSchedule",
     },
   ];
 }
 
-/** A provider's name as the value of a label or taint: of a package or file, its last part. */
-function labelValueOf(provider: string): string {
+/** A provider's name as Kubernetes takes it for the value of a label or taint: of a package or file, its last part. */
+export function shortProviderName(provider: string): string {
   return basename(provider)
     .replace(/\.[cm]?[jt]s$/, "")
     .replaceAll(/[^A-Za-z0-9_.-]/g, "-")

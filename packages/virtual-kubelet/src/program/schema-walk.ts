@@ -56,10 +56,13 @@ function itemOf(schema: unknown): unknown {
   return isRecord(schema) && schema["type"] === "array" ? schema["item"] : undefined;
 }
 
-/** Every key of `value` that no object of the schema names, with the key that may have been meant. */
+/** Every key of `value` that no object of the schema names, with the key that may have been meant; and lists in place of maps. */
 export function unknownKeys(schema: unknown, value: unknown, path: Path = []): SchemaFault[] {
   const bare = unwrap(schema).schema;
   const entries = entriesOf(bare);
+  // valibot takes a list for an object without entries.
+  const mapMeant = entries !== undefined || (isRecord(bare) && bare["type"] === "record");
+  if (mapMeant && Array.isArray(value)) return [{ path, message: `${shown(value)} must be a map` }];
   if (entries !== undefined && isRecord(value)) {
     return Object.entries(value).flatMap(([key, inner]) => {
       const at = [...path, key];
