@@ -81,6 +81,15 @@ const child = spawn(node, ["--conditions=source", join(root, "scripts", scripts[
 // A terminal sends Ctrl-C to the child itself; a second one would read as "at once".
 process.on("SIGINT", () => process.stdin.isTTY || child.kill("SIGINT"));
 for (const signal of ["SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
+// npm passes SIGTERM on to its shell, which ends without telling us: then we are somebody else's child.
+if (process.env.npm_lifecycle_event !== undefined) {
+  const parent = process.ppid;
+  const watch = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(watch);
+    child.kill("SIGTERM");
+  }, 500);
+}
 child.once("error", (error) => fail(`cannot run ${node}: ${error.message}`));
 child.once("exit", (code, signal) => {
   if (signal === null) process.exit(code);
