@@ -146,6 +146,14 @@ test("lists are read page by page", async () => {
   ]);
 });
 
+test("the time of a list is for all of its pages", async () => {
+  await using b = await bench((_, response) => {
+    setTimeout(() => answer(response, 200, { metadata: { resourceVersion: "1", continue: "more" }, items: [] }), 20);
+  });
+  // 100 ms of the real clock.
+  await assert.rejects(b.client.list(pods, { timeoutMs: 2000 }), { kind: "Unavailable", message: /no answer within/ });
+});
+
 test("a list whose pages expired is read at once", async () => {
   await using b = await bench((request, response) => {
     const item = { metadata: { name: "p", uid: "u", resourceVersion: "1" } };

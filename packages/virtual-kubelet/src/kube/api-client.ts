@@ -1,4 +1,5 @@
 // The API client: the verbs of client.ts as HTTP calls, and their answers as checked objects.
+import type { Clock } from "../clock.ts";
 import { isErrorKind, VirtualKubeletError } from "../errors.ts";
 import type {
   CallOptions,
@@ -15,7 +16,7 @@ import type {
   WrittenMeta,
 } from "./client.ts";
 import { type KubeObject, type Resource, resourcePath, type Stored } from "./resource.ts";
-import type { Call, RetryingCaller } from "./retrying-caller.ts";
+import { type Call, defaultTimeoutMs, type RetryingCaller } from "./retrying-caller.ts";
 import { isObject, isStored } from "./stored.ts";
 import { decodeWatch } from "./watch-stream.ts";
 
@@ -49,6 +50,7 @@ export interface ApiClientOptions {
   readonly caller: RetryingCaller;
   /** Named in writes that name none. */
   readonly fieldManager: string;
+  readonly clock: Clock;
 }
 
 export class ApiClient implements KubeClient {
@@ -56,12 +58,14 @@ export class ApiClient implements KubeClient {
   readonly #base: string;
   readonly #caller: RetryingCaller;
   readonly #fieldManager: string;
+  readonly #clock: Clock;
 
   constructor(options: ApiClientOptions) {
     this.server = options.server;
     this.#base = options.basePath;
     this.#caller = options.caller;
     this.#fieldManager = options.fieldManager;
+    this.#clock = options.clock;
   }
 
   async get<T extends KubeObject>(of: Resource<T>, ref: ObjectRef, options: CallOptions = {}): Promise<Stored<T>> {
@@ -74,13 +78,15 @@ export class ApiClient implements KubeClient {
     let limit: number | undefined = options.limit ?? pageSize;
     let items: Stored<T>[] = [];
     let next: string | undefined;
+    // The time given is for all pages.
+    const deadline = this.#clock.now() + (options.timeoutMs ?? defaultTimeoutMs);
     for (;;) {
       // A page's token says which version it belongs to.
       const from: Query = next === undefined ? { resourceVersion, resourceVersionMatch } : { continue: next };
       const call = this.#call("list", "GET", of, { namespace }, { labelSelector, fieldSelector, limit, ...from });
       let page: unknown;
       try {
-        page = await this.#json(call, options);
+        page = await this.#json(call, { ...options, timeoutMs: Math.max(1, deadline - this.#clock.now()) });
       } catch (error) {
         if (next === undefined || !isErrorKind(error, "Expired")) throw error;
         // Reading took longer than the server keeps the list's beginning: ask for all at once.

@@ -81,6 +81,7 @@ export function createKubeClient(
     basePath: server.protocol === "unix:" ? "" : server.pathname.replace(/\/+$/, ""),
     caller,
     fieldManager: options.fieldManager ?? "virtual-kubelet",
+    clock,
   });
 }
 

@@ -6,7 +6,7 @@ import { VirtualKubeletError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 
 /** A file is looked at no more often than this, and read whenever its identity changed. */
-const lookEveryMs = 1000;
+export const lookEveryMs = 1000;
 /** Read even if it looks the same: file systems with coarse times, mounts that swap links. */
 const readEveryMs = 60_000;
 

@@ -65,7 +65,7 @@ test("a token file is read again when it changes or after a minute, and its last
   const clock = new FakeClock();
   const credentials = new ClusterCredentials({ ...base, user: { tokenFile } }, { clock });
   const bearer = async (): Promise<unknown> => (await credentials.current()).headers["authorization"];
-  await assert.rejects(credentials.current(), { kind: "Unauthorized" });
+  await assert.rejects(async () => credentials.current(), { kind: "Unauthorized" });
   await writeFile(tokenFile, "one\n");
   assert.equal(await bearer(), "Bearer one");
   const before = await credentials.current();

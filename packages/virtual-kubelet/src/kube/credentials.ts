@@ -5,7 +5,7 @@ import { type Clock, systemClock } from "../clock.ts";
 import { VirtualKubeletError } from "../errors.ts";
 import { type Logger, silentLogger } from "../log.ts";
 import type { ClusterConfig, Impersonation, Material, TlsMaterial, UserConfig } from "./cluster-config.ts";
-import { WatchedFile } from "./credential-files.ts";
+import { lookEveryMs, WatchedFile } from "./credential-files.ts";
 import { ExecPlugin } from "./exec-credential.ts";
 import type { HttpHeaders } from "./transport.ts";
 
@@ -16,7 +16,8 @@ export interface Credential {
 }
 
 export interface Credentials {
-  current(): Promise<Credential>;
+  /** No promise, as long as nothing can have changed: most of the time. */
+  current(): Credential | Promise<Credential>;
   /**
    * The server answered 401 to this credential. Reads everything anew, once for all callers that were refused with it;
    * true when there is another credential to try.
@@ -67,14 +68,18 @@ function isPair(cert: string, key: string): boolean {
 export class ClusterCredentials implements Credentials {
   readonly #config: ClusterConfig;
   readonly #user: UserConfig;
+  readonly #clock: Clock;
   readonly #log: Logger;
   readonly #fixedHeaders: HttpHeaders;
   readonly #authority: Source | undefined;
   readonly #certificate: Source | undefined;
   readonly #key: Source | undefined;
   readonly #tokenFile: Source | undefined;
+  readonly #hasFiles: boolean;
   readonly #plugin: ExecPlugin | undefined;
   #credential: Credential | undefined;
+  #goodUntil = Number.NEGATIVE_INFINITY;
+  #looking: Promise<Credential> | undefined;
   #renewing: Promise<boolean> | undefined;
 
   constructor(
@@ -86,6 +91,7 @@ export class ClusterCredentials implements Credentials {
     const user = config.user;
     this.#config = config;
     this.#user = user;
+    this.#clock = clock;
     this.#log = log;
     this.#fixedHeaders = user.impersonate === undefined ? {} : impersonationHeaders(user.impersonate);
     const optional = (material: Material | undefined): Source | undefined =>
@@ -94,6 +100,10 @@ export class ClusterCredentials implements Credentials {
     this.#certificate = optional(user.clientCertificate);
     this.#key = optional(user.clientKey);
     this.#tokenFile = optional(user.tokenFile === undefined ? undefined : { file: user.tokenFile });
+    this.#hasFiles = [config.certificateAuthority, user.clientCertificate, user.clientKey].some(
+      (material) => material !== undefined && "file" in material,
+    );
+    this.#hasFiles ||= user.tokenFile !== undefined;
     this.#plugin =
       user.exec === undefined
         ? undefined
@@ -104,7 +114,16 @@ export class ClusterCredentials implements Credentials {
           });
   }
 
-  async current(): Promise<Credential> {
+  current(): Credential | Promise<Credential> {
+    if (this.#credential !== undefined && this.#clock.now() < this.#goodUntil) return this.#credential;
+    this.#looking ??= this.#look().finally(() => {
+      this.#looking = undefined;
+    });
+    return this.#looking;
+  }
+
+  async #look(): Promise<Credential> {
+    const goodUntil = this.#hasFiles ? this.#clock.now() + lookEveryMs : Number.POSITIVE_INFINITY;
     const plugin = await this.#plugin?.get();
     const [ca, fileCert, fileKey, token] = await Promise.all([
       this.#authority?.read(),
@@ -122,6 +141,7 @@ export class ClusterCredentials implements Credentials {
       insecure: this.#config.insecureSkipTlsVerify === true,
     };
     const tls = this.#keepOrTake(previous?.tls, material);
+    this.#goodUntil = Math.min(goodUntil, this.#plugin?.goodUntil ?? Number.POSITIVE_INFINITY);
     if (previous !== undefined && previous.tls === tls && previous.headers["authorization"] === authorization)
       return previous;
     const headers = authorization === undefined ? this.#fixedHeaders : { ...this.#fixedHeaders, authorization };
@@ -140,6 +160,9 @@ export class ClusterCredentials implements Credentials {
   async #renew(credential: Credential): Promise<boolean> {
     for (const source of [this.#authority, this.#certificate, this.#key, this.#tokenFile]) source?.forget();
     this.#plugin?.forget();
+    // A look under way may have read before the refusal.
+    await this.#looking?.catch(() => {});
+    this.#goodUntil = Number.NEGATIVE_INFINITY;
     return (await this.current()) !== credential;
   }
 

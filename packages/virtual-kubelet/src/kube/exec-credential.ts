@@ -60,6 +60,11 @@ export class ExecPlugin {
     return this.#running;
   }
 
+  /** Until when get() answers the same, in milliseconds of the clock. */
+  get goodUntil(): number {
+    return this.#known?.until ?? Number.NEGATIVE_INFINITY;
+  }
+
   /** The next get() runs the plugin. */
   forget(): void {
     this.#known = undefined;

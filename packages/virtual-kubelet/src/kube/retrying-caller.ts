@@ -41,7 +41,7 @@ export interface CallerOptions {
   readonly metrics?: Metrics | undefined;
 }
 
-const defaultTimeoutMs = 30_000;
+export const defaultTimeoutMs = 30_000;
 /** Failures in a row of the wire that a call bears: to connect, and for reads also of connections that broke. */
 const wireTries = 4;
 const accept = "application/json";
@@ -138,7 +138,8 @@ export class RetryingCaller {
     let renewed = false;
     for (;;) {
       signal.throwIfAborted();
-      const credential = await untilAborted(credentials.current(), signal);
+      const current = credentials.current();
+      const credential = current instanceof Promise ? await untilAborted(current, signal) : current;
       const begun = clock.now();
       let outcome: Awaited<ReturnType<typeof send>>;
       try {

@@ -212,6 +212,24 @@ test("other certificates mean other connections; calls under way end on theirs",
   await eventually(() => server.sessions.size === 1, "the old connection ends");
 });
 
+test("a call that began with old certificates does not bring them back", async () => {
+  await using server = await startFaultServer((request, response) =>
+    answer(response, 200, { name: clientName(request) }),
+  );
+  await using transport = transportTo(server.url);
+  const as = (name: string): TlsMaterial => {
+    const issued = server.authority.issue({ commonName: name });
+    return { ...material(server), cert: issued.certificate, key: issued.key };
+  };
+  const [old, renewed] = [as("old"), as("new")];
+  // All of them wait for a first connection while the certificates change.
+  const answers = await Promise.all([old, old, renewed, renewed].map((tls) => transport.request(get(tls, "/"))));
+  assert.deepEqual(
+    answers.map(({ body }) => body.toString()),
+    Array.from({ length: 4 }, () => '{"name":"new"}'),
+  );
+});
+
 test("an idle connection is closed, and opened again when needed", async () => {
   await using server = await startFaultServer((_, response) => answer(response, 200, {}));
   await using transport = transportTo(server.url, { idleMs: 30 });

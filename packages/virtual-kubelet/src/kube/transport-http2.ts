@@ -58,8 +58,10 @@ export class Http2Transport implements Transport {
     const { promise, resolve, reject } = Promise.withResolvers<HttpResponse>();
     let answer: HttpAnswer | undefined;
     let fault: Error | undefined;
+    let ended = false;
     const chunks: Buffer[] = [];
     const abort = (): void => {
+      ended = true;
       reject(request.signal.reason);
       stream.close(constants.NGHTTP2_CANCEL);
       // Perhaps the time ran out because nobody is there any more: the next call should not have to find out as well.
@@ -75,13 +77,16 @@ export class Http2Transport implements Transport {
     stream.on("end", () => {
       // Node emits "end" as well for a stream whose connection broke; its code tells them apart.
       if (answer === undefined || stream.rstCode !== 0) return;
+      ended = true;
       const [first] = chunks;
       resolve({ ...answer, body: chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks) });
     });
     stream.on("error", (error) => {
       fault = error;
     });
-    stream.on("close", () => reject(streamFault(stream, connection, fault)));
+    stream.on("close", () => {
+      if (!ended) reject(streamFault(stream, connection, fault));
+    });
     if (request.signal.aborted) abort();
     try {
       return await promise;
@@ -121,17 +126,19 @@ export class Http2Transport implements Transport {
       for (const connection of set) connection.destroy();
       set.clear();
     }
-    this.#wake();
+    for (const wake of this.#waiting) wake();
     return Promise.resolve();
   }
 
   /** A connection with room, already counted. */
   async #take(use: Use, request: HttpRequest): Promise<Http2Connection> {
-    const { tls: material, signal } = request;
+    const { signal } = request;
+    this.#rotate(request.tls);
     for (;;) {
       signal.throwIfAborted();
       if (this.#closed) throw new TransportError("the client is closed", "no");
-      this.#rotate(material);
+      // By now perhaps newer than the request's own: going back to that would undo the rotation.
+      const material = this.#material ?? request.tls;
       let best: Http2Connection | undefined;
       let usable = 0;
       for (const connection of this.#connections[use]) {
