@@ -182,8 +182,10 @@ export class NodeController {
         { once: true },
       );
       if (sources.aborted) writes.abort();
-      await Promise.all([...parts, ...this.#tasks]);
+      // All have ended before a fault of one is thrown: nothing is left behind.
+      const outcomes = await Promise.allSettled(parts);
       await Promise.all(this.#tasks);
+      for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
     } finally {
       this.#running = undefined;
     }

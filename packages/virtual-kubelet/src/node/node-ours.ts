@@ -64,7 +64,7 @@ export function readOurs(node: Node): Ours {
       typeof value === "object" && value !== null
         ? Object.entries(value).find(([name]) => name === key)?.[1]
         : undefined;
-    return Array.isArray(list) ? list.filter((item) => typeof item === "string" && !constant.has(item)) : [];
+    return Array.isArray(list) ? list.filter((item) => typeof item === "string") : [];
   };
   return {
     labels: strings("labels"),
