@@ -158,10 +158,10 @@ export class ClusterCredentials implements Credentials {
   }
 
   async #renew(credential: Credential): Promise<boolean> {
+    // A look under way may have read before the refusal; should it fail, the next one says so.
+    await this.#looking?.catch(() => {});
     for (const source of [this.#authority, this.#certificate, this.#key, this.#tokenFile]) source?.forget();
     this.#plugin?.forget();
-    // A look under way may have read before the refusal.
-    await this.#looking?.catch(() => {});
     this.#goodUntil = Number.NEGATIVE_INFINITY;
     return (await this.current()) !== credential;
   }

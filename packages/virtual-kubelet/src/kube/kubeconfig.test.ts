@@ -7,7 +7,8 @@ import { after, before, describe, test } from "node:test";
 import { VirtualKubeletError } from "../errors.ts";
 import { connect, resolveClusterConfig } from "./connect.ts";
 import { inClusterConfig } from "./in-cluster.ts";
-import { clusterConfigOf, parseKubeconfig } from "./kubeconfig.ts";
+import { clusterConfigOf } from "./kubeconfig.ts";
+import { parseKubeconfig } from "./kubeconfig-file.ts";
 
 const pem = Buffer.from("-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n").toString("base64");
 
