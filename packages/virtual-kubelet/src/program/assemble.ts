@@ -8,7 +8,7 @@ import type { CreateProvider, Provider } from "../provider.ts";
 import type { PodTunables, VirtualKubeletOptions, VirtualNode } from "../virtual-kubelet.ts";
 import type { Config, NodeConfig } from "./config.ts";
 import { loadProvider, makeProvider } from "./load-provider.ts";
-import { shortProviderName } from "./resolve-config.ts";
+import { shortProviderName } from "./resolve-nodes.ts";
 import { kubeletVersion, version } from "./version.ts";
 
 /** Options of the assembly that are no objects made at run time. */

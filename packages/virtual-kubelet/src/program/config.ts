@@ -116,7 +116,7 @@ export const processDefaults: ProcessConfig = {
   tracing: { exporters: [], serviceName: "virtual-kubelet", tags: {}, sampleRatio: 1 },
 };
 
-/** Of a node; taints and provider depend on one another: see `resolveConfig`. */
+/** Of a node; taints and provider depend on one another: see `resolveNodes`. */
 export const nodeDefaults: Pick<
   NodeConfig,
   "operatingSystem" | "labels" | "annotations" | "addresses" | "capacity" | "port"

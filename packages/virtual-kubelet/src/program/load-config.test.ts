@@ -193,6 +193,13 @@ nodes:
       [{ name: "other", taints: [] }],
     );
   });
+  test("--nodename picks one of the numbered with their settings", async () => {
+    const { config } = await load({ file, argv: ["--nodename", "vk-1-x"] });
+    assert.deepEqual(
+      config.nodes.map(({ name, labels }) => ({ name, labels })),
+      [{ name: "vk-1-x", labels: { a: "1", b: "2" } }],
+    );
+  });
   test("--provider holds for all and drops the settings of another", async () => {
     const { config } = await load({ file, argv: ["--provider", "pkg"] });
     assert.deepEqual(

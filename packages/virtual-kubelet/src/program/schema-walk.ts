@@ -19,34 +19,24 @@ interface Described {
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-/** Takes the wrappers (optional, pipe) off, collecting what their metadata says. */
-function unwrap(schema: unknown): Described {
-  let current = schema;
-  let description: string | undefined;
-  let duration = false;
-  while (isRecord(current)) {
-    if (Array.isArray(current["pipe"])) {
-      const [first, ...actions]: readonly unknown[] = current["pipe"];
-      for (const action of actions) {
-        if (!isRecord(action)) continue;
-        if (action["type"] === "description" && typeof action["description"] === "string") {
-          description ??= action["description"];
-        }
-        if (action["type"] === "metadata" && isRecord(action["metadata"])) {
-          duration ||= action["metadata"]["duration"] === true;
-        }
-      }
-      if (first === current || !isRecord(first)) break;
-      // A pipe spreads its first schema into itself: the first one is looked into for nested pipes only.
-      if (!Array.isArray(first["pipe"]) && first["wrapped"] === undefined) {
-        current = first;
-        break;
-      }
-      current = first;
-    } else if (current["wrapped"] !== undefined) current = current["wrapped"];
-    else break;
+/** Takes the wrappers (optional, pipe) off, collecting what their metadata says; the outermost description counts. */
+function unwrap(schema: unknown, description?: string, duration = false): Described {
+  if (!isRecord(schema)) return { schema, description, duration };
+  if (!Array.isArray(schema["pipe"])) {
+    return schema["wrapped"] === undefined
+      ? { schema, description, duration }
+      : unwrap(schema["wrapped"], description, duration);
   }
-  return { schema: current, description, duration };
+  const [first, ...actions]: readonly unknown[] = schema["pipe"];
+  let text = description;
+  let isDuration = duration;
+  for (const action of actions) {
+    if (!isRecord(action)) continue;
+    if (action["type"] === "description" && typeof action["description"] === "string") text ??= action["description"];
+    if (action["type"] === "metadata" && isRecord(action["metadata"]))
+      isDuration ||= action["metadata"]["duration"] === true;
+  }
+  return unwrap(first, text, isDuration);
 }
 
 function entriesOf(schema: unknown): Readonly<Record<string, unknown>> | undefined {
