@@ -13,8 +13,8 @@ function isVirtual(of: Resource<KubeObject>): boolean {
 
 /**
  * Is this an object as the API server stores it: with metadata that has name, uid and resourceVersion? Then it is one of
- * `of`, as far as it is checked; apiVersion and kind, which lists leave out, are filled in, and managedFields, by weight a
- * third of an object, dropped.
+ * `of`, as far as it is checked; apiVersion and kind, which lists leave out, are filled in, and managedFields, nearly
+ * half of the memory an object takes, dropped.
  */
 export function isStored<T extends KubeObject>(value: unknown, of: Resource<T>): value is Stored<T> {
   if (!isObject(value)) return false;

@@ -25,6 +25,8 @@ export const defaultTiming: Http2Timing = {
 
 /** Until the server's SETTINGS came: what kube-apiserver sets. */
 const streamsBeforeSettings = 100;
+/** Where the server sets no limit. */
+const mostStreams = 1000;
 
 /** A TLS socket on which the server agreed to speak h2. */
 function openSocket(origin: URL, material: TlsMaterial, timeoutMs: number): Promise<TLSSocket> {
@@ -73,6 +75,7 @@ export class Http2Connection {
   readonly #session: ClientHttp2Session;
   readonly #timing: Http2Timing;
   readonly #onRoom: () => void;
+  #limit = streamsBeforeSettings;
   #retired = false;
   #probing = false;
   readonly #pinger: NodeJS.Timeout;
@@ -98,7 +101,10 @@ export class Http2Connection {
       clearTimeout(this.#idler);
       onRoom();
     });
-    session.on("remoteSettings", onRoom);
+    session.on("remoteSettings", ({ maxConcurrentStreams }) => {
+      this.#limit = Math.min(maxConcurrentStreams ?? mostStreams, mostStreams);
+      onRoom();
+    });
     this.#pinger = setInterval(() => this.probe(), timing.pingIntervalMs);
     this.#pinger.unref();
     this.#rest();
@@ -148,8 +154,7 @@ export class Http2Connection {
   /** How many more calls the server lets us have on it. */
   get room(): number {
     if (!this.usable) return 0;
-    const limit = this.#session.remoteSettings.maxConcurrentStreams ?? streamsBeforeSettings;
-    return Math.max(0, Math.min(limit, 1000) - this.active);
+    return Math.max(0, this.#limit - this.active);
   }
 
   /** Why the connection broke, for messages. */
