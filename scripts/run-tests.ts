@@ -32,20 +32,28 @@ A name runs only the test files whose path contains it; the path of a file runs 
 
 Skipped tests count as failed where CI=1 is set: nothing may go missing there unnoticed.`;
 
-const { values: flags, positionals: names } = parseArgs({
-  allowPositionals: true,
-  options: {
-    checks: { type: "boolean", default: false },
-    unit: { type: "boolean", default: false },
-    e2e: { type: "boolean", default: false },
-    kubernetes: { type: "string" },
-    "all-versions": { type: "boolean", default: false },
-    test: { type: "string" },
-    verbose: { type: "boolean", default: false },
-    "file-deadline": { type: "string" },
-    help: { type: "boolean", short: "h", default: false },
-  },
-});
+function readCommandLine() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        checks: { type: "boolean", default: false },
+        unit: { type: "boolean", default: false },
+        e2e: { type: "boolean", default: false },
+        kubernetes: { type: "string" },
+        "all-versions": { type: "boolean", default: false },
+        test: { type: "string" },
+        verbose: { type: "boolean", default: false },
+        "file-deadline": { type: "string" },
+        help: { type: "boolean", short: "h", default: false },
+      },
+    });
+  } catch (error) {
+    console.error(`${errorText(error)}\n\n${usage}`);
+    return process.exit(2);
+  }
+}
+const { values: flags, positionals: names } = readCommandLine();
 
 const interrupted = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => interrupted.abort());

@@ -7,6 +7,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -111,6 +112,34 @@ test("what is nowhere is built once, with the version's metadata, however many a
     lines.some((line) => /^built kube-scheduler for Kubernetes 1\.34\.4 in \d+ s$/.test(line)),
     lines.join("\n"),
   );
+});
+
+test("the lock of a builder that died is taken over", async () => {
+  const cache = directory();
+  const built = join(cache, "virtual-kubelet/control-plane/v1.34.4");
+  mkdirSync(built, { recursive: true });
+  const lock = join(built, ".lock");
+  writeFileSync(lock, "");
+  const minuteAgo = Date.now() / 1000 - 60;
+  utimesSync(lock, minuteAgo, minuteAgo);
+  const env = { PATH: `${directory({ go: go(join(cache, "log")) })}:/usr/bin:/bin`, XDG_CACHE_HOME: cache };
+  await findControlPlaneBinaries({ version: "1.34.4", env });
+  assert.deepEqual(readdirSync(built).sort(), names);
+});
+
+test("a living builder is waited for, until told to stop", async () => {
+  const cache = directory();
+  const built = join(cache, "virtual-kubelet/control-plane/v1.34.4");
+  mkdirSync(built, { recursive: true });
+  writeFileSync(join(built, ".lock"), "");
+  const controller = new AbortController();
+  const onProgress = (line: string): void => {
+    assert.match(line, /waiting for another process/);
+    controller.abort();
+  };
+  const env = { PATH: directory(), XDG_CACHE_HOME: cache };
+  const finding = findControlPlaneBinaries({ version: "1.34.4", env, onProgress, signal: controller.signal });
+  await assert.rejects(finding, { name: "AbortError" });
 });
 
 test("a failed build shows Go's words and leaves nothing", async () => {
