@@ -1,0 +1,399 @@
+// What the end-to-end tests share: one control plane with an administrator's client, virtual kubelets in this process or as
+// processes of their own, mock backends that outlive them, and waiting with a deadline.
+import assert from "node:assert/strict";
+import { writeFile } from "node:fs/promises";
+import { get } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { systemClock } from "../packages/virtual-kubelet/src/clock.ts";
+import { errorText, isErrorKind } from "../packages/virtual-kubelet/src/errors.ts";
+import { identify } from "../packages/virtual-kubelet/src/identity.ts";
+import type { KubeClient } from "../packages/virtual-kubelet/src/kube/client.ts";
+import { connect } from "../packages/virtual-kubelet/src/kube/connect.ts";
+import {
+  type KubeObject,
+  nodes,
+  pods,
+  type Resource,
+  type Stored,
+} from "../packages/virtual-kubelet/src/kube/resource.ts";
+import type {
+  Container,
+  Pod,
+  PodSpec,
+  PodTemplateSpec,
+  Toleration,
+} from "../packages/virtual-kubelet/src/kube/types.gen.ts";
+import { type Logger, silentLogger } from "../packages/virtual-kubelet/src/log.ts";
+import type { Capabilities, PodReport, Provider } from "../packages/virtual-kubelet/src/provider.ts";
+import { AddressPool } from "../packages/virtual-kubelet/src/providers/mock/addresses.ts";
+import {
+  type CreateOutcome,
+  MockBackend,
+  type MockBackendOptions,
+} from "../packages/virtual-kubelet/src/providers/mock/backend.ts";
+import type { JournalEntry } from "../packages/virtual-kubelet/src/providers/mock/backend-server.ts";
+import { type BackendConnection, localConnection } from "../packages/virtual-kubelet/src/providers/mock/connection.ts";
+import { createMockProvider, type MockControl } from "../packages/virtual-kubelet/src/providers/mock/mock-provider.ts";
+import {
+  type ControlPlane,
+  type ControlPlaneOptions,
+  startControlPlane,
+} from "../packages/virtual-kubelet/src/testing/control-plane.ts";
+import { type ManagedProcess, ProcessGroup } from "../packages/virtual-kubelet/src/testing/processes.ts";
+import {
+  VirtualKubelet,
+  type VirtualKubeletOptions,
+  type VirtualNode,
+} from "../packages/virtual-kubelet/src/virtual-kubelet.ts";
+
+const sources = join(import.meta.dirname, "../packages/virtual-kubelet/src");
+
+/** Waits until `check` answers something other than undefined or false; what it throws counts as "not yet". */
+export async function eventually<T>(
+  description: string,
+  deadlineMs: number,
+  check: () => Promise<T | undefined | false> | T | undefined | false,
+): Promise<T> {
+  const deadline = Date.now() + deadlineMs;
+  for (let wait = 25; ; wait = Math.min(250, wait * 1.3)) {
+    let last = "";
+    try {
+      const found = await check();
+      if (found !== undefined && found !== false) return found;
+    } catch (error) {
+      last = errorText(error);
+    }
+    assert.ok(Date.now() < deadline, `not within ${deadlineMs} ms: ${description}${last === "" ? "" : ` (${last})`}`);
+    await sleep(wait);
+  }
+}
+
+/** Watches for `durationMs` that `check` holds all the time: for what must not happen. */
+export async function throughout(
+  description: string,
+  durationMs: number,
+  check: () => Promise<boolean> | boolean,
+): Promise<void> {
+  for (const end = Date.now() + durationMs; Date.now() < end; await sleep(200)) assert.ok(await check(), description);
+}
+
+export const tolerateVirtual: Toleration = { key: "virtual-kubelet.io/provider", operator: "Exists" };
+
+const mockAnnotation = "mock.virtual-kubelet.io/";
+
+export interface PodShape {
+  readonly labels?: Readonly<Record<string, string>> | undefined;
+  /** Settings of the mock by their short names, e.g. `{ "run-time": "1s" }`. */
+  readonly mock?: Readonly<Record<string, string>> | undefined;
+  readonly container?: Partial<Container> | undefined;
+  readonly spec?: Partial<PodSpec> | undefined;
+}
+
+/** A pod (template) of one container that tolerates virtual nodes. */
+export function podTemplate(shape: PodShape = {}): PodTemplateSpec {
+  const annotations = Object.fromEntries(
+    Object.entries(shape.mock ?? {}).map(([name, value]) => [mockAnnotation + name, value]),
+  );
+  return {
+    metadata: { annotations, ...(shape.labels === undefined ? {} : { labels: shape.labels }) },
+    spec: {
+      tolerations: [tolerateVirtual],
+      terminationGracePeriodSeconds: 5,
+      ...shape.spec,
+      containers: shape.spec?.containers ?? [{ name: "main", image: "example.com/app:1", ...shape.container }],
+    },
+  };
+}
+
+export function podObject(name: string, shape: PodShape = {}): Pod {
+  const { metadata, spec } = podTemplate(shape);
+  return {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { ...metadata, name, namespace: "default" },
+    ...(spec === undefined ? {} : { spec }),
+  };
+}
+
+export const conditionOf = (pod: Pod, type: string): string | undefined =>
+  pod.status?.conditions?.find((condition) => condition.type === type)?.status;
+export const isReady = (pod: Pod): boolean => conditionOf(pod, "Ready") === "True";
+export const isRunning = (pod: Pod): boolean => pod.status?.phase === "Running";
+
+/** A mock backend in this process whose pods outlive the virtual kubelets, with a record of every create and delete. */
+export class Backend {
+  readonly pods: MockBackend;
+  readonly creates: { readonly uid: string; readonly name: string; readonly outcome: CreateOutcome }[] = [];
+  readonly deletes: { readonly uid: string; readonly name: string; readonly gracePeriodSeconds: number }[] = [];
+
+  constructor(options: Partial<MockBackendOptions> = {}) {
+    this.pods = new MockBackend({ addresses: [sharedAddresses], ...options });
+  }
+
+  list(node?: string): readonly PodReport[] {
+    return this.pods.list(node);
+  }
+
+  /** UIDs of pods of this name that have a running container. */
+  running(name: string): readonly string[] {
+    return this.list()
+      .filter(({ owner, containers }) => owner.name === name && containers.some(({ state }) => state.running))
+      .map(({ owner }) => owner.uid);
+  }
+
+  connection(): BackendConnection {
+    const inner = localConnection(this.pods, false);
+    return {
+      ...inner,
+      create: async (request, hostIPs, signal) => {
+        const outcome = await inner.create(request, hostIPs, signal);
+        this.creates.push({ uid: request.owner.uid, name: request.owner.name, outcome });
+        return outcome;
+      },
+      delete: async (owner, gracePeriodSeconds, signal) => {
+        this.deletes.push({ uid: owner.uid, name: owner.name, gracePeriodSeconds });
+        await inner.delete(owner, gracePeriodSeconds, signal);
+      },
+    };
+  }
+}
+
+const sharedAddresses = new AddressPool("10.244.0.0/16");
+
+export interface MockNode {
+  readonly virtual: VirtualNode;
+  readonly provider: Provider;
+  readonly control: MockControl;
+  readonly backend: Backend;
+}
+
+export interface MockNodeOptions {
+  readonly backend?: Backend | undefined;
+  /** Of the mock: cpu, memory, pods, others. */
+  readonly config?: unknown;
+  readonly capabilities?: Capabilities | undefined;
+  readonly node?: Partial<VirtualNode["node"]> | undefined;
+}
+
+/** A node with a mock provider, for a virtual kubelet in this process. */
+export async function mockNode(name: string, options: MockNodeOptions = {}): Promise<MockNode> {
+  const backend = options.backend ?? new Backend();
+  const internalIP = "10.1.2.3";
+  const mock = await createMockProvider(
+    { node: name, internalIP, config: options.config },
+    { connection: backend.connection() },
+  );
+  const provider = options.capabilities === undefined ? mock : { ...mock, capabilities: options.capabilities };
+  const node = {
+    name,
+    provider: { name: "mock", version: "1" },
+    kubeletVersion: "v1.36.3-vk-0.1.0",
+    addresses: [{ type: "InternalIP", address: internalIP }],
+    ...options.node,
+  };
+  return { virtual: { node, provider }, provider, control: mock.control, backend };
+}
+
+export interface RunningKubelet extends AsyncDisposable {
+  readonly kubelet: VirtualKubelet;
+  /** Ends it gracefully, as TERM does; pods and backends go on. */
+  stop(): Promise<void>;
+}
+
+export interface ProgramOptions {
+  /** Default: the administrator's. */
+  readonly kubeconfig?: string | undefined;
+  /** Name of the log file; default "virtual-kubelet" and a number. */
+  readonly name?: string | undefined;
+}
+
+export interface BackendProcess {
+  readonly process: ManagedProcess;
+  /** `unix:///...`, for `backend` of the mock's configuration. */
+  readonly address: string;
+  readonly journal: () => Promise<readonly JournalEntry[]>;
+}
+
+export class Harness implements AsyncDisposable {
+  readonly cluster: ControlPlane;
+  readonly client: KubeClient;
+  readonly #processes: ProcessGroup;
+  #files = 0;
+
+  constructor(cluster: ControlPlane, client: KubeClient) {
+    this.cluster = cluster;
+    this.client = client;
+    this.#processes = new ProcessGroup({ parent: tmpdir(), prefix: "virtual-kubelet-e2e-" });
+  }
+
+  /** Runs kubectl as administrator, which must succeed; answers its standard output. */
+  async kubectl(...args: string[]): Promise<string> {
+    const { stdout, stderr, code } = await this.cluster.kubectl(...args);
+    assert.equal(code, 0, `kubectl ${args.join(" ")}: ${stderr}`);
+    return stdout.trim();
+  }
+
+  /** kubectl apply of objects or YAML text. */
+  async apply(...documents: readonly (KubeObject | string)[]): Promise<void> {
+    const text = documents.map((each) => (typeof each === "string" ? each : JSON.stringify(each))).join("\n---\n");
+    await this.kubectl("apply", "-f", await this.writeFile("apply.yaml", text));
+  }
+
+  /** Path of a new file that is deleted at the end. */
+  async writeFile(name: string, text: string): Promise<string> {
+    const path = join(this.#processes.directory, `${++this.#files}-${name}`);
+    await writeFile(path, text);
+    return path;
+  }
+
+  async list<T extends KubeObject>(
+    of: Resource<T>,
+    labelSelector?: string,
+    namespace = "default",
+  ): Promise<readonly Stored<T>[]> {
+    return (await this.client.list(of, { namespace, labelSelector })).items;
+  }
+
+  /** Undefined when there is none. */
+  async find<T extends KubeObject>(
+    of: Resource<T>,
+    name: string,
+    namespace = "default",
+  ): Promise<Stored<T> | undefined> {
+    try {
+      return await this.client.get(of, of.namespaced ? { name, namespace } : { name });
+    } catch (error) {
+      if (isErrorKind(error, "NotFound")) return undefined;
+      throw error;
+    }
+  }
+
+  /** The object once it is as wanted; the message shows how it was last. */
+  async until<T extends KubeObject>(
+    description: string,
+    of: Resource<T>,
+    name: string,
+    deadlineMs: number,
+    holds: (object: Stored<T>) => boolean,
+  ): Promise<Stored<T>> {
+    let last: Stored<T> | undefined;
+    try {
+      return await eventually(`${of.kind} ${name}: ${description}`, deadlineMs, async () => {
+        last = await this.find(of, name);
+        return last !== undefined && holds(last) && last;
+      });
+    } catch (error) {
+      throw new Error(`${errorText(error)}\n${JSON.stringify(last, undefined, 1)}`);
+    }
+  }
+
+  untilPod(
+    description: string,
+    name: string,
+    deadlineMs: number,
+    holds: (pod: Stored<Pod>) => boolean,
+  ): Promise<Stored<Pod>> {
+    return this.until(description, pods, name, deadlineMs, holds);
+  }
+
+  /** Waits until the API has no object of this name (and UID). */
+  async untilGone<T extends KubeObject>(
+    of: Resource<T>,
+    name: string,
+    deadlineMs: number,
+    uid?: string,
+  ): Promise<void> {
+    await eventually(`${of.kind} ${name} is gone`, deadlineMs, async () => {
+      const found = await this.find(of, name);
+      return found === undefined || (uid !== undefined && found.metadata.uid !== uid);
+    });
+  }
+
+  /** Runs a virtual kubelet in this process; resolves when its nodes are registered. */
+  async kubelet(
+    nodes: readonly { readonly virtual: VirtualNode }[],
+    options: Partial<Omit<VirtualKubeletOptions, "client" | "nodes">> & {
+      readonly kubeconfig?: string | undefined;
+    } = {},
+  ): Promise<RunningKubelet> {
+    const { kubeconfig = this.cluster.kubeconfig, ...rest } = options;
+    const log: Logger = options.log ?? silentLogger;
+    const end = new AbortController();
+    const client = await connect({ kubeconfig, log });
+    const identity = options.identity ?? (await identify(client, { clock: systemClock, log }, end.signal));
+    const kubelet = new VirtualKubelet({ ...rest, client, identity, log, nodes: nodes.map(({ virtual }) => virtual) });
+    const running = kubelet.run(end.signal);
+    const stop = async (): Promise<void> => {
+      end.abort();
+      try {
+        await running;
+      } finally {
+        await client.close();
+      }
+    };
+    await Promise.race([kubelet.ready, running]);
+    return { kubelet, stop, [Symbol.asyncDispose]: stop };
+  }
+
+  /** Starts the program from its sources as a process of its own. `kill("SIGTERM")` ends it; without metrics unless asked for. */
+  async program(args: readonly string[], options: ProgramOptions = {}): Promise<ManagedProcess> {
+    const { kubeconfig = this.cluster.kubeconfig, name = `virtual-kubelet-${++this.#files}` } = options;
+    const fixed = ["--conditions=source", join(sources, "main.ts"), "--kubeconfig", kubeconfig];
+    const metrics = args.includes("--metrics-addr") ? [] : ["--metrics-addr", "0"];
+    return this.#processes.start(name, process.execPath, [...fixed, ...metrics, ...args]);
+  }
+
+  /** Starts a mock backend as a process of its own, at the same address again when it is given. `config`: file text. */
+  async backendProcess(config = "{}", address?: string): Promise<BackendProcess> {
+    const listen = address ?? `unix://${join(this.#processes.directory, `backend-${++this.#files}.sock`)}`;
+    const file = await this.writeFile("backend.yaml", config);
+    const main = join(sources, "providers/mock/backend-main.ts");
+    const args = ["--conditions=source", main, "--listen", listen, "--config", file];
+    const child = await this.#processes.start(`backend-${++this.#files}`, process.execPath, args);
+    await eventually("the backend listens", 15_000, async () => (await child.logTail()).includes('"address"'));
+    const journal = (): Promise<readonly JournalEntry[]> => readJournal(new URL(listen).pathname);
+    return { process: child, address: listen, journal };
+  }
+
+  /** Waits for a Ready node; fails with the log of `program` when that ends meanwhile, or at the deadline. */
+  async nodeIsReady(name: string, program?: ManagedProcess, deadlineMs = 30_000): Promise<void> {
+    const check = async (): Promise<boolean> => {
+      const node = await this.find(nodes, name);
+      return node?.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True") === true;
+    };
+    const ended = program?.ended.then(() => Promise.reject(new Error("the program ended")));
+    try {
+      const ready = eventually(`node ${name} is ready`, deadlineMs, check);
+      await (ended === undefined ? ready : Promise.race([ready, ended]));
+    } catch (error) {
+      throw new Error(`${errorText(error)}\n${(await program?.logTail()) ?? ""}`);
+    } finally {
+      ended?.catch(() => undefined);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#processes.close();
+    await this.client.close();
+    await this.cluster.stop();
+  }
+}
+
+export async function startHarness(options: ControlPlaneOptions = {}): Promise<Harness> {
+  const cluster = await startControlPlane(options);
+  return new Harness(cluster, await connect({ kubeconfig: cluster.kubeconfig }));
+}
+
+function readJournal(socketPath: string): Promise<readonly JournalEntry[]> {
+  const { promise, resolve, reject } = Promise.withResolvers<readonly JournalEntry[]>();
+  get({ socketPath, path: "/journal" }, (response) => {
+    let text = "";
+    response.setEncoding("utf8").on("data", (part: string) => {
+      text += part;
+    });
+    response.once("end", () => resolve(JSON.parse(text))).once("error", reject);
+  }).once("error", reject);
+  return promise;
+}
