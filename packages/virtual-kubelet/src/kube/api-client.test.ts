@@ -115,7 +115,7 @@ test("a review is answered although it is never stored", async () => {
   await using b = await bench((_, response) =>
     answer(response, 201, { metadata: {}, status: { authenticated: true } }),
   );
-  const review = await b.client.create(tokenReviews, { spec: { token: "x" } });
+  const review = await b.client.review(tokenReviews, { spec: { token: "x" } });
   assert.equal(review.status?.authenticated, true);
 });
 

@@ -6,11 +6,6 @@ export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Reviews are answered, never stored: they have no name, UID or version. */
-function isVirtual(of: Resource<KubeObject>): boolean {
-  return of.group === "authentication.k8s.io" || of.group === "authorization.k8s.io";
-}
-
 /**
  * Is this an object as the API server stores it: with metadata that has name, uid and resourceVersion? Then it is one of
  * `of`, as far as it is checked; apiVersion and kind, which lists leave out, are filled in, and managedFields, nearly
@@ -18,11 +13,6 @@ function isVirtual(of: Resource<KubeObject>): boolean {
  */
 export function isStored<T extends KubeObject>(value: unknown, of: Resource<T>): value is Stored<T> {
   if (!isObject(value)) return false;
-  if (isVirtual(of)) {
-    const given = isObject(value["metadata"]) ? value["metadata"] : {};
-    value["metadata"] = { ...given, name: given["name"] ?? "", uid: "", resourceVersion: "" };
-    return true;
-  }
   const { metadata } = value;
   if (!isObject(metadata)) return false;
   if (typeof metadata["name"] !== "string" || typeof metadata["uid"] !== "string") return false;
