@@ -103,7 +103,7 @@ async function batch(count: number): Promise<void> {
   await Promise.all(Array.from({ length: inFlight }, worker));
 }
 
-await batch(1000);
+await batch(3000);
 const begun = process.cpuUsage();
 await batch(Number(calls));
 const { user, system } = process.cpuUsage(begun);

@@ -57,7 +57,7 @@ const rows = clients.map((client) => {
 const text = `# API client: CPU per request
 
 A TLS server (Node, in a process of its own) that answers with a pod of ${podBytes} bytes, 32 requests in flight, ${calls} per
-measurement after 1,000 to warm up. CPU (user and system, all threads) of the client's process per request, answers parsed.
+measurement after 3,000 to warm up. CPU (user and system, all threads) of the client's process per request, answers parsed.
 "Ours" has what the others lack: credentials, time limits, retries, abort signals, checks of what was answered. Medians
 [quartiles] of ${rounds} interleaved rounds, each measurement in a process of its own.
 
