@@ -193,7 +193,7 @@ function stop(
 
 /** Told to stop, and nothing of it runs or waits any more. */
 function hasStopped(report: PodReport): boolean {
-  return report.containers.every((container) => container.state.terminated !== undefined);
+  return report.containers.length > 0 && report.containers.every(({ state }) => state.terminated !== undefined);
 }
 
 /** Asks the backend at `at`, or at once when that has come. */

@@ -15,6 +15,7 @@ import type { DeleteReason, PodAction } from "./plan.ts";
 import { type PodEntry, revisionOf } from "./pod-entry.ts";
 import type { PodRecords } from "./pod-records.ts";
 import type { RefusalPacer } from "./refusal-pacer.ts";
+import { acceptedAfterMs, acknowledgeAfterMs } from "./situation.ts";
 
 /** One node as the pod side sees it. */
 export interface PodNode {
@@ -164,7 +165,7 @@ async function create(entry: PodEntry, context: ActionContext, signal: AbortSign
     usage.add(uid, pod);
   }
   entry.createStartedAt ??= clock.now();
-  context.onStatus(uid, 1000);
+  context.onStatus(uid, acceptedAfterMs);
   const request: PodRequest = { owner: entry.owner, pod, revision: revisionOf(pod) };
   const before = entry.create;
   entry.create = "unknown";
@@ -284,6 +285,7 @@ async function remove(
   const at = context.clock.now();
   // Set before the call: the backend may push "gone" before it has answered.
   entry.deletion = { gracePeriodSeconds, at };
+  context.onStatus(entry.owner.uid, acknowledgeAfterMs);
   try {
     await call(entry, context, signal, (callContext) =>
       context.node.provider.deletePod(entry.owner, { gracePeriodSeconds }, callContext),

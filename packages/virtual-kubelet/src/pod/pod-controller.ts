@@ -9,7 +9,7 @@ import type { Pod, PodStatus } from "../kube/types.gen.ts";
 import { WorkQueue } from "../kube/work-queue.ts";
 import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
-import { isTerminal, type StatusInput } from "../status/pod-status.ts";
+import { isTerminal } from "../status/pod-status.ts";
 import { watchBackend } from "./backend-watcher.ts";
 import { NodeUsage } from "./node-usage.ts";
 import { type PodAction, plan, type Rules } from "./plan.ts";
@@ -17,8 +17,8 @@ import { type ActionContext, act, type PodNode } from "./pod-actions.ts";
 import { type PodEntry, revisionOf } from "./pod-entry.ts";
 import { PodRecords } from "./pod-records.ts";
 import { RefusalPacer } from "./refusal-pacer.ts";
-import { situationOf } from "./situation.ts";
-import { type StatusForm, StatusManager } from "./status-manager.ts";
+import { acknowledgeAfterMs, situationOf } from "./situation.ts";
+import { type StatusForm, StatusManager, type StatusOutlook } from "./status-manager.ts";
 
 export interface PodControllerOptions {
   readonly client: KubeClient;
@@ -99,8 +99,7 @@ export class PodController {
       client,
       source: {
         pod: (uid) => this.#podInApi(uid),
-        situation: (uid) => this.#situation(uid),
-        removable: (uid) => this.#removable(uid),
+        outlook: (uid) => this.#outlook(uid),
         written: (uid, status) => this.#written(uid, status),
       },
       workers: options.statusWorkers ?? 32,
@@ -291,31 +290,23 @@ export class PodController {
     return entry?.inApi === true ? entry.pod : undefined;
   }
 
-  #situation(uid: string): Omit<StatusInput, "pod" | "now"> | undefined {
+  #outlook(uid: string): StatusOutlook {
     const entry = this.#records.get(uid);
     const state = entry === undefined ? undefined : this.#nodes.get(entry.owner.node);
-    if (entry === undefined || state === undefined || !this.hasSynced()) return undefined;
+    if (entry === undefined || state === undefined || !this.hasSynced()) return { input: undefined, removable: false };
     const now = this.#clock.now();
-    const situation = situationOf(entry, this.#plan(entry, state), now);
-    if (situation === undefined) return undefined;
-    return {
+    const next = this.#plan(entry, state);
+    const situation = situationOf(entry, next, now);
+    const removable = next.type === "finish" && awaitsDelete(entry.pod);
+    if (situation === undefined) return { input: undefined, removable };
+    const input = {
       situation,
       nodeIPs: state.node.addresses(),
       startTime: new Date(entry.seenAt).toISOString(),
       deadlineExceeded: entry.deadlineExceeded,
-      observedGeneration: observedGeneration(entry),
+      observedGeneration: observedGeneration(entry, next, now),
     };
-  }
-
-  #removable(uid: string): boolean {
-    const entry = this.#records.get(uid);
-    const state = entry === undefined ? undefined : this.#nodes.get(entry.owner.node);
-    if (entry?.pod === undefined || !entry.inApi || state === undefined) return false;
-    const { deletionTimestamp, deletionGracePeriodSeconds, finalizers } = entry.pod.metadata;
-    if (deletionTimestamp === undefined) return false;
-    // Already asked for: what is left to wait for is somebody's finalizer.
-    if (deletionGracePeriodSeconds === 0 && (finalizers?.length ?? 0) > 0 && isTerminal(entry.pod.status)) return false;
-    return this.#plan(entry, state).type === "finish";
+    return { input, removable };
   }
 
   #written(uid: string, status: PodStatus): void {
@@ -349,11 +340,20 @@ export class PodController {
   }
 }
 
+/** Is the object being deleted, and our DELETE still to come? With that done, what is left is somebody's finalizer. */
+function awaitsDelete(pod: Stored<Pod> | undefined): boolean {
+  if (pod?.metadata.deletionTimestamp === undefined) return false;
+  const { deletionGracePeriodSeconds, finalizers } = pod.metadata;
+  return !(deletionGracePeriodSeconds === 0 && (finalizers?.length ?? 0) > 0 && isTerminal(pod.status));
+}
+
 /** The generation that the backend has been told of; for a pod it never had, the one that was looked at. */
-function observedGeneration(entry: PodEntry): number | undefined {
-  const generation = entry.pod?.metadata.generation;
-  const onBackend = entry.backend.type === "present" && entry.deletion === undefined;
-  if (!onBackend) return generation;
+function observedGeneration(entry: PodEntry, next: PodAction, now: number): number | undefined {
+  const { generation } = entry.pod?.metadata ?? {};
+  if (entry.backend.type !== "present" || next.type === "finish") return generation;
+  // A quick deletion is told by its terminal status alone; one that takes longer is acknowledged on its way.
+  if (entry.pod?.metadata.deletionTimestamp !== undefined && entry.deletion !== undefined)
+    if (now - entry.deletion.at >= acknowledgeAfterMs) return generation;
   if (entry.applied === undefined) return entry.pod?.status?.observedGeneration ?? generation;
   const applied = Number(entry.applied.split("/")[0]);
   return Number.isFinite(applied) && applied > 0 ? applied : generation;

@@ -7,11 +7,16 @@ import type { PodEntry } from "./pod-entry.ts";
 /** A create that shows nothing after so long gets a status of its own (ContainerCreating); a faster one saves that write. */
 export const acceptedAfterMs = 1000;
 
+/** The same for a deletion: one that takes longer has its generation acknowledged before it ends. */
+export const acknowledgeAfterMs = 1000;
+
 /** Undefined: nothing is to be written (yet). `next` is what plan says about the pod now. */
 export function situationOf(entry: PodEntry, next: PodAction, now: number): PodSituation | undefined {
   const { pod } = entry;
   if (pod === undefined || !entry.inApi || isTerminal(pod.status)) return undefined;
-  const over = next.type === "finish" && entry.backend.type === "absent";
+  // Told to stop, and the backend shows nothing of it any more: also a report that lacks what never started.
+  const stopped = entry.deletion !== undefined || entry.backend.type === "absent";
+  const over = next.type === "finish" && stopped;
   if (over && pod.metadata.deletionTimestamp !== undefined) return { type: "ended", report: entry.report };
   if (entry.refusal !== undefined) {
     const { reason, message, final } = entry.refusal;

@@ -11,14 +11,20 @@ import type { Metrics } from "../metrics.ts";
 import { isTerminal, podStatus, type StatusInput } from "../status/pod-status.ts";
 import { fullStatus, statusPatch } from "../status/status-patch.ts";
 
+/** How a pod stands, all seen at one moment. */
+export interface StatusOutlook {
+  /** The input of podStatus beside the pod; undefined: nothing is to be written. */
+  readonly input: Omit<StatusInput, "pod" | "now"> | undefined;
+  /** Nothing of it is left on the backend, and the API waits for our DELETE. */
+  readonly removable: boolean;
+}
+
 /** What the status manager needs to know of a pod at the moment it writes. */
 export interface StatusSource {
   /** Undefined: the pod is no longer in the API. */
   pod(uid: string): Stored<Pod> | undefined;
-  /** The input of podStatus beside the pod; undefined: nothing is to be written. */
-  situation(uid: string): Omit<StatusInput, "pod" | "now"> | undefined;
-  /** Nothing of it is left on the backend, and the API waits for our DELETE. */
-  removable(uid: string): boolean;
+  /** What is to be written of it now, and whether that is the last word. */
+  outlook(uid: string): StatusOutlook;
   /** A status was written or the object deleted: what comes next may be due. */
   written(uid: string, status: PodStatus): void;
 }
@@ -105,11 +111,15 @@ export class StatusManager {
     const { source } = this.#options;
     const pod = source.pod(uid);
     if (pod === undefined) return this.forget(uid);
+    // Taken before the write: what comes to be while it is under way is the next run's business.
+    const { input, removable } = source.outlook(uid);
     try {
-      const status = await this.#write(uid, pod, signal);
+      const status = input === undefined ? undefined : await this.#write(uid, pod, input, signal);
       if (status !== undefined) source.written(uid, status);
+      // The object never goes without its last status.
+      if (!removable || !isTerminal(status ?? this.current(pod))) return;
       const again = (this.#removed.get(uid) ?? Number.NEGATIVE_INFINITY) + removeAgainMs;
-      if (!source.removable(uid) || this.#options.clock.now() < again) return;
+      if (this.#options.clock.now() < again) return;
       await this.#options.client.delete(
         pods,
         { namespace: pod.metadata.namespace, name: pod.metadata.name },
@@ -124,10 +134,13 @@ export class StatusManager {
   }
 
   /** Writes the status if it differs from what the API has; the status now in the API, or undefined if there was nothing to do. */
-  async #write(uid: string, pod: Stored<Pod>, signal: AbortSignal): Promise<PodStatus | undefined> {
-    const { source, clock, metrics } = this.#options;
-    const input = source.situation(uid);
-    if (input === undefined) return undefined;
+  async #write(
+    uid: string,
+    pod: Stored<Pod>,
+    input: Omit<StatusInput, "pod" | "now">,
+    signal: AbortSignal,
+  ): Promise<PodStatus | undefined> {
+    const { clock, metrics } = this.#options;
     const current = this.current(pod);
     if (isTerminal(current)) return undefined;
     const next = podStatus({ ...input, pod: { ...pod, status: current }, now: clock.now() });
