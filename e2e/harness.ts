@@ -236,7 +236,7 @@ export class Harness implements AsyncDisposable {
   }
 
   /** kubectl apply of objects or YAML text. */
-  async apply(...documents: readonly (KubeObject | string)[]): Promise<void> {
+  async apply(...documents: readonly (object | string)[]): Promise<void> {
     const text = documents.map((each) => (typeof each === "string" ? each : JSON.stringify(each))).join("\n---\n");
     await this.kubectl("apply", "-f", await this.writeFile("apply.yaml", text));
   }
