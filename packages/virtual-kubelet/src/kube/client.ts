@@ -130,6 +130,8 @@ export interface KubeClient {
     body: unknown,
     options?: CallOptions,
   ): Promise<A>;
+  /** POST of a question that is answered and not stored: token, access and self-subject reviews. */
+  review<T extends KubeObject>(of: Resource<T>, question: T, options?: CallOptions): Promise<T>;
   /** Reads a path that is no resource, e.g. `/version`. */
   getRaw(path: string, options?: CallOptions): Promise<unknown>;
   /** Ends all connections; calls under way fail with Aborted. */
