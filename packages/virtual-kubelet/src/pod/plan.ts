@@ -28,6 +28,7 @@ export interface Observed {
   readonly backend: BackendView;
   readonly create: CreateState;
   readonly createdAt: number;
+  readonly createNotBefore: number;
   readonly applied: string | undefined;
   readonly deletion: Deletion | undefined;
   readonly refusal: Refusal | undefined;
@@ -145,7 +146,8 @@ function planAbsent(
   now: number,
   rules: Rules,
 ): PodAction {
-  if (observed.create !== "accepted" && !everRan(pod)) return { type: "create" };
+  if (observed.create !== "accepted" && !everRan(pod))
+    return now < observed.createNotBefore ? { type: "wait", until: observed.createNotBefore } : { type: "create" };
   const settled = observed.createdAt + rules.consistencyDelayMs;
   // An answer from within the delay does not count: the first that does starts the 30 s.
   if (backend.firstAt < settled) return look(now, settled);

@@ -147,9 +147,20 @@ async function observe(entry: PodEntry, context: ActionContext, signal: AbortSig
       entry.backend = { type: "present", report: entry.report };
     }
   } catch (error) {
-    if (VirtualKubeletError.from(error).kind !== "NotFound") throw error;
+    const { kind } = VirtualKubeletError.from(error);
+    if (kind !== "NotFound") {
+      if (kind !== "Aborted") failed(entry, errorText(error), context);
+      throw error;
+    }
     context.records.absent(entry.owner.uid, at, context.consistencyDelayMs);
   }
+}
+
+/** The user is to see why the pod does not get on. */
+function failed(entry: PodEntry, message: string, context: ActionContext): void {
+  if (entry.failure === message) return;
+  entry.failure = message;
+  context.onStatus(entry.owner.uid);
 }
 
 async function create(entry: PodEntry, context: ActionContext, signal: AbortSignal): ActionResult {
@@ -174,6 +185,7 @@ async function create(entry: PodEntry, context: ActionContext, signal: AbortSign
   } catch (thrown) {
     const error = VirtualKubeletError.from(thrown);
     entry.createdAt = clock.now();
+    entry.createNotBefore = entry.createdAt + (error.retryAfterMs ?? 0);
     if (isCertain(error)) entry.create = before;
     if (
       error.kind === "Aborted" &&
@@ -189,10 +201,7 @@ async function create(entry: PodEntry, context: ActionContext, signal: AbortSign
       const text = error.field === undefined || message.includes(error.field) ? message : `${error.field}: ${message}`;
       return hold(entry, error.reason ?? providerFailed, text, context);
     }
-    if (entry.failure !== message) {
-      entry.failure = message;
-      context.onStatus(uid);
-    }
+    failed(entry, message, context);
     event(entry, context, "Warning", "ProviderCreateFailed", message);
     throw error;
   }

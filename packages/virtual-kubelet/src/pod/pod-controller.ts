@@ -93,6 +93,7 @@ export class PodController {
       cluster: options.cluster,
       clock,
       onWork: (uid) => this.#queue.add(uid),
+      onLook: (uid) => this.#look(uid),
       onStatus: (uid) => this.#status.add(uid),
     });
     this.#status = new StatusManager({
@@ -323,11 +324,13 @@ export class PodController {
   async #resync(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       await pause(this.#clock, jitter(this.#options.resyncMs ?? 60_000, 0.1, true, this.#random), signal);
-      for (const entry of this.#records.all()) {
-        // Not those that wait out a back-off: a look without a cause must not cut it short.
-        if (this.#queue.retries(entry.owner.uid) === 0) this.#queue.add(entry.owner.uid);
-      }
+      for (const entry of this.#records.all()) this.#look(entry.owner.uid);
     }
+  }
+
+  /** Not those that wait out a back-off: a look without a cause must not cut it short. */
+  #look(uid: string): void {
+    if (this.#queue.retries(uid) === 0) this.#queue.add(uid);
   }
 
   #countPhases(): void {

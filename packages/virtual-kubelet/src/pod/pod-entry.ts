@@ -53,6 +53,8 @@ export interface PodEntry {
   create: CreateState;
   /** End of the last createPod, epoch ms. */
   createdAt: number;
+  /** The backend wants to hear of no create before this, epoch ms (it throttles). */
+  createNotBefore: number;
   /** Start of the first createPod. */
   createStartedAt: number | undefined;
   /** Revision last handed to the backend; undefined for an adopted pod whose backend does not tell. */
@@ -84,6 +86,7 @@ export function newEntry(owner: PodOwner, seenAt: number): PodEntry {
     reportAt: 0,
     create: "never",
     createdAt: 0,
+    createNotBefore: 0,
     createStartedAt: undefined,
     applied: undefined,
     deletion: undefined,

@@ -3,7 +3,7 @@ import type { Clock } from "../clock.ts";
 import type { Stored } from "../kube/resource.ts";
 import type { Pod } from "../kube/types.gen.ts";
 import type { PodOwner, PodReport } from "../provider.ts";
-import { graceOf, newEntry, type PodEntry } from "./pod-entry.ts";
+import { graceOf, newEntry, type PodEntry, revisionOf } from "./pod-entry.ts";
 
 export interface PodRecordsOptions {
   /** Owner identity of this cluster: what carries another is never taken in. */
@@ -11,6 +11,8 @@ export interface PodRecordsOptions {
   readonly clock: Clock;
   /** A pod may have something to do. */
   readonly onWork: (uid: string) => void;
+  /** The same, but no reason to cut a back-off short. */
+  readonly onLook: (uid: string) => void;
   /** A pod's status may have to be written. */
   readonly onStatus: (uid: string) => void;
 }
@@ -55,6 +57,8 @@ export class PodRecords {
       const namespace = pod.metadata.namespace ?? "";
       entry = this.#add({ cluster: this.#options.cluster, node, namespace, name: pod.metadata.name, uid });
     }
+    const before = entry.inApi ? entry.pod : undefined;
+    const hadStart = entry.pod?.status?.startTime !== undefined;
     entry.pod = pod;
     entry.inApi = true;
     entry.wasInApi = true;
@@ -62,8 +66,13 @@ export class PodRecords {
     const deleting = pod.metadata.deletionTimestamp !== undefined;
     // A create that hangs must not hold up the deletion.
     if (deleting && entry.call !== undefined && entry.deletion === undefined) entry.call.abort();
-    if (ownWrite && !deleting) return;
-    this.#options.onWork(uid);
+    // The deadline counts from a start that only our own write tells.
+    const deadlineBegins =
+      pod.spec?.activeDeadlineSeconds !== undefined && pod.status?.startTime !== undefined && !hadStart;
+    if (ownWrite && !deleting && !deadlineBegins) return;
+    // The echo of our own write may come before its answer: it must not bring a failed call's next try forward.
+    if (before !== undefined && wantsTheSame(before, pod)) this.#options.onLook(uid);
+    else this.#options.onWork(uid);
     this.#options.onStatus(uid);
   }
 
@@ -148,4 +157,15 @@ export class PodRecords {
     uids.add(owner.uid);
     return entry;
   }
+}
+
+/** Do both ask the same of the backend, whatever else of the status differs? */
+function wantsTheSame(before: Stored<Pod>, after: Stored<Pod>): boolean {
+  const [from, to] = [before.metadata, after.metadata];
+  return (
+    revisionOf(before) === revisionOf(after) &&
+    before.status?.phase === after.status?.phase &&
+    from.deletionTimestamp === to.deletionTimestamp &&
+    from.deletionGracePeriodSeconds === to.deletionGracePeriodSeconds
+  );
 }
