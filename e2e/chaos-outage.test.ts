@@ -1,0 +1,257 @@
+// The virtual kubelet away for a while (killed, and changes on both sides meanwhile), and its orderly end by SIGTERM.
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { after, before, describe, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { leases, nodes, pods, type Stored } from "../packages/virtual-kubelet/src/kube/resource.ts";
+import type { Pod } from "../packages/virtual-kubelet/src/kube/types.gen.ts";
+import type { JournalEntry } from "../packages/virtual-kubelet/src/providers/mock/backend-server.ts";
+import type { ManagedProcess } from "../packages/virtual-kubelet/src/testing/processes.ts";
+import { type BackendView, backendView, bothSidesAgree, noFaults, recordHistory, startedTwice, Wire } from "./chaos.ts";
+import {
+  type BackendProcess,
+  eventually,
+  type Harness,
+  isRunning,
+  type PodShape,
+  podObject,
+  startHarness,
+} from "./harness.ts";
+
+let harness: Harness;
+
+before(async () => {
+  harness = await startHarness();
+});
+after(() => harness?.[Symbol.asyncDispose]());
+
+interface Site extends AsyncDisposable {
+  readonly process: BackendProcess;
+  readonly backend: BackendView;
+  readonly start: (...flags: readonly string[]) => Promise<ManagedProcess>;
+  /** Creates a pod bound to the node. */
+  readonly create: (name: string, shape?: PodShape) => Promise<Stored<Pod>>;
+  readonly calls: (uid: string, method: JournalEntry["method"]) => Promise<readonly JournalEntry[]>;
+}
+
+async function site(node: string, kubeconfig?: string): Promise<Site> {
+  const process = await harness.backendProcess();
+  const settings = { [node]: { cpu: "1000", memory: "4Ti", pods: "1000", backend: process.address } };
+  const config = await harness.writeFile("mock.json", JSON.stringify(settings));
+  const args = ["--nodename", node, "--provider", "mock", "--provider-config", config, "--log-format", "json"];
+  const backend = backendView(process.address);
+  return {
+    process,
+    backend,
+    start: (...flags) => harness.program([...args, ...flags], { name: node, kubeconfig }),
+    create: (name, shape) =>
+      harness.client.create(pods, podObject(name, { ...shape, spec: { nodeName: node, ...shape?.spec } })),
+    calls: async (uid, method) =>
+      (await process.journal()).filter((entry) => entry.uid === uid && entry.method === method),
+    [Symbol.asyncDispose]: () => backend.close(),
+  };
+}
+
+const never: PodShape = { spec: { restartPolicy: "Never" } };
+const exitCodeOf = (pod: Pod): number | undefined => pod.status?.containerStatuses?.[0]?.state?.terminated?.exitCode;
+
+async function logLines(child: ManagedProcess, message: string): Promise<readonly string[]> {
+  return (await readFile(child.logFile, "utf8")).split("\n").filter((line) => line.includes(message));
+}
+
+describe("the virtual kubelet away", { timeout: 300_000, concurrency: true }, () => {
+  it("finds what changed on both sides while it was down", async () => {
+    await using away = await site("away");
+    const flags = ["--orphan-grace", "4s", "--full-resync-period", "5s"];
+    let kubelet = await away.start(...flags);
+    await harness.nodeIsReady("away");
+    const history = await recordHistory(harness.client);
+    const slow = { mock: { "terminate-delay": "700ms" }, spec: { terminationGracePeriodSeconds: 3 } };
+    const stays = await away.create("stays");
+    const deleted = await away.create("deleted", slow);
+    const forced = await away.create("forced");
+    const replaced = await away.create("replaced");
+    const finished = await away.create("finished", never);
+    const crashed = await away.create("crashed", never);
+    const restarted = await away.create("restarted");
+    const lost = await away.create("lost");
+    const lostAndDeleted = await away.create("lost-and-deleted");
+    const ended = await away.create("ended", { ...never, mock: { "run-time": "100ms" } });
+    const running = [stays, deleted, forced, replaced, finished, crashed, restarted, lost, lostAndDeleted];
+    for (const { metadata } of running) await harness.untilPod("runs", metadata.name, 30_000, isRunning);
+    const before = await harness.untilPod("ended", "ended", 10_000, (pod) => pod.status?.phase === "Succeeded");
+    assert.equal(before.metadata.uid, ended.metadata.uid);
+
+    await kubelet.kill("SIGKILL");
+    for (const name of ["deleted", "lost-and-deleted"])
+      await harness.client.delete(pods, { namespace: "default", name });
+    for (const name of ["forced", "replaced"])
+      await harness.client.delete(pods, { namespace: "default", name }, { gracePeriodSeconds: 0 });
+    const anew = await away.create("replaced");
+    const late = await away.create("late");
+    const exit = (pod: Stored<Pod>, exitCode: number): Promise<void> =>
+      away.backend.act({ action: "exit", uid: pod.metadata.uid, container: "main", exitCode });
+    await exit(finished, 0);
+    await exit(crashed, 3);
+    await exit(restarted, 1);
+    for (const { metadata } of [lost, lostAndDeleted]) await away.backend.act({ action: "lose", uid: metadata.uid });
+
+    const startedAt = Date.now();
+    kubelet = await away.start(...flags);
+    await harness.untilGone(pods, "deleted", 20_000);
+    await harness.untilGone(pods, "lost-and-deleted", 20_000);
+    const succeeded = await harness.untilPod("told", "finished", 10_000, (pod) => pod.status?.phase === "Succeeded");
+    const failed = await harness.untilPod("told", "crashed", 10_000, (pod) => pod.status?.phase === "Failed");
+    assert.deepEqual([exitCodeOf(succeeded), exitCodeOf(failed)], [0, 3]);
+    const again = await harness.untilPod("told", "restarted", 10_000, (pod) => {
+      const [container] = pod.status?.containerStatuses ?? [];
+      return container?.restartCount === 1 && container.state?.running !== undefined;
+    });
+    assert.equal(again.status?.containerStatuses?.[0]?.lastState?.terminated?.exitCode, 1);
+    for (const pod of [anew, late])
+      assert.equal(
+        (await harness.untilPod("runs", pod.metadata.name, 10_000, isRunning)).metadata.uid,
+        pod.metadata.uid,
+      );
+
+    // With the grace of the API object, and with its final status told before its end.
+    const [deletion, ...more] = await away.calls(deleted.metadata.uid, "deletePod");
+    assert.equal(deletion?.gracePeriodSeconds, 3);
+    assert.deepEqual(more, []);
+    const told = history.byUid.get(deleted.metadata.uid);
+    assert.match(told?.phases.at(-1) ?? "", /^(Succeeded|Failed)/);
+
+    // Orphans: not before the grace, then with a line each.
+    for (const { metadata } of [forced, replaced]) {
+      const [removal] = await eventually(`orphan ${metadata.name} removed`, 20_000, async () => {
+        const calls = await away.calls(metadata.uid, "deletePod");
+        return calls.length > 0 && calls;
+      });
+      assert.ok((removal?.at ?? 0) >= startedAt + 4000, `${metadata.name} after ${(removal?.at ?? 0) - startedAt} ms`);
+      const lines = await eventually("its line", 5000, async () => {
+        const found = await logLines(kubelet, "orphan removed from the backend");
+        return found.some((line) => line.includes(metadata.uid)) && found.filter((line) => line.includes(metadata.uid));
+      });
+      assert.equal(lines.length, 1);
+    }
+
+    // Lost: two answers 30 s apart, then Failed for good.
+    const gone = await harness.untilPod("lost", "lost", 60_000, (pod) => pod.status?.phase === "Failed");
+    assert.equal(gone.status?.reason, "ProviderLostPod");
+    const answers = (await away.calls(lost.metadata.uid, "getPodStatus")).filter(
+      ({ at, outcome }) => at > startedAt && outcome === "error: NotFound",
+    );
+    const [first, last] = [answers[0]?.at ?? 0, answers.at(-1)?.at ?? 0];
+    // The virtual kubelet counts from its questions, the journal has the answers.
+    assert.ok(last - first >= 29_000, `${answers.length} answers, ${last - first} ms apart`);
+    const selector = `involvedObject.uid=${lost.metadata.uid},reason=ProviderLostPod`;
+    await eventually("event", 10_000, async () =>
+      (await harness.kubectl("get", "events", "--field-selector", selector, "-o", "name")).includes("event"),
+    );
+
+    await bothSidesAgree(harness.client, away.backend, "away", 15_000);
+    noFaults("started twice", startedTwice(await away.process.journal()));
+    for (const pod of running)
+      assert.equal((await away.calls(pod.metadata.uid, "createPod")).length, 1, `${pod.metadata.name} created again`);
+    noFaults("history", history.faults());
+    const untouched = await harness.find(pods, "ended");
+    assert.equal(untouched?.metadata.resourceVersion, before.metadata.resourceVersion);
+    const still = await harness.find(pods, "stays");
+    assert.equal(still?.status?.containerStatuses?.[0]?.restartCount, 0);
+    await kubelet.kill("SIGTERM");
+    await history.stop();
+  });
+
+  it("ends by SIGTERM only when the last statuses are told; node, lease and pods are left", async () => {
+    const server = new URL(harness.cluster.server);
+    await using wire = new Wire({ host: server.hostname, port: Number(server.port) });
+    await wire.open();
+    const text = await readFile(harness.cluster.kubeconfig, "utf8");
+    const port = String(wire.port);
+    const kubeconfig = await harness.writeFile("wired.yaml", text.replaceAll(`:${server.port}`, `:${port}`));
+    await using flushed = await site("flushed", kubeconfig);
+    const kubelet = await flushed.start("--metrics-addr", "127.0.0.1:0");
+    await harness.nodeIsReady("flushed");
+    const names = Array.from({ length: 20 }, (_, index) => `flush-${index}`);
+    const ending = await Promise.all(names.map((name) => flushed.create(name, never)));
+    const staying = await flushed.create("flush-stays");
+    for (const name of [...names, "flush-stays"]) await harness.untilPod("runs", name, 30_000, isRunning);
+    const metrics = await metricsOf(kubelet);
+
+    // The API server is out of reach for the moment in which all of them end.
+    wire.hold();
+    for (const { metadata } of ending)
+      await flushed.backend.act({ action: "exit", uid: metadata.uid, container: "main", exitCode: 0 });
+    await eventually("20 statuses are due", 10_000, async () => {
+      const answer = await fetch(metrics);
+      const depths = (await answer.text()).matchAll(
+        /^virtual_kubelet_queue_depth\{queue="pod-status",state="(?:waiting|active)"\} (\d+)$/gm,
+      );
+      return [...depths].reduce((sum, [, depth]) => sum + Number(depth), 0) === 20;
+    });
+    const end = kubelet.kill("SIGTERM");
+    await sleep(500);
+    assert.ok(kubelet.running, "ended with statuses still to be told");
+    wire.release();
+    await end;
+    assert.deepEqual(await kubelet.ended, { code: 0, signal: null }, await kubelet.logTail());
+    for (const name of names) {
+      const pod = await harness.find(pods, name);
+      assert.deepEqual([pod?.status?.phase, pod && exitCodeOf(pod)], ["Succeeded", 0], name);
+    }
+
+    const node = await harness.find(nodes, "flushed");
+    assert.equal(node?.status?.conditions?.find(({ type }) => type === "Ready")?.status, "True");
+    const lease = await harness.find(leases, "flushed", "kube-node-lease");
+    assert.equal(lease?.spec?.holderIdentity, "flushed");
+    assert.deepEqual(await flushed.calls(staying.metadata.uid, "deletePod"), []);
+    assert.ok(isRunning((await harness.find(pods, "flush-stays")) ?? {}));
+    const report = (await flushed.backend.list("flushed")).find(({ owner }) => owner.name === "flush-stays");
+    assert.ok(report?.containers[0]?.state.running);
+  });
+
+  it("leaves a Node that is not ready, or none, where it is told to; the backend never hears of it", async () => {
+    await using leaving = await site("leaving");
+    let kubelet = await leaving.start("--shutdown-node", "not-ready");
+    await harness.nodeIsReady("leaving");
+    const pod = await leaving.create("left-behind");
+    await harness.untilPod("runs", "left-behind", 30_000, isRunning);
+    await kubelet.kill("SIGTERM");
+    assert.deepEqual(await kubelet.ended, { code: 0, signal: null }, await kubelet.logTail());
+    const node = await harness.find(nodes, "leaving");
+    const ready = node?.status?.conditions?.find(({ type }) => type === "Ready");
+    assert.deepEqual([ready?.status, ready?.message], ["False", "virtual kubelet is shutting down"]);
+    assert.ok(await harness.find(leases, "leaving", "kube-node-lease"));
+
+    kubelet = await leaving.start("--shutdown-node=delete");
+    await harness.nodeIsReady("leaving");
+    await harness.untilPod("Ready again", "left-behind", 20_000, (found) =>
+      Boolean(found.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True")),
+    );
+    await kubelet.kill("SIGTERM");
+    assert.deepEqual(await kubelet.ended, { code: 0, signal: null }, await kubelet.logTail());
+    assert.equal(await harness.find(nodes, "leaving"), undefined);
+    assert.equal(await harness.find(leases, "leaving", "kube-node-lease"), undefined);
+
+    const journal = await leaving.process.journal();
+    assert.deepEqual(
+      journal
+        .filter(({ method }) => method !== "getPods" && method !== "watchPods" && method !== "getPodStatus")
+        .map(({ method, uid, outcome }) => [method, uid, outcome]),
+      [["createPod", pod.metadata.uid, "created"]],
+    );
+    const [report] = await leaving.backend.list("leaving");
+    assert.ok(report?.containers[0]?.state.running);
+  });
+});
+
+/** URL of the metrics of a program that was told to take a free port. */
+async function metricsOf(kubelet: ManagedProcess): Promise<string> {
+  const [line] = await eventually("the metrics endpoint listens", 10_000, async () => {
+    const lines = await logLines(kubelet, "127.0.0.1:");
+    const found = lines.filter((each) => each.includes("metrics"));
+    return found.length > 0 && found;
+  });
+  const port = /127\.0\.0\.1:(\d+)/.exec(line ?? "")?.[1];
+  return `http://127.0.0.1:${port}/metrics`;
+}
