@@ -17,7 +17,7 @@ import { type ActionContext, act, type PodNode } from "./pod-actions.ts";
 import { type PodEntry, revisionOf } from "./pod-entry.ts";
 import { PodRecords } from "./pod-records.ts";
 import { RefusalPacer } from "./refusal-pacer.ts";
-import { acknowledgeAfterMs, situationOf } from "./situation.ts";
+import { acknowledgeAfterMs, situationOf, statusDueAt } from "./situation.ts";
 import { type StatusForm, StatusManager, type StatusOutlook } from "./status-manager.ts";
 
 export interface PodControllerOptions {
@@ -299,7 +299,8 @@ export class PodController {
     const next = this.#plan(entry, state);
     const situation = situationOf(entry, next, now);
     const removable = next.type === "finish" && awaitsDelete(entry.pod);
-    if (situation === undefined) return { input: undefined, removable };
+    const dueAt = statusDueAt(entry, now);
+    if (situation === undefined) return { input: undefined, removable, dueAt };
     const input = {
       situation,
       nodeIPs: state.node.addresses(),
@@ -307,7 +308,7 @@ export class PodController {
       deadlineExceeded: entry.deadlineExceeded,
       observedGeneration: observedGeneration(entry, next, now),
     };
-    return { input, removable };
+    return { input, removable, dueAt };
   }
 
   #written(uid: string, status: PodStatus): void {

@@ -10,6 +10,16 @@ export const acceptedAfterMs = 1000;
 /** The same for a deletion: one that takes longer has its generation acknowledged before it ends. */
 export const acknowledgeAfterMs = 1000;
 
+/** Epoch ms from which the status is another one even if nothing happens; undefined: none such is ahead. */
+export function statusDueAt({ pod, report, createStartedAt, deletion }: PodEntry, now: number): number | undefined {
+  const dues: number[] = [];
+  if (report === undefined && createStartedAt !== undefined) dues.push(createStartedAt + acceptedAfterMs);
+  if (deletion !== undefined && pod?.metadata.deletionTimestamp !== undefined)
+    dues.push(deletion.at + acknowledgeAfterMs);
+  const ahead = dues.filter((due) => due > now);
+  return ahead.length === 0 ? undefined : Math.min(...ahead);
+}
+
 /** Undefined: nothing is to be written (yet). `next` is what plan says about the pod now. */
 export function situationOf(entry: PodEntry, next: PodAction, now: number): PodSituation | undefined {
   const { pod } = entry;

@@ -17,6 +17,8 @@ export interface StatusOutlook {
   readonly input: Omit<StatusInput, "pod" | "now"> | undefined;
   /** Nothing of it is left on the backend, and the API waits for our DELETE. */
   readonly removable: boolean;
+  /** Epoch ms at which to look again even if nothing happens. */
+  readonly dueAt?: number | undefined;
 }
 
 /** What the status manager needs to know of a pod at the moment it writes. */
@@ -107,12 +109,27 @@ export class StatusManager {
     return this.#queue.run(signal, { flush: true });
   }
 
-  async #process(uid: string, signal: AbortSignal): Promise<void> {
-    const { source } = this.#options;
+  async #process(uid: string, signal: AbortSignal): Promise<{ readonly requeueAfterMs: number } | undefined> {
+    const { source, clock } = this.#options;
     const pod = source.pod(uid);
-    if (pod === undefined) return this.forget(uid);
+    if (pod === undefined) {
+      this.forget(uid);
+      return undefined;
+    }
     // Taken before the write: what comes to be while it is under way is the next run's business.
-    const { input, removable } = source.outlook(uid);
+    const outlook = source.outlook(uid);
+    await this.#settle(uid, pod, outlook, signal);
+    // A look that was asked for later is lost to one that was due when it was asked for: this one.
+    return outlook.dueAt === undefined ? undefined : { requeueAfterMs: Math.max(1, outlook.dueAt - clock.now()) };
+  }
+
+  async #settle(
+    uid: string,
+    pod: Stored<Pod>,
+    { input, removable }: StatusOutlook,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { source } = this.#options;
     try {
       const status = input === undefined ? undefined : await this.#write(uid, pod, input, signal);
       if (status !== undefined) source.written(uid, status);
@@ -166,10 +183,13 @@ export class StatusManager {
     signal: AbortSignal,
   ): Promise<WrittenMeta> {
     const { client, form } = this.#options;
-    // A PUT replaces all that it does not hold: only from the very object that the server is known to have.
+    // A PUT replaces all that it does not hold: only from the very object that the server is known to have. The spec is
+    // left out, as the server takes none here.
     if (form === "put" && current === pod.status) {
+      const annotations = { ...pod.metadata.annotations, ...body.metadata.annotations };
+      const object: Pod = { apiVersion: "v1", kind: "Pod", metadata: { ...pod.metadata, annotations }, status: full };
       try {
-        return await client.replaceMeta(pods, { ...pod, status: full }, { subresource: "status", signal });
+        return await client.replaceMeta(pods, object, { subresource: "status", signal });
       } catch (error) {
         if (VirtualKubeletError.from(error).kind !== "Conflict") throw error;
       }
