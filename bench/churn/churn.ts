@@ -17,7 +17,10 @@ const { values } = parseArgs({
     rounds: { type: "string", default: "5" },
     pods: { type: "string", default: "1000" },
     concurrency: { type: "string", default: "32" },
+    /** For the program. */
     flags: { type: "string", multiple: true },
+    /** For its Node.js, e.g. --cpu-prof. */
+    node: { type: "string", multiple: true },
     form: { type: "string", default: "patch" },
     output: { type: "string", default: join(import.meta.dirname, "../results/churn.md") },
   },
@@ -43,10 +46,17 @@ async function ceilingRound(client: KubeClient, servers: readonly ProcessMeter[]
   return { ...figures, serverCpu: total(servers) - before };
 }
 
-async function ourRound(client: KubeClient, kubeconfig: string, servers: readonly ProcessMeter[]): Promise<Round> {
+/** Our program, started once: the rounds after the first measure it warm, as a daemon is. */
+interface Subject extends AsyncDisposable {
+  readonly pid: number;
+  readonly metrics: string;
+}
+
+async function startSubject(kubeconfig: string): Promise<Subject> {
   const child = spawn(
     process.execPath,
     [
+      ...(values.node ?? []),
       join(root, "packages/virtual-kubelet/bin/virtual-kubelet.js"),
       ...["--kubeconfig", kubeconfig, "--nodename", "ours", "--provider", "mock", "--metrics-addr", "127.0.0.1:0"],
       ...["--log-format", "json"],
@@ -54,23 +64,26 @@ async function ourRound(client: KubeClient, kubeconfig: string, servers: readonl
     ],
     { stdio: ["ignore", "ignore", "pipe"], env: { ...process.env, VKUBELET_POD_IP: "10.0.0.1" } },
   );
-  try {
-    const metrics = await metricsAddress(child.stderr);
-    await waitRegistered(client);
-    await sleep(1000);
-    const meter = new ProcessMeter(child.pid ?? 0);
-    const requestsBefore = await apiRequests(metrics);
-    const before = total(servers);
-    meter.start();
-    const figures = await runLoad({ client, node: "ours", count, concurrency, kubelet: false }, async () => {});
-    const process_ = meter.stop();
-    const serverCpu = total(servers) - before;
-    const requests = difference(await apiRequests(metrics), requestsBefore);
-    return { ...figures, process: process_, requests, serverCpu };
-  } finally {
-    child.kill("SIGTERM");
-    await once(child, "exit");
-  }
+  return {
+    pid: child.pid ?? 0,
+    metrics: await metricsAddress(child.stderr),
+    async [Symbol.asyncDispose]() {
+      child.kill("SIGTERM");
+      if (child.exitCode === null) await once(child, "exit");
+    },
+  };
+}
+
+async function ourRound(client: KubeClient, subject: Subject, servers: readonly ProcessMeter[]): Promise<Round> {
+  const meter = new ProcessMeter(subject.pid);
+  const requestsBefore = await apiRequests(subject.metrics);
+  const before = total(servers);
+  meter.start();
+  const figures = await runLoad({ client, node: "ours", count, concurrency, kubelet: false }, async () => {});
+  const process_ = meter.stop();
+  const serverCpu = total(servers) - before;
+  const requests = difference(await apiRequests(subject.metrics), requestsBefore);
+  return { ...figures, process: process_, requests, serverCpu };
 }
 
 function total(meters: readonly ProcessMeter[]): number {
@@ -124,14 +137,18 @@ const median = (numbers: readonly number[]): number => numbers.toSorted((a, b) =
 await using plane = await startControlPlane({ controllers: false, onProgress: (line) => console.error(line) });
 const client = await connect({ kubeconfig: plane.kubeconfig });
 const servers = ProcessMeter.byName(plane.directory, ["kube-apiserver", "etcd"]);
+await using subject = await startSubject(plane.kubeconfig);
+await waitRegistered(client);
+let cold: Round | undefined;
 const ceiling: Round[] = [];
 const ours: Round[] = [];
 for (let round = 0; round <= rounds; round++) {
   const a = await ceilingRound(client, servers);
-  const b = await ourRound(client, plane.kubeconfig, servers);
+  const b = await ourRound(client, subject, servers);
   console.error(
     `round ${round}${round === 0 ? " (warm-up)" : ""}: ceiling ${text(a)}; ours ${text(b)}; ${b.process?.cpuSeconds.toFixed(2)} s CPU`,
   );
+  if (round === 0) cold = b;
   if (round === 0) continue;
   ceiling.push(a);
   ours.push(b);
@@ -173,6 +190,7 @@ ${row("API server + etcd CPU, s", (round) => round.serverCpu, 1)}
 | our process | median |
 |---|---|
 | CPU per pod life, ms | ${median(ours.map((round) => ((round.process?.cpuSeconds ?? 0) * 1000) / count)).toFixed(2)} |
+| the same in the first round, from a cold start, ms | ${(((cold?.process?.cpuSeconds ?? 0) * 1000) / count).toFixed(2)} |
 | peak RSS, MiB | ${median(ours.map((round) => round.process?.peakMiB ?? 0)).toFixed(0)} |
 | API requests per pod life, events apart | ${perPod.toFixed(2)} |
 

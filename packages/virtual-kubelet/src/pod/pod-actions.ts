@@ -122,13 +122,22 @@ async function call<T>(
   signal: AbortSignal,
   perform: (context: CallContext) => Promise<T>,
 ): Promise<T> {
-  const cancel = new AbortController();
-  entry.call = cancel;
-  const ended = AbortSignal.any([signal, cancel.signal, AbortSignal.timeout(context.callTimeoutMs)]);
+  const call = new AbortController();
+  entry.call = call;
+  // One controller for the three ways a call ends early: cheaper than a composed signal, and this is a hot path.
+  const stop = (): void => call.abort(signal.reason);
+  if (signal.aborted) stop();
+  signal.addEventListener("abort", stop);
+  const overdue = (): void =>
+    call.abort(new VirtualKubeletError("Unavailable", `no answer within ${limitMs / 1000} s`));
+  const limitMs = context.callTimeoutMs;
+  const cancelTimer = context.clock.schedule(limitMs, overdue);
   const log = context.log.child(fields(entry));
   try {
-    return await settleBy(perform({ signal: ended, log }), ended);
+    return await settleBy(perform({ signal: call.signal, log }), call.signal);
   } finally {
+    cancelTimer();
+    signal.removeEventListener("abort", stop);
     entry.call = undefined;
   }
 }

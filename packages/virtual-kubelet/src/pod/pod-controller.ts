@@ -32,7 +32,7 @@ export interface PodControllerOptions {
   readonly watchMode: "per-node" | "shared";
   /** Concurrent provider calls; default 10. */
   readonly workers?: number | undefined;
-  /** Concurrent status writes; default 32. */
+  /** Concurrent status writes; default 128. */
   readonly statusWorkers?: number | undefined;
   readonly statusForm?: StatusForm | undefined;
   /** Every pod is looked at again so often even if nothing happened; default 1 min. */
@@ -54,6 +54,7 @@ interface NodeState {
   readonly node: PodNode;
   readonly usage: NodeUsage;
   readonly rules: Rules;
+  readonly context: ActionContext;
   /** The backend was listed once. */
   listed: boolean;
   readonly firstListing: PromiseWithResolvers<void>;
@@ -79,7 +80,6 @@ export class PodController {
     const random = options.random ?? Math.random;
     this.#clock = clock;
     this.#random = random;
-    for (const node of options.nodes) this.#nodes.set(node.name, this.#nodeState(node));
     this.#queue = new WorkQueue({
       name: "pods",
       workers: options.workers ?? 10,
@@ -103,13 +103,14 @@ export class PodController {
         outlook: (uid) => this.#outlook(uid),
         written: (uid, status) => this.#written(uid, status),
       },
-      workers: options.statusWorkers ?? 32,
+      workers: options.statusWorkers ?? 128,
       form: options.statusForm ?? "patch",
       clock,
       random,
       log,
       metrics,
     });
+    for (const node of options.nodes) this.#nodes.set(node.name, this.#nodeState(node));
     this.#informers = this.#createInformers();
   }
 
@@ -149,8 +150,9 @@ export class PodController {
       orphanGraceMs: this.#options.orphanGraceMs ?? 60_000,
       deleteAgainMs: 10_000,
     };
-    const firstListing = Promise.withResolvers<void>();
-    return { node, usage: new NodeUsage(), rules, listed: false, firstListing, trouble: undefined };
+    const usage = new NodeUsage();
+    const context = this.#context(node, usage, rules);
+    return { node, usage, rules, context, listed: false, firstListing: Promise.withResolvers(), trouble: undefined };
   }
 
   #createInformers(): readonly Informer<Pod>[] {
@@ -245,7 +247,7 @@ export class PodController {
     }
     const action = this.#plan(entry, state);
     this.#adopt(entry, state, action);
-    const result = await act(action, entry, this.#context(state), signal);
+    const result = await act(action, entry, state.context, signal);
     if (action.type === "forget") {
       this.#status.forget(uid);
       this.#running.delete(uid);
@@ -268,21 +270,21 @@ export class PodController {
     return plan(entry, entry, this.#clock.now(), state.rules);
   }
 
-  #context(state: NodeState): ActionContext {
+  #context(node: PodNode, usage: NodeUsage, rules: Rules): ActionContext {
     const { client, recorder, log, metrics } = this.#options;
     return {
-      node: state.node,
-      usage: state.usage,
+      node,
+      usage,
       records: this.#records,
       pacer: this.#pacer,
       client,
       recorder,
       clock: this.#clock,
-      log: log.child({ node: state.node.name }),
+      log: log.child({ node: node.name }),
       callTimeoutMs: this.#options.callTimeoutMs ?? 120_000,
-      consistencyDelayMs: state.rules.consistencyDelayMs,
+      consistencyDelayMs: rules.consistencyDelayMs,
       onStatus: (uid, afterMs) => (afterMs === undefined ? this.#status.add(uid) : this.#status.addAfter(uid, afterMs)),
-      onOrphanRemoved: () => metrics.orphansRemoved.inc({ node: state.node.name }),
+      onOrphanRemoved: () => metrics.orphansRemoved.inc({ node: node.name }),
     };
   }
 

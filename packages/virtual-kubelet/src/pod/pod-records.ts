@@ -152,9 +152,9 @@ export class PodRecords {
   #add(owner: PodOwner): PodEntry {
     const entry = newEntry(owner, this.#options.clock.now());
     this.#entries.set(owner.uid, entry);
-    let uids = this.#byNode.get(owner.node);
-    if (uids === undefined) this.#byNode.set(owner.node, (uids = new Set()));
-    uids.add(owner.uid);
+    const uids = this.#byNode.get(owner.node);
+    if (uids === undefined) this.#byNode.set(owner.node, new Set([owner.uid]));
+    else uids.add(owner.uid);
     return entry;
   }
 }

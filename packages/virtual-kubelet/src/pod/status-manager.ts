@@ -45,6 +45,12 @@ export interface StatusManagerOptions {
   readonly metrics: Metrics;
 }
 
+/** Body of a status patch. */
+interface StatusBody {
+  readonly metadata: { readonly uid: string; readonly annotations?: Readonly<Record<string, string>> };
+  readonly status: Readonly<Record<string, unknown>>;
+}
+
 /** The status the API has by our last write, until the informer shows an object as new. */
 interface Written {
   readonly resourceVersion: string;
@@ -164,7 +170,7 @@ export class StatusManager {
     const annotations = missingAnnotations(pod, input);
     const patch = statusPatch(current, next, uid);
     if (patch === undefined && annotations === undefined) return undefined;
-    const body = {
+    const body: StatusBody = {
       metadata: { uid, ...(annotations === undefined ? {} : { annotations }) },
       status: patch?.status ?? {},
     };
@@ -179,7 +185,7 @@ export class StatusManager {
     pod: Stored<Pod>,
     current: PodStatus,
     full: PodStatus,
-    body: unknown,
+    body: StatusBody,
     signal: AbortSignal,
   ): Promise<WrittenMeta> {
     const { client, form } = this.#options;

@@ -24,7 +24,8 @@ test("every setting reaches the assembly", () => {
   assert.deepEqual(assemblySettings(processWith([])), {
     pods: {
       workers: 10,
-      statusWorkers: 32,
+      statusForm: "patch",
+      statusWorkers: 128,
       resyncMs: 60_000,
       pollMinMs: 1000,
       pollMaxMs: 30_000,

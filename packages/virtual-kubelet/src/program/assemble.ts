@@ -21,6 +21,7 @@ export function assemblySettings(
   const pods: PodTunables = {
     workers: config.podSyncWorkers,
     statusWorkers: config.podStatusWorkers,
+    statusForm: config.podStatusForm,
     resyncMs: config.fullResyncPeriod,
     pollMinMs: config.poll.minInterval,
     pollMaxMs: config.poll.maxInterval,

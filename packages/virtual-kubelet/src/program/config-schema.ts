@@ -155,6 +155,10 @@ const processEntries = {
   clusterDomain: say(text(), "DNS domain of the cluster."),
   podSyncWorkers: say(integer(1, 10_000), "Pods worked on at the same time."),
   podStatusWorkers: say(integer(1, 10_000), "Pod statuses written at the same time."),
+  podStatusForm: say(
+    oneOf("patch", "put"),
+    "How statuses are written: patch, or put, which costs the API server less and falls back to patch on a conflict.",
+  ),
   fullResyncPeriod: say(duration(1000), "Every pod is compared with the backend this often."),
   poll: say(
     section({

@@ -45,6 +45,8 @@ export interface ProcessConfig {
   readonly clusterDomain: string;
   readonly podSyncWorkers: number;
   readonly podStatusWorkers: number;
+  /** How statuses are written; see StatusForm. */
+  readonly podStatusForm: "patch" | "put";
   /** Every pod is compared with the backend this often, whatever was or was not notified. */
   readonly fullResyncPeriod: number;
   /** How often a provider without watchPods is asked: the least while pods change, the most while none do. */
@@ -99,7 +101,8 @@ export const defaultTaintKey = "virtual-kubelet.io/provider";
 export const processDefaults: ProcessConfig = {
   clusterDomain: "cluster.local",
   podSyncWorkers: 10,
-  podStatusWorkers: 32,
+  podStatusWorkers: 128,
+  podStatusForm: "patch",
   fullResyncPeriod: 60_000,
   poll: { minInterval: 1000, maxInterval: 30_000 },
   orphanGrace: 60_000,

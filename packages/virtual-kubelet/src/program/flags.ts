@@ -122,6 +122,7 @@ export const flagSpecs: readonly FlagSpec[] = [
 
   integer("pod-sync-workers", "podSyncWorkers", pods),
   integer("pod-status-workers", "podStatusWorkers", pods),
+  text("pod-status-form", "podStatusForm", pods, "FORM"),
   duration("full-resync-period", "fullResyncPeriod", pods),
   duration("orphan-grace", "orphanGrace", pods),
   integer("watch-per-node-limit", "watch.perNodeLimit", pods),

@@ -61,7 +61,7 @@ function resolveProcess(flags: ProcessLayer, env: ProcessLayer, file: ProcessLay
 
 /** The settings that have no section, as far as this layer has them. */
 function scalars(layer: ProcessLayer): Partial<ProcessConfig> {
-  const { kubeconfig, kubeContext, clusterId, clusterDomain, podSyncWorkers, podStatusWorkers } = layer;
+  const { kubeconfig, kubeContext, clusterId, clusterDomain, podSyncWorkers, podStatusWorkers, podStatusForm } = layer;
   const { fullResyncPeriod, orphanGrace, providerCallTimeout, startupTimeout, metricsAddr } = layer;
   return {
     ...(kubeconfig === undefined ? {} : { kubeconfig }),
@@ -70,6 +70,7 @@ function scalars(layer: ProcessLayer): Partial<ProcessConfig> {
     ...(clusterDomain === undefined ? {} : { clusterDomain }),
     ...(podSyncWorkers === undefined ? {} : { podSyncWorkers }),
     ...(podStatusWorkers === undefined ? {} : { podStatusWorkers }),
+    ...(podStatusForm === undefined ? {} : { podStatusForm }),
     ...(fullResyncPeriod === undefined ? {} : { fullResyncPeriod }),
     ...(orphanGrace === undefined ? {} : { orphanGrace }),
     ...(providerCallTimeout === undefined ? {} : { providerCallTimeout }),
