@@ -163,6 +163,28 @@ describe("refusals", { concurrency: true, timeout: 150_000 }, () => {
     await harness.untilPod("runs", "also-fits", 10_000, isRunning);
   });
 
+  it("takes a pod that was held back when there is room for it after all", async () => {
+    const growing = await mockNode("growing", { config: { cpu: "1" } });
+    await using _ = await harness.kubelet([growing]);
+    const labels = { app: "patient" };
+    // Bound by its template: the scheduler would not have sent it.
+    const template = podTemplate({ labels, container: requests("2"), spec: { nodeName: "growing" } });
+    await harness.client.create(deployments, {
+      metadata: { name: "held", namespace: "default" },
+      spec: { replicas: 1, selector: { matchLabels: labels }, template },
+    });
+    const held = await eventually("a pod held Pending", 20_000, async () =>
+      (await harness.list(pods, "app=patient")).find(
+        ({ status }) => status?.phase === "Pending" && status.reason === "OutOfcpu",
+      ),
+    );
+    growing.control.reportNode({ capacity: { cpu: "4", memory: "8Gi", pods: "10" } });
+    const pod = await harness.untilPod("runs", held.metadata.name, 20_000, isRunning);
+    assert.equal(pod.metadata.uid, held.metadata.uid);
+    assert.deepEqual([pod.status?.reason, pod.status?.message], [undefined, undefined]);
+    await harness.kubectl("delete", "deployment", "held");
+  });
+
   it("keeps a pod Pending while the backend fails, says why, and runs it afterwards", async () => {
     const flaky = await mockNode("flaky");
     await using _ = await harness.kubelet([flaky]);

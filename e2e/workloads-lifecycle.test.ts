@@ -110,7 +110,7 @@ describe("pods", { concurrency: true, timeout: 120_000 }, () => {
     });
     await first.stop();
     const allThere = async (): Promise<boolean> => (await endpoints("kept")).length === 3;
-    await throughout("endpoints stay while there is no kubelet", 8000, allThere);
+    await throughout("endpoints stay while there is no kubelet", 30_000, allThere);
     await using _ = await harness.kubelet([await mockNode("restarts", nodeOptions)]);
     await throughout("endpoints stay after the restart", 3000, allThere);
     watching.abort();
@@ -182,6 +182,25 @@ describe("pods", { concurrency: true, timeout: 120_000 }, () => {
     await harness.kubectl("patch", "pod", "finalized", "--type=merge", "-p", '{"metadata":{"finalizers":null}}');
     await harness.untilGone(pods, "finalized", 10_000);
     assert.equal(node.backend.creates.filter(({ name }) => name === "finalized").length, 1);
+  });
+
+  it("keeps in its last status why the control plane ended a pod", async () => {
+    const { metadata, ...rest } = podObject("disrupted", { spec: { nodeName: "lives" } });
+    await harness.client.create(pods, { ...rest, metadata: { ...metadata, finalizers: ["example.com/audit"] } });
+    await ready("disrupted");
+    const ref = { name: "disrupted", namespace: "default" };
+    const eviction = { apiVersion: "policy/v1", kind: "Eviction", metadata: ref };
+    await harness.client.createSubresource(pods, ref, "eviction", eviction);
+    const ended = await harness.untilPod(
+      "has ended",
+      "disrupted",
+      10_000,
+      ({ status }) => status?.phase === "Succeeded",
+    );
+    const why = ended.status?.conditions?.find(({ type }) => type === "DisruptionTarget");
+    assert.deepEqual([why?.status, why?.reason], ["True", "EvictionByEvictionAPI"]);
+    await harness.kubectl("patch", "pod", "disrupted", "--type=merge", "-p", '{"metadata":{"finalizers":null}}');
+    await harness.untilGone(pods, "disrupted", 10_000);
   });
 
   it("follows metadata.generation through a change of image and a deletion", async () => {

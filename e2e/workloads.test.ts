@@ -92,6 +92,16 @@ describe("workloads", { concurrency: true, timeout: 120_000 }, () => {
     );
   });
 
+  it("ends the pods of a Job that is deleted while they run", async () => {
+    const template = podTemplate({ spec: { nodeSelector: here, restartPolicy: "Never" } });
+    const spec = { completions: 3, parallelism: 3, template };
+    await harness.client.create(jobs, { metadata: { name: "endless", namespace: "default" }, spec });
+    await harness.until("three run", jobs, "endless", 30_000, (job) => job.status?.ready === 3);
+    await harness.kubectl("delete", "job", "endless", "--cascade=foreground", "--timeout=20s");
+    assert.deepEqual(await harness.list(pods, "job-name=endless"), []);
+    assert.ok(!node.backend.list().some(({ owner }) => owner.name.startsWith("endless-")));
+  });
+
   it("fails a Job whose pods fail more often than backoffLimit", async () => {
     const template = podTemplate({
       mock: { "run-time": "200ms", "exit-code": "3" },
