@@ -8,7 +8,6 @@ import type { Event, NodeCondition, Pod } from "../packages/virtual-kubelet/src/
 import type { Provider } from "../packages/virtual-kubelet/src/provider.ts";
 import { backendView, bothSidesAgree, noFaults, recordHistory, startedTwice, Wire } from "./chaos.ts";
 import {
-  Backend,
   eventually,
   type Harness,
   isReady,

@@ -33,13 +33,25 @@ interface Site extends AsyncDisposable {
   start(): Promise<ManagedProcess>;
 }
 
-/** A backend of its own and how a virtual kubelet is started for it. */
+/** A backend of its own, slow to show what it has and not to be relied on, and how a virtual kubelet is started for it. */
 async function site(node: string): Promise<Site> {
-  const process = await harness.backendProcess();
-  const config = await harness.writeFile(
-    "mock.json",
-    JSON.stringify({ [node]: { cpu: "1000", memory: "4Ti", pods: "1000", backend: process.address } }),
-  );
+  const consistencyDelay = "400ms";
+  const process = await harness.backendProcess(JSON.stringify({ $mock: { consistencyDelay } }));
+  const faults = {
+    latency: { createPod: ["5ms", "600ms"], deletePod: ["5ms", "300ms"] },
+    errors: [
+      { method: "createPod", kind: "Unavailable", probability: 0.1, when: "after" },
+      { method: "createPod", kind: "Quota", probability: 0.1 },
+      { method: "deletePod", kind: "Unavailable", probability: 0.1, when: "after" },
+      { method: "deletePod", kind: "Throttled", probability: 0.1, retryAfter: "300ms" },
+      { method: "getPodStatus", kind: "Unavailable", probability: 0.1 },
+      { method: "getPods", kind: "Internal", probability: 0.1 },
+    ],
+    cutWatchEvery: "3s",
+  };
+  const size = { cpu: "1000", memory: "4Ti", pods: "1000" };
+  const settings = { [node]: { ...size, backend: process.address, consistencyDelay, faults } };
+  const config = await harness.writeFile("mock.json", JSON.stringify(settings));
   const args = ["--nodename", node, "--provider", "mock", "--provider-config", config];
   const pace = ["--orphan-grace", "3s", "--full-resync-period", "10s", "--log-format", "json"];
   const backend = backendView(process.address);
@@ -103,7 +115,7 @@ describe("kills under churn", { timeout: 400_000 }, () => {
     const before = await ended("killed");
     assert.ok(before.size >= 40, `${before.size} pods have ended`);
     await kubelet.kill("SIGKILL");
-    const { logFile } = (kubelet = await victim.start());
+    kubelet = await victim.start();
     await eventually("registered again", 20_000, async () => (await kubelet.logTail()).includes('"registered"'));
     await sleep(3000);
     assert.deepEqual(await ended("killed"), before);
@@ -112,7 +124,7 @@ describe("kills under churn", { timeout: 400_000 }, () => {
     noFaults("started twice", startedTwice(await victim.process.journal()));
     noFaults("history", history.faults());
     await kubelet.kill("SIGTERM");
-    assert.deepEqual(await kubelet.ended, { code: 0, signal: null }, logFile);
+    assert.deepEqual(await kubelet.ended, { code: 0, signal: null }, await kubelet.logTail());
     await history.stop();
   });
 

@@ -162,6 +162,30 @@ describe("the virtual kubelet away", { timeout: 300_000, concurrency: true }, ()
     await history.stop();
   });
 
+  it("fails what a backend forgot, only when it has said so twice, and starts none of it again", async () => {
+    await using amnesia = await site("amnesia");
+    const kubelet = await amnesia.start("--full-resync-period", "5s");
+    await harness.nodeIsReady("amnesia");
+    const names = ["forgotten-0", "forgotten-1", "forgotten-2"];
+    const forgotten = await Promise.all(names.map((name) => amnesia.create(name)));
+    for (const name of names) await harness.untilPod("runs", name, 30_000, isRunning);
+    await amnesia.process.process.kill("SIGKILL");
+    const killedAt = Date.now();
+    const reborn = await harness.backendProcess("{}", amnesia.process.address);
+    await harness.client.delete(pods, { namespace: "default", name: "forgotten-2" });
+    await harness.untilGone(pods, "forgotten-2", 20_000);
+    await amnesia.create("remembered");
+    await harness.untilPod("runs", "remembered", 20_000, isRunning);
+    for (const { metadata } of forgotten.slice(0, 2)) {
+      const pod = await harness.untilPod("lost", metadata.name, 60_000, ({ status }) => status?.phase === "Failed");
+      assert.equal(pod.status?.reason, "ProviderLostPod");
+      assert.ok(Date.now() - killedAt >= 30_000, `lost after ${Date.now() - killedAt} ms`);
+    }
+    const created = (await reborn.journal()).filter(({ method }) => method === "createPod").map(({ name }) => name);
+    assert.deepEqual(created, ["remembered"]);
+    await kubelet.kill("SIGTERM");
+  });
+
   it("ends by SIGTERM only when the last statuses are told; node, lease and pods are left", async () => {
     const server = new URL(harness.cluster.server);
     await using wire = new Wire({ host: server.hostname, port: Number(server.port) });

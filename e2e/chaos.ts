@@ -231,8 +231,10 @@ export async function recordHistory(client: KubeClient): Promise<History> {
       const { object } = change;
       const { name, uid } = object.metadata;
       let told = byUid.get(uid);
-      if (told === undefined)
-        byUid.set(uid, (told = { name, phases: [], statuses: 0, last: object, deleted: false, deletedUnseen: false }));
+      if (told === undefined) {
+        told = { name, phases: [], statuses: 0, last: object, deleted: false, deletedUnseen: false };
+        byUid.set(uid, told);
+      }
       const status = JSON.stringify(object.status);
       if (status !== JSON.stringify(told.last.status)) told.statuses += 1;
       told.last = object;
