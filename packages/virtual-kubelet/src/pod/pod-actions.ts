@@ -33,7 +33,7 @@ export interface ActionContext {
   readonly records: PodRecords;
   readonly pacer: RefusalPacer;
   readonly client: KubeClient;
-  readonly recorder: EventRecorder;
+  readonly recorder: Pick<EventRecorder, "record">;
   readonly clock: Clock;
   readonly log: Logger;
   readonly callTimeoutMs: number;

@@ -22,7 +22,7 @@ import { type StatusForm, StatusManager, type StatusOutlook } from "./status-man
 
 export interface PodControllerOptions {
   readonly client: KubeClient;
-  readonly recorder: EventRecorder;
+  readonly recorder: Pick<EventRecorder, "record">;
   readonly metrics: Metrics;
   readonly log: Logger;
   readonly nodes: readonly PodNode[];
