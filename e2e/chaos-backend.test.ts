@@ -6,6 +6,7 @@ import { VirtualKubeletError } from "../packages/virtual-kubelet/src/errors.ts";
 import { events, leases, nodes, pods, type Stored } from "../packages/virtual-kubelet/src/kube/resource.ts";
 import type { Event, NodeCondition, Pod } from "../packages/virtual-kubelet/src/kube/types.gen.ts";
 import type { Provider } from "../packages/virtual-kubelet/src/provider.ts";
+import type { ManagedProcess } from "../packages/virtual-kubelet/src/testing/processes.ts";
 import { backendView, bothSidesAgree, noFaults, recordHistory, startedTwice, Wire } from "./chaos.ts";
 import {
   eventually,
@@ -109,6 +110,54 @@ describe("backends in trouble", { timeout: 200_000, concurrency: true }, () => {
       await backend.close();
     });
   }
+
+  it("away when the virtual kubelet starts: it waits with what it cannot know, and adopts what was there", async () => {
+    const process = await harness.backendProcess();
+    const backend = backendView(process.address);
+    const path = `${new URL(process.address).pathname}.wire`;
+    await using wire = new Wire({ path: new URL(process.address).pathname }, path);
+    await wire.open();
+    const config = await harness.writeFile("mock.json", JSON.stringify({ blind: { backend: `unix://${path}` } }));
+    const provider = ["--nodename", "blind", "--provider", "mock", "--provider-config", config];
+    const start = (): Promise<ManagedProcess> =>
+      harness.program([...provider, "--ping-interval=1s", "--orphan-grace=2s", "--full-resync-period=5s"]);
+    let kubelet = await start();
+    await harness.nodeIsReady("blind");
+    const names = Array.from({ length: 5 }, (_, index) => `blind-${index}`);
+    for (const name of [...names, "blind-deleted", "blind-forced"]) await createOn("blind", name);
+    for (const name of [...names, "blind-deleted", "blind-forced"])
+      await harness.untilPod("runs", name, 30_000, isRunning);
+    const history = await recordHistory(harness.client);
+    await kubelet.kill("SIGKILL");
+    await wire.shut();
+    await harness.client.delete(pods, { namespace: "default", name: "blind-deleted" });
+    await harness.client.delete(pods, { namespace: "default", name: "blind-forced" }, { gracePeriodSeconds: 0 });
+    await createOn("blind", "blind-new");
+
+    kubelet = await start();
+    await eventually("not ready", 30_000, async () => (await readyOf("blind"))?.reason === "ProviderNotReady");
+    await harness.untilPod("tells why", "blind-new", 20_000, ({ status }) => status?.reason === "ProviderFailed");
+    await throughout("nothing is failed or deleted", 3000, async () => {
+      const { items } = await harness.client.list(pods, { fieldSelector: "spec.nodeName=blind" });
+      const running = items.filter(isRunning).map(({ metadata }) => metadata.name);
+      return items.length === 7 && names.every((name) => running.includes(name));
+    });
+    await wire.open();
+    await eventually("ready again", 30_000, async () => (await readyOf("blind"))?.status === "True");
+    await harness.untilPod("runs", "blind-new", 40_000, isRunning);
+    await harness.untilGone(pods, "blind-deleted", 40_000);
+    for (const name of names) {
+      const pod = await harness.untilPod("ready", name, 20_000, isReady);
+      assert.equal(pod.status?.containerStatuses?.[0]?.restartCount, 0);
+      assert.equal(pod.status?.reason, undefined);
+    }
+    await bothSidesAgree(harness.client, backend, "blind", 20_000);
+    noFaults("started twice", startedTwice(await process.journal()));
+    noFaults("history", history.faults());
+    await kubelet.kill("SIGTERM");
+    await history.stop();
+    await backend.close();
+  });
 
   it("createPod that never returns: other pods go on, and the deletion of such a pod works", async () => {
     const hung = await mockNode("hung");

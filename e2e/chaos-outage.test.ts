@@ -187,12 +187,8 @@ describe("the virtual kubelet away", { timeout: 300_000, concurrency: true }, ()
   });
 
   it("ends by SIGTERM only when the last statuses are told; node, lease and pods are left", async () => {
-    const server = new URL(harness.cluster.server);
-    await using wire = new Wire({ host: server.hostname, port: Number(server.port) });
-    await wire.open();
-    const text = await readFile(harness.cluster.kubeconfig, "utf8");
-    const port = String(wire.port);
-    const kubeconfig = await harness.writeFile("wired.yaml", text.replaceAll(`:${server.port}`, `:${port}`));
+    await using wire = await wireToServer();
+    const kubeconfig = await wiredKubeconfig(wire);
     await using flushed = await site("flushed", kubeconfig);
     const kubelet = await flushed.start("--metrics-addr", "127.0.0.1:0");
     await harness.nodeIsReady("flushed");
@@ -234,6 +230,27 @@ describe("the virtual kubelet away", { timeout: 300_000, concurrency: true }, ()
     assert.ok(report?.containers[0]?.state.running);
   });
 
+  it("ends in good time though the API server is out of reach", async () => {
+    await using wire = await wireToServer();
+    await using alone = await site("alone", await wiredKubeconfig(wire));
+    const kubelet = await alone.start("--shutdown-node", "not-ready");
+    await harness.nodeIsReady("alone");
+    const pod = await alone.create("told-later", never);
+    await harness.untilPod("runs", "told-later", 30_000, isRunning);
+    await wire.shut();
+    await alone.backend.act({ action: "exit", uid: pod.metadata.uid, container: "main", exitCode: 0 });
+    const asked = Date.now();
+    await kubelet.kill("SIGTERM");
+    const took = Date.now() - asked;
+    assert.ok(took < 25_000, `${took} ms`);
+    assert.deepEqual(await kubelet.ended, { code: 0, signal: null }, await kubelet.logTail());
+    // What could not be told is told by the next one.
+    await wire.open();
+    const next = await alone.start();
+    await harness.untilPod("told", "told-later", 30_000, ({ status }) => status?.phase === "Succeeded");
+    await next.kill("SIGTERM");
+  });
+
   it("leaves a Node that is not ready, or none, where it is told to; the backend never hears of it", async () => {
     await using leaving = await site("leaving");
     let kubelet = await leaving.start("--shutdown-node", "not-ready");
@@ -268,6 +285,20 @@ describe("the virtual kubelet away", { timeout: 300_000, concurrency: true }, ()
     assert.ok(report?.containers[0]?.state.running);
   });
 });
+
+async function wireToServer(): Promise<Wire> {
+  const server = new URL(harness.cluster.server);
+  const wire = new Wire({ host: server.hostname, port: Number(server.port) });
+  await wire.open();
+  return wire;
+}
+
+/** The administrator's kubeconfig, by way of the wire. */
+async function wiredKubeconfig(wire: Wire): Promise<string> {
+  const { port } = new URL(harness.cluster.server);
+  const text = await readFile(harness.cluster.kubeconfig, "utf8");
+  return harness.writeFile("wired.yaml", text.replaceAll(`:${port}`, `:${wire.port}`));
+}
 
 /** URL of the metrics of a program that was told to take a free port. */
 async function metricsOf(kubelet: ManagedProcess): Promise<string> {
