@@ -190,7 +190,8 @@ describe("the virtual kubelet away", { timeout: 300_000, concurrency: true }, ()
     await using wire = await wireToServer();
     const kubeconfig = await wiredKubeconfig(wire);
     await using flushed = await site("flushed", kubeconfig);
-    const kubelet = await flushed.start("--metrics-addr", "127.0.0.1:0");
+    // Fewer writers than statuses: some are under way at the end, most have not begun.
+    const kubelet = await flushed.start("--metrics-addr", "127.0.0.1:0", "--pod-status-workers", "4");
     await harness.nodeIsReady("flushed");
     const names = Array.from({ length: 20 }, (_, index) => `flush-${index}`);
     const ending = await Promise.all(names.map((name) => flushed.create(name, never)));
