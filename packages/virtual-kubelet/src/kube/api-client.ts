@@ -149,7 +149,7 @@ export class ApiClient implements KubeClient {
     options: WriteOptions = {},
   ): Promise<WrittenMeta> {
     const call = { ...this.#replace(of, object, options), accept: metaOnly };
-    return written(await this.#json(call, options), call.what);
+    return this.#written(call, options);
   }
 
   async patch<T extends KubeObject>(
@@ -171,7 +171,7 @@ export class ApiClient implements KubeClient {
     options: PatchOptions = {},
   ): Promise<WrittenMeta> {
     const call = { ...this.#patch(of, ref, type, patch, options), accept: metaOnly };
-    return written(await this.#json(call, options), call.what);
+    return this.#written(call, options);
   }
 
   async delete<T extends KubeObject>(of: Resource<T>, ref: ObjectRef, options: DeleteOptions = {}): Promise<void> {
@@ -253,14 +253,39 @@ export class ApiClient implements KubeClient {
     return this.#write("patch", "PATCH", of, where, patch, patchContentType[type], parameters);
   }
 
-  async #json(call: Call, options: CallOptions): Promise<unknown> {
+  async #written(call: Call, options: CallOptions): Promise<WrittenMeta> {
     const body = await this.#caller.request(call, options);
-    try {
-      return JSON.parse(body.toString("utf8"));
-    } catch (error) {
-      throw new VirtualKubeletError("Unavailable", `${call.what}: the answer is no JSON`, { cause: error });
-    }
+    return writtenMeta(body) ?? written(parsed(body, call), call.what);
   }
+
+  async #json(call: Call, options: CallOptions): Promise<unknown> {
+    return parsed(await this.#caller.request(call, options), call);
+  }
+}
+
+function parsed(body: Buffer, call: Call): unknown {
+  try {
+    return JSON.parse(body.toString("utf8"));
+  } catch (error) {
+    throw new VirtualKubeletError("Unavailable", `${call.what}: the answer is no JSON`, { cause: error });
+  }
+}
+
+const metaMark = Buffer.from('"kind":"PartialObjectMetadata",');
+const metaEnd = Buffer.from('"managedFields":[');
+
+/**
+ * UID and resource version of a PartialObjectMetadata without parsing all of it, most of which is managedFields. Only of
+ * an answer in the server's own shape, where both stand before labels could be taken for them; else undefined.
+ */
+function writtenMeta(body: Buffer): WrittenMeta | undefined {
+  const mark = body.indexOf(metaMark);
+  if (mark < 0 || mark > 64) return undefined;
+  const end = body.indexOf(metaEnd);
+  const text = body.toString("latin1", 0, end < 0 ? Math.min(body.length, 1024) : Math.min(end, 1024));
+  const match = /"uid":"([0-9a-f-]+)","resourceVersion":"(\d+)"/.exec(text);
+  const [, uid, resourceVersion] = match ?? [];
+  return uid === undefined || resourceVersion === undefined ? undefined : { uid, resourceVersion };
 }
 
 interface Where {

@@ -45,12 +45,26 @@ export interface DecodeOptions<T extends KubeObject> {
   readonly accept?: ((object: T) => boolean) | undefined;
 }
 
+const managedFields = Buffer.from(',"managedFields":[');
+const metadataEnd = Buffer.from(']},"spec":{');
+
+/**
+ * The line's text without metadata.managedFields, which are half of a pod's bytes and are never kept: what is not parsed
+ * costs nothing. The server writes them last in the metadata and the spec after it; no string can hold either mark, as a
+ * quote within a string is escaped. A line of another shape is left whole.
+ */
+function withoutManagedFields(line: Buffer): string {
+  const start = line.indexOf(managedFields);
+  const end = start < 0 ? -1 : line.indexOf(metadataEnd, start);
+  return end < 0 ? line.toString("utf8") : line.toString("utf8", 0, start) + line.toString("utf8", end + 1);
+}
+
 /** One line of a watch. Undefined: not wanted, or no event at all (an empty line). Throws for ERROR events and nonsense. */
 export function decodeLine<T extends KubeObject>(line: Buffer, options: DecodeOptions<T>): WatchEvent<T> | undefined {
   if (line.length === 0) return undefined;
   let event: unknown;
   try {
-    event = JSON.parse(line.toString("utf8"));
+    event = JSON.parse(withoutManagedFields(line));
   } catch (error) {
     throw new VirtualKubeletError("Unavailable", `${options.what}: a line that is no JSON`, { cause: error });
   }

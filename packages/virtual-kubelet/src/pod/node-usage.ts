@@ -1,17 +1,17 @@
 // What the admitted pods of one node request together, kept up to date by difference: admission stays cheap on a full node.
 import type { Pod } from "../kube/types.gen.ts";
-import { addQuantities, podRequests, type Quantities, subtractQuantities } from "./pod-resources.ts";
+import { podRequests, type Quantities } from "./pod-resources.ts";
 
 export class NodeUsage {
   readonly #byPod = new Map<string, Quantities>();
-  #total: Quantities = new Map();
+  readonly #total: Map<string, bigint> = new Map();
 
   /** Counts the pod in, once. */
   add(uid: string, pod: Pod): void {
     if (this.#byPod.has(uid)) return;
     const requests = podRequests(pod);
     this.#byPod.set(uid, requests);
-    this.#total = addQuantities(this.#total, requests);
+    for (const [name, amount] of requests) this.#total.set(name, (this.#total.get(name) ?? 0n) + amount);
   }
 
   /** Counts it out, if it was in. */
@@ -19,7 +19,7 @@ export class NodeUsage {
     const requests = this.#byPod.get(uid);
     if (requests === undefined) return;
     this.#byPod.delete(uid);
-    this.#total = subtractQuantities(this.#total, requests);
+    for (const [name, amount] of requests) this.#total.set(name, (this.#total.get(name) ?? 0n) - amount);
   }
 
   has(uid: string): boolean {

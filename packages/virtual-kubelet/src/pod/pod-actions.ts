@@ -1,6 +1,6 @@
 // Carries out what plan decided about one pod: the calls of the provider, and what follows from their outcome.
 import type { Clock } from "../clock.ts";
-import { errorText, VirtualKubeletError } from "../errors.ts";
+import { errorText, isErrorKind, VirtualKubeletError } from "../errors.ts";
 import type { KubeClient } from "../kube/client.ts";
 import type { EventRecorder, EventTarget } from "../kube/event-recorder.ts";
 import { pods, type Stored } from "../kube/resource.ts";
@@ -132,9 +132,20 @@ async function call<T>(
     call.abort(new VirtualKubeletError("Unavailable", `no answer within ${limitMs / 1000} s`));
   const limitMs = context.callTimeoutMs;
   const cancelTimer = context.clock.schedule(limitMs, overdue);
-  const log = context.log.child(fields(entry));
+  const callContext = {
+    signal: call.signal,
+    // Made when it is asked for: most calls log nothing.
+    get log(): Logger {
+      return context.log.child(fields(entry));
+    },
+  };
   try {
-    return await settleBy(perform({ signal: call.signal, log }), call.signal);
+    return await settleBy(perform(callContext), call.signal);
+  } catch (error) {
+    // Nobody here ended the call: a provider's own time limit is a failure like any other.
+    if (isErrorKind(error, "Aborted") && !call.signal.aborted)
+      throw new VirtualKubeletError("Unavailable", errorText(error), { cause: error });
+    throw error;
   } finally {
     cancelTimer();
     signal.removeEventListener("abort", stop);
@@ -150,7 +161,8 @@ async function observe(entry: PodEntry, context: ActionContext, signal: AbortSig
     );
     context.records.reported(context.node.name, report, at);
     // A newer push has the say about the facts, and the owner as we know it about whose it is; it is there all the same.
-    if (entry.backend.type !== "present") {
+    const goneSince = entry.backend.type === "absent" && entry.backend.lastAt > at;
+    if (entry.backend.type !== "present" && !goneSince) {
       entry.report ??= report;
       entry.create = "accepted";
       entry.backend = { type: "present", report: entry.report };
@@ -181,7 +193,7 @@ async function create(entry: PodEntry, context: ActionContext, signal: AbortSign
   if (object === undefined) return { requeueAfterMs: 250 };
   if (!usage.has(uid)) {
     const refusal = admissionOf(pod, object, context);
-    if (refusal !== undefined) return hold(entry, refusal.reason, refusal.message, context);
+    if (refusal !== undefined) return hold(entry, { ...refusal, byProvider: false }, context);
     usage.add(uid, pod);
   }
   entry.createStartedAt ??= clock.now();
@@ -208,7 +220,7 @@ async function create(entry: PodEntry, context: ActionContext, signal: AbortSign
       usage.remove(uid);
       event(entry, context, "Warning", "ProviderCreateFailed", message);
       const text = error.field === undefined || message.includes(error.field) ? message : `${error.field}: ${message}`;
-      return hold(entry, error.reason ?? providerFailed, text, context);
+      return hold(entry, { reason: error.reason ?? providerFailed, message: text, byProvider: true }, context);
     }
     failed(entry, message, context);
     event(entry, context, "Warning", "ProviderCreateFailed", message);
@@ -245,11 +257,16 @@ function admissionOf(pod: Stored<Pod>, object: Stored<Node>, context: ActionCont
 }
 
 /** Tells the user at once that the pod is refused; Failed it becomes when its owner's turn has come. */
-function hold(entry: PodEntry, reason: string, message: string, context: ActionContext): { requeueAfterMs: number } {
+function hold(
+  entry: PodEntry,
+  { reason, message, byProvider }: Verdict & { readonly byProvider: boolean },
+  context: ActionContext,
+): { requeueAfterMs: number } {
   const now = context.clock.now();
   const controller = entry.pod?.metadata.ownerReferences?.find((reference) => reference.controller === true);
   const delay = controller === undefined ? 0 : context.pacer.delay(controller.uid, now);
-  entry.refusal = { reason, message: `Pod was rejected: ${message}`, failAt: now + delay, final: delay === 0 };
+  const final = delay === 0;
+  entry.refusal = { reason, message: `Pod was rejected: ${message}`, failAt: now + delay, final, byProvider };
   context.log.warn({ ...fields(entry), reason, failInMs: delay }, `pod refused: ${message}`);
   event(entry, context, "Warning", reason, message);
   context.onStatus(entry.owner.uid);
@@ -261,8 +278,7 @@ function refuse(entry: PodEntry, context: ActionContext): { requeueAfterMs: numb
   const { pod, refusal } = entry;
   const object = context.node.object();
   if (pod === undefined || refusal === undefined) return undefined;
-  const byProvider = refusal.reason === providerFailed || object === undefined;
-  const verdict = byProvider ? refusal : admissionOf(pod, object, context);
+  const verdict = refusal.byProvider || object === undefined ? refusal : admissionOf(pod, object, context);
   entry.refusal = verdict === undefined ? undefined : { ...refusal, final: true };
   if (verdict === undefined) return lookAgain;
   context.onStatus(entry.owner.uid);

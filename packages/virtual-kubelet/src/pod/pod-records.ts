@@ -21,6 +21,8 @@ export class PodRecords {
   readonly #options: PodRecordsOptions;
   readonly #entries = new Map<string, PodEntry>();
   readonly #byNode = new Map<string, Set<string>>();
+  /** When each node's backend was first listed, epoch ms. */
+  readonly #listedAt = new Map<string, number>();
 
   constructor(options: PodRecordsOptions) {
     this.#options = options;
@@ -56,6 +58,9 @@ export class PodRecords {
       const node = pod.spec?.nodeName ?? "";
       const namespace = pod.metadata.namespace ?? "";
       entry = this.#add({ cluster: this.#options.cluster, node, namespace, name: pod.metadata.name, uid });
+      // Not in the listing, and nothing since: no need to ask for this one.
+      const at = this.#listedAt.get(node);
+      if (at !== undefined) entry.backend = { type: "absent", firstAt: at, lastAt: at };
     }
     const before = entry.inApi ? entry.pod : undefined;
     const hadStart = entry.pod?.status?.startTime !== undefined;
@@ -64,8 +69,8 @@ export class PodRecords {
     entry.wasInApi = true;
     entry.orphanSince = undefined;
     const deleting = pod.metadata.deletionTimestamp !== undefined;
-    // A create that hangs must not hold up the deletion.
-    if (deleting && entry.call !== undefined && entry.deletion === undefined) entry.call.abort();
+    // A call that hangs must not hold up the deletion.
+    if (deleting && isSooner(pod, entry)) entry.call?.abort();
     // The deadline counts from a start that only our own write tells.
     const deadlineBegins =
       pod.spec?.activeDeadlineSeconds !== undefined && pod.status?.startTime !== undefined && !hadStart;
@@ -82,7 +87,7 @@ export class PodRecords {
     if (entry === undefined) return;
     entry.pod = pod;
     entry.inApi = false;
-    if (entry.deletion === undefined || graceOf(pod) < entry.deletion.gracePeriodSeconds) entry.call?.abort();
+    if (isSooner(pod, entry)) entry.call?.abort();
     this.#options.onWork(pod.metadata.uid);
   }
 
@@ -94,7 +99,9 @@ export class PodRecords {
     if (entry === undefined) {
       entry = this.#add(owner);
       entry.orphanSince = this.#options.clock.now();
-    } else if (entry.reportAt > at) return;
+    } else if (this.#isNewer(entry.reportAt, at)) return;
+    // Gone by a newer word than this one, which was asked for before.
+    else if (entry.backend.type === "absent" && this.#isNewer(entry.backend.lastAt, at)) return;
     entry.report = report;
     entry.reportAt = at;
     const known = entry.backend.type === "present";
@@ -112,6 +119,12 @@ export class PodRecords {
   absent(uid: string, at: number, consistencyDelayMs: number): void {
     const entry = this.#entries.get(uid);
     if (entry === undefined) return;
+    if (this.#isNewer(entry.reportAt, at)) {
+      // A report came in while this was on its way: which of the two is newer, the backend has to say.
+      entry.backend = { type: "unknown" };
+      this.#options.onWork(uid);
+      return;
+    }
     const before = entry.backend;
     const settled = before.type === "absent" && before.firstAt >= entry.createdAt + consistencyDelayMs;
     entry.backend = { type: "absent", firstAt: settled ? before.firstAt : at, lastAt: at };
@@ -127,13 +140,14 @@ export class PodRecords {
 
   /** A complete listing of a node's backend that was asked for at `startedAt`. */
   listed(node: string, reports: readonly PodReport[], startedAt: number): void {
+    if (!this.#listedAt.has(node)) this.#listedAt.set(node, startedAt);
     const present = new Set<string>();
     for (const report of reports) {
       present.add(report.owner.uid);
       this.reported(node, report, startedAt);
     }
     for (const entry of this.ofNode(node)) {
-      if (present.has(entry.owner.uid) || entry.reportAt > startedAt) continue;
+      if (present.has(entry.owner.uid) || this.#isNewer(entry.reportAt, startedAt)) continue;
       // Created, or being created, after the listing was asked for: it says nothing about it.
       if (entry.call !== undefined || entry.createdAt >= startedAt) continue;
       if (entry.backend.type === "absent" && entry.create !== "accepted") continue;
@@ -149,6 +163,11 @@ export class PodRecords {
     this.#options.onWork(uid);
   }
 
+  /** Is a fact of the time `known` newer than one of `at`? One from the future is none: the clock was set back. */
+  #isNewer(known: number, at: number): boolean {
+    return known > at && known <= this.#options.clock.now();
+  }
+
   #add(owner: PodOwner): PodEntry {
     const entry = newEntry(owner, this.#options.clock.now());
     this.#entries.set(owner.uid, entry);
@@ -157,6 +176,11 @@ export class PodRecords {
     else uids.add(owner.uid);
     return entry;
   }
+}
+
+/** Does the object ask for an earlier end than the backend was told of? */
+function isSooner(pod: Stored<Pod>, { deletion }: PodEntry): boolean {
+  return deletion === undefined || graceOf(pod) < deletion.gracePeriodSeconds;
 }
 
 /** Do both ask the same of the backend, whatever else of the status differs? */

@@ -322,8 +322,16 @@ function backOff(behaviour: PodBehaviour, restarts: number): number {
   return Math.min(behaviour.restartDelay * 2 ** (restarts - 1), behaviour.restartDelayMax);
 }
 
+const imageIDs = new Map<string, string>();
+
 function imageID(image: string): string {
-  return `${image.replace(/@.*$/, "")}@sha256:${createHash("sha256").update(image).digest("hex")}`;
+  let id = imageIDs.get(image);
+  if (id === undefined) {
+    id = `${image.replace(/@.*$/, "")}@sha256:${createHash("sha256").update(image).digest("hex")}`;
+    // A handful of images in any use of it; a flood of names is no reason to grow.
+    if (imageIDs.size < 1000) imageIDs.set(image, id);
+  }
+  return id;
 }
 
 /** Whole seconds, as the API has them. */
