@@ -298,6 +298,16 @@ export class Harness implements AsyncDisposable {
     return this.until(description, pods, name, deadlineMs, holds);
   }
 
+  /** Sees every state that the pods of a label have, from now until the signal aborts. */
+  async watchPods(labelSelector: string, signal: AbortSignal, see: (pod: Stored<Pod>) => void): Promise<void> {
+    const options = { namespace: "default", labelSelector, sendInitialEvents: true, signal };
+    try {
+      for await (const event of this.client.watch(pods, options)) if (event.type !== "BOOKMARK") see(event.object);
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    }
+  }
+
   /** Waits until the API has no object of this name (and UID). */
   async untilGone<T extends KubeObject>(
     of: Resource<T>,

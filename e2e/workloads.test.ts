@@ -121,15 +121,17 @@ describe("workloads", { concurrency: true, timeout: 120_000 }, () => {
   });
 
   it("completes a Job whose container crashes twice first, and tells its restarts", async () => {
-    const mock = { "run-time": "300ms", "fail-times": "2", "restart-delay": "700ms" };
+    const mock = { "run-time": "300ms", "fail-times": "2", "restart-delay": "2s" };
     const template = podTemplate({ mock, spec: { nodeSelector: here, restartPolicy: "OnFailure" } });
     await harness.client.create(jobs, { metadata: { name: "crashing", namespace: "default" }, spec: { template } });
     const seen = new Set<string>();
-    await eventually("the Job is complete", 60_000, async () => {
-      for (const each of await harness.list(pods, "job-name=crashing"))
-        seen.add(`${each.status?.phase} ${each.status?.containerStatuses?.[0]?.state?.waiting?.reason}`);
-      return (await harness.find(jobs, "crashing"))?.status?.succeeded === 1;
-    });
+    const over = new AbortController();
+    const watched = harness.watchPods("job-name=crashing", over.signal, ({ status }) =>
+      seen.add(`${status?.phase} ${status?.containerStatuses?.[0]?.state?.waiting?.reason}`),
+    );
+    await harness.until("complete", jobs, "crashing", 60_000, (job) => job.status?.succeeded === 1);
+    over.abort();
+    await watched;
     assert.ok(seen.has("Running CrashLoopBackOff"), [...seen].join());
     const [pod, ...others] = await harness.list(pods, "job-name=crashing");
     assert.ok(pod !== undefined && others.length === 0);
