@@ -3,7 +3,7 @@
 import { type Clock, jitter, pause } from "../clock.ts";
 import { errorText, VirtualKubeletError } from "../errors.ts";
 import type { Logger } from "../log.ts";
-import type { CallContext, PodOwner, PodReport, PodUpdate, Provider } from "../provider.ts";
+import type { PodOwner, PodReport, PodUpdate, Provider } from "../provider.ts";
 
 export interface BackendSink {
   listed(reports: readonly PodReport[], startedAt: number): void;
@@ -33,22 +33,31 @@ export interface BackendWatcherOptions {
 
 const firstRetryMs = 500;
 const lastRetryMs = 30_000;
+/** A push stream that held so long works. */
+const soundStreamMs = 10_000;
 
 export async function watchBackend(options: BackendWatcherOptions, signal: AbortSignal): Promise<void> {
   const { clock, log, sink } = options;
   let failures = 0;
+  let troubled = false;
   let quietMs = options.pollMinMs;
   while (!signal.aborted) {
     const pushes = new PushStream(options, signal);
+    let listed = false;
     try {
       // The stream is opened before the listing, so that nothing falls between the two.
       pushes.open();
       while (!signal.aborted) {
         await list(options, signal);
-        if (failures > 0) log.info({ node: options.node }, "backend answers again");
-        failures = 0;
+        listed = true;
         sink.trouble(undefined);
-        if (options.provider.watchPods !== undefined) await pushes.until(options.resyncMs);
+        // A stream that breaks again and again, each time after a good listing, is in trouble all the while.
+        const soundMs = Math.min(soundStreamMs, options.resyncMs);
+        if (options.provider.watchPods !== undefined) await pushes.until(soundMs);
+        if (troubled) log.info({ node: options.node }, "backend answers again");
+        troubled = false;
+        failures = 0;
+        if (options.provider.watchPods !== undefined) await pushes.until(options.resyncMs - soundMs);
         else {
           quietMs = sink.inMotion() ? options.pollMinMs : Math.min(options.pollMaxMs, quietMs * 1.5);
           await pollPause(options, quietMs, signal);
@@ -59,10 +68,14 @@ export async function watchBackend(options: BackendWatcherOptions, signal: Abort
       failures += 1;
       const message = errorText(error);
       sink.trouble(message);
-      if (failures === 1) log.warn({ node: options.node, err: message }, "backend cannot be listed or watched");
+      if (!troubled) log.warn({ node: options.node, err: message }, "backend cannot be listed or watched");
+      troubled = true;
       const backoff = Math.min(lastRetryMs, firstRetryMs * 2 ** Math.min(failures - 1, 10));
       const floor = VirtualKubeletError.from(error).retryAfterMs ?? 0;
-      await pause(clock, Math.max(floor, jitter(backoff, 0.5, true, options.random)), signal);
+      const retryMs = jitter(backoff, 0.5, true, options.random);
+      // Without pushes, but with listings, it goes on as by polling.
+      if (listed && floor === 0 && failures > 1) await pollPause(options, retryMs, signal);
+      else await pause(clock, Math.max(floor, retryMs), signal);
     } finally {
       await pushes.close();
     }
@@ -82,10 +95,20 @@ async function pollPause(options: BackendWatcherOptions, pauseMs: number, signal
 
 async function list(options: BackendWatcherOptions, signal: AbortSignal): Promise<void> {
   const startedAt = options.clock.now();
-  const timeout = AbortSignal.timeout(options.callTimeoutMs);
-  const context: CallContext = { signal: AbortSignal.any([signal, timeout]), log: options.log };
-  const reports = await settleBy(options.provider.getPods(context), context.signal);
-  options.sink.listed(reports, startedAt);
+  const call = new AbortController();
+  const stop = (): void => call.abort(signal.reason);
+  const overdue = (): void =>
+    call.abort(new VirtualKubeletError("Unavailable", `no listing within ${options.callTimeoutMs / 1000} s`));
+  if (signal.aborted) stop();
+  signal.addEventListener("abort", stop);
+  const cancelTimer = options.clock.schedule(options.callTimeoutMs, overdue);
+  try {
+    const reports = await settleBy(options.provider.getPods({ signal: call.signal, log: options.log }), call.signal);
+    options.sink.listed(reports, startedAt);
+  } finally {
+    cancelTimer();
+    signal.removeEventListener("abort", stop);
+  }
 }
 
 /** The provider's answer, or the signal's reason as soon as it aborts, even if the provider does not heed it. */
