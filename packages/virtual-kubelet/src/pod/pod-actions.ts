@@ -278,7 +278,7 @@ function refuse(entry: PodEntry, context: ActionContext): { requeueAfterMs: numb
   const { pod, refusal } = entry;
   const object = context.node.object();
   if (pod === undefined || refusal === undefined) return undefined;
-  const verdict = refusal.byProvider || object === undefined ? refusal : admissionOf(pod, object, context);
+  const verdict = refusal.byProvider === true || object === undefined ? refusal : admissionOf(pod, object, context);
   entry.refusal = verdict === undefined ? undefined : { ...refusal, final: true };
   if (verdict === undefined) return lookAgain;
   context.onStatus(entry.owner.uid);

@@ -9,6 +9,7 @@ import type { Pod, PodStatus } from "../kube/types.gen.ts";
 import { WorkQueue } from "../kube/work-queue.ts";
 import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
+import type { ContainerReport } from "../provider.ts";
 import { isTerminal } from "../status/pod-status.ts";
 import { watchBackend } from "./backend-watcher.ts";
 import { NodeUsage } from "./node-usage.ts";
@@ -49,6 +50,9 @@ export interface PodControllerOptions {
   readonly clock?: Clock | undefined;
   readonly random?: (() => number) | undefined;
 }
+
+/** How often to look whether the API's pods are known. */
+const syncPollMs = 200;
 
 interface NodeState {
   readonly node: PodNode;
@@ -124,6 +128,11 @@ export class PodController {
     return this.#informers.every((informer) => informer.hasSynced());
   }
 
+  /** Facts held of pods: 0 when there are none, neither in the API nor on a backend, whatever was before. */
+  get remembered(): number {
+    return this.#records.size + this.#status.size + this.#running.size;
+  }
+
   /** Works until the signal aborts; then lets calls under way finish and writes the statuses that are due. */
   async run(signal: AbortSignal): Promise<void> {
     const statusEnd = new AbortController();
@@ -181,7 +190,7 @@ export class PodController {
 
   #changed(change: Change<Pod>): void {
     if (change.type === "deleted") this.#records.left(change.object);
-    else this.#records.seen(change.object, this.#status.isOwn(change.object));
+    else this.#records.seen(change.object, this.#status.isOwn(change.object, previousOf(change)));
   }
 
   #watchBackend(state: NodeState, signal: AbortSignal): Promise<void> {
@@ -225,9 +234,12 @@ export class PodController {
 
   #inMotion(node: string): boolean {
     for (const entry of this.#records.ofNode(node)) {
-      if (entry.backend.type === "awaited" || entry.deletion !== undefined) return true;
-      const running = entry.report?.containers.every((container) => container.state.waiting === undefined);
-      if (entry.backend.type === "present" && running !== true) return true;
+      if (entry.backend.type === "awaited") return true;
+      if (entry.backend.type !== "present") continue;
+      const { containers } = entry.backend.report;
+      const settled = ({ state }: ContainerReport): boolean =>
+        entry.deletion === undefined ? state.waiting === undefined : state.terminated !== undefined;
+      if (!containers.every(settled) || (entry.deletion !== undefined && containers.length === 0)) return true;
     }
     return false;
   }
@@ -237,7 +249,7 @@ export class PodController {
     const state = entry === undefined ? undefined : this.#nodes.get(entry.owner.node);
     if (entry === undefined || state === undefined) return undefined;
     // What is where must be known on both sides before anything is done; the first listing enqueues every pod.
-    if (!this.hasSynced()) return { requeueAfterMs: 200 };
+    if (!this.hasSynced()) return { requeueAfterMs: syncPollMs };
     if (!state.listed) {
       if (state.trouble !== undefined && entry.failure !== state.trouble) {
         entry.failure = state.trouble;
@@ -247,6 +259,8 @@ export class PodController {
     }
     const action = this.#plan(entry, state);
     this.#adopt(entry, state, action);
+    // Somebody else may have ended it in the API: nothing of it runs, so it takes no room.
+    if (action.type === "none" && isTerminal(entry.pod?.status)) state.usage.remove(uid);
     const result = await act(action, entry, state.context, signal);
     if (action.type === "forget") {
       this.#status.forget(uid);
@@ -296,8 +310,9 @@ export class PodController {
   #outlook(uid: string): StatusOutlook {
     const entry = this.#records.get(uid);
     const state = entry === undefined ? undefined : this.#nodes.get(entry.owner.node);
-    if (entry === undefined || state === undefined || !this.hasSynced()) return { input: undefined, removable: false };
+    if (entry === undefined || state === undefined) return { input: undefined, removable: false };
     const now = this.#clock.now();
+    if (!this.hasSynced()) return { input: undefined, removable: false, dueAt: now + syncPollMs };
     const next = this.#plan(entry, state);
     const situation = situationOf(entry, next, now);
     const removable = next.type === "finish" && awaitsDelete(entry.pod);
@@ -344,6 +359,10 @@ export class PodController {
       gauge.inc({ node: entry.owner.node, phase: this.#status.current(entry.pod).phase ?? "Pending" });
     }
   }
+}
+
+function previousOf(change: Change<Pod>): Stored<Pod> | undefined {
+  return change.type === "updated" ? change.previous : undefined;
 }
 
 /** Is the object being deleted, and our DELETE still to come? With that done, what is left is somebody's finalizer. */

@@ -27,6 +27,8 @@ export interface Refusal {
   readonly failAt: number;
   /** The pod is Failed by it. Until then it is held Pending, with reason and message. */
   readonly final: boolean;
+  /** The provider's word, which no second look of the node's admission takes back. */
+  readonly byProvider?: boolean | undefined;
 }
 
 export interface Deletion {

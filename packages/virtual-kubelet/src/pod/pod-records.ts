@@ -32,6 +32,10 @@ export class PodRecords {
     return this.#entries.get(uid);
   }
 
+  get size(): number {
+    return this.#entries.size;
+  }
+
   all(): Iterable<PodEntry> {
     return this.#entries.values();
   }

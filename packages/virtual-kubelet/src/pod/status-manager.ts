@@ -54,6 +54,8 @@ interface StatusBody {
 /** The status the API has by our last write, until the informer shows an object as new. */
 interface Written {
   readonly resourceVersion: string;
+  /** Version of the object that it was computed from. */
+  readonly base: string;
   readonly status: PodStatus;
 }
 
@@ -82,6 +84,11 @@ export class StatusManager {
     });
   }
 
+  /** Pods of which something is remembered. */
+  get size(): number {
+    return this.#written.size + this.#removed.size;
+  }
+
   add(uid: string): void {
     this.#queue.add(uid);
   }
@@ -96,9 +103,12 @@ export class StatusManager {
     this.#queue.forget(uid);
   }
 
-  /** Is this object the echo of our own last write? */
-  isOwn(pod: Stored<Pod>): boolean {
-    return this.#written.get(pod.metadata.uid)?.resourceVersion === pod.metadata.resourceVersion;
+  /** Is this object nothing but the echo of our own last write? `before` was seen last; a foreign write may lie between. */
+  isOwn(pod: Stored<Pod>, before: Stored<Pod> | undefined): boolean {
+    const written = this.#written.get(pod.metadata.uid);
+    return (
+      written?.resourceVersion === pod.metadata.resourceVersion && written.base === before?.metadata.resourceVersion
+    );
   }
 
   /** The status as the API has it, our own last write included. */
@@ -148,7 +158,8 @@ export class StatusManager {
         { namespace: pod.metadata.namespace, name: pod.metadata.name },
         { gracePeriodSeconds: 0, uid, signal },
       );
-      this.#removed.set(uid, this.#options.clock.now());
+      // The object may have left before the answer came: nobody would forget what is remembered then.
+      if (source.pod(uid) !== undefined) this.#removed.set(uid, this.#options.clock.now());
     } catch (error) {
       if (!isGone(error)) throw error;
       this.#options.metrics.statusWrites.inc({ outcome: "dropped" });
@@ -166,6 +177,7 @@ export class StatusManager {
     const { clock, metrics } = this.#options;
     const current = this.current(pod);
     if (isTerminal(current)) return undefined;
+    const base = this.#written.get(uid)?.resourceVersion ?? pod.metadata.resourceVersion;
     const next = podStatus({ ...input, pod: { ...pod, status: current }, now: clock.now() });
     const annotations = missingAnnotations(pod, input);
     const patch = statusPatch(current, next, uid);
@@ -176,7 +188,8 @@ export class StatusManager {
     };
     const full = fullStatus(current, next);
     const meta = await this.#send(pod, current, full, body, signal);
-    this.#written.set(uid, { resourceVersion: meta.resourceVersion, status: full });
+    const { resourceVersion } = meta;
+    if (this.#options.source.pod(uid) !== undefined) this.#written.set(uid, { resourceVersion, base, status: full });
     metrics.statusWrites.inc({ outcome: "ok" });
     return full;
   }
