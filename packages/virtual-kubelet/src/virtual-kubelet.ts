@@ -177,6 +177,7 @@ export class VirtualKubelet {
   async #awaitReady(signal: AbortSignal): Promise<void> {
     const { promise: aborted, resolve } = Promise.withResolvers<void>();
     signal.addEventListener("abort", () => resolve(), { once: true });
+    if (signal.aborted) return;
     const registered = Promise.all(this.#options.nodes.map(({ node }) => this.#nodes.registered(node.name)));
     await Promise.race([registered, aborted]);
     if (signal.aborted) return;
