@@ -55,12 +55,12 @@ describe("refusals", { concurrency: true, timeout: 150_000 }, () => {
   ] satisfies [string, PodShape, RegExp][]) {
     it(`makes only a few pods of a DaemonSet that can never run: ${name}`, async () => {
       const labels = { app: name };
+      const seen = everMade(name, 60_000);
       const spec = { ...shape.spec, nodeSelector: here, tolerations: [{ operator: "Exists" }] };
       await harness.client.create(daemonSets, {
         metadata: { name, namespace: "default" },
         spec: { selector: { matchLabels: labels }, template: podTemplate({ ...shape, labels, spec }) },
       });
-      const seen = everMade(name, 60_000);
       // The first has failed; the one after it is held back, and its user told why it waits.
       const held = await eventually("a pod held Pending", 20_000, async () =>
         (await harness.list(pods, `app=${name}`)).find(
@@ -87,6 +87,7 @@ describe("refusals", { concurrency: true, timeout: 150_000 }, () => {
 
   it("makes only a few pods of a Deployment that the provider itself refuses", async () => {
     const labels = { app: "nonsense" };
+    const seen = everMade("nonsense", 60_000);
 
     await harness.client.create(deployments, {
       metadata: { name: "nonsense", namespace: "default" },
@@ -96,7 +97,7 @@ describe("refusals", { concurrency: true, timeout: 150_000 }, () => {
         template: podTemplate({ labels, spec: { nodeSelector: here }, mock: { "run-time": "soon" } }),
       },
     });
-    const made = await everMade("nonsense", 60_000);
+    const made = await seen;
     assert.ok(made.size >= 2 && made.size <= 7, `${made.size} pods in a minute`);
     const failed = [...made.values()].find(isFailed);
     assert.match(failed?.status?.message ?? "", /mock\.virtual-kubelet\.io\/run-time/);
