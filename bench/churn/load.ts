@@ -1,8 +1,7 @@
 // The load of the churn bench: makes pods that are bound already, watches them to Running and to gone, and can play the
 // smallest kubelet there is (one Running status, one terminal status, one DELETE per pod), which is the ceiling.
-import type { KubeClient } from "@virtual-kubelet/virtual-kubelet";
+import type { KubeClient, Pod } from "@virtual-kubelet/virtual-kubelet";
 import { pods, type Stored } from "@virtual-kubelet/virtual-kubelet";
-import type { Pod } from "@virtual-kubelet/virtual-kubelet";
 
 export interface LoadOptions {
   readonly client: KubeClient;
@@ -29,7 +28,10 @@ export interface LoadFigures {
 
 const limitMs = 300_000;
 
-export async function runLoad(options: LoadOptions, onPhase: (phase: "running" | "gone") => Promise<void>): Promise<LoadFigures> {
+export async function runLoad(
+  options: LoadOptions,
+  onPhase: (phase: "running" | "gone") => Promise<void>,
+): Promise<LoadFigures> {
   const { client, node, count, kubelet } = options;
   const end = new AbortController();
   const running = new Map<string, number>();
@@ -77,7 +79,9 @@ export async function runLoad(options: LoadOptions, onPhase: (phase: "running" |
   const created = await eachTimed(names, options.concurrency, (name) => client.create(pods, podOf(name, node)));
   await until(() => running.size >= count);
   await onPhase("gone");
-  const deleted = await eachTimed(names, options.concurrency, (name) => client.delete(pods, { namespace: "default", name }));
+  const deleted = await eachTimed(names, options.concurrency, (name) =>
+    client.delete(pods, { namespace: "default", name }),
+  );
   await until(() => gone.size >= count);
   end.abort();
   await watching;
@@ -117,9 +121,12 @@ async function eachTimed(
 }
 
 function figures(began: ReadonlyMap<string, number>, ended: ReadonlyMap<string, number>): PhaseFigures {
-  const latencies = [...began].map(([name, at]) => (ended.get(name) ?? Number.POSITIVE_INFINITY) - at).sort((a, b) => a - b);
+  const latencies = [...began]
+    .map(([name, at]) => (ended.get(name) ?? Number.POSITIVE_INFINITY) - at)
+    .sort((a, b) => a - b);
   const span = Math.max(...ended.values()) - Math.min(...began.values());
-  const at = (share: number): number => latencies[Math.min(latencies.length - 1, Math.floor(latencies.length * share))] ?? 0;
+  const at = (share: number): number =>
+    latencies[Math.min(latencies.length - 1, Math.floor(latencies.length * share))] ?? 0;
   return { perSecond: (began.size / span) * 1000, p50: at(0.5) / 1000, p99: at(0.99) / 1000 };
 }
 
@@ -128,7 +135,8 @@ async function play(client: KubeClient, type: string, pod: Stored<Pod>): Promise
   const { namespace, name, uid, deletionTimestamp } = pod.metadata;
   const ref = { namespace, name };
   const phase = pod.status?.phase ?? "Pending";
-  if (type === "ADDED") await client.patchMeta(pods, ref, "strategic", status(uid, "Running"), { subresource: "status" });
+  if (type === "ADDED")
+    await client.patchMeta(pods, ref, "strategic", status(uid, "Running"), { subresource: "status" });
   else if (type === "MODIFIED" && deletionTimestamp !== undefined && phase === "Running") {
     await client.patchMeta(pods, ref, "strategic", status(uid, "Succeeded"), { subresource: "status" });
     await client.delete(pods, ref, { gracePeriodSeconds: 0, uid });
@@ -138,12 +146,24 @@ async function play(client: KubeClient, type: string, pod: Stored<Pod>): Promise
 function status(uid: string, phase: "Running" | "Succeeded"): unknown {
   const now = new Date().toISOString().replace(/\.\d+Z/, "Z");
   const isRunning = phase === "Running";
-  const condition = (type: string, value: boolean) => ({ type, status: value ? "True" : "False", lastTransitionTime: now });
+  const condition = (type: string, value: boolean) => ({
+    type,
+    status: value ? "True" : "False",
+    lastTransitionTime: now,
+  });
   return {
     metadata: { uid },
     status: {
       phase,
-      ...(isRunning ? { startTime: now, hostIP: "10.0.0.1", hostIPs: [{ ip: "10.0.0.1" }], podIP: "10.1.0.1", podIPs: [{ ip: "10.1.0.1" }] } : {}),
+      ...(isRunning
+        ? {
+            startTime: now,
+            hostIP: "10.0.0.1",
+            hostIPs: [{ ip: "10.0.0.1" }],
+            podIP: "10.1.0.1",
+            podIPs: [{ ip: "10.1.0.1" }],
+          }
+        : {}),
       conditions: [
         condition("PodReadyToStartContainers", isRunning),
         condition("Initialized", true),
@@ -159,7 +179,9 @@ function status(uid: string, phase: "Running" | "Succeeded"): unknown {
           ready: isRunning,
           started: isRunning,
           restartCount: 0,
-          state: isRunning ? { running: { startedAt: now } } : { terminated: { exitCode: 0, reason: "Completed", startedAt: now, finishedAt: now } },
+          state: isRunning
+            ? { running: { startedAt: now } }
+            : { terminated: { exitCode: 0, reason: "Completed", startedAt: now, finishedAt: now } },
         },
       ],
     },

@@ -22,7 +22,8 @@ export class ProcessMeter {
     for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
       const command = read(`/proc/${pid}/cmdline`).split("\0");
       const isNamed = names.some((name) => command[0]?.endsWith(`/${name}`) === true);
-      if (isNamed && command.some((argument) => argument.includes(directory))) meters.push(new ProcessMeter(Number(pid)));
+      if (isNamed && command.some((argument) => argument.includes(directory)))
+        meters.push(new ProcessMeter(Number(pid)));
     }
     return meters;
   }
@@ -47,7 +48,9 @@ export class ProcessMeter {
   }
 
   #status(field: string): number {
-    const line = read(`/proc/${this.#pid}/status`).split("\n").find((text) => text.startsWith(`${field}:`));
+    const line = read(`/proc/${this.#pid}/status`)
+      .split("\n")
+      .find((text) => text.startsWith(`${field}:`));
     return Number(/\d+/.exec(line ?? "")?.[0] ?? 0) / 1024;
   }
 }
