@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
 
 const root = join(import.meta.dirname, "..");
@@ -54,6 +54,24 @@ describe("a clean clone on Node 20", { skip: node20 === undefined ? "no Node 20 
     assert.equal(second.code, 1, second.output);
     assert.match(second.output, /no test file matches no-such-file/);
     assert.doesNotMatch(second.output, /Installing/);
+  });
+
+  test("npm start shows the sample running, ends by itself and leaves nothing behind", () => {
+    const { code, stdout, output } = npm("start", "--", "--exit-after-ready");
+    assert.equal(code, 0, output);
+    assert.match(stdout, /^node\/vk-1 {2}Ready /m);
+    assert.equal(stdout.match(/^sample-web-\S+ +Running +1\/1 +0 +\d+s +10\.\S+ +\d+ ms$/gm)?.length, 3, output);
+    assert.match(stdout, /^job\/sample-job {2}4\/4 succeeded/m);
+    const [kubeconfig = ""] = /\/\S+\.kubeconfig/.exec(stdout) ?? [];
+    assert.notEqual(kubeconfig, "", output);
+    assert.ok(!existsSync(dirname(kubeconfig)));
+  });
+
+  test("npm start explains itself, and names all that is wrong with its options", () => {
+    assert.match(npm("start", "--", "--help").stdout, /usage: npm start -- .*--exit-after-ready/s);
+    const { code, output } = npm("start", "--", "--exit-after-redy", "--time-limit=soon");
+    assert.equal(code, 2, output);
+    assert.match(output, /did you mean --exit-after-ready.*"soon" is no time/s);
   });
 
   test("all of it passes the checks", () => {

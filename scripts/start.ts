@@ -310,5 +310,6 @@ try {
   }
 } catch (error) {
   if (error instanceof OptionsError) fail(`${error.message}\n\n${usage}`, 2);
-  else fail(error instanceof VirtualKubeletError ? error.message : errorText(error));
+  else // Only messages without a cause have lines: those of the compiler and of the program's log.
+  else fail(error instanceof Error && error.cause === undefined ? error.message : errorText(error));
 }

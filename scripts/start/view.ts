@@ -21,7 +21,8 @@ export function viewLines(snapshot: Snapshot, options: ViewOptions): readonly st
   const height = options.height ?? Number.POSITIVE_INFINITY;
   const head = headLines(snapshot, options);
   // Lines for what is always there: the head, an empty line and the table's own heading, and the same for the events.
-  const events = snapshot.events.slice(-Math.max(0, Math.min(mostEvents, Math.floor((height - head.length - 4) / 3))));
+  const eventCount = Math.max(0, Math.min(mostEvents, Math.floor((height - head.length - 4) / 3)));
+  const events = eventCount === 0 ? [] : snapshot.events.slice(-eventCount);
   const left = height - head.length - 2 - (events.length === 0 ? 0 : events.length + 2);
   const lines = [...head, "", ...podLines(snapshot.pods, Math.max(1, left), options)];
   if (events.length > 0) {
@@ -31,7 +32,7 @@ export function viewLines(snapshot: Snapshot, options: ViewOptions): readonly st
       lines.push(warning ? paint("yellow", text) : text);
     }
   }
-  return lines;
+  return lines.slice(0, height);
 }
 
 function headLines({ node, workloads, pods }: Snapshot, options: ViewOptions): string[] {
