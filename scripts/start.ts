@@ -310,6 +310,6 @@ try {
   }
 } catch (error) {
   if (error instanceof OptionsError) fail(`${error.message}\n\n${usage}`, 2);
-  else // Only messages without a cause have lines: those of the compiler and of the program's log.
+  // Messages without a cause may have lines: those of the compiler and of the program's log.
   else fail(error instanceof Error && error.cause === undefined ? error.message : errorText(error));
 }
