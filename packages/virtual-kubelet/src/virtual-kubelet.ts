@@ -5,6 +5,7 @@ import type { Identity } from "./identity.ts";
 import { nodeOfUser } from "./identity.ts";
 import type { KubeClient } from "./kube/client.ts";
 import { EventRecorder } from "./kube/event-recorder.ts";
+import { parseQuantity } from "./kube/quantity.ts";
 import { type Logger, silentLogger } from "./log.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { NodeController } from "./node/node-controller.ts";
@@ -83,7 +84,14 @@ export class VirtualKubelet {
     const random = options.random ?? Math.random;
     this.#clock = clock;
     this.#log = log;
-    this.#recorder = new EventRecorder({ client, component: "kubelet", clock, log, metrics });
+    this.#recorder = new EventRecorder({
+      client,
+      component: "kubelet",
+      busy: () => this.#pods.isBusy(),
+      clock,
+      log,
+      metrics,
+    });
     const names = options.nodes.map(({ node }) => node.name);
     const watchMode = nodeWatchMode(identity.credentials, names.length, options.perNodeWatchLimit);
     this.#nodes = new NodeController({
@@ -210,7 +218,20 @@ async function* watched(provider: Provider, context: CallContext): ReturnType<No
   if (provider.watchNode !== undefined) yield* provider.watchNode(context);
 }
 
+/** A limit that is no quantity would refuse every pod, one by one: it is a fault of the provider, told at once. */
+function checkCapabilities(node: string, { capabilities }: Provider): void {
+  for (const [name, quantity] of Object.entries(capabilities?.limits?.requests ?? {})) {
+    try {
+      parseQuantity(quantity);
+    } catch (cause) {
+      const field = `capabilities.limits.requests[${name}]`;
+      throw new VirtualKubeletError("Invalid", `the provider of node ${node}: ${field}`, { cause, field });
+    }
+  }
+}
+
 function checkNodes({ nodes, identity }: VirtualKubeletOptions): void {
+  for (const { node, provider } of nodes) checkCapabilities(node.name, provider);
   const names = nodes.map(({ node }) => node.name);
   if (names.length === 0) throw new VirtualKubeletError("Invalid", "nodes: none is configured", { field: "nodes" });
   const twice = names.find((name, index) => names.indexOf(name) !== index);

@@ -9,7 +9,7 @@ import { EventRecorder, type EventTarget } from "./event-recorder.ts";
 const pod: EventTarget = { apiVersion: "v1", kind: "Pod", name: "web-0", namespace: "shop", uid: "u1" };
 
 /** A recorder and a server that keeps Events; `faults` are thrown by the next calls, one each. */
-function bench() {
+function bench(busy?: () => boolean) {
   const clock = new FakeClock();
   const metrics = createMetrics();
   const stored = new Map<string, Record<string, unknown>>();
@@ -44,7 +44,7 @@ function bench() {
       return { uid: "event", resourceVersion: "2" };
     },
   });
-  const recorder = new EventRecorder({ client, component: "kubelet", host: "vk", clock, metrics });
+  const recorder = new EventRecorder({ client, component: "kubelet", host: "vk", busy, clock, metrics });
   const controller = new AbortController();
   return {
     clock,
@@ -103,6 +103,22 @@ test("an event has the fields of a kubelet's", async () => {
     lastTimestamp: "2026-01-01T00:00:00Z",
     count: 1,
   });
+});
+
+test("an event stands back while there is more urgent work, for a second at most", async () => {
+  let busy = true;
+  const b = bench(() => busy);
+  void b.run();
+  b.recorder.record(pod, "Normal", "Started", "first");
+  await b.clock.advance(900);
+  assert.deepEqual(b.all(), []);
+  await b.clock.advance(200);
+  assert.equal(b.all().length, 1);
+  b.recorder.record(pod, "Normal", "Killing", "second");
+  await b.clock.advance(300);
+  busy = false;
+  await b.clock.advance(200);
+  assert.equal(b.all().length, 2);
 });
 
 test("events of cluster-scoped objects live in default, told by the host given", async () => {

@@ -1,5 +1,5 @@
 // Tells the cluster what happened, as core/v1 Events: from a bounded buffer, so that nothing ever waits for it.
-import { type Clock, systemClock } from "../clock.ts";
+import { type Clock, pause, systemClock } from "../clock.ts";
 import { errorText, VirtualKubeletError } from "../errors.ts";
 import { type Logger, silentLogger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
@@ -17,6 +17,8 @@ export interface EventRecorderOptions {
   readonly component: string;
   /** `source.host` and `reportingInstance`: the node's name. */
   readonly host?: string;
+  /** There is more important work for the API server: events wait while it is true, each for a second at most. */
+  readonly busy?: (() => boolean) | undefined;
   readonly clock?: Clock;
   readonly log?: Logger;
   readonly metrics?: Metrics;
@@ -30,6 +32,8 @@ const senders = 2;
 const tries = 5;
 const callTimeoutMs = 10_000;
 const flushMs = 2000;
+const longestYieldMs = 1000;
+const yieldStepMs = 100;
 
 /** Events repeat, fold and are limited as a kubelet's: see EventCorrelator. */
 export class EventRecorder {
@@ -107,6 +111,7 @@ export class EventRecorder {
   }
 
   async #send(key: string, signal: AbortSignal): Promise<void> {
+    await this.#giveWay(signal);
     const series = this.#buffer.get(key);
     if (series === undefined) return;
     this.#buffer.delete(key);
@@ -125,6 +130,13 @@ export class EventRecorder {
     }
     if (this.#lost > 0) this.#log.info({ lost: this.#lost }, "events are recorded again");
     this.#lost = 0;
+  }
+
+  async #giveWay(signal: AbortSignal): Promise<void> {
+    const { busy } = this.#options;
+    const until = this.#clock.now() + longestYieldMs;
+    while (busy?.() === true && !this.#stopped && !signal.aborted && this.#clock.now() < until)
+      await pause(this.#clock, yieldStepMs, signal);
   }
 
   async #write(series: EventSeries, signal: AbortSignal): Promise<void> {

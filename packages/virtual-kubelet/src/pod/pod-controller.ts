@@ -65,6 +65,8 @@ interface NodeState {
   trouble: string | undefined;
 }
 
+const busyBacklog = 8;
+
 export class PodController {
   readonly #options: PodControllerOptions;
   readonly #clock: Clock;
@@ -122,6 +124,11 @@ export class PodController {
   get synced(): Promise<void> {
     const listings = [...this.#nodes.values()].map((state) => state.firstListing.promise);
     return Promise.all([...this.#informers.map((informer) => informer.synced), ...listings]).then(() => undefined);
+  }
+
+  /** So many statuses are under way that less urgent requests should stand back. */
+  isBusy(): boolean {
+    return this.#status.backlog > busyBacklog;
   }
 
   hasSynced(): boolean {

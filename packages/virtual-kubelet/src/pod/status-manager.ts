@@ -89,6 +89,12 @@ export class StatusManager {
     return this.#written.size + this.#removed.size;
   }
 
+  /** Statuses that wait to be written or are being written. */
+  get backlog(): number {
+    const { waiting, active } = this.#queue.depth;
+    return waiting + active;
+  }
+
   add(uid: string): void {
     this.#queue.add(uid);
   }
