@@ -16,6 +16,7 @@ import {
   type PodShape,
   podObject,
   startHarness,
+  throughout,
 } from "./harness.ts";
 
 let harness: Harness;
@@ -252,6 +253,26 @@ describe("the virtual kubelet away", { timeout: 300_000, concurrency: true }, ()
     const next = await alone.start();
     await harness.untilPod("told", "told-later", 30_000, ({ status }) => status?.phase === "Succeeded");
     await next.kill("SIGTERM");
+  });
+
+  it("lives on while nothing at all is connected, at its start and later", async () => {
+    await using wire = await wireToServer();
+    const kubeconfig = await wiredKubeconfig(wire);
+    await wire.shut();
+    // Neither metrics nor a backend of its own process: no socket but those to the API server.
+    const program = await harness.program(["--nodename", "lonely", "--provider", "mock"], { kubeconfig });
+    const alive = (): boolean => program.running;
+    await eventually("it has tried", 10_000, async () => (await program.logTail()).includes("does not answer yet"));
+    await throughout("it goes on trying", 3000, alive);
+    await wire.open();
+    await harness.nodeIsReady("lonely");
+    await wire.shut();
+    await throughout("it goes on trying", 4000, alive);
+    await wire.open();
+    const pod = await harness.client.create(pods, podObject("lonely", { spec: { nodeName: "lonely" } }));
+    await harness.untilPod("runs", pod.metadata.name, 40_000, isRunning);
+    await program.kill("SIGTERM");
+    assert.deepEqual(await program.ended, { code: 0, signal: null }, await program.logTail());
   });
 
   it("leaves a Node that is not ready, or none, where it is told to; the backend never hears of it", async () => {

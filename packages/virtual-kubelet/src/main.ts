@@ -23,6 +23,9 @@ function onFault(error: unknown): void {
 process.on("unhandledRejection", onFault);
 process.on("uncaughtException", onFault);
 
+// Timers of the clock keep no process alive, and while the API server is away there may be no socket that does.
+const alive = setInterval(() => {}, 2 ** 30);
+
 process.exitCode = await program({
   argv: process.argv.slice(2),
   env: process.env,
@@ -37,6 +40,8 @@ process.exitCode = await program({
     await start(loaded, { env: process.env, cwd: process.cwd() }, log, stop.signal);
   },
 });
+
+clearInterval(alive);
 
 // Should a provider leave something open, the program ends nevertheless; and by itself when nothing is.
 setTimeout(() => {
