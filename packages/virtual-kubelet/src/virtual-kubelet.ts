@@ -6,18 +6,22 @@ import { nodeOfUser } from "./identity.ts";
 import type { KubeClient } from "./kube/client.ts";
 import { EventRecorder } from "./kube/event-recorder.ts";
 import { parseQuantity } from "./kube/quantity.ts";
+import type { Quantity } from "./kube/types.gen.ts";
 import { type Logger, silentLogger } from "./log.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { NodeController } from "./node/node-controller.ts";
 import type { NodeSpec } from "./node/node-entry.ts";
+import { withCapacity } from "./node/node-object.ts";
 import { nodeWatchMode } from "./node/node-watch.ts";
 import { PodController, type PodControllerOptions } from "./pod/pod-controller.ts";
-import type { CallContext, Provider } from "./provider.ts";
+import type { CallContext, NodeReport, Provider } from "./provider.ts";
 
 /** One virtual node and the provider that runs its pods. */
 export interface VirtualNode {
   readonly node: Omit<NodeSpec, "ping" | "watchNode" | "configureNode">;
   readonly provider: Provider;
+  /** Wins over what the provider reports, resource by resource. */
+  readonly capacity?: Readonly<Record<string, Quantity>> | undefined;
 }
 
 /** Tunables of the pod side; see PodControllerOptions for meanings and defaults. */
@@ -107,7 +111,7 @@ export class VirtualKubelet {
       log,
       metrics,
     });
-    for (const { node, provider } of options.nodes) this.#nodes.add(withProvider(node, provider, log));
+    for (const virtual of options.nodes) this.#nodes.add(withProvider(virtual, log));
     this.#pods = new PodController({
       ...options.pods,
       client,
@@ -148,6 +152,8 @@ export class VirtualKubelet {
    * they are (unless `shutdownNode` says otherwise), pods left running. Rejects on a fault of the program.
    */
   async run(signal: AbortSignal): Promise<void> {
+    // Timers of the clock keep no process alive, and while the API server is away there may be no socket that does.
+    const alive = setInterval(() => {}, 2 ** 30);
     const failed = new AbortController();
     const stop = AbortSignal.any([signal, failed.signal]);
     const eventsEnd = new AbortController();
@@ -170,6 +176,7 @@ export class VirtualKubelet {
     } finally {
       eventsEnd.abort();
       await events;
+      clearInterval(alive);
     }
   }
 
@@ -200,12 +207,14 @@ export class VirtualKubelet {
 }
 
 /** Binds the provider's own methods for nodes, where it has them, to the node. */
-function withProvider(node: VirtualNode["node"], provider: Provider, log: Logger): NodeSpec {
+function withProvider({ node, provider, capacity = {} }: VirtualNode, log: Logger): NodeSpec {
   const context = (signal: AbortSignal): CallContext => ({ signal, log: log.child({ node: node.name }) });
   return {
     ...node,
     ...(provider.ping === undefined ? {} : { ping: async (signal) => provider.ping?.(context(signal)) }),
-    ...(provider.watchNode === undefined ? {} : { watchNode: (signal) => watched(provider, context(signal)) }),
+    ...(provider.watchNode === undefined
+      ? {}
+      : { watchNode: (signal) => watched(provider, capacity, context(signal)) }),
     ...(provider.configureNode === undefined
       ? {}
       : {
@@ -214,8 +223,13 @@ function withProvider(node: VirtualNode["node"], provider: Provider, log: Logger
   };
 }
 
-async function* watched(provider: Provider, context: CallContext): ReturnType<NonNullable<Provider["watchNode"]>> {
-  if (provider.watchNode !== undefined) yield* provider.watchNode(context);
+async function* watched(
+  provider: Provider,
+  capacity: Readonly<Record<string, Quantity>>,
+  context: CallContext,
+): AsyncIterable<NodeReport> {
+  if (provider.watchNode === undefined) return;
+  for await (const report of provider.watchNode(context)) yield withCapacity(report, capacity);
 }
 
 /** A limit that is no quantity would refuse every pod, one by one: it is a fault of the provider, told at once. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { desiredNode, type NodeTemplate, nodeFromTemplate, providerTaint } from "./node-object.ts";
+import { desiredNode, type NodeTemplate, nodeFromTemplate, providerTaint, withCapacity } from "./node-object.ts";
 import { nodeUserMayLabel } from "./node-restriction.ts";
 
 const template: NodeTemplate = {
@@ -157,4 +157,14 @@ describe("nodeUserMayLabel", () => {
     "notkubernetes.io/a": true,
   };
   for (const [key, may] of Object.entries(table)) it(`${key}: ${may}`, () => assert.equal(nodeUserMayLabel(key), may));
+});
+
+test("a configured capacity wins over the provider's, resource by resource", () => {
+  assert.deepEqual(withCapacity({ capacity: { cpu: "2", memory: "4Gi" } }, { cpu: "8" }), {
+    capacity: { cpu: "8", memory: "4Gi" },
+  });
+  assert.deepEqual(withCapacity({ capacity: { cpu: "4" }, allocatable: { cpu: "3", memory: "3Gi" } }, { cpu: "8" }), {
+    capacity: { cpu: "8" },
+    allocatable: { cpu: "8", memory: "3Gi" },
+  });
 });

@@ -171,6 +171,15 @@ export function desiredNode(base: Node, report: NodeReport | undefined, notReady
   };
 }
 
+/** The report with these resources as the user set them, whatever the provider says it has of them. */
+export function withCapacity(report: NodeReport, capacity: Readonly<Record<string, Quantity>>): NodeReport {
+  return {
+    ...report,
+    capacity: { ...report.capacity, ...capacity },
+    ...(report.allocatable === undefined ? {} : { allocatable: { ...report.allocatable, ...capacity } }),
+  };
+}
+
 /** Throws Invalid with all faults of a provider's report in one message. */
 export function checkNodeReport(report: NodeReport): void {
   throwFaults("node report", [

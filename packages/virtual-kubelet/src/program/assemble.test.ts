@@ -6,7 +6,7 @@ import { VirtualKubeletError } from "../errors.ts";
 import { silentLogger } from "../log.ts";
 import { createMetrics } from "../metrics.ts";
 import type { CreateProvider, Provider, ProviderInit } from "../provider.ts";
-import { assemblySettings, makeNodes, nodeSpecOf, withCapacity } from "./assemble.ts";
+import { assemblySettings, makeNodes, nodeSpecOf } from "./assemble.ts";
 import { type Config, type NodeConfig, nodeDefaults, processDefaults } from "./config.ts";
 import { kubeletVersion, version } from "./version.ts";
 
@@ -149,21 +149,4 @@ describe("providers", () => {
     await assert.rejects(make([node("a"), node("b")], failing, made), { kind: "Invalid", message: "config.cpu: bad" });
     assert.deepEqual(made, [provider]);
   });
-});
-
-test("a configured capacity wins over the provider's, resource by resource", async () => {
-  const reporting: Provider = {
-    ...provider,
-    async *watchNode() {
-      yield { capacity: { cpu: "2", memory: "4Gi" } };
-      yield { capacity: { cpu: "4", memory: "4Gi" }, allocatable: { cpu: "3", memory: "3Gi" } };
-    },
-  };
-  const { watchNode } = withCapacity(reporting, { cpu: "8" });
-  assert.ok(watchNode !== undefined);
-  const reports = await Array.fromAsync(watchNode({ signal: new AbortController().signal, log: silentLogger }));
-  assert.deepEqual(reports, [
-    { capacity: { cpu: "8", memory: "4Gi" } },
-    { capacity: { cpu: "8", memory: "4Gi" }, allocatable: { cpu: "8", memory: "3Gi" } },
-  ]);
 });

@@ -4,7 +4,7 @@ import { isErrorKind, VirtualKubeletError } from "../errors.ts";
 import { instrumentProvider } from "../instrument-provider.ts";
 import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
-import type { CallContext, CreateProvider, NodeReport, Provider } from "../provider.ts";
+import type { CreateProvider, Provider } from "../provider.ts";
 import type { PodTunables, VirtualKubeletOptions, VirtualNode } from "../virtual-kubelet.ts";
 import type { Config, NodeConfig } from "./config.ts";
 import { loadProvider, makeProvider } from "./load-provider.ts";
@@ -103,7 +103,8 @@ export async function makeNodes(options: MakeNodesOptions, signal: AbortSignal):
       options.onMade(provider);
       made[index] = {
         node: nodeSpecOf(node, config),
-        provider: instrumentProvider(withCapacity(provider, node.capacity), { node: node.name, metrics }),
+        provider: instrumentProvider(provider, { node: node.name, metrics }),
+        capacity: node.capacity,
       };
     }
   };
@@ -118,22 +119,6 @@ export async function makeNodes(options: MakeNodesOptions, signal: AbortSignal):
   const outcomes = await Promise.allSettled(Array.from({ length: Math.min(makers, config.nodes.length) }, guarded));
   for (const outcome of outcomes) if (outcome.status === "rejected") throw failed.signal.reason ?? outcome.reason;
   return made;
-}
-
-/** What the user set is what the node has, whatever the provider says it has. */
-export function withCapacity(provider: Provider, capacity: NodeConfig["capacity"]): Provider {
-  const { watchNode } = provider;
-  if (Object.keys(capacity).length === 0 || watchNode === undefined) return provider;
-  const set = async function* (context: CallContext): AsyncIterable<NodeReport> {
-    for await (const report of watchNode.call(provider, context))
-      yield {
-        ...report,
-        capacity: { ...report.capacity, ...capacity },
-        ...(report.allocatable === undefined ? {} : { allocatable: { ...report.allocatable, ...capacity } }),
-      };
-  };
-  // By prototype: the provider's other methods stay its own.
-  return Object.assign(Object.create(provider), { watchNode: set });
 }
 
 async function makeOne(node: NodeConfig, options: MakeNodesOptions, signal: AbortSignal): Promise<Provider> {
