@@ -159,7 +159,7 @@ describe("nodeUserMayLabel", () => {
   for (const [key, may] of Object.entries(table)) it(`${key}: ${may}`, () => assert.equal(nodeUserMayLabel(key), may));
 });
 
-test("a configured capacity wins over the provider's, resource by resource", () => {
+it("a configured capacity wins over the provider's, resource by resource", () => {
   assert.deepEqual(withCapacity({ capacity: { cpu: "2", memory: "4Gi" } }, { cpu: "8" }), {
     capacity: { cpu: "8", memory: "4Gi" },
   });
