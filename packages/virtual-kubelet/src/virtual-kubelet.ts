@@ -175,8 +175,11 @@ export class VirtualKubelet {
       for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
     } finally {
       eventsEnd.abort();
-      await events;
-      clearInterval(alive);
+      try {
+        await events;
+      } finally {
+        clearInterval(alive);
+      }
     }
   }
 
