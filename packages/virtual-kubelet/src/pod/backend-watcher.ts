@@ -3,7 +3,7 @@
 import { type Clock, jitter, pause } from "../clock.ts";
 import { errorText, VirtualKubeletError } from "../errors.ts";
 import type { Logger } from "../log.ts";
-import type { PodOwner, PodReport, PodUpdate, Provider } from "../provider.ts";
+import type { PodOwner, PodReport, Provider } from "../provider.ts";
 
 export interface BackendSink {
   listed(reports: readonly PodReport[], startedAt: number): void;
@@ -140,10 +140,9 @@ class PushStream {
   }
 
   open(): void {
-    const { provider, log } = this.#options;
-    if (provider.watchPods === undefined) return;
-    const updates = provider.watchPods({ signal: this.#signal, log });
-    this.#reading = this.#read(updates);
+    if (this.#options.provider.watchPods === undefined) return;
+    // Also a provider that throws at once: without pushes the backend can still be listed.
+    this.#reading = this.#read();
     this.#reading.catch(() => {});
   }
 
@@ -171,9 +170,9 @@ class PushStream {
     ]);
   }
 
-  async #read(updates: AsyncIterable<PodUpdate>): Promise<void> {
-    const { sink, clock } = this.#options;
-    for await (const update of updates) {
+  async #read(): Promise<void> {
+    const { provider, sink, clock, log } = this.#options;
+    for await (const update of provider.watchPods?.({ signal: this.#signal, log }) ?? []) {
       if (this.#signal.aborted) return;
       if (update.type === "report") sink.reported(update.report, clock.now());
       else sink.gone(update.owner, clock.now());

@@ -508,6 +508,31 @@ describe("the API server's failures", () => {
   });
 });
 
+describe("a backend that cannot push", () => {
+  it("is asked seldom once nothing moves, although a pod was stopped and its object stays", async () => {
+    await using bench = new PodBench({ polling: true });
+    await bench.start();
+    bench.api.create("n", "web");
+    bench.api.create("n", "job", { spec: { restartPolicy: "Never", activeDeadlineSeconds: 60 } });
+    await bench.clock.advance(5 * minute);
+    assert.equal(bench.api.get("job")?.status?.reason, "DeadlineExceeded");
+    bench.calls.length = 0;
+    await bench.clock.advance(10 * minute);
+    const { length } = bench.calls.filter((call) => call === "getPods");
+    assert.ok(length <= 25, `${length} listings in ten minutes`);
+  });
+
+  it("is asked often while a pod is stopping", async () => {
+    await using bench = new PodBench({ polling: true, behaviour: { terminateDelay: 20 * second } });
+    await bench.start();
+    bench.api.create("n", "web");
+    await bench.clock.advance(5 * minute);
+    bench.api.remove("web");
+    await bench.clock.advance(23 * second);
+    assert.equal(bench.api.get("web"), undefined);
+  });
+});
+
 describe("many nodes", () => {
   it("on one watch: each pod on its own backend, foreign pods dropped", async () => {
     const nodes = Array.from({ length: 20 }, (_, index) => `n${index}`);

@@ -1,9 +1,12 @@
-// Which changes of the API's object are work at once, and which are only a reason to look when nothing waits out a back-off.
+// Which changes of the API's object are work at once, and which are only a reason to look when nothing waits out a back-off;
+// and who of listings, pushes and answers has the last word.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { systemClock } from "../clock.ts";
 import type { Stored } from "../kube/resource.ts";
 import type { Pod } from "../kube/types.gen.ts";
+import type { PodReport } from "../provider.ts";
+import { FakeClock } from "../testing/fake-clock.ts";
 import { PodRecords } from "./pod-records.ts";
 
 const first: Stored<Pod> = {
@@ -66,5 +69,96 @@ describe("PodRecords.seen", () => {
     for (const deletionGracePeriodSeconds of [30, 30, 5])
       records.seen(changed({ deletionTimestamp, deletionGracePeriodSeconds }), false);
     assert.deepEqual(calls, ["work", "look", "work"]);
+  });
+});
+
+describe("PodRecords: who has the last word", () => {
+  const owner = { cluster: "c", node: "vk", namespace: "default", name: "web", uid: "u1" };
+  const running: PodReport = { owner, containers: [{ name: "main", state: { running: {} } }] };
+  const ended: PodReport = { owner, containers: [{ name: "main", state: { terminated: { exitCode: 0 } } }] };
+  const make = (clock: FakeClock = new FakeClock(1_000_000)) => {
+    const none = (): void => {};
+    const records = new PodRecords({ cluster: "c", clock, onWork: none, onLook: none, onStatus: none });
+    records.seen(first, false);
+    const entry = records.get("u1");
+    assert.ok(entry !== undefined);
+    return { records, entry, clock, now: clock.now() };
+  };
+
+  it("a push, over a listing that was asked for before it", () => {
+    const { records, entry, now } = make();
+    records.reported("vk", ended, now - 10);
+    records.listed("vk", [running], now - 20);
+    assert.equal(entry.report, ended);
+    records.listed("vk", [], now - 20);
+    assert.equal(entry.backend.type, "present");
+  });
+
+  it("the end of a deletion, over a report that was asked for before it", () => {
+    const { records, entry, now } = make();
+    records.reported("vk", running, now - 100);
+    entry.deletion = { gracePeriodSeconds: 30, at: now - 50 };
+    records.gone(owner, now - 10);
+    assert.equal(entry.backend.type, "absent");
+    records.listed("vk", [running], now - 20);
+    assert.equal(entry.backend.type, "absent");
+  });
+
+  it("nobody, when 'not found' was asked for before a report came: the backend is asked again", () => {
+    const { records, entry, now } = make();
+    records.reported("vk", running, now - 10);
+    records.absent("u1", now - 20, 0);
+    assert.equal(entry.backend.type, "unknown");
+  });
+
+  it("'gone' without a deletion is not believed, with one it is", () => {
+    const { records, entry, now } = make();
+    records.reported("vk", running, now - 20);
+    records.gone(owner, now - 10);
+    assert.equal(entry.backend.type, "unknown");
+    entry.deletion = { gracePeriodSeconds: 30, at: now - 9 };
+    records.gone(owner, now - 10);
+    assert.equal(entry.backend.type, "unknown", "said before the deletion");
+    records.gone(owner, now);
+    assert.equal(entry.backend.type, "absent");
+  });
+
+  it("after the clock was set back, what comes in now", () => {
+    const { records, entry, now } = make();
+    records.reported("vk", running, now + 3_600_000);
+    records.reported("vk", ended, now);
+    assert.equal(entry.report, ended);
+  });
+
+  it("a listing says nothing of a pod that was created after it was asked for, or is being created", () => {
+    const { records, entry, now } = make();
+    entry.create = "accepted";
+    entry.createdAt = now - 10;
+    entry.backend = { type: "awaited", since: now - 10 };
+    records.listed("vk", [], now - 20);
+    assert.equal(entry.backend.type, "awaited");
+    entry.call = new AbortController();
+    records.listed("vk", [], now);
+    assert.equal(entry.backend.type, "awaited");
+  });
+
+  it("foreign clusters and nodes have none", () => {
+    const { records, entry, now } = make();
+    records.reported("other", running, now);
+    records.reported("vk", { ...running, owner: { ...owner, cluster: "other" } }, now);
+    records.reported("vk", { ...running, owner: { ...owner, node: "other", uid: "u2" } }, now);
+    assert.equal(entry.backend.type, "unknown");
+    assert.equal(records.size, 1);
+  });
+
+  it("two answers of 'not found' add up, those within the consistency delay do not", () => {
+    const { records, entry, now } = make();
+    entry.create = "accepted";
+    entry.createdAt = now - 60_000;
+    records.absent("u1", now - 50_000, 20_000);
+    records.absent("u1", now - 30_000, 20_000);
+    assert.deepEqual(entry.backend, { type: "absent", firstAt: now - 30_000, lastAt: now - 30_000 });
+    records.absent("u1", now, 20_000);
+    assert.deepEqual(entry.backend, { type: "absent", firstAt: now - 30_000, lastAt: now });
   });
 });
