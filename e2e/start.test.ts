@@ -113,6 +113,16 @@ describe("npm start", () => {
     });
   }
 
+  test("it ends when nobody reads its output any more", async () => {
+    const run = start("--kubeconfig", harness.cluster.kubeconfig);
+    await run.says(/Using the cluster/);
+    run.child.stdout?.destroy();
+    assert.equal(await run.code(), 0);
+    assert.equal(await harness.find(nodes, "vk-1"), undefined);
+    assert.deepEqual(await harness.find(jobs, "sample-job"), undefined);
+    assert.deepEqual(leftovers(), []);
+  });
+
   test("SIGINT while the control plane starts ends it too", async () => {
     const run = start();
     await run.says(/Starting a control plane/);

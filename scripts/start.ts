@@ -20,7 +20,6 @@ import { milliseconds } from "./start/view.ts";
 const nodeName = "vk-1";
 const sampleDirectory = join(import.meta.dirname, "../examples/sample");
 const screen = new Screen(process.stdout);
-process.stderr.on("error", () => {});
 
 const stop = new AbortController();
 let stopAskedAt = 0;
@@ -33,6 +32,9 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     stop.abort();
   });
 }
+
+// Nobody reads on, as behind `npm start | head`, or the terminal is gone.
+for (const stream of [process.stdout, process.stderr]) stream.on("error", () => stop.abort());
 
 interface Place {
   /** The administrator's, for the sample and the view. */
