@@ -326,7 +326,11 @@ async function remove(
     );
   } catch (thrown) {
     const error = VirtualKubeletError.from(thrown);
-    if (error.kind === "NotFound") return context.records.absent(entry.owner.uid, at, context.consistencyDelayMs);
+    if (error.kind === "NotFound") {
+      // Perhaps not shown yet: then it has not been told, and is to be as soon as it is seen.
+      if (entry.create !== "never" && at < entry.createdAt + context.consistencyDelayMs) entry.deletion = before;
+      return context.records.absent(entry.owner.uid, at, context.consistencyDelayMs);
+    }
     entry.deletion = before;
     if (error.kind === "Aborted" && !signal.aborted) return;
     event(entry, context, "Warning", "ProviderDeleteFailed", errorText(error));

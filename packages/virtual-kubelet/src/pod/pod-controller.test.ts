@@ -156,6 +156,20 @@ describe("deletion", () => {
     assert.equal(bench.api.get("web"), undefined);
   });
 
+  it("of a pod that the backend does not show yet is asked for again as soon as it does", async () => {
+    for (const polling of [true, false]) {
+      await using bench = new PodBench({ consistencyDelayMs: 20 * second, polling });
+      await bench.start();
+      bench.api.create("n", "web");
+      await bench.clock.advance(2 * second);
+      bench.api.remove("web", 600);
+      await bench.clock.advance(22 * second);
+      assert.equal(bench.backend.size, 0);
+      assert.equal(bench.api.get("web"), undefined);
+      assert.deepEqual(bench.api.sins, []);
+    }
+  });
+
   it("is asked for again when the backend shows no effect", async () => {
     await using bench = new PodBench({ behaviour: { terminateDelay: 60 * minute } });
     await bench.start();
