@@ -60,7 +60,10 @@ export class VirtualKubeletError extends Error {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.kind = kind;
     this.field = details.field;
-    this.retryAfterMs = details.retryAfterMs;
+    const { retryAfterMs } = details;
+    // A header that was no number must not become a time that never, or always, has come.
+    this.retryAfterMs =
+      retryAfterMs !== undefined && retryAfterMs >= 0 && retryAfterMs < 1e12 ? retryAfterMs : undefined;
     this.httpStatus = details.httpStatus;
     this.reason = details.reason;
   }

@@ -133,6 +133,9 @@ class PushStream {
   readonly #end: AbortController = new AbortController();
   readonly #signal: AbortSignal;
   #reading: Promise<void> | undefined;
+  /** Set when the stream has broken or ended. */
+  #failure: { readonly error: unknown } | undefined;
+  #wake: () => void = () => {};
 
   constructor(options: BackendWatcherOptions, signal: AbortSignal) {
     this.#options = options;
@@ -142,32 +145,31 @@ class PushStream {
   open(): void {
     if (this.#options.provider.watchPods === undefined) return;
     // Also a provider that throws at once: without pushes the backend can still be listed.
-    this.#reading = this.#read();
-    this.#reading.catch(() => {});
+    this.#reading = this.#read().catch((error: unknown) => {
+      this.#failure = { error };
+      this.#wake();
+    });
   }
 
   /** Returns after `ms` at most; throws when the stream breaks, ends or cannot be opened. */
   async until(ms: number): Promise<void> {
-    const done = new AbortController();
-    const timer = pause(
-      this.#options.clock,
-      jitter(ms, 0.2, true, this.#options.random),
-      AbortSignal.any([this.#signal, done.signal]),
-    );
-    try {
-      await Promise.race([timer, this.#reading]);
-    } finally {
-      done.abort();
-    }
+    // Not a race with the reading: each would stay in memory for as long as the stream holds.
+    const woken = new AbortController();
+    this.#wake = () => woken.abort();
+    if (this.#failure !== undefined || this.#signal.aborted) this.#wake();
+    this.#signal.addEventListener("abort", this.#wake, { once: true });
+    await pause(this.#options.clock, jitter(ms, 0.2, true, this.#options.random), woken.signal);
+    this.#signal.removeEventListener("abort", this.#wake);
+    if (this.#failure !== undefined) throw this.#failure.error;
   }
 
   async close(): Promise<void> {
     this.#end.abort();
     // A provider that does not heed its signal is left behind; its updates are no longer read.
-    await Promise.race([
-      this.#reading?.catch(() => {}),
-      pause(this.#options.clock, 1000, new AbortController().signal),
-    ]);
+    if (this.#reading === undefined) return;
+    const ended = new AbortController();
+    const reading = this.#reading.finally(() => ended.abort());
+    await Promise.race([reading, pause(this.#options.clock, 1000, ended.signal)]);
   }
 
   async #read(): Promise<void> {

@@ -12,6 +12,7 @@ import type { Metrics } from "../metrics.ts";
 import type { ContainerReport } from "../provider.ts";
 import { isTerminal } from "../status/pod-status.ts";
 import { watchBackend } from "./backend-watcher.ts";
+import { CallSlots } from "./call-slots.ts";
 import { NodeUsage } from "./node-usage.ts";
 import { type PodAction, plan, type Rules } from "./plan.ts";
 import { type ActionContext, act, type PodNode } from "./pod-actions.ts";
@@ -31,7 +32,7 @@ export interface PodControllerOptions {
   readonly cluster: string;
   /** "per-node": one watch for each node; "shared": one for all, foreign pods dropped before they are kept. */
   readonly watchMode: "per-node" | "shared";
-  /** Concurrent provider calls; default 10. */
+  /** Concurrent provider calls of each node, and as many deletions beside them; default 10. */
   readonly workers?: number | undefined;
   /** Concurrent status writes; default 128. */
   readonly statusWorkers?: number | undefined;
@@ -59,6 +60,9 @@ interface NodeState {
   readonly usage: NodeUsage;
   readonly rules: Rules;
   readonly context: ActionContext;
+  /** Deletions have slots of their own: creates that hang must not hold them up. */
+  readonly slots: CallSlots;
+  readonly deleteSlots: CallSlots;
   /** The backend was listed once. */
   listed: boolean;
   readonly firstListing: PromiseWithResolvers<void>;
@@ -78,6 +82,7 @@ export class PodController {
   readonly #informers: readonly Informer<Pod>[];
   readonly #pacer: RefusalPacer = new RefusalPacer();
   readonly #running = new Set<string>();
+  #stop: AbortSignal = new AbortController().signal;
 
   constructor(options: PodControllerOptions) {
     this.#options = options;
@@ -88,7 +93,8 @@ export class PodController {
     this.#random = random;
     this.#queue = new WorkQueue({
       name: "pods",
-      workers: options.workers ?? 10,
+      // What is limited are the provider's calls, per node: a worker that waits for its slot costs nothing.
+      workers: Number.POSITIVE_INFINITY,
       process: (uid, signal) => this.#process(uid, signal),
       clock,
       random,
@@ -142,6 +148,7 @@ export class PodController {
 
   /** Works until the signal aborts; then lets calls under way finish and writes the statuses that are due. */
   async run(signal: AbortSignal): Promise<void> {
+    this.#stop = signal;
     const statusEnd = new AbortController();
     const statuses = this.#status.run(statusEnd.signal);
     const watchers = [...this.#nodes.values()].map((state) => this.#watchBackend(state, signal));
@@ -168,7 +175,14 @@ export class PodController {
     };
     const usage = new NodeUsage();
     const context = this.#context(node, usage, rules);
-    return { node, usage, rules, context, listed: false, firstListing: Promise.withResolvers(), trouble: undefined };
+    const limit = this.#options.workers ?? 10;
+    const [slots, deleteSlots] = [new CallSlots(limit), new CallSlots(limit)];
+    return {
+      ...{ node, usage, rules, context, slots, deleteSlots },
+      listed: false,
+      firstListing: Promise.withResolvers(),
+      trouble: undefined,
+    };
   }
 
   #createInformers(): readonly Informer<Pod>[] {
@@ -264,7 +278,48 @@ export class PodController {
       }
       return undefined;
     }
-    const action = this.#plan(entry, state);
+    let held: CallSlots | undefined;
+    try {
+      for (;;) {
+        // Planned anew after each wait for a slot: the pod may have been deleted meanwhile.
+        const action = this.#plan(entry, state);
+        const slots = slotsOf(state, action);
+        if (held !== slots) {
+          held?.give();
+          held = undefined;
+          if (slots !== undefined && !(await this.#takeSlot(slots, entry))) {
+            if (this.#stop.aborted) return undefined;
+            continue;
+          }
+          held = slots;
+          if (slots !== undefined) continue;
+        }
+        return await this.#act(action, entry, state, signal);
+      }
+    } finally {
+      held?.give();
+    }
+  }
+
+  /** False: the pod is being deleted, or the program ends. */
+  async #takeSlot(slots: CallSlots, entry: PodEntry): Promise<boolean> {
+    if (slots.tryTake()) return true;
+    const left = new AbortController();
+    entry.call = left;
+    try {
+      return await slots.wait(AbortSignal.any([left.signal, this.#stop]), this.#queue.retries(entry.owner.uid) > 0);
+    } finally {
+      entry.call = undefined;
+    }
+  }
+
+  async #act(
+    action: PodAction,
+    entry: PodEntry,
+    state: NodeState,
+    signal: AbortSignal,
+  ): Promise<{ readonly requeueAfterMs?: number } | undefined> {
+    const { uid } = entry.owner;
     this.#adopt(entry, state, action);
     // Somebody else may have ended it in the API: nothing of it runs, so it takes no room.
     if (action.type === "none" && isTerminal(entry.pod?.status)) state.usage.remove(uid);
@@ -370,6 +425,12 @@ export class PodController {
 
 function previousOf(change: Change<Pod>): Stored<Pod> | undefined {
   return change.type === "updated" ? change.previous : undefined;
+}
+
+/** Which of the node's slots the action's call takes; undefined: it calls nobody. */
+function slotsOf(state: NodeState, action: PodAction): CallSlots | undefined {
+  if (action.type === "delete") return state.deleteSlots;
+  return action.type === "create" || action.type === "update" || action.type === "observe" ? state.slots : undefined;
 }
 
 /** Is the object being deleted, and our DELETE still to come? With that done, what is left is somebody's finalizer. */
