@@ -153,7 +153,7 @@ const processEntries = {
   kubeContext: say(text(), "Context of the kubeconfig; default its current one."),
   clusterId: say(text(), "Marks this cluster's pods on the backend; default the UID of the namespace kube-system."),
   clusterDomain: say(text(), "DNS domain of the cluster."),
-  podSyncWorkers: say(integer(1, 10_000), "Pods worked on at the same time."),
+  podSyncWorkers: say(integer(1, 10_000), "Provider calls of each node at the same time, and as many deletions."),
   podStatusWorkers: say(integer(1, 10_000), "Pod statuses written at the same time."),
   podStatusForm: say(
     oneOf("patch", "put"),
