@@ -2,6 +2,8 @@
 
 // For programs that run a virtual kubelet.
 export { type Clock, systemClock } from "./clock.ts";
+// For providers.
+export { type ErrorDetails, type ErrorKind, errorText, isErrorKind, VirtualKubeletError } from "./errors.ts";
 export { type Identity, identify } from "./identity.ts";
 export { instrumentProvider } from "./instrument-provider.ts";
 export type {
@@ -67,16 +69,6 @@ export type {
 export { type Logger, silentLogger } from "./log.ts";
 export { createMetrics, type Metrics } from "./metrics.ts";
 export { providerTaint } from "./node/node-object.ts";
-export {
-  type Health,
-  type PodTunables,
-  VirtualKubelet,
-  type VirtualKubeletOptions,
-  type VirtualNode,
-} from "./virtual-kubelet.ts";
-
-// For providers.
-export { type ErrorDetails, type ErrorKind, errorText, isErrorKind, VirtualKubeletError } from "./errors.ts";
 export type {
   CallContext,
   Capabilities,
@@ -92,3 +84,10 @@ export type {
   ProviderInit,
   VolumeKind,
 } from "./provider.ts";
+export {
+  type Health,
+  type PodTunables,
+  VirtualKubelet,
+  type VirtualKubeletOptions,
+  type VirtualNode,
+} from "./virtual-kubelet.ts";
