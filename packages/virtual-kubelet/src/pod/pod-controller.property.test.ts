@@ -47,8 +47,8 @@ type Step = typeof step extends fc.Arbitrary<infer S> ? S : never;
 
 interface Weather {
   down: boolean;
-  /** UIDs of pods that the API knew to have run when the backend lost them. */
-  readonly lostForGood: Set<string>;
+  /** Pods that the API knew to have run when the backend lost them: UID, and how often each had been created until then. */
+  readonly lostForGood: Map<string, number>;
 }
 
 async function take(bench: PodBench, what: Step, api: Weather): Promise<void> {
@@ -86,7 +86,7 @@ async function take(bench: PodBench, what: Step, api: Weather): Promise<void> {
     }
     case "lose":
       if (held && pod !== undefined) {
-        if (everRan(pod)) api.lostForGood.add(uid);
+        if (everRan(pod)) api.lostForGood.set(uid, bench.creates.get(uid)?.length ?? 0);
         bench.backend.lose(uid);
       }
       break;
@@ -141,8 +141,9 @@ function randomOf(seed: number): () => number {
 async function check(steps: readonly Step[], polling: boolean, delayMs: number, seed: number): Promise<void> {
   const random = randomOf(seed);
   const behaviour = { terminateDelay: 2 * second, startDelay: 300 };
-  await using bench = new PodBench({ polling, random, behaviour, consistencyDelayMs: delayMs });
-  const api: Weather = { down: false, lostForGood: new Set() };
+  const controller = { workers: random() < 0.5 ? 1 : 10 };
+  await using bench = new PodBench({ polling, random, behaviour, controller, consistencyDelayMs: delayMs });
+  const api: Weather = { down: false, lostForGood: new Map() };
   const unavailable = (): VirtualKubeletError => new VirtualKubeletError("Unavailable", "down", { httpStatus: 500 });
   const never = new AbortController().signal;
   // Answers take their time, and some get lost.
@@ -166,8 +167,8 @@ async function check(steps: readonly Step[], polling: boolean, delayMs: number, 
   await bench.clock.advance(20 * minute);
 
   assert.deepEqual(bench.api.sins, []);
-  for (const uid of api.lostForGood)
-    assert.ok(!bench.creates.get(uid)?.includes("recreatedAfterLoss"), `${uid} was made again after its loss`);
+  for (const [uid, times] of api.lostForGood)
+    assert.equal(bench.creates.get(uid)?.length, times, `${uid} was made again after its loss`);
   for (const [uid, outcomes] of bench.creates)
     assert.ok(!outcomes.includes("startedTwice"), `${uid} was started twice: ${outcomes.join(", ")}`);
   const runs = new Map(bench.backend.list("n").map((report) => [report.owner.uid, report]));

@@ -561,6 +561,29 @@ describe("many nodes", () => {
   });
 });
 
+describe("a backend that hangs", () => {
+  it("holds up no other node's pods, nor its own deletions", async () => {
+    await using bench = new PodBench({ nodes: ["n", "m"], controller: { workers: 2 } });
+    await bench.start();
+    bench.api.create("n", "old");
+    await bench.clock.advance(second);
+    bench.provider("n").control.faults.addHang({ method: "createPod", ignoreAbort: true });
+    for (let index = 0; index < 20; index++) bench.api.create("n", `stuck-${index}`);
+    await bench.clock.advance(second);
+    bench.api.create("m", "web");
+    bench.api.remove("old");
+    bench.api.remove("stuck-0");
+    bench.api.remove("stuck-19");
+    await bench.clock.advance(2 * second);
+    assert.equal(bench.phase("web"), "Running");
+    for (const name of ["old", "stuck-0", "stuck-19"]) assert.equal(bench.api.get(name), undefined, name);
+    assert.deepEqual(bench.api.sins, []);
+    bench.provider("n").control.faults.clear();
+    await bench.clock.advance(20 * minute);
+    for (const pod of bench.api.all()) assert.equal(pod.status?.phase, "Running", pod.metadata.name);
+  });
+});
+
 describe("refusals", () => {
   for (const how of ["by the node", "by the provider", "by the provider with a reason of its own"])
     it(`${how}: a controller that replaces at once makes a few pods a minute`, async () => {
