@@ -19,6 +19,17 @@ function request(uid: string, owner: Partial<PodRequest["owner"]> = {}): PodRequ
 }
 
 describe("a pod's life", () => {
+  it("takes three writes with patches as well", async () => {
+    await using bench = new PodBench({ controller: { statusForm: "patch" } });
+    await bench.start();
+    bench.api.create("n", "web");
+    await bench.clock.advance(minute);
+    bench.api.remove("web");
+    await bench.clock.advance(minute);
+    assert.deepEqual(bench.api.writes(), ["patch web Running", "patch web Succeeded", "delete web"]);
+    assert.deepEqual(bench.api.sins, []);
+  });
+
   it("takes three writes: Running, the terminal phase, DELETE", async () => {
     await using bench = new PodBench({ behaviour: { terminateDelay: 500 } });
     await bench.start();
@@ -28,7 +39,7 @@ describe("a pod's life", () => {
     bench.api.remove("web");
     await bench.clock.advance(5 * minute);
     assert.equal(bench.api.get("web"), undefined);
-    assert.deepEqual(bench.api.writes(), ["patch web Running", "patch web Succeeded", "delete web"]);
+    assert.deepEqual(bench.api.writes(), ["put web Running", "put web Succeeded", "delete web"]);
     assert.deepEqual(bench.api.sins, []);
     assert.equal(bench.backend.size, 0);
   });
@@ -52,7 +63,7 @@ describe("a pod's life", () => {
     await bench.start();
     bench.api.create("n", "job", { spec: { restartPolicy: "Never" } });
     await bench.clock.advance(minute);
-    assert.deepEqual(bench.api.writes(), ["patch job Running", "patch job Succeeded"]);
+    assert.deepEqual(bench.api.writes(), ["put job Running", "put job Succeeded"]);
     bench.api.remove("job");
     await bench.clock.advance(second);
     assert.equal(bench.api.get("job"), undefined);
@@ -67,7 +78,7 @@ describe("a pod's life", () => {
     const spec = { readinessGates: [{ conditionType: gate.type }] };
     let flip = true;
     bench.api.before = ({ verb, name }) => {
-      if (verb !== "patch" || !flip) return;
+      if (verb !== "put" || !flip) return;
       flip = false;
       bench.api.edit(name, (pod) => ({ ...pod, status: { ...pod.status, conditions: [gate] } }));
     };
@@ -471,7 +482,7 @@ describe("the API server's failures", () => {
     await bench.start();
     const times: number[] = [];
     bench.api.before = ({ verb }) => {
-      if (verb !== "patch") return;
+      if (verb !== "put" && verb !== "patch") return;
       times.push(bench.clock.now());
       throw new VirtualKubeletError("Unavailable", "500", { httpStatus: 500 });
     };
@@ -485,7 +496,7 @@ describe("the API server's failures", () => {
     assert.ok(Math.max(...gaps) <= minute);
     bench.api.before = () => {};
     await bench.clock.advance(minute);
-    assert.deepEqual(bench.api.writes(), ["patch job Failed"]);
+    assert.deepEqual(bench.api.writes(), ["put job Failed"]);
   });
 
   it("a lost answer to the terminal write or the DELETE ends well", async () => {

@@ -36,6 +36,7 @@ export interface PodControllerOptions {
   readonly workers?: number | undefined;
   /** Concurrent status writes; default 128. */
   readonly statusWorkers?: number | undefined;
+  /** Default "put". */
   readonly statusForm?: StatusForm | undefined;
   /** Every pod is looked at again so often even if nothing happened; default 1 min. */
   readonly resyncMs?: number | undefined;
@@ -116,7 +117,7 @@ export class PodController {
         written: (uid, status) => this.#written(uid, status),
       },
       workers: options.statusWorkers ?? 128,
-      form: options.statusForm ?? "patch",
+      form: options.statusForm ?? "put",
       clock,
       random,
       log,

@@ -24,7 +24,7 @@ test("every setting reaches the assembly", () => {
   assert.deepEqual(assemblySettings(processWith([])), {
     pods: {
       workers: 10,
-      statusForm: "patch",
+      statusForm: "put",
       statusWorkers: 128,
       resyncMs: 60_000,
       pollMinMs: 1000,

@@ -157,7 +157,7 @@ const processEntries = {
   podStatusWorkers: say(integer(1, 10_000), "Pod statuses written at the same time."),
   podStatusForm: say(
     oneOf("patch", "put"),
-    "How statuses are written: patch, or put, which costs the API server less and falls back to patch on a conflict.",
+    "How statuses are written: put, which costs the API server less and falls back to patch on a conflict, or patch.",
   ),
   fullResyncPeriod: say(duration(1000), "Every pod is compared with the backend this often."),
   poll: say(

@@ -102,7 +102,7 @@ export const processDefaults: ProcessConfig = {
   clusterDomain: "cluster.local",
   podSyncWorkers: 10,
   podStatusWorkers: 128,
-  podStatusForm: "patch",
+  podStatusForm: "put",
   fullResyncPeriod: 60_000,
   poll: { minInterval: 1000, maxInterval: 30_000 },
   orphanGrace: 60_000,
