@@ -23,7 +23,7 @@ function nodeOf(more: Partial<AdmissionNode> = {}, taints: readonly Taint[] = []
     spec: { taints },
     status: { allocatable },
   };
-  return { object, used: new Map(), pods: 0, ...more };
+  return { object, used: new Map(), pods: 0, hostPorts: () => [], ...more };
 }
 
 describe("resources", () => {
@@ -181,4 +181,23 @@ describe("taints", () => {
   for (const [name, one, tolerations, fits] of rows) {
     it(name, () => assert.deepEqual(admit(podOf({ tolerations }), nodeOf({}, [one])), fits ? undefined : rejection));
   }
+});
+
+describe("ports of the host", () => {
+  const wanting = (more: object): Stored<Pod> =>
+    podOf({ containers: [{ name: "a", ports: [{ containerPort: 80, ...more }] }] });
+  const taken = { protocol: "TCP", ip: "10.0.0.1", port: 8080 };
+  const rows: readonly (readonly [string, Stored<Pod>, boolean])[] = [
+    ["none", wanting({}), true],
+    ["the same port of all addresses", wanting({ hostPort: 8080 }), false],
+    ["the same port of the same address", wanting({ hostPort: 8080, hostIP: "10.0.0.1" }), false],
+    ["the same port of another address", wanting({ hostPort: 8080, hostIP: "10.0.0.2" }), true],
+    ["the same port of another protocol", wanting({ hostPort: 8080, protocol: "UDP" }), true],
+    ["another port", wanting({ hostPort: 8081 }), true],
+  ];
+  for (const [name, pod, fits] of rows)
+    it(name, () => {
+      const verdict = admit(pod, nodeOf({ hostPorts: () => [taken] }));
+      assert.equal(verdict?.reason, fits ? undefined : "NodePorts");
+    });
 });

@@ -2,6 +2,7 @@
 // reasons and messages (controllers and people look for them). Pure.
 import type { Stored } from "../kube/resource.ts";
 import type { Node, Pod, PodSpec } from "../kube/types.gen.ts";
+import { collides, type HostPort, hostPortsOf } from "./host-ports.ts";
 import { matchesNode, tolerates } from "./node-match.ts";
 import { podRequests, type Quantities, quantities } from "./pod-resources.ts";
 
@@ -18,6 +19,8 @@ export interface AdmissionNode {
   readonly used: Quantities;
   /** How many they are. */
   readonly pods: number;
+  /** Ports of the host that they have. */
+  hostPorts(): Iterable<HostPort>;
 }
 
 /** Why the node cannot take the pod; undefined when it can. NoSchedule taints and cordons are the scheduler's business. */
@@ -28,6 +31,7 @@ export function admit(pod: Stored<Pod>, node: AdmissionNode): Rejection | undefi
     wrongGroupsPolicy(spec, node.object) ??
     lackingResource(pod, node) ??
     wrongNode(spec, node.object) ??
+    takenPort(pod, node) ??
     untolerated(spec, node.object)
   );
 }
@@ -97,6 +101,15 @@ function wrongNode(spec: PodSpec, node: Stored<Node>): Rejection | undefined {
   if (spec.nodeName !== undefined && spec.nodeName !== "" && spec.nodeName !== node.metadata.name) {
     return predicate("NodeName", "node(s) didn't match the requested node name");
   }
+  return undefined;
+}
+
+function takenPort(pod: Pod, node: AdmissionNode): Rejection | undefined {
+  const wanted = hostPortsOf(pod);
+  if (wanted.length === 0) return undefined;
+  for (const taken of node.hostPorts())
+    if (wanted.some((port) => collides(port, taken)))
+      return predicate("NodePorts", "node(s) didn't have free ports for the requested pod ports");
   return undefined;
 }
 

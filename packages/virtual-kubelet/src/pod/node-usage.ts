@@ -1,25 +1,26 @@
 // What the admitted pods of one node request together, kept up to date by difference: admission stays cheap on a full node.
 import type { Pod } from "../kube/types.gen.ts";
+import { type HostPort, hostPortsOf } from "./host-ports.ts";
 import { podRequests, type Quantities } from "./pod-resources.ts";
 
 export class NodeUsage {
-  readonly #byPod = new Map<string, Quantities>();
+  readonly #byPod = new Map<string, { readonly requests: Quantities; readonly ports: readonly HostPort[] }>();
   readonly #total: Map<string, bigint> = new Map();
 
   /** Counts the pod in, once. */
   add(uid: string, pod: Pod): void {
     if (this.#byPod.has(uid)) return;
     const requests = podRequests(pod);
-    this.#byPod.set(uid, requests);
+    this.#byPod.set(uid, { requests, ports: hostPortsOf(pod) });
     for (const [name, amount] of requests) this.#total.set(name, (this.#total.get(name) ?? 0n) + amount);
   }
 
   /** Counts it out, if it was in. */
   remove(uid: string): void {
-    const requests = this.#byPod.get(uid);
-    if (requests === undefined) return;
+    const counted = this.#byPod.get(uid);
+    if (counted === undefined) return;
     this.#byPod.delete(uid);
-    for (const [name, amount] of requests) this.#total.set(name, (this.#total.get(name) ?? 0n) - amount);
+    for (const [name, amount] of counted.requests) this.#total.set(name, (this.#total.get(name) ?? 0n) - amount);
   }
 
   has(uid: string): boolean {
@@ -32,5 +33,10 @@ export class NodeUsage {
 
   get pods(): number {
     return this.#byPod.size;
+  }
+
+  /** Host ports in use. Looked through only for a pod that wants some. */
+  *hostPorts(): Iterable<HostPort> {
+    for (const { ports } of this.#byPod.values()) yield* ports;
   }
 }

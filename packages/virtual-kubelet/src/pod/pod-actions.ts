@@ -1,46 +1,14 @@
 // Carries out what plan decided about one pod: the calls of the provider, and what follows from their outcome.
-import type { Clock } from "../clock.ts";
 import { errorText, isErrorKind, VirtualKubeletError } from "../errors.ts";
-import type { KubeClient } from "../kube/client.ts";
-import type { EventRecorder, EventTarget } from "../kube/event-recorder.ts";
-import { pods, type Stored } from "../kube/resource.ts";
-import type { Node, Pod } from "../kube/types.gen.ts";
+import { pods } from "../kube/resource.ts";
 import type { Logger } from "../log.ts";
-import type { CallContext, PodRequest, Provider } from "../provider.ts";
-import { admit } from "./admission.ts";
+import type { CallContext, PodRequest } from "../provider.ts";
+import { type ActionContext, event, fields } from "./action-context.ts";
 import { settleBy } from "./backend-watcher.ts";
-import { refusals } from "./capabilities.ts";
-import type { NodeUsage } from "./node-usage.ts";
 import type { DeleteReason, PodAction } from "./plan.ts";
 import { type PodEntry, revisionOf } from "./pod-entry.ts";
-import type { PodRecords } from "./pod-records.ts";
-import type { RefusalPacer } from "./refusal-pacer.ts";
+import { admission, hold, refuse } from "./refusal.ts";
 import { acceptedAfterMs, acknowledgeAfterMs } from "./situation.ts";
-
-/** One node as the pod side sees it. */
-export interface PodNode {
-  readonly name: string;
-  readonly provider: Provider;
-  /** The Node object as last seen; undefined before its registration. */
-  object(): Stored<Node> | undefined;
-  /** IPs of the node, primary first: hostIPs of its pods. */
-  addresses(): readonly string[];
-}
-
-export interface ActionContext {
-  readonly node: PodNode;
-  readonly usage: NodeUsage;
-  readonly records: PodRecords;
-  readonly pacer: RefusalPacer;
-  readonly client: KubeClient;
-  readonly recorder: Pick<EventRecorder, "record">;
-  readonly clock: Clock;
-  readonly log: Logger;
-  readonly callTimeoutMs: number;
-  readonly consistencyDelayMs: number;
-  readonly onStatus: (uid: string, afterMs?: number) => void;
-  readonly onOrphanRemoved: () => void;
-}
 
 type ActionResult = Promise<{ readonly requeueAfterMs?: number } | undefined>;
 
@@ -88,7 +56,7 @@ export async function act(
       await evict(entry, action.gracePeriodSeconds, context, signal);
       return undefined;
     case "refuse":
-      return refuse(entry, context);
+      return refuse(entry, context, signal);
     case "lose":
       entry.lost = true;
       context.log.error(fields(entry), "the backend lost the pod");
@@ -192,7 +160,7 @@ async function create(entry: PodEntry, context: ActionContext, signal: AbortSign
   const object = node.object();
   if (object === undefined) return { requeueAfterMs: 250 };
   if (!usage.has(uid)) {
-    const refusal = admissionOf(pod, object, context);
+    const refusal = await admission(pod, object, context, signal);
     if (refusal !== undefined) return hold(entry, { ...refusal, byProvider: false }, context);
     usage.add(uid, pod);
   }
@@ -240,49 +208,6 @@ function isCertain(error: VirtualKubeletError): boolean {
   return (
     error.kind !== "Unavailable" && error.kind !== "Internal" && error.kind !== "Aborted" && error.kind !== "Conflict"
   );
-}
-
-interface Verdict {
-  readonly reason: string;
-  readonly message: string;
-}
-
-function admissionOf(pod: Stored<Pod>, object: Stored<Node>, context: ActionContext): Verdict | undefined {
-  const faults = refusals(pod, context.node.provider.capabilities ?? {});
-  if (faults.length > 0) {
-    const text = faults.map((fault) => `${fault.field}: ${fault.message}`).join("; ");
-    return { reason: "PodFeatureUnsupported", message: text };
-  }
-  return admit(pod, { object, used: context.usage.total, pods: context.usage.pods });
-}
-
-/** Tells the user at once that the pod is refused; Failed it becomes when its owner's turn has come. */
-function hold(
-  entry: PodEntry,
-  { reason, message, byProvider }: Verdict & { readonly byProvider: boolean },
-  context: ActionContext,
-): { requeueAfterMs: number } {
-  const now = context.clock.now();
-  const controller = entry.pod?.metadata.ownerReferences?.find((reference) => reference.controller === true);
-  const delay = controller === undefined ? 0 : context.pacer.delay(controller.uid, now);
-  const final = delay === 0;
-  entry.refusal = { reason, message: `Pod was rejected: ${message}`, failAt: now + delay, final, byProvider };
-  context.log.warn({ ...fields(entry), reason, failInMs: delay }, `pod refused: ${message}`);
-  event(entry, context, "Warning", reason, message);
-  context.onStatus(entry.owner.uid);
-  return { requeueAfterMs: delay };
-}
-
-/** The refusal's time has come. What it was refused for may have passed: then it is admitted after all. */
-function refuse(entry: PodEntry, context: ActionContext): { requeueAfterMs: number } | undefined {
-  const { pod, refusal } = entry;
-  const object = context.node.object();
-  if (pod === undefined || refusal === undefined) return undefined;
-  const verdict = refusal.byProvider === true || object === undefined ? refusal : admissionOf(pod, object, context);
-  entry.refusal = verdict === undefined ? undefined : { ...refusal, final: true };
-  if (verdict === undefined) return lookAgain;
-  context.onStatus(entry.owner.uid);
-  return undefined;
 }
 
 async function update(entry: PodEntry, context: ActionContext, signal: AbortSignal): Promise<void> {
@@ -371,21 +296,4 @@ async function evict(
     entry.evicted = false;
     throw error;
   }
-}
-
-function event(
-  entry: PodEntry,
-  context: ActionContext,
-  type: "Normal" | "Warning",
-  reason: string,
-  message: string,
-): void {
-  const { namespace, name, uid, node } = entry.owner;
-  const resourceVersion = entry.pod?.metadata.resourceVersion;
-  const target: EventTarget = { apiVersion: "v1", kind: "Pod", namespace, name, uid, resourceVersion };
-  context.recorder.record(target, type, reason, message, { host: node });
-}
-
-function fields(entry: PodEntry): { readonly pod: string; readonly uid: string } {
-  return { pod: `${entry.owner.namespace}/${entry.owner.name}`, uid: entry.owner.uid };
 }

@@ -9,18 +9,19 @@ import type { Pod, PodStatus } from "../kube/types.gen.ts";
 import { WorkQueue } from "../kube/work-queue.ts";
 import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
-import type { ContainerReport } from "../provider.ts";
 import { isTerminal } from "../status/pod-status.ts";
+import type { ActionContext, PodNode } from "./action-context.ts";
 import { watchBackend } from "./backend-watcher.ts";
 import { CallSlots } from "./call-slots.ts";
+import { isInMotion, type NodeState, slotsOf } from "./node-state.ts";
 import { NodeUsage } from "./node-usage.ts";
 import { type PodAction, plan, type Rules } from "./plan.ts";
-import { type ActionContext, act, type PodNode } from "./pod-actions.ts";
+import { act } from "./pod-actions.ts";
 import { type PodEntry, revisionOf } from "./pod-entry.ts";
 import { PodRecords } from "./pod-records.ts";
 import { RefusalPacer } from "./refusal-pacer.ts";
-import { acknowledgeAfterMs, situationOf, statusDueAt } from "./situation.ts";
 import { type StatusForm, StatusManager, type StatusOutlook } from "./status-manager.ts";
+import { statusOutlook } from "./status-outlook.ts";
 
 export interface PodControllerOptions {
   readonly client: KubeClient;
@@ -55,20 +56,6 @@ export interface PodControllerOptions {
 
 /** How often to look whether the API's pods are known. */
 const syncPollMs = 200;
-
-interface NodeState {
-  readonly node: PodNode;
-  readonly usage: NodeUsage;
-  readonly rules: Rules;
-  readonly context: ActionContext;
-  /** Deletions have slots of their own: creates that hang must not hold them up. */
-  readonly slots: CallSlots;
-  readonly deleteSlots: CallSlots;
-  /** The backend was listed once. */
-  listed: boolean;
-  readonly firstListing: PromiseWithResolvers<void>;
-  trouble: string | undefined;
-}
 
 const busyBacklog = 8;
 
@@ -240,7 +227,7 @@ export class PodController {
           reported: (report, at) => this.#records.reported(node.name, report, at),
           gone: (owner, at) => this.#records.gone(owner, at),
           trouble: (message) => this.#trouble(state, message),
-          inMotion: () => this.#inMotion(node.name),
+          inMotion: () => isInMotion(this.#records.ofNode(node.name)),
         },
       },
       signal,
@@ -252,18 +239,6 @@ export class PodController {
     state.firstListing.resolve();
     if (message === undefined || state.listed) return;
     for (const entry of this.#records.ofNode(state.node.name)) this.#queue.add(entry.owner.uid);
-  }
-
-  #inMotion(node: string): boolean {
-    for (const entry of this.#records.ofNode(node)) {
-      if (entry.backend.type === "awaited") return true;
-      if (entry.backend.type !== "present") continue;
-      const { containers } = entry.backend.report;
-      const settled = ({ state }: ContainerReport): boolean =>
-        entry.deletion === undefined ? state.waiting === undefined : state.terminated !== undefined;
-      if (!containers.every(settled) || (entry.deletion !== undefined && containers.length === 0)) return true;
-    }
-    return false;
   }
 
   async #process(uid: string, signal: AbortSignal): Promise<{ readonly requeueAfterMs?: number } | undefined> {
@@ -376,19 +351,7 @@ export class PodController {
     if (entry === undefined || state === undefined) return { input: undefined, removable: false };
     const now = this.#clock.now();
     if (!this.hasSynced()) return { input: undefined, removable: false, dueAt: now + syncPollMs };
-    const next = this.#plan(entry, state);
-    const situation = situationOf(entry, next, now);
-    const removable = next.type === "finish" && awaitsDelete(entry.pod);
-    const dueAt = statusDueAt(entry, now);
-    if (situation === undefined) return { input: undefined, removable, dueAt };
-    const input = {
-      situation,
-      nodeIPs: state.node.addresses(),
-      startTime: new Date(entry.seenAt).toISOString(),
-      deadlineExceeded: entry.deadlineExceeded,
-      observedGeneration: observedGeneration(entry, next, now),
-    };
-    return { input, removable, dueAt };
+    return statusOutlook(entry, this.#plan(entry, state), state.node.addresses(), now);
   }
 
   #written(uid: string, status: PodStatus): void {
@@ -426,29 +389,4 @@ export class PodController {
 
 function previousOf(change: Change<Pod>): Stored<Pod> | undefined {
   return change.type === "updated" ? change.previous : undefined;
-}
-
-/** Which of the node's slots the action's call takes; undefined: it calls nobody. */
-function slotsOf(state: NodeState, action: PodAction): CallSlots | undefined {
-  if (action.type === "delete") return state.deleteSlots;
-  return action.type === "create" || action.type === "update" || action.type === "observe" ? state.slots : undefined;
-}
-
-/** Is the object being deleted, and our DELETE still to come? With that done, what is left is somebody's finalizer. */
-function awaitsDelete(pod: Stored<Pod> | undefined): boolean {
-  if (pod?.metadata.deletionTimestamp === undefined) return false;
-  const { deletionGracePeriodSeconds, finalizers } = pod.metadata;
-  return !(deletionGracePeriodSeconds === 0 && (finalizers?.length ?? 0) > 0 && isTerminal(pod.status));
-}
-
-/** The generation that the backend has been told of; for a pod it never had, the one that was looked at. */
-function observedGeneration(entry: PodEntry, next: PodAction, now: number): number | undefined {
-  const { generation } = entry.pod?.metadata ?? {};
-  if (entry.backend.type !== "present" || next.type === "finish") return generation;
-  // A quick deletion is told by its terminal status alone; one that takes longer is acknowledged on its way.
-  if (entry.pod?.metadata.deletionTimestamp !== undefined && entry.deletion !== undefined)
-    if (now - entry.deletion.at >= acknowledgeAfterMs) return generation;
-  if (entry.applied === undefined) return entry.pod?.status?.observedGeneration ?? generation;
-  const applied = Number(entry.applied.split("/")[0]);
-  return Number.isFinite(applied) && applied > 0 ? applied : generation;
 }

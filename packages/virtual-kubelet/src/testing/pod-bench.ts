@@ -1,7 +1,7 @@
 // Pod controllers between an API in memory and a simulated backend, in fake time; both outlive a controller's restart.
 import type { Logger } from "../log.ts";
 import { createMetrics, type Metrics } from "../metrics.ts";
-import type { PodNode } from "../pod/pod-actions.ts";
+import type { PodNode } from "../pod/action-context.ts";
 import { PodController, type PodControllerOptions } from "../pod/pod-controller.ts";
 import type { Capabilities, Provider } from "../provider.ts";
 import { AddressPool } from "../providers/mock/addresses.ts";

@@ -1,0 +1,56 @@
+// What the actions on a pod work with: its node, the process's parts, and how they tell what they do.
+import type { Clock } from "../clock.ts";
+import type { KubeClient } from "../kube/client.ts";
+import type { EventRecorder, EventTarget } from "../kube/event-recorder.ts";
+import type { Stored } from "../kube/resource.ts";
+import type { Node } from "../kube/types.gen.ts";
+import type { Logger } from "../log.ts";
+import type { Provider } from "../provider.ts";
+import type { NodeUsage } from "./node-usage.ts";
+import type { PodEntry } from "./pod-entry.ts";
+import type { PodRecords } from "./pod-records.ts";
+import type { RefusalPacer } from "./refusal-pacer.ts";
+
+/** One node as the pod side sees it. */
+export interface PodNode {
+  readonly name: string;
+  readonly provider: Provider;
+  /** The Node object as last seen; undefined before its registration. */
+  object(): Stored<Node> | undefined;
+  /** IPs of the node, primary first: hostIPs of its pods. */
+  addresses(): readonly string[];
+}
+
+export interface ActionContext {
+  readonly node: PodNode;
+  readonly usage: NodeUsage;
+  readonly records: PodRecords;
+  readonly pacer: RefusalPacer;
+  readonly client: KubeClient;
+  readonly recorder: Pick<EventRecorder, "record">;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly callTimeoutMs: number;
+  readonly consistencyDelayMs: number;
+  readonly onStatus: (uid: string, afterMs?: number) => void;
+  readonly onOrphanRemoved: () => void;
+}
+
+/** Records an event about the pod. */
+export function event(
+  entry: PodEntry,
+  context: ActionContext,
+  type: "Normal" | "Warning",
+  reason: string,
+  message: string,
+): void {
+  const { namespace, name, uid, node } = entry.owner;
+  const resourceVersion = entry.pod?.metadata.resourceVersion;
+  const target: EventTarget = { apiVersion: "v1", kind: "Pod", namespace, name, uid, resourceVersion };
+  context.recorder.record(target, type, reason, message, { host: node });
+}
+
+/** The pod, for log lines. */
+export function fields(entry: PodEntry): { readonly pod: string; readonly uid: string } {
+  return { pod: `${entry.owner.namespace}/${entry.owner.name}`, uid: entry.owner.uid };
+}

@@ -1,0 +1,48 @@
+// How a pod's status stands at one moment: what is to be written, whether that is the last word, and when to look again. Pure.
+import type { Stored } from "../kube/resource.ts";
+import type { Pod } from "../kube/types.gen.ts";
+import { isTerminal } from "../status/pod-status.ts";
+import type { PodAction } from "./plan.ts";
+import type { PodEntry } from "./pod-entry.ts";
+import { acknowledgeAfterMs, situationOf, statusDueAt } from "./situation.ts";
+import type { StatusOutlook } from "./status-manager.ts";
+
+/** `next` is what plan says about the pod now. */
+export function statusOutlook(
+  entry: PodEntry,
+  next: PodAction,
+  nodeIPs: readonly string[],
+  now: number,
+): StatusOutlook {
+  const situation = situationOf(entry, next, now);
+  const removable = next.type === "finish" && awaitsDelete(entry.pod);
+  const dueAt = statusDueAt(entry, now);
+  if (situation === undefined) return { input: undefined, removable, dueAt };
+  const input = {
+    situation,
+    nodeIPs,
+    startTime: new Date(entry.seenAt).toISOString(),
+    deadlineExceeded: entry.deadlineExceeded,
+    observedGeneration: observedGeneration(entry, next, now),
+  };
+  return { input, removable, dueAt };
+}
+
+/** Is the object being deleted, and our DELETE still to come? With that done, what is left is somebody's finalizer. */
+function awaitsDelete(pod: Stored<Pod> | undefined): boolean {
+  if (pod?.metadata.deletionTimestamp === undefined) return false;
+  const { deletionGracePeriodSeconds, finalizers } = pod.metadata;
+  return !(deletionGracePeriodSeconds === 0 && (finalizers?.length ?? 0) > 0 && isTerminal(pod.status));
+}
+
+/** The generation that the backend has been told of; for a pod it never had, the one that was looked at. */
+function observedGeneration(entry: PodEntry, next: PodAction, now: number): number | undefined {
+  const { generation } = entry.pod?.metadata ?? {};
+  if (entry.backend.type !== "present" || next.type === "finish") return generation;
+  // A quick deletion is told by its terminal status alone; one that takes longer is acknowledged on its way.
+  if (entry.pod?.metadata.deletionTimestamp !== undefined && entry.deletion !== undefined)
+    if (now - entry.deletion.at >= acknowledgeAfterMs) return generation;
+  if (entry.applied === undefined) return entry.pod?.status?.observedGeneration ?? generation;
+  const applied = Number(entry.applied.split("/")[0]);
+  return Number.isFinite(applied) && applied > 0 ? applied : generation;
+}
