@@ -65,7 +65,10 @@ async function main(): Promise<void> {
   const results: SuiteResult[] = [];
   if (flags.checks || (!chosen && names.length === 0 && flags.test === undefined)) results.push(await runChecks());
   if (flags.unit || !chosen) {
-    const files = select(["packages/*/src/**/*.test.ts", "scripts/**/*.test.ts"], (file) => !isEndToEnd(file));
+    const files = select(
+      ["packages/*/src/**/*.test.ts", "scripts/**/*.test.ts", "examples/**/*.test.ts"],
+      (file) => !isEndToEnd(file),
+    );
     if (files.length > 0) results.push(await runTests("unit tests", files, availableParallelism(), 120));
   }
   if (flags.e2e || !chosen) {

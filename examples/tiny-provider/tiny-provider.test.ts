@@ -17,6 +17,7 @@ test("the tiny provider compiles under the strictest options", async () => {
 
 providerConformance("the tiny provider", {
   addresses: false,
+  lacks: ["updatePod", "watchPods", "watchNode", "ping", "configureNode"],
   create: async () => {
     const init = { node: "conformance-node", operatingSystem: "linux", cluster: "conformance", log: silent };
     const more = { clusterDomain: "cluster.local", daemonEndpointPort: 10250 };

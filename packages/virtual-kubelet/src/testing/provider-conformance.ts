@@ -30,24 +30,38 @@ export interface ConformanceOptions {
   readonly node?: string | undefined;
   /** A pod with one container that runs until it is stopped and ends soon after TERM. Default: image pause. */
   readonly runningPod?: PodTemplate | undefined;
-  /** A pod of restartPolicy Never whose one container ends with this code. Absent: those tests are skipped. */
+  /** A pod of restartPolicy Never whose one container ends with this code. Absent: no test of that. */
   readonly finishingPod?: ((exitCode: number) => PodTemplate) | undefined;
-  /** A pod of restartPolicy Always whose one container ends by itself, again and again. Absent: skipped. */
+  /** A pod of restartPolicy Always whose one container ends by itself, again and again. Absent: no test of that. */
   readonly restartingPod?: PodTemplate | undefined;
   /** Whether running pods have an IP address of their own. Default true. */
   readonly addresses?: boolean | undefined;
   /** Whether pods outlive the provider object, as everywhere but in memory. Default false. */
   readonly outlives?: boolean | undefined;
+  /** Optional methods that the provider does not have: the suite holds it to that as well. Default: none is lacking. */
+  readonly lacks?: readonly OptionalMethod[] | undefined;
   /** How long a pod may take to start, or beyond its grace to end. Default 30 000. */
   readonly timeoutMs?: number | undefined;
 }
 
-/** Registers the suite under `name`. */
+const optionalMethods = ["updatePod", "watchPods", "watchNode", "ping", "configureNode"] as const;
+type OptionalMethod = (typeof optionalMethods)[number];
+
+/** Registers the suite under `name`. Nothing in it is skipped: what the subject cannot do has no test. */
 export function providerConformance(name: string, options: ConformanceOptions): void {
   describe(`${name} keeps the provider contract`, () => {
     const bench = new Bench(options);
     before(() => bench.open());
     after(() => bench.close());
+
+    const lacks = (method: OptionalMethod): boolean => options.lacks?.includes(method) === true;
+
+    test("has the optional methods that it is said to have, and no others", () => {
+      assert.deepEqual(
+        optionalMethods.filter((method) => bench.provider[method] === undefined),
+        optionalMethods.filter(lacks),
+      );
+    });
 
     test("a created pod runs", async () => {
       const request = await bench.created();
@@ -138,9 +152,10 @@ export function providerConformance(name: string, options: ConformanceOptions): 
       await bench.deleted(owner, 1);
     });
 
-    test("watchPods pushes what happens", async (t) => {
+    const watching = lacks("watchPods") ? undefined : "watchPods pushes what happens";
+    optional(watching, async () => {
       const watch = bench.provider.watchPods?.bind(bench.provider);
-      if (watch === undefined) return t.skip("no watchPods");
+      assert.ok(watch !== undefined);
       const stop = new AbortController();
       const updates: PodUpdate[] = [];
       const watching = collect(watch({ signal: stop.signal, log: silentLogger }), updates);
@@ -202,9 +217,9 @@ export function providerConformance(name: string, options: ConformanceOptions): 
       }
     });
 
-    test("a finished pod keeps its exit code", async (t) => {
-      const { finishingPod } = options;
-      if (finishingPod === undefined) return t.skip("no finishingPod given");
+    const { finishingPod, restartingPod } = options;
+    optional(finishingPod && "a finished pod keeps its exit code", async () => {
+      assert.ok(finishingPod !== undefined);
       for (const exitCode of [0, 3]) {
         const { owner } = await bench.created(finishingPod(exitCode));
         const over = await bench.report(owner, isOver, "the pod to finish");
@@ -217,9 +232,7 @@ export function providerConformance(name: string, options: ConformanceOptions): 
       }
     });
 
-    test("a container that ends is restarted by its policy, and counted", async (t) => {
-      const { restartingPod } = options;
-      if (restartingPod === undefined) return t.skip("no restartingPod given");
+    optional(restartingPod && "a container that ends is restarted by its policy, and counted", async () => {
       const { owner } = await bench.created(restartingPod);
       const restarted = await bench.report(
         owner,
@@ -244,8 +257,8 @@ export function providerConformance(name: string, options: ConformanceOptions): 
       if (listed !== undefined) assert.deepEqual(listed.owner, foreign.owner);
     });
 
-    test("updatePod applies metadata without a restart", async (t) => {
-      if (bench.provider.updatePod === undefined) return t.skip("no updatePod");
+    optional(lacks("updatePod") ? undefined : "updatePod applies metadata without a restart", async () => {
+      assert.ok(bench.provider.updatePod !== undefined);
       const request = await bench.created();
       const first = await bench.running(request.owner);
       const metadata = { ...request.pod.metadata, labels: { changed: "yes" } };
@@ -257,11 +270,9 @@ export function providerConformance(name: string, options: ConformanceOptions): 
       await assert.rejects(bench.provider.updatePod(bench.request(), bench.context), isNotFound);
     });
 
-    test("the node is reported at once, and the backend answers a ping", async (t) => {
+    const ofNode = lacks("ping") && lacks("watchNode") && lacks("configureNode");
+    optional(ofNode ? undefined : "the node is reported at once, and the backend answers a ping", async () => {
       const { provider } = bench;
-      if (provider.ping === undefined && provider.watchNode === undefined && provider.configureNode === undefined) {
-        return t.skip("no ping, watchNode or configureNode");
-      }
       await provider.ping?.(bench.context);
       if (provider.watchNode !== undefined) {
         const stop = new AbortController();
@@ -284,8 +295,7 @@ export function providerConformance(name: string, options: ConformanceOptions): 
       }
     });
 
-    test("pods outlive the provider, and are found again", async (t) => {
-      if (options.outlives !== true) return t.skip("pods end with the provider object");
+    optional(options.outlives && "pods outlive the provider, and are found again", async () => {
       const { owner } = await bench.created();
       const first = await bench.running(owner);
       await bench.reopen();
@@ -475,4 +485,9 @@ async function promptly<T>(promise: Promise<T>, what: string): Promise<T> {
   } finally {
     timer.abort();
   }
+}
+
+/** Registers the test if it has a name: one for what the subject cannot do has none. */
+function optional(name: string | false | undefined, work: () => Promise<void>): void {
+  if (typeof name === "string") test(name, work);
 }
