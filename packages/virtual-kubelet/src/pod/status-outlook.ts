@@ -1,7 +1,6 @@
 // How a pod's status stands at one moment: what is to be written, whether that is the last word, and when to look again. Pure.
 import type { Stored } from "../kube/resource.ts";
 import type { Pod } from "../kube/types.gen.ts";
-import { isTerminal } from "../status/pod-status.ts";
 import type { PodAction } from "./plan.ts";
 import type { PodEntry } from "./pod-entry.ts";
 import { acknowledgeAfterMs, situationOf, statusDueAt } from "./situation.ts";
@@ -15,7 +14,7 @@ export function statusOutlook(
   now: number,
 ): StatusOutlook {
   const situation = situationOf(entry, next, now);
-  const removable = next.type === "finish" && awaitsDelete(entry.pod);
+  const removable = next.type === "finish" && awaitsDelete(entry.pod, now);
   const dueAt = statusDueAt(entry, now);
   if (situation === undefined) return { input: undefined, removable, dueAt };
   const input = {
@@ -28,11 +27,15 @@ export function statusOutlook(
   return { input, removable, dueAt };
 }
 
-/** Is the object being deleted, and our DELETE still to come? With that done, what is left is somebody's finalizer. */
-function awaitsDelete(pod: Stored<Pod> | undefined): boolean {
-  if (pod?.metadata.deletionTimestamp === undefined) return false;
-  const { deletionGracePeriodSeconds, finalizers } = pod.metadata;
-  return !(deletionGracePeriodSeconds === 0 && (finalizers?.length ?? 0) > 0 && isTerminal(pod.status));
+/** A pod with grace 0 that the server has not removed by now is deleted once more. */
+const serverRemovesWithinMs = 10_000;
+
+/** Does the object wait for our DELETE? With grace 0 the server removes it by itself, or when the last finalizer is gone. */
+function awaitsDelete(pod: Stored<Pod> | undefined, now: number): boolean {
+  const { deletionTimestamp, deletionGracePeriodSeconds, finalizers = [] } = pod?.metadata ?? {};
+  if (deletionTimestamp === undefined) return false;
+  if (deletionGracePeriodSeconds !== 0) return true;
+  return finalizers.length === 0 && now - Date.parse(deletionTimestamp) > serverRemovesWithinMs;
 }
 
 /** The generation that the backend has been told of; for a pod it never had, the one that was looked at. */
