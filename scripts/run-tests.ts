@@ -8,6 +8,7 @@ import { parseArgs } from "node:util";
 import { errorText } from "../packages/virtual-kubelet/src/errors.ts";
 import {
   findControlPlaneBinaries,
+  findKubectl,
   kubernetesVersions,
   resolveKubernetesVersion,
 } from "../packages/virtual-kubelet/src/testing/binaries.ts";
@@ -158,6 +159,7 @@ async function runTests(
 async function runEndToEnd(version: string, files: readonly string[]): Promise<SuiteResult> {
   // Built before the first test, which has a deadline.
   await findControlPlaneBinaries({ version, onProgress: print, signal: interrupted.signal });
+  await findKubectl({ version, onProgress: print, signal: interrupted.signal });
   const env = { VIRTUAL_KUBELET_KUBERNETES_VERSION: version };
   return runTests(`end-to-end tests on Kubernetes ${version}`, files, 1, 1200, env);
 }

@@ -13,7 +13,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { findControlPlaneBinaries, findOnPath, resolveKubernetesVersion } from "./binaries.ts";
+import { findControlPlaneBinaries, findKubectl, findOnPath, resolveKubernetesVersion } from "./binaries.ts";
 
 const names = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
 const root = mkdtempSync(join(tmpdir(), "virtual-kubelet-binaries-test-"));
@@ -176,6 +176,12 @@ test("every pinned version has its module", () => {
     assert.ok(readFileSync(join(module, "go.mod"), "utf8").includes(`k8s.io/kubernetes v${version}\n`), version);
     assert.ok(existsSync(join(module, "go.sum")) && existsSync(join(module, "tools.go")), version);
   }
+});
+
+test("any kubectl will do; without one, it is built like the rest", async () => {
+  const path = directory({ kubectl: "" });
+  assert.equal(await findKubectl({ env: { PATH: path } }), join(path, "kubectl"));
+  await assert.rejects(findKubectl({ env: { PATH: directory(), XDG_CACHE_HOME: directory() } }), /\bGo\b/);
 });
 
 test("a program is found by name", async () => {

@@ -21,11 +21,12 @@ const goPackages = {
   "kube-apiserver": "k8s.io/kubernetes/cmd/kube-apiserver",
   "kube-controller-manager": "k8s.io/kubernetes/cmd/kube-controller-manager",
   "kube-scheduler": "k8s.io/kubernetes/cmd/kube-scheduler",
+  kubectl: "k8s.io/kubernetes/cmd/kubectl",
 } as const;
 
 export type BinaryName = keyof typeof goPackages;
 /** Absolute path of each program. */
-export type Binaries = Readonly<Record<BinaryName, string>>;
+export type Binaries = Readonly<Record<Exclude<BinaryName, "kubectl">, string>>;
 
 export interface FindBinariesOptions {
   /** One of `kubernetesVersions`, or a minor (`1.36`). Default: $VIRTUAL_KUBELET_KUBERNETES_VERSION, then `defaultKubernetesVersion`. */
@@ -62,6 +63,13 @@ export async function findControlPlaneBinaries(options: FindBinariesOptions = {}
     "kube-controller-manager": await find("kube-controller-manager"),
     "kube-scheduler": await find("kube-scheduler"),
   };
+}
+
+/** Any kubectl of $KUBEBUILDER_ASSETS or $PATH, whatever its version; else one built like the rest, of the wanted version. */
+export async function findKubectl(options: FindBinariesOptions = {}): Promise<string> {
+  const env = options.env ?? process.env;
+  const found = await findOnPath("kubectl", env);
+  return found ?? cachedOrBuilt("kubectl", resolveKubernetesVersion(options.version, env), env, options);
 }
 
 /** The path of an executable file of this name in $KUBEBUILDER_ASSETS or $PATH. */

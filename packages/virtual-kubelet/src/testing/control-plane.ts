@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { errorText, VirtualKubeletError } from "../errors.ts";
-import { type Binaries, findControlPlaneBinaries, findOnPath, resolveKubernetesVersion } from "./binaries.ts";
+import { type Binaries, findControlPlaneBinaries, findKubectl, resolveKubernetesVersion } from "./binaries.ts";
 import {
   apiServerArgs,
   type ClusterFiles,
@@ -39,7 +39,7 @@ export interface ControlPlane extends AsyncDisposable {
   killApiServer(): Promise<void>;
   /** Same port, same data, ready when this resolves. */
   startApiServer(): Promise<void>;
-  /** Runs kubectl from $KUBEBUILDER_ASSETS or $PATH as administrator. Never throws for an exit code. */
+  /** Runs kubectl (see findKubectl) as administrator. Never throws for an exit code. */
   kubectl(...args: string[]): Promise<{ stdout: string; stderr: string; code: number }>;
   /** Kills everything and deletes the directory. May be called again. */
   stop(): Promise<void>;
@@ -176,8 +176,7 @@ class RunningCluster implements ControlPlane {
   }
 
   async kubectl(...args: string[]): Promise<{ stdout: string; stderr: string; code: number }> {
-    const program = await findOnPath("kubectl");
-    if (program === undefined) throw new VirtualKubeletError("Unavailable", "kubectl is not on the PATH");
+    const program = await findKubectl({ version: this.version });
     return new Promise((settle, reject) => {
       execFile(
         program,
