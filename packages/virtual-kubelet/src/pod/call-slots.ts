@@ -1,7 +1,7 @@
 // How many calls of one backend may be under way at once. Each node has its own slots: a backend that hangs holds up its own pods
 // and nobody else's.
 
-/** Every so manieth free slot goes to a retry although fresh work waits: neither starves the other. */
+/** One free slot in so many goes to a retry although fresh work waits: neither starves the other. */
 const retryTurn = 10;
 
 export class CallSlots {

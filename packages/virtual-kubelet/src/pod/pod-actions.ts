@@ -7,7 +7,7 @@ import { type ActionContext, event, fields } from "./action-context.ts";
 import { settleBy } from "./backend-watcher.ts";
 import type { DeleteReason, PodAction } from "./plan.ts";
 import { type PodEntry, revisionOf } from "./pod-entry.ts";
-import { admission, hold, refuse } from "./refusal.ts";
+import { admission, hold, refuse, tellOmissions } from "./refusal.ts";
 import { acceptedAfterMs, acknowledgeAfterMs } from "./situation.ts";
 
 type ActionResult = Promise<{ readonly requeueAfterMs?: number } | undefined>;
@@ -200,6 +200,7 @@ async function create(entry: PodEntry, context: ActionContext, signal: AbortSign
   entry.failure = undefined;
   if (entry.backend.type !== "present") entry.backend = { type: "awaited", since: entry.createdAt };
   event(entry, context, "Normal", "ProviderCreateSuccess", "Create pod in provider successfully");
+  tellOmissions(entry, context);
   return lookAgain;
 }
 

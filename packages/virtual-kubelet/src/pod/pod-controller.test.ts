@@ -19,6 +19,15 @@ function request(uid: string, owner: Partial<PodRequest["owner"]> = {}): PodRequ
 }
 
 describe("a pod's life", () => {
+  it("without the token that the backend cannot mount is told so", async () => {
+    await using bench = new PodBench({ capabilities: { volumes: ["emptyDir"] } });
+    await bench.start();
+    bench.api.create("n", "web", { spec: { volumes: [{ name: "kube-api-access-x", projected: { sources: [] } }] } });
+    await bench.clock.advance(second);
+    assert.equal(bench.phase("web"), "Running");
+    assert.equal(bench.events.filter((text) => text.includes("PodFeatureOmitted")).length, 1);
+  });
+
   it("takes three writes with patches as well", async () => {
     await using bench = new PodBench({ controller: { statusForm: "patch" } });
     await bench.start();

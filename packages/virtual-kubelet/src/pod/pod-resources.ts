@@ -49,17 +49,6 @@ export function addQuantities(a: Quantities, b: Quantities): Quantities {
   return out;
 }
 
-/** `a` less `b`; what comes to nothing is left out. */
-export function subtractQuantities(a: Quantities, b: Quantities): Quantities {
-  const out = new Map(a);
-  for (const [name, amount] of b) {
-    const left = (out.get(name) ?? 0n) - amount;
-    if (left === 0n) out.delete(name);
-    else out.set(name, left);
-  }
-  return out;
-}
-
 function largest(a: Quantities, b: Quantities): Quantities {
   const out = new Map(a);
   for (const [name, amount] of b) {

@@ -3,7 +3,7 @@ import { nodes, type Stored } from "../kube/resource.ts";
 import type { Node, Pod } from "../kube/types.gen.ts";
 import { type ActionContext, event, fields } from "./action-context.ts";
 import { admit } from "./admission.ts";
-import { refusals } from "./capabilities.ts";
+import { omissions, refusals } from "./capabilities.ts";
 import type { PodEntry } from "./pod-entry.ts";
 
 export interface Verdict {
@@ -29,6 +29,13 @@ export async function admission(
   if (verdict?.reason !== "NodeAffinity") return verdict;
   // The scheduler may have seen labels that our watch has still to bring.
   return admit(pod, { ...state, object: await client.get(nodes, { name: object.metadata.name }, { signal }) });
+}
+
+/** Tells what of the pod the provider leaves out, once it has taken it. */
+export function tellOmissions(entry: PodEntry, context: ActionContext): void {
+  if (entry.pod === undefined) return;
+  for (const { field, message } of omissions(entry.pod, context.node.provider.capabilities ?? {}))
+    event(entry, context, "Warning", "PodFeatureOmitted", `${field}: ${message}`);
 }
 
 /** Tells the user at once that the pod is refused; Failed it becomes when its owner's turn has come. */
