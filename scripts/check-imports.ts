@@ -14,14 +14,15 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   trace: [],
   kube: ground,
   streaming: ground,
-  provider: [...ground, "kube"],
+  "stats-summary": ["kube"],
+  provider: [...ground, "kube", "stats-summary"],
   status: [...ground, "kube", "provider"],
-  node: [...ground, "kube", "provider", "status"],
-  pod: [...ground, "kube", "provider", "status"],
-  resolve: [...ground, "kube", "provider", "status"],
-  engine: [...ground, "kube", "provider", "status"],
-  server: [...ground, "kube", "provider", "status", "streaming"],
-  providers: [...ground, "kube", "provider", "status"],
+  node: [...ground, "kube", "provider", "stats-summary", "status"],
+  pod: [...ground, "kube", "provider", "stats-summary", "status"],
+  resolve: [...ground, "kube", "provider", "stats-summary", "status"],
+  engine: [...ground, "kube", "provider", "stats-summary", "status"],
+  server: [...ground, "kube", "provider", "stats-summary", "status", "streaming"],
+  providers: [...ground, "kube", "provider", "stats-summary", "status"],
 };
 /** Assembly and program: may import all of the above and one another; nothing below imports them. */
 const top = ["index", "main", "virtual-kubelet", "identity", "program", "instrument-provider"];

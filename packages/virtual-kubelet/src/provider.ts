@@ -1,6 +1,7 @@
 // The provider contract: what a backend brings to run the pods of a virtual node. Types and docs only. All data in it is
 // serialisable (JSON, signals, async iterables), so that a provider can live in another process or language.
 
+import type { Duplex, Readable, Writable } from "node:stream";
 import type { Stored } from "./kube/resource.ts";
 import type {
   ContainerState,
@@ -14,6 +15,7 @@ import type {
   Time,
 } from "./kube/types.gen.ts";
 import type { Logger } from "./log.ts";
+import type { StatsSummary } from "./stats-summary.ts";
 
 /**
  * Whose a pod on the backend is. A provider writes it on the backend with the pod (tags, labels, metadata) and reports it
@@ -99,6 +101,74 @@ export type PodUpdate =
   | { readonly type: "report"; readonly report: PodReport }
   /** The backend no longer has the pod. Outside a deletion the core asks again before it believes it. */
   | { readonly type: "gone"; readonly owner: PodOwner };
+
+/** The pod that a call of the kubelet API is about. */
+export interface PodTarget {
+  readonly owner: PodOwner;
+  /** The API object as last seen. Shared with the cache: never change it. */
+  readonly pod: Stored<Pod>;
+}
+
+/** One container of it, of any kind: init, main or ephemeral. */
+export interface ContainerTarget extends PodTarget {
+  readonly container: string;
+}
+
+/** Which part of a container's log is wanted (v1.PodLogOptions). A backend may leave any of it to the core: see `ContainerLogs`. */
+export interface ContainerLogOptions {
+  /** Go on until the container ends; default false. */
+  readonly follow?: boolean | undefined;
+  /** The run before the present one; default false. Never left to the core: NotFound when there is none or none is kept. */
+  readonly previous?: boolean | undefined;
+  /** Only lines of this time or later, RFC 3339 with up to nine digits of a second. `sinceSeconds` comes as this, too. */
+  readonly sinceTime?: Time | undefined;
+  /** So many lines from the end, 0 for none; absent: all. Counted before `sinceTime` is looked at. */
+  readonly tailLines?: number | undefined;
+  /** Only what the container wrote there; absent: both. */
+  readonly stream?: "Stdout" | "Stderr" | undefined;
+  /** Each line's time is wanted as well: answer in a format that has it, where the backend knows it. */
+  readonly timestamps?: boolean | undefined;
+}
+
+/** A container's log as the backend has it. */
+export interface ContainerLogs {
+  /**
+   * - `plain`: what the container wrote; times and streams are unknown.
+   * - `timestamped`: before each line its time (RFC 3339, up to nine digits of a second) and a space.
+   * - `cri`: each line as a CRI runtime keeps it: time, `stdout` or `stderr`, `F` or `P` (the line goes on in the next), text.
+   */
+  readonly format: "plain" | "timestamped" | "cri";
+  /** Bytes, cut anywhere. Not read on while the client is slow; returned early when it goes away. */
+  readonly data: AsyncIterable<Uint8Array>;
+  /** What of the options has been applied already; the core does the rest. Default: nothing. */
+  readonly applied?: readonly ("follow" | "sinceTime" | "tailLines" | "stream")[] | undefined;
+}
+
+/** In character cells. */
+export interface TerminalSize {
+  readonly width: number;
+  readonly height: number;
+}
+
+/** The ends of a command's streams. Absent ones were not asked for. */
+export interface ContainerIO {
+  /** Ends when the client closes its side. */
+  readonly stdin?: Readable | undefined;
+  /** The core ends it after the call. A write that answers false wants `drain` to be awaited. */
+  readonly stdout?: Writable | undefined;
+  /** Never there with a terminal: its output is all on stdout. */
+  readonly stderr?: Writable | undefined;
+  /** Run it in a terminal. */
+  readonly tty: boolean;
+  /** Sizes of the terminal from the first on; only with `tty`. */
+  readonly resize?: AsyncIterable<TerminalSize> | undefined;
+}
+
+/** How a command ended. */
+export interface ExecResult {
+  /** 0 to 255. */
+  readonly exitCode: number;
+}
 
 /** The node as the backend sees it. Absent fields leave what is configured; each value replaces the one before. */
 export interface NodeReport {
@@ -236,6 +306,42 @@ export interface Provider {
 
   /** Changes the Node once, before its registration. */
   configureNode?(node: Node, context: CallContext): Promise<Node>;
+
+  /**
+   * The log of a container that has run. Throws NotFound when the backend has none. A stream that ends although it was
+   * to follow and the container still runs is read again from where it was, every second or so.
+   */
+  getContainerLogs?(
+    target: ContainerTarget,
+    options: ContainerLogOptions,
+    context: CallContext,
+  ): Promise<ContainerLogs>;
+
+  /**
+   * Runs a command in a running container and resolves when it has ended and its output is written. The signal aborts
+   * when the client is gone: end the command. An exit code other than 0 is a result, no error.
+   */
+  runInContainer?(
+    target: ContainerTarget,
+    command: readonly string[],
+    io: ContainerIO,
+    context: CallContext,
+  ): Promise<ExecResult>;
+
+  /** Connects to the container's own process, from now on; resolves when that has ended, or stdin has and nothing else was asked for. */
+  attachToContainer?(target: ContainerTarget, io: ContainerIO, context: CallContext): Promise<void>;
+
+  /**
+   * Carries one connection to a port inside the pod and resolves when both directions have ended. Throws when nobody
+   * listens there. Absent: the core dials the pod's IP, which does for backends whose pods can be reached from here.
+   */
+  portForward?(target: PodTarget, port: number, connection: Duplex, context: CallContext): Promise<void>;
+
+  /**
+   * What node and pods use now; asked for at most every few seconds. A container without figures yet is left out, never
+   * zero; counters never fall within a run.
+   */
+  getStatsSummary?(context: CallContext): Promise<StatsSummary>;
 
   /** Frees connections and the like at the end of the program; pods go on. */
   [Symbol.asyncDispose]?(): Promise<void>;
