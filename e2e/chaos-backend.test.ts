@@ -252,7 +252,11 @@ describe("backends in trouble", { timeout: 200_000, concurrency: true }, () => {
       const pod = await harness.untilPod("runs", metadata.name, 40_000, isRunning);
       assert.equal(pod.status?.reason, undefined);
       assert.equal(pod.status?.message, undefined);
-      const phases = history.byUid.get(metadata.uid)?.phases ?? [];
+      // The history has a watch of its own, which may be behind the GET.
+      const phases = await eventually(`the history has ${metadata.name} running`, 10_000, () => {
+        const told = history.byUid.get(metadata.uid)?.phases;
+        return told?.at(-1) === "Running" && told;
+      });
       const known = phases.filter((phase, index) => index > 0 || phase !== "Pending");
       assert.deepEqual(known, ["Pending ProviderFailed", "Running"], `${metadata.name}: ${phases.join(" -> ")}`);
       await eventually("event", 10_000, async () =>

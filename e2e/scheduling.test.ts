@@ -76,12 +76,15 @@ describe("scheduling", { concurrency: true, timeout: 120_000 }, () => {
     for (const zone of zones) {
       await create(`selector-${zone}`, { spec: { nodeSelector: { zone } } });
       await create(`required-${zone}`, { spec: { affinity: required(zone) } });
-      await create(`preferred-${zone}`, { spec: { affinity: preferred(zone), nodeSelector: { pool: "zones" } } });
     }
+    // A preference counts among the nodes that the scheduler knows to be ready: by now both are.
+    for (const zone of zones) await onNode(`selector-${zone}`, `zone-${zone}`);
+    for (const zone of zones)
+      await create(`preferred-${zone}`, { spec: { affinity: preferred(zone), nodeSelector: { pool: "zones" } } });
     await create("required-c", { spec: { affinity: required("c") } });
     await create("preferred-c", { spec: { affinity: preferred("c"), nodeSelector: { pool: "zones" } } });
     for (const zone of zones)
-      for (const kind of ["selector", "required", "preferred"]) await onNode(`${kind}-${zone}`, `zone-${zone}`);
+      for (const kind of ["required", "preferred"]) await onNode(`${kind}-${zone}`, `zone-${zone}`);
     await harness.untilPod("runs in another zone", "preferred-c", 20_000, isRunning);
     await unschedulable("required-c", /didn't match Pod's node affinity\/selector/);
   });
