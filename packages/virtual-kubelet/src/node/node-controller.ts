@@ -127,6 +127,12 @@ export class NodeController {
     this.#queue.add(name);
   }
 
+  /** Has the node announce this port of its kubelet API instead of the template's. Throws NotFound for an unknown node. */
+  setPort(name: string, port: number): void {
+    this.#known(name).port = port;
+    this.#queue.add(name);
+  }
+
   /** Holds a node not ready, with this message, until called with undefined. Throws NotFound for an unknown node. */
   setReadyGate(name: string, message: string | undefined): void {
     this.#known(name).gate = message;
@@ -279,7 +285,7 @@ export class NodeController {
       const stop = AbortSignal.any([signal, entry.stop.signal]);
       entry.base = (await configureNode?.(nodeFromTemplate(entry.spec), stop)) ?? nodeFromTemplate(entry.spec);
     }
-    const desired = desiredNode(entry.base, entry.report, this.#notReady(entry));
+    const desired = desiredNode(entry.base, entry.report, this.#notReady(entry), entry.port);
     try {
       if (observed !== undefined && entry.uid === undefined) this.#writer.takeOver(entry, observed);
       const present = observed ?? (await this.#writer.register(entry, desired, signal));

@@ -32,6 +32,8 @@ export class NodeEntry {
   /** The configured Node, after the provider's configureNode. */
   base: Node | undefined;
   report: NodeReport | undefined;
+  /** Where its kubelet API listens, when that is known only at run time. */
+  port: number | undefined;
   /** Why the program itself holds the node back. */
   gate: string | undefined;
   ours: Ours = nothingOurs;

@@ -136,10 +136,16 @@ export function nodeFromTemplate(template: NodeTemplate): Node {
 }
 
 /**
- * The node as it should be now: the configured one, overlaid with the provider's report. Conditions are without times.
+ * The node as it should be now: the configured one, overlaid with the provider's report, and the port where it differs
+ * from the configured one. Conditions are without times.
  * Throws Invalid when the configured node lost its name (a provider's `configureNode` may have made it).
  */
-export function desiredNode(base: Node, report: NodeReport | undefined, notReady: NotReady | undefined): DesiredNode {
+export function desiredNode(
+  base: Node,
+  report: NodeReport | undefined,
+  notReady: NotReady | undefined,
+  port?: number,
+): DesiredNode {
   const name = base.metadata?.name;
   if (name === undefined) throw new VirtualKubeletError("Invalid", "node without a name", { field: "metadata.name" });
   const capacity = { ...base.status?.capacity, ...report?.capacity };
@@ -166,6 +172,7 @@ export function desiredNode(base: Node, report: NodeReport | undefined, notReady
       // A reported capacity is allocatable as a whole, unless the report says otherwise: what was configured may exceed it.
       allocatable: { ...capacity, ...base.status?.allocatable, ...report?.capacity, ...report?.allocatable },
       conditions,
+      ...(port === undefined ? {} : { daemonEndpoints: { kubeletEndpoint: { Port: port } } }),
       ...(nodeInfo === undefined ? {} : { nodeInfo: { ...nodeInfo, ...report?.nodeInfo } }),
     },
   };

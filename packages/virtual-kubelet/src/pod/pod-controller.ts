@@ -129,6 +129,18 @@ export class PodController {
     return this.#informers.every((informer) => informer.hasSynced());
   }
 
+  /** Pods bound to the node, with their status as last written. */
+  podsOf(node: string): readonly Stored<Pod>[] {
+    return [...this.#records.ofNode(node)].flatMap((entry) => this.#shown(entry) ?? []);
+  }
+
+  /** The pod of this name that is bound to the node now. */
+  find(node: string, namespace: string, name: string): Stored<Pod> | undefined {
+    for (const entry of this.#records.ofNode(node))
+      if (entry.inApi && entry.owner.name === name && entry.owner.namespace === namespace) return this.#shown(entry);
+    return undefined;
+  }
+
   /** Facts held of pods: 0 when there are none, neither in the API nor on a backend, whatever was before. */
   get remembered(): number {
     return this.#records.size + this.#status.size + this.#running.size;
@@ -338,6 +350,12 @@ export class PodController {
       onStatus: (uid, afterMs) => (afterMs === undefined ? this.#status.add(uid) : this.#status.addAfter(uid, afterMs)),
       onOrphanRemoved: () => metrics.orphansRemoved.inc({ node: node.name }),
     };
+  }
+
+  #shown({ inApi, pod }: PodEntry): Stored<Pod> | undefined {
+    if (!inApi || pod === undefined) return undefined;
+    const status = this.#status.current(pod);
+    return status === pod.status ? pod : { ...pod, status };
   }
 
   #podInApi(uid: string): Stored<Pod> | undefined {

@@ -15,6 +15,7 @@ const node = (name: string, more: Partial<NodeConfig> = {}): NodeConfig => ({
   name,
   provider: { name: "p" },
   taints: [],
+  port: 10250,
   ...more,
 });
 const never = (): Promise<never> => Promise.reject(new Error("not called in this test"));

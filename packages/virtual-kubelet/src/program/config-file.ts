@@ -87,6 +87,18 @@ function offsetOf(document: Document.Parsed, path: Path, part: "key" | "value"):
   return 0;
 }
 
+function kubeletPaths(
+  kubelet: NonNullable<FileSettings["kubelet"]>,
+  absolute: (path: string) => string,
+): NonNullable<FileSettings["kubelet"]> {
+  const paths = ["certFile", "keyFile", "certDir", "clientCAFile", "bootstrapKubeconfig"] as const;
+  const given = paths.flatMap((key) => {
+    const path = kubelet[key];
+    return path === undefined ? [] : [[key, absolute(path)] as const];
+  });
+  return { ...kubelet, ...Object.fromEntries(given) };
+}
+
 /** Relative paths in a file are meant from where it stands. */
 function fromDirectory(settings: FileSettings, directory: string): FileSettings {
   const absolute = (path: string): string => resolve(directory, path);
@@ -104,9 +116,7 @@ function fromDirectory(settings: FileSettings, directory: string): FileSettings 
   return {
     ...settings,
     ...(kubeconfig === undefined ? {} : { kubeconfig: absolute(kubeconfig) }),
-    ...(kubelet === undefined
-      ? {}
-      : { kubelet: Object.fromEntries(Object.entries(kubelet).map(([key, path]) => [key, absolute(path)])) }),
+    ...(kubelet === undefined ? {} : { kubelet: kubeletPaths(kubelet, absolute) }),
     ...(nodeDefaults === undefined ? {} : { nodeDefaults: ofNode(nodeDefaults) }),
     ...(nodes === undefined ? {} : { nodes: nodes.map(ofNode) }),
   };

@@ -20,6 +20,7 @@ export interface NodeSettings {
   readonly capacity?: Readonly<Record<string, Quantity>>;
   readonly providerID?: string;
   readonly port?: number;
+  readonly listenAddress?: string;
 }
 
 export interface NodeEntry extends NodeSettings {
@@ -118,6 +119,8 @@ const address = section({
   address: text(),
 });
 
+const ipAddress = leaf<string>((value) => typeof value === "string" && isIP(value) !== 0, "must be an IP address");
+
 const nodeEntries = {
   operatingSystem: say(oneOf("linux", "windows"), "Operating system of the node: linux or windows."),
   architecture: say(
@@ -139,13 +142,17 @@ const nodeEntries = {
     "Taints of the node. Default: virtual-kubelet.io/provider=<provider>:NoSchedule; an empty list for none.",
   ),
   internalIP: say(
-    leaf<string>((value) => typeof value === "string" && isIP(value) !== 0, "must be an IP address"),
-    "InternalIP address of the node.",
+    ipAddress,
+    "InternalIP address of the node. Default, while the kubelet API is served: the machine's first address that others can reach.",
   ),
   addresses: say(list(address), "Further addresses of the node, each with type and address."),
   capacity: say(map(quantity), "Capacity by resource, where the provider reports none."),
   providerID: say(text(), "spec.providerID of the node."),
-  port: say(integer(0, 65535), "Port of the kubelet API that the node announces."),
+  port: say(
+    integer(0, 65535),
+    "Port of the node's kubelet API, counted up over the nodes of one entry; 0 for a free one. Default: 10250 for a single node, free ones for several.",
+  ),
+  listenAddress: say(ipAddress, "Address on which the node's kubelet API listens; default kubelet.address."),
 };
 
 const processEntries = {
@@ -211,15 +218,53 @@ const processEntries = {
       idleTimeout: say(duration(0), "A silent exec, attach or port-forward ends after so long."),
       creationTimeout: say(duration(0), "How long its streams may take to open."),
     }),
-    "Streams of the kubelet API. No effect yet: this version does not serve it.",
+    "Streams of the kubelet API.",
   ),
   kubelet: say(
     section({
-      certFile: say(text("a path"), "Certificate (PEM)."),
+      serve: say(flag(), "Serves the kubelet API; without it kubectl logs, exec and top find nobody."),
+      address: say(
+        leaf<string>(
+          (value) => value === "" || (typeof value === "string" && isIP(value) !== 0),
+          "must be an IP address",
+        ),
+        'IP address to listen on; "" for all.',
+      ),
+      sharedPort: say(
+        flag(),
+        "One port for all nodes. It answers what names a pod, or a node by Host or SNI; metrics-server then sees no figures apart.",
+      ),
+      maxConnections: say(integer(1, 1_000_000), "Connections at the same time."),
+      certFile: say(
+        text("a path"),
+        "Serving certificate (PEM); read again when it changes. Default: a self-signed one.",
+      ),
       keyFile: say(text("a path"), "Its private key (PEM)."),
-      clientCAFile: say(text("a path"), "CA of client certificates (PEM)."),
+      serverTLSBootstrap: say(
+        flag(),
+        "Asks the cluster for the serving certificate (signer kubernetes.io/kubelet-serving; somebody has to approve it) and renews it.",
+      ),
+      certDir: say(text("a path"), "Directory for certificates and keys that were asked for; default: none is kept."),
+      clientCAFile: say(
+        text("a path"),
+        "CAs of client certificates (PEM); read again when it changes. Default: what the API server publishes in kube-system.",
+      ),
+      bootstrapKubeconfig: say(
+        text("a path"),
+        "kubeconfig with a bootstrap token: the node's own credentials are asked for with it and kept in certDir.",
+      ),
+      rotateCertificates: say(flag(), "Renews the client certificate that came by bootstrap."),
+      tokenCacheTTL: say(duration(0), "How long a token's review holds."),
+      accessCacheTTL: say(duration(0), "How long the answer holds that somebody may do something."),
+      accessDeniedCacheTTL: say(duration(0), "How long the answer holds that somebody may not."),
+      auditArguments: say(
+        flag(),
+        "The audit line of an exec has the command's arguments, which may hold secrets, and not its name alone.",
+      ),
+      insecureAllowAnonymous: say(flag(), "Insecure: takes callers without credentials as system:anonymous."),
+      insecureSkipAuthorization: say(flag(), "Insecure: lets everybody who is known do everything."),
     }),
-    "TLS of the kubelet API. No effect yet: this version does not serve it.",
+    "The kubelet API: HTTPS for logs, exec, port-forward and metrics.",
   ),
   metricsAddr: say(
     leaf<string>(

@@ -27,13 +27,49 @@ export interface NodeConfig {
   /** By resource; holds where the provider reports none. */
   readonly capacity: Readonly<Record<string, Quantity>>;
   readonly providerID?: string;
-  /** Port of the kubelet API as the node announces it. */
+  /** Port on which the node's kubelet API listens and that the node announces; 0: a free one. */
   readonly port: number;
+  /** Address on which it listens; default `kubelet.address`. */
+  readonly listenAddress?: string;
 }
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
 export type LogFormat = "auto" | "json" | "pretty";
 export type TraceExporter = "otlp" | "jaeger" | "ocagent" | "zpages";
+
+/** The kubelet API: HTTPS for logs, exec, port-forward and metrics. */
+export interface KubeletConfig {
+  readonly serve: boolean;
+  /** IP address to listen on; "": all of the machine's. */
+  readonly address: string;
+  /** One port for all nodes, for what names a pod, or a node in Host or SNI. */
+  readonly sharedPort: boolean;
+  /** Connections at the same time, over all nodes. */
+  readonly maxConnections: number;
+  readonly certFile?: string;
+  readonly keyFile?: string;
+  /** Asks the cluster's signer for the serving certificate, and for the next one in time. */
+  readonly serverTLSBootstrap: boolean;
+  /** Where certificates and keys that the program asked for are kept; default: in memory alone. */
+  readonly certDir?: string;
+  /** Bundle of those that may sign client certificates; default: the API server's own, as it publishes it. */
+  readonly clientCAFile?: string;
+  /** With a bootstrapper's token, for the first client certificate of the node. */
+  readonly bootstrapKubeconfig?: string;
+  /** Renews the client certificate that came by bootstrap. */
+  readonly rotateCertificates: boolean;
+  /** How long a token's review holds. */
+  readonly tokenCacheTTL: number;
+  /** How long an access review holds that allowed, and one that denied. */
+  readonly accessCacheTTL: number;
+  readonly accessDeniedCacheTTL: number;
+  /** The audit line of an exec has the command's arguments. */
+  readonly auditArguments: boolean;
+  /** Callers without credentials are taken as system:anonymous. */
+  readonly insecureAllowAnonymous: boolean;
+  /** Whoever is known may do everything. */
+  readonly insecureSkipAuthorization: boolean;
+}
 
 /** Everything but the nodes. */
 export interface ProcessConfig {
@@ -76,7 +112,7 @@ export interface ProcessConfig {
   /** How long the nodes may take to be ready; 0: no limit. */
   readonly startupTimeout: number;
   readonly streams: { readonly idleTimeout: number; readonly creationTimeout: number };
-  readonly kubelet: { readonly certFile?: string; readonly keyFile?: string; readonly clientCAFile?: string };
+  readonly kubelet: KubeletConfig;
   /** host:port of /metrics, /healthz and /readyz; "" or "0": none. */
   readonly metricsAddr: string;
   readonly logging: { readonly level: LogLevel; readonly format: LogFormat };
@@ -112,22 +148,34 @@ export const processDefaults: ProcessConfig = {
   ping: { interval: 10_000, timeout: 10_000, threshold: 3 },
   watch: { perNodeLimit: 10 },
   startupTimeout: 0,
-  streams: { idleTimeout: 30_000, creationTimeout: 30_000 },
-  kubelet: {},
+  streams: { idleTimeout: 14_400_000, creationTimeout: 30_000 },
+  kubelet: {
+    serve: true,
+    address: "",
+    sharedPort: false,
+    maxConnections: 10_000,
+    serverTLSBootstrap: false,
+    rotateCertificates: true,
+    tokenCacheTTL: 120_000,
+    accessCacheTTL: 300_000,
+    accessDeniedCacheTTL: 30_000,
+    auditArguments: false,
+    insecureAllowAnonymous: false,
+    insecureSkipAuthorization: false,
+  },
   metricsAddr: "127.0.0.1:10255",
   logging: { level: "info", format: "auto" },
   tracing: { exporters: [], serviceName: "virtual-kubelet", tags: {}, sampleRatio: 1 },
 };
 
 /** Of a node; taints and provider depend on one another: see `resolveNodes`. */
-export const nodeDefaults: Pick<
-  NodeConfig,
-  "operatingSystem" | "labels" | "annotations" | "addresses" | "capacity" | "port"
-> = {
+export const nodeDefaults: Pick<NodeConfig, "operatingSystem" | "labels" | "annotations" | "addresses" | "capacity"> = {
   operatingSystem: "linux",
   labels: {},
   annotations: {},
   addresses: [],
   capacity: {},
-  port: 10250,
 };
+
+/** Of a node alone in its process; several take free ports. */
+export const defaultKubeletPort = 10250;

@@ -44,16 +44,18 @@ const integer = (name: string, path: string, group: string): FlagSpec => ({
   value: "N",
 });
 
+const boolean = (name: string, path: string, group: string): FlagSpec => ({ name, kind: "boolean", path, group });
+
 const cluster = "Cluster";
 const node = "Node";
 const provider = "Provider";
 const pods = "Pods";
-const serving = "Metrics and serving";
+const serving = "Metrics";
+const kubeletApi = "Kubelet API";
 const logging = "Logging";
 const tracing = "Tracing";
 const general = "General";
 
-const notServed = "the kubelet API is not served by this version";
 const toStderr = "logs go to standard error, as lines of JSON or text; see --log-level and --log-format";
 
 /** The flags of Go's klog, which other virtual kubelets take. */
@@ -128,8 +130,23 @@ export const flagSpecs: readonly FlagSpec[] = [
   integer("watch-per-node-limit", "watch.perNodeLimit", pods),
 
   text("metrics-addr", "metricsAddr", serving, "ADDRESS"),
-  { ...duration("stream-idle-timeout", "streams.idleTimeout", serving), ignored: notServed },
-  { ...duration("stream-creation-timeout", "streams.creationTimeout", serving), ignored: notServed },
+
+  boolean("kubelet-api", "kubelet.serve", kubeletApi),
+  text("kubelet-address", "kubelet.address", kubeletApi, "IP"),
+  { ...integer("kubelet-port", "nodeOverrides.port", kubeletApi), value: "PORT" },
+  boolean("kubelet-shared-port", "kubelet.sharedPort", kubeletApi),
+  text("tls-cert-file", "kubelet.certFile", kubeletApi, "FILE"),
+  text("tls-private-key-file", "kubelet.keyFile", kubeletApi, "FILE"),
+  boolean("server-tls-bootstrap", "kubelet.serverTLSBootstrap", kubeletApi),
+  text("cert-dir", "kubelet.certDir", kubeletApi, "DIR"),
+  text("client-ca-file", "kubelet.clientCAFile", kubeletApi, "FILE"),
+  text("bootstrap-kubeconfig", "kubelet.bootstrapKubeconfig", kubeletApi, "FILE"),
+  boolean("rotate-certificates", "kubelet.rotateCertificates", kubeletApi),
+  duration("stream-idle-timeout", "streams.idleTimeout", kubeletApi),
+  duration("stream-creation-timeout", "streams.creationTimeout", kubeletApi),
+  boolean("audit-arguments", "kubelet.auditArguments", kubeletApi),
+  boolean("insecure-allow-anonymous", "kubelet.insecureAllowAnonymous", kubeletApi),
+  boolean("insecure-skip-authorization", "kubelet.insecureSkipAuthorization", kubeletApi),
 
   { name: "log-level", kind: "level", path: "logging.level", group: logging, value: "LEVEL" },
   text("log-format", "logging.format", logging, "FORMAT"),

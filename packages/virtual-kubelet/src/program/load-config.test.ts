@@ -125,8 +125,6 @@ describe("each variable has its effect", () => {
     ["VKUBELET_TAINT_KEY", "k", (c) => c.nodes[0]?.taints, [{ key: "k", value: "mock", effect: "NoSchedule" }]],
     ["VKUBELET_TAINT_VALUE", "v", (c) => c.nodes[0]?.taints[0]?.value, "v"],
     ["VKUBELET_TAINT_EFFECT", "NoExecute", (c) => c.nodes[0]?.taints[0]?.effect, "NoExecute"],
-    ["APISERVER_CERT_LOCATION", "/c", (c) => c.kubelet.certFile, "/c"],
-    ["APISERVER_KEY_LOCATION", "/k", (c) => c.kubelet.keyFile, "/k"],
     ["APISERVER_CA_CERT_LOCATION", "/ca", (c) => c.kubelet.clientCAFile, "/ca"],
     ["OTEL_TRACES_EXPORTER", "otlp", (c) => c.tracing.exporters, ["otlp"]],
     ["OTEL_TRACES_EXPORTER", "none", (c) => c.tracing.exporters, []],
@@ -364,25 +362,49 @@ nodes:
   }
 });
 
+test("certificate and key of the kubelet API come by environment, and only together", async () => {
+  const env = { APISERVER_CERT_LOCATION: "/c", APISERVER_KEY_LOCATION: "/k" };
+  const { config } = await load({ argv: mock, env });
+  assert.equal(config.kubelet.certFile, "/c");
+  assert.equal(config.kubelet.keyFile, "/k");
+  for (const [name, value] of Object.entries(env))
+    await assert.rejects(load({ argv: mock, env: { [name]: value } }), /kubelet\.\w+.*must come together with/);
+  await assert.rejects(load({ argv: [...mock, "--server-tls-bootstrap"], env }), /must not be set beside/);
+});
+
+describe("ports of the kubelet API", () => {
+  const ports = async (argv: string[], env: Record<string, string> = {}): Promise<number[]> =>
+    (await load({ argv: [...mock, ...argv], env })).config.nodes.map(({ port }) => port);
+
+  test("a single node has the usual one, several have free ones, a given one counts up", async () => {
+    assert.deepEqual(await ports([]), [10250]);
+    assert.deepEqual(await ports(["--nodes", "1"]), [10250]);
+    assert.deepEqual(await ports(["--nodes", "3"]), [0, 0, 0]);
+    assert.deepEqual(await ports(["--nodes", "3", "--kubelet-port", "20000"]), [20000, 20001, 20002]);
+    assert.deepEqual(await ports(["--nodes", "2"], { KUBELET_PORT: "20000" }), [20000, 20001]);
+    assert.deepEqual(await ports(["--nodes", "2", "--kubelet-port", "0"]), [0, 0]);
+    assert.deepEqual(await ports(["--nodes", "2", "--kubelet-shared-port"]), [10250, 10250]);
+    assert.deepEqual(await ports(["--nodes", "2", "--kubelet-api=false"]), [10250, 10250]);
+  });
+
+  test("two nodes on one port of one address, and ports past the last, are faults that name the nodes", async () => {
+    const twice = "nodes: [{name: a, port: 1000}, {name: b, port: 1000}]\nnodeDefaults: {provider: {name: mock}}";
+    await assert.rejects(load({ file: twice }), /nodes a and b both listen on port 1000/);
+    const apart = twice.replace("name: b,", "name: b, listenAddress: 127.0.0.2,");
+    assert.equal((await load({ file: apart })).config.nodes[1]?.listenAddress, "127.0.0.2");
+    await assert.rejects(ports(["--nodes", "3", "--kubelet-port", "65534"]), /would have port 65536/);
+  });
+});
+
 test("what has no effect is told in one line each", async () => {
   const { notices } = await load({
-    argv: [
-      ...mock,
-      "--namespace=x",
-      "--enable-node-lease=false",
-      "--klog.logtostderr",
-      "--taint=k",
-      "--stream-idle-timeout=1h",
-    ],
-    env: { APISERVER_CERT_LOCATION: "/c", APISERVER_KEY_LOCATION: "/k" },
+    argv: [...mock, "--namespace=x", "--enable-node-lease=false", "--klog.logtostderr", "--taint=k"],
   });
   assert.deepEqual(notices, [
     "--namespace has no effect: pods of all namespaces are served",
     "--enable-node-lease has no effect: leases are always on",
     "--klog.logtostderr has no effect: logs go to standard error, as lines of JSON or text; see --log-level and --log-format",
     "--taint is deprecated: use VKUBELET_TAINT_KEY or the configuration file",
-    "--stream-idle-timeout has no effect: the kubelet API is not served by this version",
-    "the kubelet API (logs, exec, port-forward) is not served by this version: $APISERVER_CERT_LOCATION, $APISERVER_KEY_LOCATION without effect",
   ]);
 });
 

@@ -47,7 +47,7 @@ export async function loadConfig(
   const verbose = Number(flagText(line, "klog.v") ?? 0) > 0 && flagText(line, "log-level") === undefined;
   return {
     config: verbose ? { ...config, logging: { ...config.logging, level: "debug" } } : config,
-    notices: [...ignoredFlags(line), ...unserved(given)],
+    notices: ignoredFlags(line),
     metricsAddrGiven: given("metricsAddr") !== undefined,
   };
 }
@@ -59,15 +59,4 @@ function ignoredFlags(line: CommandLine): string[] {
     if (name === "taint") notices.push("--taint is deprecated: use VKUBELET_TAINT_KEY or the configuration file");
   }
   return notices;
-}
-
-/** Settings of the kubelet API; of the flags among them `ignoredFlags` tells. */
-function unserved(given: (setting: string) => string | undefined): string[] {
-  const settings = ["certFile", "keyFile", "clientCAFile"].map((name) => `kubelet.${name}`);
-  const found = [...settings, "streams.idleTimeout", "streams.creationTimeout"]
-    .map(given)
-    .filter((source) => source !== undefined && !source.startsWith("--"));
-  return found.length === 0
-    ? []
-    : [`the kubelet API (logs, exec, port-forward) is not served by this version: ${found.join(", ")} without effect`];
 }

@@ -28,7 +28,13 @@ export function resolveConfig({ flags, environment, file }: Layers): Resolved {
   if (process.poll.minInterval > process.poll.maxInterval) {
     fault("poll.minInterval", "poll.maxInterval", "not be longer than");
   }
-  const nodes = resolveNodes(flags.settings, environment.settings, file, faults);
+  if ((process.kubelet.certFile === undefined) !== (process.kubelet.keyFile === undefined)) {
+    const [given, missing] = process.kubelet.certFile === undefined ? ["keyFile", "certFile"] : ["certFile", "keyFile"];
+    fault(`kubelet.${given}`, `kubelet.${missing}`, "come together with");
+  }
+  if (process.kubelet.certFile !== undefined && process.kubelet.serverTLSBootstrap)
+    fault("kubelet.serverTLSBootstrap", "kubelet.certFile", "not be set beside");
+  const nodes = resolveNodes(flags.settings, environment.settings, file, process.kubelet, faults);
   return { config: { ...process, nodes }, faults };
 }
 

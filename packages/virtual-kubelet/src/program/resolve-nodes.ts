@@ -1,7 +1,15 @@
 // Which nodes there are, and what holds for each: flags and environment over the node's entry in the file over its nodeDefaults.
 import { basename } from "node:path";
 import type { Taint } from "../kube/types.gen.ts";
-import { defaultNodeName, defaultTaintKey, type NodeConfig, nodeDefaults, type ProviderConfig } from "./config.ts";
+import {
+  defaultKubeletPort,
+  defaultNodeName,
+  defaultTaintKey,
+  type KubeletConfig,
+  type NodeConfig,
+  nodeDefaults,
+  type ProviderConfig,
+} from "./config.ts";
 import type { FileSettings, NodeEntry, NodeSettings, OverrideSettings } from "./config-schema.ts";
 import type { Fault } from "./fault.ts";
 import type { Layer } from "./overrides.ts";
@@ -11,12 +19,24 @@ export function resolveNodes(
   flags: OverrideSettings,
   env: OverrideSettings,
   file: Layer<FileSettings> | undefined,
+  kubelet: KubeletConfig,
   faults: Fault[],
 ): NodeConfig[] {
   const settings = file?.settings ?? {};
   const listed = settings.nodes ?? [];
   const names = new Set<string>();
-  return chooseEntries(flags, env, listed, faults).flatMap((entry) => {
+  const entries = chooseEntries(flags, env, listed, faults);
+  const isAlone = entries.length === 1 && (entries[0]?.count ?? 1) === 1;
+  // Over all entries: a port given by flag or environment holds for all of them.
+  let counted = 0;
+  const overridden = (flags.nodeOverrides?.port ?? env.nodeOverrides?.port) !== undefined;
+  const portOf = (port: number | undefined, index: number): number => {
+    if (!kubelet.serve || kubelet.sharedPort) return port ?? defaultKubeletPort;
+    if (port === undefined) return isAlone ? defaultKubeletPort : 0;
+    return port === 0 ? 0 : port + (overridden ? counted++ : index);
+  };
+  const listening = new Map<string, string>();
+  return entries.flatMap((entry) => {
     const same = listed.indexOf(entry);
     const index = same >= 0 ? same : listed.findIndex(({ name }) => name === entry.name);
     const listedAt = index < 0 ? undefined : file?.sourceOf(`nodes[${index}].name`);
@@ -34,10 +54,20 @@ export function resolveNodes(
     }
     const merged = mergeNodes(layers);
     const taints = taintsOf(merged, { ...env.taint, ...flags.taint }, providerName ?? "");
-    return numbered(entry).map((name): NodeConfig => {
+    return numbered(entry).map((name, index): NodeConfig => {
       if (names.has(name)) faults.push({ source, message: `two nodes are named ${name}` });
       names.add(name);
-      return { name, provider: { name: providerName ?? "", ...provider }, ...nodeDefaults, ...merged, taints };
+      const port = portOf(merged.port, index);
+      const place = `${merged.listenAddress ?? kubelet.address}:${port}`;
+      const other = port === 0 || kubelet.sharedPort || !kubelet.serve ? undefined : listening.get(place);
+      if (other !== undefined) {
+        const message = `nodes ${other} and ${name} both listen on port ${port}: give them ports or listenAddresses that differ, port 0, or set kubelet.sharedPort`;
+        faults.push({ source, message });
+      }
+      if (port > 65_535)
+        faults.push({ source, message: `node ${name} would have port ${port}, the last one is 65535` });
+      listening.set(place, name);
+      return { name, provider: { name: providerName ?? "", ...provider }, ...nodeDefaults, ...merged, port, taints };
     });
   });
 }
