@@ -32,6 +32,8 @@ export interface Metrics {
   /** Pods taken over from the backend at start, and orphans removed from it. */
   readonly podsAdopted: Counter<"node">;
   readonly orphansRemoved: Counter<"node">;
+  /** Token and subject access reviews asked of the API server: authenticated, refused, allowed, denied or error. */
+  readonly reviews: Counter<"resource" | "outcome">;
 }
 
 const seconds = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
@@ -88,6 +90,10 @@ export function createMetrics(): Metrics {
     podsAdopted: counter("pods_adopted_total", "Running pods taken over at start", ["node"]),
     orphansRemoved: counter("orphans_removed_total", "Pods removed from the backend because their owner is gone", [
       "node",
+    ]),
+    reviews: counter("access_reviews_total", "Token and access reviews asked of the API server", [
+      "resource",
+      "outcome",
     ]),
   };
 }
