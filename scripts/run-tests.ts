@@ -5,6 +5,7 @@ import { existsSync, globSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { findPeer, peerNames } from "../e2e/peers.ts";
 import { errorText } from "../packages/virtual-kubelet/src/errors.ts";
 import {
   findControlPlaneBinaries,
@@ -160,6 +161,7 @@ async function runEndToEnd(version: string, files: readonly string[]): Promise<S
   // Built before the first test, which has a deadline.
   await findControlPlaneBinaries({ version, onProgress: print, signal: interrupted.signal });
   await findKubectl({ version, onProgress: print, signal: interrupted.signal });
+  for (const peer of peerNames) await findPeer(peer, { onProgress: print, signal: interrupted.signal });
   const env = { VIRTUAL_KUBELET_KUBERNETES_VERSION: version };
   return runTests(`end-to-end tests on Kubernetes ${version}`, files, 1, 1200, env);
 }

@@ -148,7 +148,7 @@ test("a failed build shows Go's words and leaves nothing", async () => {
   const env = { PATH: `${tools}:/usr/bin:/bin`, XDG_CACHE_HOME: cache };
   await assert.rejects(
     findControlPlaneBinaries({ version: "1.36.3", env }),
-    /go build of etcd 1\.36\.3 failed:\nno space left/,
+    /go build of etcd for Kubernetes 1\.36\.3 failed:\nno space left/,
   );
   assert.deepEqual(readdirSync(join(cache, "virtual-kubelet/control-plane/v1.36.3")), []);
 });

@@ -1,13 +1,9 @@
 // Finds the programs of a Kubernetes control plane, or builds them once from pinned Go modules into the user's cache.
-import { execFile, spawn } from "node:child_process";
-import { once } from "node:events";
-import { existsSync } from "node:fs";
-import { access, constants, mkdir, open, readFile, rename, rm, stat, utimes } from "node:fs/promises";
-import { homedir } from "node:os";
+import { execFile } from "node:child_process";
 import { delimiter, join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
-import { errorText, VirtualKubeletError } from "../errors.ts";
+import { VirtualKubeletError } from "../errors.ts";
+import { cachedOrBuilt as builtProgram, cacheDirectory, type GoProgram, isExecutable } from "./go-build.ts";
 
 const run = promisify(execFile);
 
@@ -72,6 +68,12 @@ export async function findKubectl(options: FindBinariesOptions = {}): Promise<st
   return found ?? cachedOrBuilt("kubectl", resolveKubernetesVersion(options.version, env), env, options);
 }
 
+/** One of the wanted version and no other, built like the rest. */
+export async function findKubectlOfVersion(options: FindBinariesOptions = {}): Promise<string> {
+  const env = options.env ?? process.env;
+  return cachedOrBuilt("kubectl", resolveKubernetesVersion(options.version, env), env, options);
+}
+
 /** The path of an executable file of this name in $KUBEBUILDER_ASSETS or $PATH. */
 export async function findOnPath(name: string, env: NodeJS.ProcessEnv = process.env): Promise<string | undefined> {
   for await (const file of candidates(name, env)) return file;
@@ -84,13 +86,6 @@ async function* candidates(name: string, env: NodeJS.ProcessEnv): AsyncGenerator
     const file = join(directory, name);
     if (directory !== "" && (await isExecutable(file))) yield file;
   }
-}
-
-async function isExecutable(file: string): Promise<boolean> {
-  return access(file, constants.X_OK).then(
-    () => true,
-    () => false,
-  );
 }
 
 async function installed(name: BinaryName, version: string, env: NodeJS.ProcessEnv): Promise<string | undefined> {
@@ -113,126 +108,20 @@ async function cachedOrBuilt(
   env: NodeJS.ProcessEnv,
   options: FindBinariesOptions,
 ): Promise<string> {
-  const cache = env["XDG_CACHE_HOME"] || join(env["HOME"] || homedir(), ".cache");
-  const directory = join(cache, "virtual-kubelet", "control-plane", `v${version}`);
-  const file = join(directory, name);
-  if (await isExecutable(file)) return file;
-  await mkdir(directory, { recursive: true });
-  await using lock = await Lock.take(join(directory, ".lock"), () => isExecutable(file), options);
-  if (lock.needless || (await isExecutable(file))) return file;
-  const module = join(options.modules ?? join(import.meta.dirname, "../../control-plane"), version);
-  if (!existsSync(join(module, "go.mod"))) throw new VirtualKubeletError("Internal", `${module} has no go.mod`);
-  await build(name, version, module, file, env, options);
-  return file;
-}
-
-async function build(
-  name: BinaryName,
-  version: string,
-  module: string,
-  file: string,
-  env: NodeJS.ProcessEnv,
-  { onProgress, signal }: FindBinariesOptions,
-): Promise<void> {
-  const goEnv = { ...env, CGO_ENABLED: "0", GOWORK: "off" };
-  await checkGo(version, module, goEnv);
-  const started = Date.now();
-  const elapsed = (): string => `${Math.round((Date.now() - started) / 1000)} s`;
-  onProgress?.(`building ${name} for Kubernetes ${version} from Go modules; once, it takes some minutes`);
-  const ticker = setInterval(() => onProgress?.(`building ${name} for Kubernetes ${version}: ${elapsed()}`), 15_000);
-  const temporary = `${file}.${process.pid}.tmp`;
-  try {
-    const metadata = {
-      gitVersion: `v${version}`,
-      gitMajor: "1",
-      gitMinor: version.split(".")[1],
-      gitTreeState: "clean",
-    };
-    const variables = Object.entries(metadata).map(
-      ([key, value]) => `-X k8s.io/component-base/version.${key}=${value}`,
-    );
-    const flags = ["-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags", ["-s -w", ...variables].join(" ")];
-    const child = spawn("go", ["build", ...flags, "-o", temporary, goPackages[name]], {
-      cwd: module,
-      env: goEnv,
-      stdio: ["ignore", "ignore", "pipe"],
-      ...(signal === undefined ? {} : { signal }),
-    });
-    let said = "";
-    child.stderr.setEncoding("utf8").on("data", (text: string) => {
-      said = `${said}${text}`.slice(-4000);
-    });
-    const [code]: unknown[] = await once(child, "close");
-    if (code !== 0) throw new VirtualKubeletError("Internal", `go build of ${name} ${version} failed:\n${said.trim()}`);
-    await rename(temporary, file);
-    onProgress?.(`built ${name} for Kubernetes ${version} in ${elapsed()}`);
-  } finally {
-    clearInterval(ticker);
-    await rm(temporary, { force: true });
-  }
-}
-
-/** Go itself says whether it is new enough for the module, or fetches a toolchain that is (GOTOOLCHAIN=auto). */
-async function checkGo(version: string, module: string, env: NodeJS.ProcessEnv): Promise<void> {
-  const needed = /^go (\S+)$/m.exec(await readFile(join(module, "go.mod"), "utf8"))?.[1] ?? "";
-  const advice =
-    `Install Go ${needed} or newer (https://go.dev/dl/) and have \`go\` on the PATH, ` +
-    `or set KUBEBUILDER_ASSETS to a directory with etcd, kube-apiserver, kube-controller-manager and kube-scheduler ${version}.`;
-  try {
-    await run("go", ["env", "GOVERSION"], { cwd: module, env });
-  } catch (error) {
-    const missing = error instanceof Error && "code" in error && error.code === "ENOENT";
-    const what = missing ? "Go is not installed" : `Go is too old or does not work (${errorText(error)})`;
-    throw new VirtualKubeletError("Unavailable", `Cannot build the control plane ${version}: ${what}. ${advice}`);
-  }
-}
-
-/** A lock file whose owner touches it while it lives; one untouched for 30 s belongs to nobody. */
-class Lock implements AsyncDisposable {
-  static readonly #staleMs = 30_000;
-  readonly #file: string | undefined;
-  readonly #touching: NodeJS.Timeout | undefined;
-
-  private constructor(file: string | undefined) {
-    this.#file = file;
-    if (file === undefined) return;
-    this.#touching = setInterval(() => {
-      // Gone only if somebody removed the cache: the build then fails by itself.
-      utimes(file, new Date(), new Date()).catch(() => undefined);
-    }, 5_000);
-  }
-
-  /** True when what the lock is for was done while waiting for it: nothing is held then. */
-  get needless(): boolean {
-    return this.#file === undefined;
-  }
-
-  static async take(file: string, isNeedless: () => Promise<boolean>, options: FindBinariesOptions): Promise<Lock> {
-    for (let told = false; ; ) {
-      options.signal?.throwIfAborted();
-      try {
-        await (await open(file, "wx")).close();
-        return new Lock(file);
-      } catch (error) {
-        if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
-      }
-      if (await isNeedless()) return new Lock(undefined);
-      const touched = await stat(file).then(
-        ({ mtimeMs }) => mtimeMs,
-        () => Date.now(), // released just now
-      );
-      if (Date.now() - touched > Lock.#staleMs) await rm(file, { force: true });
-      else if (!told) {
-        told = true;
-        options.onProgress?.("waiting for another process that builds the control plane");
-      }
-      await sleep(500);
-    }
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#file === undefined) return;
-    clearInterval(this.#touching);
-    await rm(this.#file, { force: true });
-  }
+  const metadata = {
+    gitVersion: `v${version}`,
+    gitMajor: "1",
+    gitMinor: version.split(".")[1] ?? "",
+    gitTreeState: "clean",
+  };
+  const variables = Object.entries(metadata).map(([key, value]) => [`k8s.io/component-base/version.${key}`, value]);
+  const program: GoProgram = {
+    title: `${name} for Kubernetes ${version}`,
+    package: goPackages[name],
+    module: join(options.modules ?? join(import.meta.dirname, "../../control-plane"), version),
+    file: join(cacheDirectory(env), "control-plane", `v${version}`, name),
+    variables: Object.fromEntries(variables),
+    otherwise: `set KUBEBUILDER_ASSETS to a directory with etcd, kube-apiserver, kube-controller-manager and kube-scheduler ${version}.`,
+  };
+  return builtProgram(program, { env, onProgress: options.onProgress, signal: options.signal });
 }
