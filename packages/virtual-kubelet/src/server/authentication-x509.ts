@@ -10,7 +10,7 @@ export type CertificateOutcome =
   | { readonly refused: string };
 
 /**
- * Who a certificate (DER) stands for at `now` (epoch milliseconds): the user is the CN, each O is a group. TLS looks at the dates
+ * Who a certificate (DER) stands for at `now` (epoch milliseconds): the user is the CN, each O is a group, a UID may be there. TLS looks at the dates
  * only when the connection is made, so they are looked at again for each request. More than one CN is refused: whose it is would
  * depend on the reader.
  */
@@ -30,15 +30,20 @@ export function certificateUser(der: Uint8Array, now: number): CertificateOutcom
   if (names.length > 1) return { refused: "the client certificate has more than one common name" };
   const [username = ""] = names;
   if (username === "") return { nobody: "the client certificate has no common name" };
+  const uids = listOf(subject[uidAttribute]);
+  if (uids.length > 1) return { refused: "the client certificate has more than one UID" };
   return {
     user: {
       username,
+      ...(uids[0] === undefined ? {} : { uid: uids[0] }),
       groups: listOf(subject.O).filter((group) => group !== ""),
       extra: { [credentialId]: [`X509SHA256=${createHash("sha256").update(der).digest("hex")}`] },
     },
   };
 }
 
+/** Where the API server looks for the UID of a user in a subject. */
+const uidAttribute = "1.3.6.1.4.1.57683.2";
 /** As the API server tells authorisers and its audit log which credential was used. */
 const credentialId = "authentication.kubernetes.io/credential-id";
 
