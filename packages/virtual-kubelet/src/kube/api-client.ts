@@ -185,7 +185,9 @@ export class ApiClient implements KubeClient {
       ...(uid === undefined && resourceVersion === undefined ? {} : { preconditions }),
     };
     const call = this.#call("delete", "DELETE", of, ref);
-    await this.#caller.request({ ...call, body: JSON.stringify(body), contentType: "application/json" }, options);
+    // Nobody reads the answer: its metadata alone costs the server least.
+    const sent = { ...call, body: JSON.stringify(body), contentType: "application/json", accept: metaOnly };
+    await this.#caller.request(sent, options);
   }
 
   async createSubresource<A extends KubeObject>(
