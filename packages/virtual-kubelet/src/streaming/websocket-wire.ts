@@ -92,7 +92,8 @@ export class WebSocketWire {
     }
     this.#webSocket.send(message, (error) => {
       if (error === undefined || error === null) this.touch();
-      done(error ?? null);
+      else this.#lose(VirtualKubeletError.from(error));
+      done(error);
     });
   }
 
