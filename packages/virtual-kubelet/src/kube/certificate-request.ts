@@ -1,0 +1,98 @@
+// Makes keys, certificate requests and self-signed certificates. The library that does it costs a tenth of a second and
+// some 20 MB, so it is loaded by the first who needs one.
+import { createPrivateKey, createPublicKey, generateKeyPair, webcrypto } from "node:crypto";
+import { promisify } from "node:util";
+import { VirtualKubeletError } from "../errors.ts";
+import type { CertificateSubject, CertifiedKey, Validity } from "./certificate-pair.ts";
+
+type Library = typeof import("@peculiar/x509");
+
+const algorithm = { name: "ECDSA", namedCurve: "P-256" } as const;
+const signing = { ...algorithm, hash: "SHA-256" } as const;
+
+/** A new ECDSA P-256 key; PEM, PKCS #8. */
+export async function createKey(): Promise<string> {
+  const { privateKey } = await promisify(generateKeyPair)("ec", { namedCurve: algorithm.namedCurve });
+  return privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+}
+
+/** PKCS #10 in PEM for a key of createKey(). Throws Invalid for names that no certificate may hold. */
+export async function createCertificateRequest(subject: CertificateSubject, key: string): Promise<string> {
+  const library = await load();
+  const request = await library.Pkcs10CertificateRequestGenerator.create({
+    name: nameOf(subject),
+    keys: await importKey(key),
+    signingAlgorithm: signing,
+    extensions: alternativeNames(library, subject),
+  });
+  return `${request.toString("pem")}\n`;
+}
+
+/** A serving certificate that vouches for itself, with a new key. Throws Invalid for names that no certificate may hold. */
+export async function createSelfSigned(
+  subject: CertificateSubject,
+  { notBefore, notAfter }: Validity,
+): Promise<CertifiedKey> {
+  const library = await load();
+  const key = await createKey();
+  const keys = await importKey(key);
+  const certificate = await library.X509CertificateGenerator.createSelfSigned({
+    name: nameOf(subject),
+    keys,
+    signingAlgorithm: signing,
+    notBefore: new Date(notBefore),
+    notAfter: new Date(notAfter),
+    extensions: [
+      new library.BasicConstraintsExtension(false, undefined, true),
+      new library.KeyUsagesExtension(library.KeyUsageFlags.digitalSignature, true),
+      new library.ExtendedKeyUsageExtension([library.ExtendedKeyUsage.serverAuth]),
+      ...alternativeNames(library, subject),
+      await library.SubjectKeyIdentifierExtension.create(keys.publicKey),
+    ],
+  });
+  return { cert: `${certificate.toString("pem")}\n`, key };
+}
+
+let loaded: Promise<Library> | undefined;
+
+function load(): Promise<Library> {
+  loaded ??= (async () => {
+    // It finds its parts by reflection metadata, which has to be there first.
+    await import("reflect-metadata");
+    const library = await import("@peculiar/x509");
+    library.cryptoProvider.set(webcrypto);
+    return library;
+  })();
+  return loaded;
+}
+
+async function importKey(pem: string): Promise<webcrypto.CryptoKeyPair> {
+  const privateKey = createPrivateKey(pem);
+  const pkcs8 = privateKey.export({ type: "pkcs8", format: "der" });
+  const spki = createPublicKey(privateKey).export({ type: "spki", format: "der" });
+  const { subtle } = webcrypto;
+  return {
+    privateKey: await subtle.importKey("pkcs8", pkcs8, algorithm, true, ["sign"]),
+    publicKey: await subtle.importKey("spki", spki, algorithm, true, ["verify"]),
+  };
+}
+
+/** The library takes some characters of values as syntax; names of Kubernetes have none of them. */
+function nameOf({ commonName, organizations }: CertificateSubject): Record<string, string[]>[] {
+  for (const value of [commonName, ...organizations]) {
+    if (!/^[\w.:-]{1,253}$/.test(value))
+      throw new VirtualKubeletError("Invalid", `${JSON.stringify(value)} cannot be the name in a certificate`);
+  }
+  return [...organizations.map((organization) => ({ O: [organization] })), { CN: [commonName] }];
+}
+
+function alternativeNames(
+  library: Library,
+  { dnsNames, ipAddresses }: CertificateSubject,
+): InstanceType<Library["SubjectAlternativeNameExtension"]>[] {
+  const names = [
+    ...dnsNames.map((value) => ({ type: "dns" as const, value })),
+    ...ipAddresses.map((value) => ({ type: "ip" as const, value })),
+  ];
+  return names.length === 0 ? [] : [new library.SubjectAlternativeNameExtension(names)];
+}
