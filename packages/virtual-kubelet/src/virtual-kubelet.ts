@@ -7,11 +7,12 @@ import type { KubeClient } from "./kube/client.ts";
 import { EventRecorder } from "./kube/event-recorder.ts";
 import { parseQuantity } from "./kube/quantity.ts";
 import type { Quantity } from "./kube/types.gen.ts";
+import { KubeletApi, type KubeletApiOptions } from "./kubelet-api.ts";
 import { type Logger, silentLogger } from "./log.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { NodeController } from "./node/node-controller.ts";
 import type { NodeSpec } from "./node/node-entry.ts";
-import { withCapacity } from "./node/node-object.ts";
+import { defaultPort, withCapacity } from "./node/node-object.ts";
 import { nodeWatchMode } from "./node/node-watch.ts";
 import { PodController, type PodControllerOptions } from "./pod/pod-controller.ts";
 import type { CallContext, NodeReport, Provider } from "./provider.ts";
@@ -22,6 +23,8 @@ export interface VirtualNode {
   readonly provider: Provider;
   /** Wins over what the provider reports, resource by resource. */
   readonly capacity?: Readonly<Record<string, Quantity>> | undefined;
+  /** IP address on which its kubelet API listens, at `node.port` (0: a free one); default all of the machine's. */
+  readonly listenAddress?: string | undefined;
 }
 
 /** Tunables of the pod side; see PodControllerOptions for meanings and defaults. */
@@ -45,6 +48,8 @@ export interface VirtualKubeletOptions {
   /** At least one; with a node's own credentials exactly that node. */
   readonly nodes: readonly VirtualNode[];
   readonly pods?: PodTunables | undefined;
+  /** Absent: the kubelet API is not served. */
+  readonly kubeletApi?: KubeletApiOptions | undefined;
   /** With a ServiceAccount: up to so many nodes have watches of their own, more share one; default 10. */
   readonly perNodeWatchLimit?: number | undefined;
   /** What becomes of the Node objects at the end; default "leave". */
@@ -65,6 +70,9 @@ export interface Health {
   readonly checks: readonly { readonly name: string; readonly ok: boolean; readonly message?: string }[];
 }
 
+/** What nodes promise whose kubelet API is served: the API server passes WebSockets on to it as they are. */
+const servedFeatures: readonly string[] = ["ExtendWebSocketsToKubelet"];
+
 /** How long slow backends may hold up the registration of the nodes; their pods wait on. */
 const firstListingMs = 10_000;
 
@@ -75,6 +83,7 @@ export class VirtualKubelet {
   readonly #recorder: EventRecorder;
   readonly #nodes: NodeController;
   readonly #pods: PodController;
+  readonly #api: KubeletApi | undefined;
   readonly #ready: PromiseWithResolvers<void> = Promise.withResolvers<void>();
 
   /** Throws Invalid when the nodes do not fit the credentials. */
@@ -111,7 +120,8 @@ export class VirtualKubelet {
       log,
       metrics,
     });
-    for (const virtual of options.nodes) this.#nodes.add(withProvider(virtual, log));
+    for (const virtual of options.nodes)
+      this.#nodes.add(withProvider(virtual, log, options.kubeletApi === undefined ? [] : servedFeatures));
     this.#pods = new PodController({
       ...options.pods,
       client,
@@ -126,6 +136,27 @@ export class VirtualKubelet {
       })),
       clock,
       random,
+      log,
+      metrics,
+    });
+    this.#api = this.#kubeletApi(options, log, metrics);
+  }
+
+  #kubeletApi(
+    { kubeletApi, identity, nodes }: VirtualKubeletOptions,
+    log: Logger,
+    metrics: Metrics,
+  ): KubeletApi | undefined {
+    if (kubeletApi === undefined) return undefined;
+    return new KubeletApi(kubeletApi, {
+      cluster: identity.cluster,
+      nodes: nodes.map(({ node, provider, listenAddress }) => ({
+        name: node.name,
+        provider,
+        listener: { host: listenAddress, port: node.port ?? defaultPort },
+      })),
+      pods: this.#pods,
+      problem: () => (this.#pods.hasSynced() ? undefined : "the pods of the API server are not known yet"),
       log,
       metrics,
     });
@@ -169,6 +200,7 @@ export class VirtualKubelet {
     try {
       const outcomes = await Promise.allSettled([
         guarded(this.#pods.run(stop)),
+        guarded(this.#api?.run(stop) ?? Promise.resolve()),
         guarded(this.#runNodes(stop)),
         guarded(this.#awaitReady(stop)),
       ]);
@@ -189,6 +221,8 @@ export class VirtualKubelet {
     signal.addEventListener("abort", () => resolve(), { once: true });
     if (signal.aborted) return;
     await Promise.race([this.#pods.synced, pause(this.#clock, firstListingMs, signal), aborted]);
+    const bound = await Promise.race([this.#api?.listening, aborted]);
+    for (const [node, { port }] of bound ?? []) this.#nodes.setPort(node, port);
     await this.#nodes.run(signal);
   }
 
@@ -210,10 +244,15 @@ export class VirtualKubelet {
 }
 
 /** Binds the provider's own methods for nodes, where it has them, to the node. */
-function withProvider({ node, provider, capacity = {} }: VirtualNode, log: Logger): NodeSpec {
+function withProvider(
+  { node, provider, capacity = {} }: VirtualNode,
+  log: Logger,
+  features: readonly string[],
+): NodeSpec {
   const context = (signal: AbortSignal): CallContext => ({ signal, log: log.child({ node: node.name }) });
   return {
     ...node,
+    declaredFeatures: [...(node.declaredFeatures ?? []), ...features],
     ...(provider.ping === undefined ? {} : { ping: async (signal) => provider.ping?.(context(signal)) }),
     ...(provider.watchNode === undefined
       ? {}

@@ -55,6 +55,9 @@ export const defaultCapacity: Readonly<Record<string, Quantity>> = {
   "ephemeral-storage": "16Ti",
 };
 
+/** A kubelet's. */
+export const defaultPort = 10_250;
+
 export const taintEffects: readonly string[] = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
 
 /** The taint that keeps pods away that were not meant for virtual nodes. Throws Invalid for an unknown effect. */
@@ -116,7 +119,7 @@ export function nodeFromTemplate(template: NodeTemplate): Node {
       ...(addresses.length === 0 ? {} : { addresses }),
       capacity,
       allocatable: { ...capacity, ...template.allocatable },
-      daemonEndpoints: { kubeletEndpoint: { Port: template.port ?? 10_250 } },
+      daemonEndpoints: { kubeletEndpoint: { Port: template.port ?? defaultPort } },
       nodeInfo: {
         machineID: digest("machine", name).slice(0, 32),
         systemUUID: uuid("system", name),

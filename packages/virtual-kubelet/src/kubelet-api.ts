@@ -1,0 +1,94 @@
+// The kubelet API of an assembly: the server over the nodes' pods and providers, and what keeps its certificates fresh.
+import type { Stored } from "./kube/resource.ts";
+import type { Pod } from "./kube/types.gen.ts";
+import type { Logger } from "./log.ts";
+import type { Metrics } from "./metrics.ts";
+import type { Provider } from "./provider.ts";
+import { KubeletServer } from "./server/kubelet-server.ts";
+import type { BoundAddress, KubeletServerOptions, NodeListener } from "./server/kubelet-server-options.ts";
+import type { ServedNode } from "./server/served-node.ts";
+
+/** How the kubelet API is served; see KubeletServerOptions for what each means. */
+export interface KubeletApiOptions
+  extends Omit<KubeletServerOptions, "nodes" | "handlers" | "problem" | "log" | "metrics"> {
+  /** Run beside the server: what keeps certificates and authorities fresh. */
+  readonly background?: readonly { run(signal: AbortSignal): Promise<void> }[] | undefined;
+}
+
+/** What the assembly gives to it. */
+export interface KubeletApiParts {
+  /** UID of the cluster. */
+  readonly cluster: string;
+  readonly nodes: readonly {
+    readonly name: string;
+    readonly provider: Provider;
+    readonly listener: Omit<NodeListener, "node">;
+  }[];
+  readonly pods: {
+    podsOf(node: string): readonly Stored<Pod>[];
+    find(node: string, namespace: string, name: string): Stored<Pod> | undefined;
+  };
+  /** What is wrong with the work on the node's pods. */
+  readonly problem: (node: string) => string | undefined;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+}
+
+export class KubeletApi {
+  readonly #server: KubeletServer;
+  readonly #background: NonNullable<KubeletApiOptions["background"]>;
+
+  /** Throws Invalid when nodes collide. */
+  constructor({ background = [], ...options }: KubeletApiOptions, parts: KubeletApiParts) {
+    const { cluster, pods, log, metrics } = parts;
+    const nodes = parts.nodes.map(({ name, provider, listener }): NodeListener => {
+      const node: ServedNode = {
+        name,
+        provider,
+        pods: () => pods.podsOf(name),
+        find: (namespace, pod) => pods.find(name, namespace, pod),
+        ownerOf: ({ metadata }) => ({
+          cluster,
+          node: name,
+          namespace: metadata.namespace ?? "",
+          name: metadata.name,
+          uid: metadata.uid,
+        }),
+      };
+      return { ...listener, node };
+    });
+    this.#background = background;
+    this.#server = new KubeletServer({
+      ...options,
+      nodes,
+      handlers: {},
+      problem: parts.problem,
+      log,
+      metrics,
+    });
+  }
+
+  /** Where each node's API is bound, by the node's name; rejects when one cannot be. */
+  get listening(): Promise<ReadonlyMap<string, BoundAddress>> {
+    return this.#server.listening;
+  }
+
+  /** Serves until the signal aborts and what is under way has ended. Throws Unavailable when an address cannot be had. */
+  async run(signal: AbortSignal): Promise<void> {
+    const end = new AbortController();
+    const background = this.#background.map((part) => part.run(end.signal));
+    try {
+      await Promise.race([this.#server.run(signal), ...background.map(untilFault)]);
+    } finally {
+      end.abort();
+      await Promise.all(background);
+    }
+  }
+}
+
+/** Pends for ever but for a fault. */
+function untilFault(work: Promise<void>): Promise<void> {
+  return new Promise((_, reject) => {
+    work.catch(reject);
+  });
+}
