@@ -1,0 +1,167 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { silentLogger } from "../log.ts";
+import type { ContainerLogs } from "../provider.ts";
+import { FakeClock } from "../testing/fake-clock.ts";
+import { openLog } from "./log-follow.ts";
+import type { LogRequest } from "./log-options.ts";
+import { formatInstant, instantOf } from "./log-time.ts";
+
+type Format = ContainerLogs["format"];
+const formats: readonly Format[] = ["plain", "timestamped", "cri"];
+
+/** One line as a backend keeps it. */
+interface Line {
+  /** Nanoseconds after `epoch`. */
+  readonly at: number;
+  readonly stream: "stdout" | "stderr";
+  readonly partial: boolean;
+  readonly text: string;
+  /** It has lost its header. */
+  readonly bare: boolean;
+  /** How its time is written: digits of a second, and zone. */
+  readonly digits: number;
+  readonly zone: "Z" | "+00:00" | "+02:00";
+}
+
+const epoch = Date.UTC(2026, 0, 1, 12) / 1000;
+const whole: LogRequest = {
+  follow: false,
+  previous: false,
+  timestamps: false,
+  since: undefined,
+  tailLines: undefined,
+  limitBytes: undefined,
+  stream: undefined,
+};
+
+/** Cut to the digits that are written. */
+function nanosOf({ at, digits }: Line): number {
+  const unit = 10 ** (9 - digits);
+  return Math.floor(at / unit) * unit;
+}
+
+function instant(nanos: number): { readonly seconds: number; readonly nanos: number } {
+  const seconds = Math.floor(nanos / 1e9);
+  return { seconds: epoch + seconds, nanos: nanos - seconds * 1e9 };
+}
+
+function writtenTime(line: Line, digits = line.digits): string {
+  const { seconds, nanos } = instant(nanosOf(line));
+  const local = new Date((seconds + (line.zone === "+02:00" ? 7200 : 0)) * 1000).toISOString().slice(0, 19);
+  const fraction = digits === 0 ? "" : `.${String(nanos).padStart(9, "0").slice(0, digits)}`;
+  return `${local}${fraction}${digits === 9 && line.zone === "+00:00" ? "Z" : line.zone}`;
+}
+
+function rawLine(format: Format, line: Line): string {
+  if (format === "plain" || line.bare) return `${line.text}\n`;
+  // Only what a model may ask for with nine digits is written in the canonical zone; a log keeps its own.
+  const time = writtenTime(line).replace(/Z$/, line.zone);
+  if (format === "timestamped") return `${time} ${line.text}\n`;
+  return `${time} ${line.stream} ${line.partial ? "P" : "F"} ${line.text}\n`;
+}
+
+/** What a client is to get of the lines: the plainest program that does it. */
+function model(format: Format, lines: readonly Line[], lastIsOpen: boolean, request: LogRequest, now: number): string {
+  let out = "";
+  let time: number | undefined;
+  const tail = request.tailLines === undefined ? 0 : Math.max(0, lines.length - request.tailLines);
+  for (const [index, line] of lines.entries()) {
+    if (index < tail) {
+      if (!line.bare) time = request.follow ? nanosOf(line) : time;
+      continue;
+    }
+    let prefix = `${formatInstant(instantOf(now))} `;
+    let text = `${line.text}\n`;
+    if (format === "plain") {
+      if (request.stream === "Stderr") continue;
+    } else {
+      if (line.bare && format === "cri") continue;
+      if (!line.bare) time = nanosOf(line);
+      if (request.since !== undefined) {
+        const { seconds, nanos } = instant(time ?? Number.NEGATIVE_INFINITY);
+        if (!(seconds > request.since.seconds || (seconds === request.since.seconds && nanos >= request.since.nanos))) {
+          continue;
+        }
+      }
+      const stream = format === "cri" && line.stream === "stderr" ? "Stderr" : "Stdout";
+      if (request.stream !== undefined && request.stream !== stream) continue;
+      prefix = line.bare ? (time === undefined ? "" : `${formatInstant(instant(time))} `) : `${writtenTime(line, 9)} `;
+      if (format === "cri" && line.partial) text = line.text;
+    }
+    if (lastIsOpen && index === lines.length - 1) text = line.text;
+    const isAtStart = out === "" || out.endsWith("\n");
+    if (request.timestamps && isAtStart && (text !== "" || format === "cri")) out += prefix;
+    out += text;
+  }
+  return request.limitBytes === undefined ? out : out.slice(0, request.limitBytes);
+}
+
+function cut(bytes: Buffer, cuts: readonly number[]): Buffer[] {
+  const at = [...new Set(cuts.map((part) => Math.floor(part * bytes.length)))].sort((a, b) => a - b);
+  const pieces: Buffer[] = [];
+  for (const [index, from] of [0, ...at].entries()) pieces.push(bytes.subarray(from, at[index] ?? bytes.length));
+  return pieces;
+}
+
+async function* each<T>(items: readonly T[]): AsyncGenerator<T> {
+  for (const item of items) {
+    await Promise.resolve();
+    yield item;
+  }
+}
+
+async function text(chunks: AsyncIterable<Uint8Array>): Promise<string> {
+  const all: Uint8Array[] = [];
+  // Copied at once: what is passed on may not change later either, which the writer relies on.
+  for await (const chunk of chunks) all.push(chunk);
+  return Buffer.concat(all).toString("latin1");
+}
+
+const line: fc.Arbitrary<Line> = fc.record({
+  at: fc.integer({ min: 0, max: 3e9 }),
+  stream: fc.constantFrom("stdout", "stderr"),
+  partial: fc.oneof({ weight: 3, arbitrary: fc.constant(false) }, fc.boolean()),
+  text: fc.oneof(
+    fc.string({ maxLength: 12 }).map((value) => value.replaceAll(/[^ -~]/g, ".")),
+    fc.constantFrom("", " ", "2026-01-01T12:00:00", "stdout F x", "x".repeat(300)),
+  ),
+  bare: fc.oneof({ weight: 9, arbitrary: fc.constant(false) }, fc.constant(true)),
+  digits: fc.constantFrom(0, 3, 6, 9, 9, 9),
+  zone: fc.constantFrom("Z", "Z", "+00:00", "+02:00"),
+});
+const ordered = (many: readonly Line[]): Line[] => many.toSorted((a, b) => nanosOf(a) - nanosOf(b));
+
+test("any log with any options comes as the plainest program would write it", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.constantFrom(...formats),
+      fc.array(line, { maxLength: 12 }).map(ordered),
+      fc.boolean(),
+      fc.record({
+        timestamps: fc.boolean(),
+        since: fc.option(fc.integer({ min: 0, max: 3e9 }).map(instant), { nil: undefined }),
+        tailLines: fc.option(fc.nat(13), { nil: undefined }),
+        limitBytes: fc.option(fc.integer({ min: 1, max: 400 }), { nil: undefined }),
+        stream: fc.constantFrom(undefined, undefined, "Stdout" as const, "Stderr" as const),
+      }),
+      fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 30 }),
+      async (format, lines, isOpen, options, cuts) => {
+        const lastIsOpen = isOpen && (lines.at(-1)?.text.length ?? 0) > 0;
+        const raw = lines.map((one) => rawLine(format, one)).join("");
+        const bytes = Buffer.from(lastIsOpen ? raw.slice(0, -1) : raw, "latin1");
+        const request = { ...whole, ...options };
+        const clock = new FakeClock();
+        const backend = {
+          open: async (): Promise<ContainerLogs> => ({ format, data: each(cut(bytes, cuts)) }),
+          hasEnded: () => true,
+        };
+        const context = { clock, intervalMs: 1000, signal: new AbortController().signal, log: silentLogger };
+        const got = await text(await openLog(backend, request, context));
+        assert.equal(got, model(format, lines, lastIsOpen, request, clock.now()));
+      },
+    ),
+    { numRuns: 2000 },
+  );
+});

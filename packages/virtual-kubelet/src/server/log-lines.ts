@@ -1,0 +1,311 @@
+// Log bytes of any format, cut anywhere -> the text a client is sent: filtered by time and stream, with or without times.
+// Works on whole chunks and holds no more of a line than its header. Knows where it is, so that it can go on from there
+// when the log is read again.
+import type { ContainerLogs } from "../provider.ts";
+import { HeaderReader, type LogFormat, longestHeader } from "./log-header.ts";
+import { compareInstants, formatInstant, type Instant, instantOf, writeTime } from "./log-time.ts";
+
+export interface LogLinesOptions {
+  /** Put each line's time before it; for a format without times that is the time of reading it. */
+  readonly timestamps: boolean;
+  /** Leave out older lines. Without effect on a format without times. */
+  readonly since?: Instant | undefined;
+  /** Where the format does not tell, all counts as Stdout. */
+  readonly stream?: "Stdout" | "Stderr" | undefined;
+  /** Epoch milliseconds. */
+  readonly now: () => number;
+}
+
+const newline = 0x0a;
+const space = 0x20;
+/** A time as it is written, and a space. */
+const longestPrefix = 36;
+/** Above that a run of text is copied by one call instead of byte by byte. */
+const longCopy = 96;
+const nothing = new Uint8Array(0);
+
+/** What of a log has been passed on. */
+interface Position {
+  /** Bytes of a format without times. */
+  offset: number;
+  /** Of the latest line. */
+  seconds: number;
+  nanos: number;
+  /** Lines of that very time. */
+  lines: number;
+  /** Bytes of text of the last of them, when its end has not been seen. */
+  open: number | undefined;
+}
+
+export class LogLines {
+  readonly #options: LogLinesOptions;
+  #since: Instant | undefined;
+  #stream: LogLinesOptions["stream"];
+  readonly #position: Position = { offset: 0, seconds: Number.NEGATIVE_INFINITY, nanos: 0, lines: 0, open: undefined };
+  /** While it is set, what comes is only looked at, for the position. */
+  muted = false;
+
+  #format: LogFormat = "plain";
+  #header: HeaderReader | undefined;
+  /** The begin of a line whose header is cut. */
+  readonly #held = new Uint8Array(longestHeader);
+  #heldLength = 0;
+  /** Inside the text of a line. */
+  #inText = false;
+  /** The text we are in is left out. */
+  #drop = false;
+  /** The text we are in has no newline of the container's own at its end. */
+  #partial = false;
+  /** The text we are in belongs to the line that `open` counts. */
+  #counted = false;
+  /** Bytes of the text we are in that have been passed on before. */
+  #skipText = 0;
+  /** The output stands at the begin of a line. */
+  #atLineStart = true;
+  /** What is still to be skipped after a new begin. */
+  #resume: { offset: number; lines: number; open: number | undefined } | undefined;
+
+  #out: Uint8Array = nothing;
+  #length = 0;
+  /** What the output of a chunk most likely needs. */
+  #likely = 0;
+
+  constructor(options: LogLinesOptions) {
+    this.#options = options;
+  }
+
+  /** Time of the latest line that was passed on; undefined when there was none or the format has no times. */
+  get latest(): Instant | undefined {
+    const { seconds, nanos } = this.#position;
+    return Number.isFinite(seconds) ? { seconds, nanos } : undefined;
+  }
+
+  /**
+   * A reading of the log begins. Any but the first passes over what has been passed on: of `plain` so many bytes, of the
+   * others so many lines of the latest time, older ones, and what there was of an unfinished line. What the backend has
+   * applied is not done here.
+   */
+  begin(format: LogFormat, again: boolean, applied: ContainerLogs["applied"] = []): void {
+    this.#since = applied.includes("sinceTime") ? undefined : this.#options.since;
+    this.#stream = applied.includes("stream") ? undefined : this.#options.stream;
+    const { offset, lines, open } = this.#position;
+    this.#resume = again ? { offset, lines: open === undefined ? lines : lines - 1, open } : undefined;
+    this.#format = format;
+    this.#header = format === "plain" ? undefined : new HeaderReader(format);
+    this.#heldLength = 0;
+    this.#inText = false;
+    this.#skipText = 0;
+  }
+
+  /** Nothing of what was passed on is there any more (the log was begun anew): the next reading is all new. */
+  forget(): void {
+    Object.assign(this.#position, {
+      offset: 0,
+      seconds: Number.NEGATIVE_INFINITY,
+      nanos: 0,
+      lines: 0,
+      open: undefined,
+    });
+  }
+
+  /** Nothing was passed on, but what is older than this is not to come either. */
+  startAt({ seconds, nanos }: Instant): void {
+    Object.assign(this.#position, { seconds, nanos, lines: 0, open: undefined });
+  }
+
+  /** Did a reading from the start end before what was passed on earlier? */
+  get isShorter(): boolean {
+    return this.#format === "plain" && (this.#resume?.offset ?? 0) > 0;
+  }
+
+  /** The text in one chunk; give it in chunks of moderate size, for the output may be many times as long. */
+  push(chunk: Uint8Array): Uint8Array {
+    this.#out = nothing;
+    this.#length = 0;
+    this.#likely = chunk.length + 2 * longestHeader;
+    if (this.#header === undefined) return this.#pushPlain(chunk);
+    this.#scan(this.#header, chunk);
+    return this.#out.subarray(0, this.#length);
+  }
+
+  /** The log has ended for good: what was held back as the begin of a header is none. */
+  end(): Uint8Array {
+    if (this.#header === undefined || this.#heldLength === 0) return nothing;
+    this.#out = nothing;
+    this.#length = 0;
+    this.#likely = 2 * longestHeader;
+    const held = this.#held.slice(0, this.#heldLength);
+    this.#heldLength = 0;
+    // A time without anything after it is a line without text.
+    if (this.#header.time.read(held, 0, held.length)) return nothing;
+    this.#beginLine(this.#header, held, 0, "no");
+    this.#text(held, 0, held.length);
+    return this.#out.subarray(0, this.#length);
+  }
+
+  #pushPlain(all: Uint8Array): Uint8Array {
+    let chunk = all;
+    if (this.#resume !== undefined) {
+      const skipped = Math.min(this.#resume.offset, chunk.length);
+      this.#resume.offset -= skipped;
+      if (this.#resume.offset > 0) return nothing;
+      this.#resume = undefined;
+      chunk = chunk.subarray(skipped);
+    }
+    this.#position.offset += chunk.length;
+    if (this.muted || this.#stream === "Stderr") return nothing;
+    if (!this.#options.timestamps || chunk.length === 0) return chunk;
+    const time = Buffer.from(`${formatInstant(instantOf(this.#options.now()))} `, "latin1");
+    for (let at = 0; at < chunk.length; ) {
+      const found = chunk.indexOf(newline, at);
+      const end = found < 0 ? chunk.length : found + 1;
+      this.#room(chunk.length - at + longestPrefix);
+      if (this.#atLineStart) {
+        this.#out.set(time, this.#length);
+        this.#length += time.length;
+      }
+      this.#append(chunk, at, end);
+      this.#atLineStart = found >= 0;
+      at = end;
+    }
+    return this.#out.subarray(0, this.#length);
+  }
+
+  #scan(header: HeaderReader, chunk: Uint8Array): void {
+    let at = this.#heldLength > 0 ? this.#completeHeader(header, chunk) : 0;
+    while (at < chunk.length) {
+      if (this.#inText) {
+        at = this.#text(chunk, at, chunk.length);
+        continue;
+      }
+      const found = header.read(chunk, at, chunk.length);
+      if (found === "more") {
+        this.#held.set(chunk.subarray(at), 0);
+        this.#heldLength = chunk.length - at;
+        return;
+      }
+      this.#beginLine(header, chunk, at, found);
+      at = found === "yes" ? header.text : at;
+    }
+  }
+
+  /** Goes on with a header that was cut. Returns where in the chunk to go on. */
+  #completeHeader(header: HeaderReader, chunk: Uint8Array): number {
+    const held = this.#held;
+    const before = this.#heldLength;
+    const taken = Math.min(chunk.length, longestHeader - before);
+    held.set(chunk.subarray(0, taken), before);
+    const length = before + taken;
+    const found = header.read(held, 0, length);
+    if (found === "more" && length < longestHeader) {
+      this.#heldLength = length;
+      return taken;
+    }
+    this.#heldLength = 0;
+    this.#beginLine(header, held, 0, found === "yes" ? "yes" : "no");
+    if (found === "yes") return header.text - before;
+    // No header: what was held is text. It has no newline, or that would have been known before.
+    this.#text(held, 0, before);
+    return 0;
+  }
+
+  /** A line of the log begins, with the header that was read from `bytes[at..)` or without one. */
+  #beginLine(header: HeaderReader, bytes: Uint8Array, at: number, found: "yes" | "no"): void {
+    const { timestamps } = this.#options;
+    const since = this.#since;
+    const stream = this.#stream;
+    const isLine = found === "yes";
+    this.#inText = true;
+    this.#skipText = 0;
+    this.#partial = isLine && header.partial;
+    // What is no line of a CRI runtime is the rest of one; elsewhere it is text of the time before it.
+    if (!isLine && this.#format === "cri") {
+      this.#drop = true;
+      this.#counted = false;
+      return;
+    }
+    const { time } = header;
+    this.#drop = this.#wasPassedOn(time) || this.muted;
+    if (since !== undefined && compareInstants(time, since) < 0) this.#drop = true;
+    if (stream !== undefined && (isLine && header.stderr) !== (stream === "Stderr")) this.#drop = true;
+    if (this.#drop || !timestamps || !this.#atLineStart || this.#skipText > 0) return;
+    if (!isLine && !Number.isFinite(time.seconds)) return;
+    this.#room(longestPrefix);
+    if (isLine) this.#length = writeTime(bytes, at, time.end, this.#out, this.#length);
+    else this.#length += Buffer.from(formatInstant(time), "latin1").copy(this.#out, this.#length);
+    this.#out[this.#length++] = space;
+    // The text decides how the line goes on, but it has begun.
+    this.#atLineStart = false;
+  }
+
+  /** Counts a line, unless it is one that a reading before this one has had. */
+  #wasPassedOn(time: Instant): boolean {
+    const position = this.#position;
+    const order = compareInstants(time, position);
+    const resume = this.#resume;
+    this.#counted = false;
+    if (resume !== undefined) {
+      if (order < 0) return true;
+      if (order === 0 && resume.lines > 0) {
+        resume.lines--;
+        return true;
+      }
+      this.#resume = undefined;
+      if (order === 0 && resume.open !== undefined) {
+        this.#skipText = resume.open;
+        position.open = 0;
+        this.#counted = true;
+        return false;
+      }
+    }
+    if (order < 0) return false;
+    if (order > 0 || position.lines === 0) {
+      position.seconds = time.seconds;
+      position.nanos = time.nanos;
+      position.lines = 0;
+    }
+    position.lines++;
+    position.open = 0;
+    this.#counted = true;
+    return false;
+  }
+
+  /** Passes on the text of the line we are in, from `at` to its end or the end of the bytes. Returns where it ends. */
+  #text(bytes: Uint8Array, at: number, limit: number): number {
+    const found = bytes.indexOf(newline, at);
+    const isEnd = found >= 0 && found < limit;
+    const end = isEnd ? found : limit;
+    const next = isEnd ? end + 1 : end;
+    if (isEnd) this.#inText = false;
+    if (this.#counted) this.#position.open = isEnd ? undefined : (this.#position.open ?? 0) + end - at;
+    if (this.#drop) return next;
+    const from = Math.min(end, at + this.#skipText);
+    this.#skipText -= from - at;
+    const to = isEnd && !this.#partial ? next : end;
+    if (to > from) {
+      this.#room(to - from);
+      this.#append(bytes, from, to);
+      this.#atLineStart = to === next && isEnd;
+    }
+    return next;
+  }
+
+  #append(bytes: Uint8Array, from: number, to: number): void {
+    const out = this.#out;
+    let o = this.#length;
+    if (to - from > longCopy) {
+      out.set(bytes.subarray(from, to), o);
+      o += to - from;
+    } else for (let i = from; i < to; ) out[o++] = bytes[i++] ?? 0;
+    this.#length = o;
+  }
+
+  /** Room for so many bytes more. */
+  #room(bytes: number): void {
+    const wanted = this.#length + bytes;
+    if (wanted <= this.#out.length) return;
+    const larger = Buffer.allocUnsafeSlow(Math.max(wanted, 2 * this.#out.length, this.#likely));
+    larger.set(this.#out.subarray(0, this.#length), 0);
+    this.#out = larger;
+  }
+}

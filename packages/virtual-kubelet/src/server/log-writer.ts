@@ -1,0 +1,78 @@
+// Writes a log to a response: small pieces together where they come at once, none held back when there is no more, and
+// not faster than the client reads.
+import type { KubeletResponse } from "./kubelet-call.ts";
+
+/** Pieces of that size are not collected. */
+const largePiece = 16 * 1024;
+const fullBatch = 32 * 1024;
+
+export class LogWriter {
+  readonly #response: KubeletResponse;
+  #batch: Uint8Array[] = [];
+  #batched = 0;
+  #flushing: NodeJS.Immediate | undefined;
+  #isFull = false;
+  #isGone: boolean;
+  #wake = (): void => {};
+
+  constructor(response: KubeletResponse) {
+    this.#response = response;
+    this.#isGone = response.destroyed;
+    response.on("drain", () => {
+      this.#isFull = false;
+      this.#wake();
+    });
+    const gone = (): void => {
+      this.#isGone = true;
+      this.#wake();
+    };
+    response.on("error", gone);
+    response.on("close", gone);
+  }
+
+  /** Resolves to whether to go on, when the client has taken enough of it. The bytes are not to be changed any more. */
+  async write(bytes: Uint8Array): Promise<boolean> {
+    if (bytes.length >= largePiece) {
+      this.#flush();
+      this.#send(bytes);
+    } else {
+      this.#batch.push(bytes);
+      this.#batched += bytes.length;
+      if (this.#batched >= fullBatch) this.#flush();
+      else this.#flushing ??= setImmediate(() => this.#flush());
+    }
+    while (this.#isFull && !this.#isGone) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+    return !this.#isGone;
+  }
+
+  /** The log is complete. */
+  end(): void {
+    this.#flush();
+    if (!this.#isGone) this.#response.end();
+  }
+
+  /** The log broke off: lets the client notice, after it has got what there was. */
+  break(cause: Error): void {
+    this.#flush();
+    if (!this.#isGone) this.#response.write("", () => this.#response.destroy(cause));
+  }
+
+  #flush(): void {
+    clearImmediate(this.#flushing);
+    this.#flushing = undefined;
+    const batch = this.#batch;
+    const [only] = batch;
+    if (only === undefined) return;
+    this.#batch = [];
+    this.#batched = 0;
+    this.#send(batch.length === 1 ? only : Buffer.concat(batch));
+  }
+
+  #send(bytes: Uint8Array): void {
+    if (!this.#isGone && !this.#response.write(bytes)) this.#isFull = true;
+  }
+}
