@@ -15,14 +15,16 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   kube: ground,
   streaming: ground,
   "stats-summary": ["kube"],
-  provider: [...ground, "kube", "stats-summary"],
+  "resolved-pod": [],
+  provider: [...ground, "kube", "stats-summary", "resolved-pod"],
   status: [...ground, "kube", "provider"],
   node: [...ground, "kube", "provider", "stats-summary", "status"],
   pod: [...ground, "kube", "provider", "stats-summary", "status"],
-  resolve: [...ground, "kube", "provider", "stats-summary", "status"],
-  engine: [...ground, "kube", "provider", "stats-summary", "status"],
+  resolve: [...ground, "kube", "provider", "resolved-pod", "status"],
+  engine: [...ground, "kube", "provider", "stats-summary", "resolved-pod", "status"],
   server: [...ground, "kube", "provider", "stats-summary", "status", "streaming"],
-  providers: [...ground, "kube", "provider", "stats-summary", "status"],
+  // A runtime of bare containers becomes a provider by the engine.
+  providers: [...ground, "kube", "provider", "stats-summary", "resolved-pod", "status", "engine"],
 };
 /** Assembly and program: may import all of the above and one another; nothing below imports them. */
 const top = ["index", "main", "virtual-kubelet", "kubelet-api", "identity", "program", "instrument-provider"];

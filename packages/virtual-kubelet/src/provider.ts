@@ -15,6 +15,7 @@ import type {
   Time,
 } from "./kube/types.gen.ts";
 import type { Logger } from "./log.ts";
+import type { ResolvedPod, ResolvedVolume } from "./resolved-pod.ts";
 import type { StatsSummary } from "./stats-summary.ts";
 
 /**
@@ -40,6 +41,8 @@ export interface PodRequest {
    * changes applied that were made while the program was down, labels and annotations included.
    */
   readonly revision: string;
+  /** What the pod refers to, where the provider's capabilities ask for it (`resolve`). Holds secrets. */
+  readonly resolved?: ResolvedPod | undefined;
 }
 
 /** Given to every call. */
@@ -250,6 +253,11 @@ export interface Capabilities {
         readonly requests?: Readonly<Record<string, Quantity>> | undefined;
       }
     | undefined;
+  /**
+   * True: `PodRequest.resolved` is wanted, and a pod waits until everything that it must refer to is there. Default false:
+   * the provider gets the pod as it is in the API.
+   */
+  readonly resolve?: boolean | undefined;
   /** For so long after a create the backend may still answer "not found" about the pod. Default 0. */
   readonly consistencyDelaySeconds?: number | undefined;
 }
@@ -275,6 +283,12 @@ export interface Provider {
    * containers). Absent: changes stay without effect on the backend and the user is told by an event.
    */
   updatePod?(request: PodRequest, context: CallContext): Promise<void>;
+
+  /**
+   * Contents of the pod's volumes (those of type files) changed: objects in the API, or a token that was renewed. Absent:
+   * a pod keeps what it was created with.
+   */
+  updateVolumes?(owner: PodOwner, volumes: readonly ResolvedVolume[], context: CallContext): Promise<void>;
 
   /**
    * Begins to stop a pod, TERM first and KILL after `gracePeriodSeconds` (0: at once), and removes it from the backend.

@@ -1,0 +1,176 @@
+// What a backend of bare containers brings: primitives with the CRI's nouns, far fewer of them. Types and docs only. The
+// engine makes a Provider of it. Every call is idempotent by id, and all state can be read back from the backend alone.
+import type { Duplex } from "node:stream";
+import type { ResourceRequirements, SecurityContext } from "../kube/types.gen.ts";
+import type {
+  CallContext,
+  ContainerIO,
+  ContainerLogOptions,
+  ContainerLogs,
+  ExecResult,
+  NodeReport,
+  PodOwner,
+} from "../provider.ts";
+import type { ImageCredential, ResolvedVolume } from "../resolved-pod.ts";
+import type { ContainerStats, NodeStats } from "../stats-summary.ts";
+
+/** One pod's place on the backend: network, names, volumes. At most one for each pod UID at a time. */
+export interface SandboxSpec {
+  readonly owner: PodOwner;
+  /** Of the request last applied: kept and reported back. */
+  readonly revision: string;
+  readonly hostname: string;
+  readonly resolvConf?: string | undefined;
+  readonly hostNetwork: boolean;
+  readonly hostPID: boolean;
+  readonly hostIPC: boolean;
+  readonly shareProcessNamespace: boolean;
+  readonly sysctls: Readonly<Record<string, string>>;
+  /** Owner group of volumes, and of all processes. */
+  readonly fsGroup?: number | undefined;
+  /** Ports to be reached at the host's address. */
+  readonly hostPorts: readonly {
+    readonly hostIP?: string | undefined;
+    readonly hostPort: number;
+    readonly containerPort: number;
+    readonly protocol: string;
+  }[];
+  readonly volumes: readonly ResolvedVolume[];
+  /** Kept with it and reported back unchanged: the engine's own notes. Small. */
+  readonly notes: Readonly<Record<string, string>>;
+}
+
+export interface Mount {
+  readonly volume: string;
+  readonly mountPath: string;
+  readonly subPath?: string | undefined;
+  readonly readOnly: boolean;
+}
+
+/** One run of a container. Its id is pod UID, name and attempt. */
+export interface ContainerSpec {
+  readonly podUid: string;
+  readonly name: string;
+  /** Runs of this container before this one. */
+  readonly attempt: number;
+  readonly image: string;
+  /** Absent: the image's. */
+  readonly command?: readonly string[] | undefined;
+  readonly args?: readonly string[] | undefined;
+  readonly workingDir?: string | undefined;
+  readonly env: readonly { readonly name: string; readonly value: string }[];
+  readonly mounts: readonly Mount[];
+  /** Content of /etc/hosts; absent: the container brings its own or has the host's. */
+  readonly hosts?: string | undefined;
+  readonly tty: boolean;
+  readonly stdin: boolean;
+  readonly stdinOnce: boolean;
+  readonly terminationMessagePath: string;
+  /** Of pod and container, merged. */
+  readonly security: SecurityContext & { readonly supplementalGroups?: readonly number[] | undefined };
+  readonly resources: ResourceRequirements;
+  /** Name of the container whose processes it sees (ephemeral containers). */
+  readonly targetContainer?: string | undefined;
+  /** Kept with it and reported back unchanged: the engine's own notes. Small. */
+  readonly notes: Readonly<Record<string, string>>;
+}
+
+export interface ContainerRef {
+  readonly podUid: string;
+  readonly name: string;
+  readonly attempt: number;
+}
+
+export interface RuntimeContainer extends ContainerRef {
+  /** The backend's own, for status.containerID without its `type://`. */
+  readonly id: string;
+  readonly state: "created" | "running" | "exited" | "unknown";
+  readonly image: string;
+  /** Digest reference, "" where there is none. */
+  readonly imageID: string;
+  /** Epoch milliseconds. */
+  readonly createdAt: number;
+  readonly startedAt?: number | undefined;
+  readonly finishedAt?: number | undefined;
+  readonly exitCode?: number | undefined;
+  readonly signal?: number | undefined;
+  /** Where the backend knows more than the code: "OOMKilled", "StartError" ... */
+  readonly reason?: string | undefined;
+  readonly message?: string | undefined;
+  readonly notes: Readonly<Record<string, string>>;
+}
+
+export interface RuntimeSandbox {
+  readonly owner: PodOwner;
+  readonly revision: string;
+  readonly ready: boolean;
+  /** Epoch milliseconds. */
+  readonly createdAt: number;
+  readonly ips: readonly string[];
+  readonly notes: Readonly<Record<string, string>>;
+  /** All runs that are kept, exited ones too. */
+  readonly containers: readonly RuntimeContainer[];
+}
+
+export interface ContainerRuntime {
+  /** `type` of `type://id` in container ids, e.g. "process". */
+  readonly type: string;
+
+  /** Resolves to the image's digest reference ("" where there is none) once it is here; NotFound, Unauthorized, Invalid (the name), Unavailable. Absent: images need no pull. */
+  pullImage?(image: string, credentials: readonly ImageCredential[], context: CallContext): Promise<string>;
+  /** Digest reference of an image that is here; undefined when it is not. */
+  imageStatus(image: string, context: CallContext): Promise<string | undefined>;
+
+  /** Idempotent by owner.uid. Its IPs are known when it resolves. */
+  createSandbox(spec: SandboxSpec, context: CallContext): Promise<RuntimeSandbox>;
+  /** Changes revision and notes of a sandbox that is there; what is not named stays. Throws NotFound. */
+  updateSandbox(
+    podUid: string,
+    change: { readonly revision?: string; readonly notes?: Readonly<Record<string, string>> },
+    context: CallContext,
+  ): Promise<void>;
+  /** Removes it with all its containers and volumes; what still runs is killed. No error when it is gone. */
+  removeSandbox(podUid: string, context: CallContext): Promise<void>;
+  /** Replaces the content of volumes of type files, atomically for their readers. Throws NotFound. */
+  updateVolumes(podUid: string, volumes: readonly ResolvedVolume[], context: CallContext): Promise<void>;
+
+  /** Idempotent by id: one that is there is left as it is. NotFound: no sandbox, or no image. */
+  createContainer(spec: ContainerSpec, context: CallContext): Promise<void>;
+  /** No error when it runs or has run already. */
+  startContainer(ref: ContainerRef, context: CallContext): Promise<void>;
+  /** TERM (or `signal`), and KILL after the grace; resolves when it has ended. Called again with less grace, that one counts. No error when it is gone. */
+  stopContainer(
+    ref: ContainerRef,
+    options: { readonly gracePeriodSeconds: number; readonly signal?: string | undefined },
+    context: CallContext,
+  ): Promise<void>;
+  /** Removes an ended run with its log. No error when it is gone. */
+  removeContainer(ref: ContainerRef, context: CallContext): Promise<void>;
+  /** Resizes in place what can be; throws Unsupported for what cannot. Absent: nothing can. */
+  updateResources?(ref: ContainerRef, resources: ResourceRequirements, context: CallContext): Promise<void>;
+
+  /** Everything that is on the backend and bears the node's name in its owner. Complete or an error. */
+  list(context: CallContext): Promise<readonly RuntimeSandbox[]>;
+  /** One pod's; undefined when there is none. */
+  get(podUid: string, context: CallContext): Promise<RuntimeSandbox | undefined>;
+  /** UIDs of pods of which something changed, from the call on. Absent: the engine looks every second. */
+  events?(context: CallContext): AsyncIterable<string>;
+
+  exec(ref: ContainerRef, command: readonly string[], io: ContainerIO, context: CallContext): Promise<ExecResult>;
+  attach?(ref: ContainerRef, io: ContainerIO, context: CallContext): Promise<void>;
+  logs(ref: ContainerRef, options: ContainerLogOptions, context: CallContext): Promise<ContainerLogs>;
+  /** Content of the termination message file, at most 4096 bytes; "" when there is none. */
+  terminationMessage(ref: ContainerRef, context: CallContext): Promise<string>;
+  /** Connects to a port in the pod's network. Absent: its IP is dialled. */
+  portForward?(podUid: string, port: number, connection: Duplex, context: CallContext): Promise<void>;
+  /** Of running containers, by pod UID. */
+  stats?(context: CallContext): Promise<{
+    readonly node: NodeStats;
+    readonly containers: ReadonlyMap<string, readonly ContainerStats[]>;
+  }>;
+
+  ping?(context: CallContext): Promise<void>;
+  /** As Provider.watchNode: capacity, and pressure conditions, from which follows eviction. */
+  watchNode?(context: CallContext): AsyncIterable<NodeReport>;
+  [Symbol.asyncDispose]?(): Promise<void>;
+}

@@ -1,0 +1,98 @@
+// A pod with everything in place that its spec refers to: environment, files, names, credentials. Types only. Serialisable.
+// It holds secrets: never part of an API object, a log line or an event.
+
+/** Fields of a pod that are known only once it has addresses. */
+export type LateField = "status.podIP" | "status.podIPs" | "status.hostIP" | "status.hostIPs";
+
+/** Text, or the parts of one where some are known only later. */
+export type LateText = string | readonly (string | { readonly fieldPath: LateField })[];
+
+export interface ResolvedEnvVar {
+  readonly name: string;
+  /** References are expanded. */
+  readonly value: LateText;
+  /** Its value, or a part of it, came from a Secret or a token. */
+  readonly secret?: true | undefined;
+}
+
+export interface ResolvedMount {
+  /** Name of a volume of the pod. */
+  readonly volume: string;
+  /** Absolute path in the container. */
+  readonly mountPath: string;
+  /** Relative path within the volume, its expression expanded. Mounts with one are never updated. */
+  readonly subPath?: LateText | undefined;
+  readonly readOnly: boolean;
+}
+
+export interface ResolvedContainer {
+  readonly name: string;
+  /** Normalised: with registry, and tag or digest. */
+  readonly image: string;
+  readonly imagePullPolicy: "Always" | "IfNotPresent" | "Never";
+  /** Absent: the image's entrypoint. */
+  readonly command?: readonly LateText[] | undefined;
+  /** Absent: the image's arguments, unless `command` is given. */
+  readonly args?: readonly LateText[] | undefined;
+  /** In the order of the kubelet: service variables, envFrom, env; each name once. */
+  readonly env: readonly ResolvedEnvVar[];
+  readonly mounts: readonly ResolvedMount[];
+}
+
+export interface ResolvedFile {
+  /** Relative to the volume's root; never with `..`. */
+  readonly path: string;
+  /** Permission bits, e.g. 0o644. */
+  readonly mode: number;
+  readonly data: Uint8Array;
+  /** Came from a Secret or is a token or key. */
+  readonly secret: boolean;
+}
+
+export type ResolvedVolume =
+  /** configMap, secret, downwardAPI, projected. */
+  | {
+      readonly name: string;
+      readonly type: "files";
+      readonly files: readonly ResolvedFile[];
+      /** The content holds secrets: keep it in memory (tmpfs) where that can be had. */
+      readonly memory: boolean;
+    }
+  | {
+      readonly name: string;
+      readonly type: "emptyDir";
+      readonly medium: string;
+      /** Bytes; absent: unlimited. */
+      readonly sizeLimit?: number | undefined;
+    }
+  | { readonly name: string; readonly type: "hostPath"; readonly path: string; readonly hostPathType: string }
+  /** What only the backend can bring: claims, CSI, cloud disks; see the pod's spec. */
+  | { readonly name: string; readonly type: "backend" };
+
+/** Credentials for the registries of some images. */
+export interface ImageCredential {
+  /** Prefix of image names that they are for: registry host, with a path where there is one. */
+  readonly registry: string;
+  readonly username: string;
+  readonly password: string;
+  /** In place of the two, where the secret has one. */
+  readonly identityToken?: string | undefined;
+}
+
+export interface ResolvedPod {
+  /** At most 63 characters. */
+  readonly hostname: string;
+  /** hostname.subdomain.namespace.svc.domain, where there is a subdomain. */
+  readonly fqdn?: string | undefined;
+  /** Whether the kernel's hostname is the fqdn. */
+  readonly setHostnameAsFQDN: boolean;
+  /** Content of /etc/resolv.conf; absent: the host's. */
+  readonly resolvConf?: string | undefined;
+  /** Content of /etc/hosts, with the pod's address; absent: the host's own stays. */
+  readonly hosts?: LateText | undefined;
+  /** All of the spec, in its order: init, main, ephemeral. */
+  readonly containers: readonly ResolvedContainer[];
+  readonly volumes: readonly ResolvedVolume[];
+  /** Best match (longest registry) first. */
+  readonly imageCredentials: readonly ImageCredential[];
+}
