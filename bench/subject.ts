@@ -31,6 +31,10 @@ export async function startSubject({ kubeconfig, flags, node = [] }: SubjectOpti
     "127.0.0.1:0",
     "--log-format",
     "json",
+    "--kubelet-address",
+    "127.0.0.1",
+    "--kubelet-port",
+    "0",
   ];
   const child = spawn(process.execPath, [...node, program, ...own, ...flags], {
     stdio: ["ignore", "ignore", "pipe"],

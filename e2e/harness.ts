@@ -347,12 +347,23 @@ export class Harness implements AsyncDisposable {
     return { kubelet, stop, [Symbol.asyncDispose]: stop };
   }
 
-  /** Starts the program from its sources as a process of its own. `kill("SIGTERM")` ends it; without metrics unless asked for. */
+  /**
+   * Starts the program from its sources as a process of its own. `kill("SIGTERM")` ends it. On loopback, with a free port for
+   * the kubelet API and without metrics, unless the arguments say otherwise.
+   */
   async program(args: readonly string[], options: ProgramOptions = {}): Promise<ManagedProcess> {
     const { kubeconfig = this.cluster.kubeconfig, name = `virtual-kubelet-${++this.#files}` } = options;
     const fixed = ["--conditions=source", join(sources, "main.ts"), "--kubeconfig", kubeconfig];
-    const metrics = args.includes("--metrics-addr") ? [] : ["--metrics-addr", "0"];
-    return this.#processes.start(name, process.execPath, [...fixed, ...metrics, ...args]);
+    const defaults = {
+      "--metrics-addr": "0",
+      "--kubelet-address": "127.0.0.1",
+      "--kubelet-port": "0",
+      "--node-ip": "127.0.0.1",
+    };
+    const quiet = Object.entries(defaults).filter(
+      ([flag]) => !args.some((arg) => arg === flag || arg.startsWith(`${flag}=`)),
+    );
+    return this.#processes.start(name, process.execPath, [...fixed, ...quiet.flat(), ...args]);
   }
 
   /** Starts a mock backend as a process of its own, at the same address again when it is given. `config`: file text. */

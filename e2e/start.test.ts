@@ -20,7 +20,7 @@ class Run {
   constructor(temporary: string, ...args: string[]) {
     this.child = spawn(process.execPath, ["--conditions=source", script, ...args], {
       stdio: ["ignore", "pipe", "pipe"],
-      env: { ...process.env, TMPDIR: temporary },
+      env: { ...process.env, TMPDIR: temporary, VKUBELET_POD_IP: "127.0.0.1" },
     });
     for (const stream of [this.child.stdout, this.child.stderr]) {
       stream?.setEncoding("utf8").on("data", (text: string) => {

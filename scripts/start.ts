@@ -65,7 +65,14 @@ async function main(options: StartOptions): Promise<void> {
   signal.throwIfAborted();
 
   const group = stack.use(new ProcessGroup({ parent: tmpdir(), prefix: "virtual-kubelet-start-" }));
-  const program = await startProgram({ group, node: nodeName, kubeconfig: place.kubeconfig, context: place.context });
+  const program = await startProgram({
+    group,
+    node: nodeName,
+    kubeconfig: place.kubeconfig,
+    context: place.context,
+    // Our own control plane is on this machine; where the user's is, the user may have said.
+    address: process.env["VKUBELET_POD_IP"] || (place.isForeign ? undefined : "127.0.0.1"),
+  });
   stack.defer(() => cleaned(stopProgram(program, watch, place)));
   const failure = new AbortController();
   const over = AbortSignal.any([signal, failure.signal]);

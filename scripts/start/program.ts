@@ -44,13 +44,18 @@ export interface ProgramOptions {
   readonly node: string;
   readonly kubeconfig?: string | undefined;
   readonly context?: string | undefined;
+  /** Address for the node and its kubelet API; default: the program's choice, on all of the machine's. */
+  readonly address?: string | undefined;
 }
 
-export async function startProgram({ group, node, kubeconfig, context }: ProgramOptions): Promise<Program> {
+export async function startProgram(options: ProgramOptions): Promise<Program> {
+  const { group, node, kubeconfig, context, address } = options;
   const args = ["--nodename", node, "--provider", "mock", "--shutdown-node", "delete"];
   if (kubeconfig !== undefined) args.push("--kubeconfig", kubeconfig);
   if (context !== undefined) args.push("--kube-context", context);
-  // A free port, for others may run here; and lines for people, though they go to a file.
+  if (address !== undefined) args.push("--node-ip", address, "--kubelet-address", address);
+  // Free ports, for others may run here; and lines for people, though they go to a file.
+  args.push("--kubelet-port", "0");
   const quiet = ["--metrics-addr", "127.0.0.1:0", "--log-format", "pretty"];
   const child = await group.start("virtual-kubelet", process.execPath, [executable, ...args, ...quiet]);
   return {

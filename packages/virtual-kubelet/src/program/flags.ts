@@ -98,6 +98,7 @@ export const flagSpecs: readonly FlagSpec[] = [
   { ...text("nodename", "nodeName", node, "NAME"), default: "virtual-kubelet" },
   integer("nodes", "nodeCount", node),
   { ...text("os", "nodeOverrides.operatingSystem", node, "OS"), default: "linux" },
+  text("node-ip", "nodeOverrides.internalIP", node, "IP"),
   { name: "disable-taint", kind: "boolean", path: "taint.disabled", group: node },
   {
     name: "taint",
