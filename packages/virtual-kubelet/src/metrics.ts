@@ -32,6 +32,15 @@ export interface Metrics {
   /** Pods taken over from the backend at start, and orphans removed from it. */
   readonly podsAdopted: Counter<"node">;
   readonly orphansRemoved: Counter<"node">;
+  /** Requests to the kubelet API by method, pattern of the route ("" for none) and HTTP code (101 for a stream). */
+  readonly kubeletRequests: Counter<"method" | "route" | "code">;
+  /** Seconds until the answer was complete; streams are not in it. */
+  readonly kubeletRequestDuration: Histogram<"method" | "route">;
+  /** Streams that are open: exec, attach, port-forward. */
+  readonly kubeletStreams: Gauge<"route">;
+  /** Connections to the kubelet API that are open, and those refused because there were too many. */
+  readonly kubeletConnections: Gauge<string>;
+  readonly kubeletConnectionsRefused: Counter<string>;
   /** Token and subject access reviews asked of the API server: authenticated, refused, allowed, denied or error. */
   readonly reviews: Counter<"resource" | "outcome">;
 }
@@ -91,6 +100,14 @@ export function createMetrics(): Metrics {
     orphansRemoved: counter("orphans_removed_total", "Pods removed from the backend because their owner is gone", [
       "node",
     ]),
+    kubeletRequests: counter("kubelet_requests_total", "Requests to the kubelet API", ["method", "route", "code"]),
+    kubeletRequestDuration: histogram("kubelet_request_duration_seconds", "Seconds until the answer was complete", [
+      "method",
+      "route",
+    ]),
+    kubeletStreams: gauge("kubelet_streams", "Streams of the kubelet API that are open", ["route"]),
+    kubeletConnections: gauge("kubelet_connections", "Connections to the kubelet API that are open", []),
+    kubeletConnectionsRefused: counter("kubelet_connections_refused_total", "Connections refused, being too many", []),
     reviews: counter("access_reviews_total", "Token and access reviews asked of the API server", [
       "resource",
       "outcome",
