@@ -4,6 +4,7 @@ import { isErrorKind, VirtualKubeletError } from "../errors.ts";
 import type { Stored } from "../kube/resource.ts";
 import type { Pod } from "../kube/types.gen.ts";
 import type { ContainerLogOptions, ContainerLogs, Provider } from "../provider.ts";
+import { sendText } from "./answers.ts";
 import type { KubeletCall, KubeletHandler, KubeletResponse } from "./kubelet-call.ts";
 import { type LogBackend, openLog } from "./log-follow.ts";
 import { type LogRefusal, type LogRequest, parseLogQuery } from "./log-options.ts";
@@ -87,7 +88,11 @@ function backendOf(call: KubeletCall, { pod, container, run, getContainerLogs }:
 async function send(call: KubeletCall, chunks: AsyncGenerator<Uint8Array>, follow: boolean): Promise<void> {
   const { response, signal, log } = call;
   const begin = (): void => {
-    response.writeHead(200, { "Content-Type": "text/plain" });
+    response.writeHead(200, {
+      "Content-Type": "text/plain",
+      "X-Content-Type-Options": "nosniff",
+      "Cache-Control": "no-store",
+    });
     response.flushHeaders();
   };
   const writer = new LogWriter(response);
@@ -110,6 +115,5 @@ async function send(call: KubeletCall, chunks: AsyncGenerator<Uint8Array>, follo
 }
 
 function refuse(response: KubeletResponse, { status, text }: LogRefusal): void {
-  response.writeHead(status, { "Content-Type": "text/plain; charset=utf-8" });
-  response.end(text);
+  sendText(response, status, text);
 }

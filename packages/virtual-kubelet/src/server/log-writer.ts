@@ -17,7 +17,7 @@ export class LogWriter {
 
   constructor(response: KubeletResponse) {
     this.#response = response;
-    this.#isGone = response.destroyed;
+    this.#isGone = response.destroyed === true;
     response.on("drain", () => {
       this.#isFull = false;
       this.#wake();
