@@ -25,6 +25,10 @@ export interface KubeletCall {
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
   readonly response: KubeletResponse;
   readonly user: UserInfo;
+  /** Address and port of the caller's end of the connection. */
+  readonly remoteAddress: string;
+  /** "HTTP/1.1" or "HTTP/2". */
+  readonly protocol: string;
   /** Aborts when the client is gone or the server ends. */
   readonly signal: AbortSignal;
   /** Has node and what the route names on each line. */

@@ -5,6 +5,7 @@ import type { Authenticator, Authorizer } from "./access.ts";
 import type { Renewed, ServingCertificate } from "./certificate-source.ts";
 import type { KubeletHandler } from "./kubelet-call.ts";
 import type { ServedNode } from "./served-node.ts";
+import type { Wires } from "./wires.ts";
 
 /** A node and where its kubelet API listens. */
 export interface NodeListener {
@@ -65,7 +66,7 @@ export const defaultKubeletServerLimits: KubeletServerLimits = {
   podEndGraceMs: 5000,
 };
 
-/** Handlers that others bring; an absent one is answered 404, as a kubelet without that part. */
+/** Handlers that others bring. An absent one is answered 404, as by a kubelet without that part; container logs have a default. */
 export interface KubeletHandlers {
   readonly containerLogs?: KubeletHandler | undefined;
   readonly statsSummary?: KubeletHandler | undefined;
@@ -108,4 +109,6 @@ export interface KubeletServerOptions {
   readonly flags?: Readonly<Record<string, string>> | undefined;
   /** For /statusz; default "unknown". */
   readonly version?: string | undefined;
+  /** Default: SPDY/3.1 and WebSocket. */
+  readonly wires?: Wires | undefined;
 }

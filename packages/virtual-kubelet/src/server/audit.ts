@@ -1,0 +1,54 @@
+// The audit lines of exec, attach, run and port-forward: who did what to which container, and how it ended.
+import type { Logger } from "../log.ts";
+import type { UserInfo } from "./access.ts";
+
+export interface AuditSubject {
+  readonly action: "exec" | "attach" | "run" | "port-forward";
+  readonly user: UserInfo;
+  readonly namespace: string;
+  readonly pod: string;
+  readonly uid: string;
+  readonly container?: string | undefined;
+  readonly command?: readonly string[] | undefined;
+  readonly remoteAddress: string;
+  readonly protocol: string;
+}
+
+export interface AuditEnd {
+  /** "ok", "exit 3", or why it failed or was ended. */
+  readonly outcome: string;
+  /** Of the connection, framing included. */
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+}
+
+const longestArgument = 256;
+const mostArguments = 32;
+const mostGroups = 32;
+
+/** Writes the first line; the returned function the last one. `log` has the node on each line. */
+export function audit(log: Logger, subject: AuditSubject, withArguments: boolean): (end: AuditEnd) => void {
+  const { user, command, ...rest } = subject;
+  const fields = {
+    audit: true,
+    ...rest,
+    user: user.username,
+    groups: user.groups.slice(0, mostGroups),
+    ...(command === undefined ? {} : commandFields(command, withArguments)),
+  };
+  const began = performance.now();
+  log.info(fields, `${subject.action} begins`);
+  return (end) => {
+    const seconds = Math.round(performance.now() - began) / 1000;
+    log.info({ ...fields, ...end, seconds }, `${subject.action} ended`);
+  };
+}
+
+/** The program's name, and the arguments or how many there are. */
+export function commandFields(command: readonly string[], withArguments: boolean): Readonly<Record<string, unknown>> {
+  const cut = (text: string): string => (text.length > longestArgument ? `${text.slice(0, longestArgument)}…` : text);
+  const [program = "", ...args] = command;
+  return withArguments
+    ? { command: command.slice(0, mostArguments).map(cut), arguments: args.length }
+    : { command: [cut(program)], arguments: args.length };
+}

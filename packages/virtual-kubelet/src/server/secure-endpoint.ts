@@ -1,0 +1,202 @@
+// One TLS context and HTTP server (HTTP/2 and 1.1) for any number of addresses, with certificates that change while it runs.
+import { constants } from "node:crypto";
+import type { IncomingMessage } from "node:http";
+import { createSecureServer, type Http2SecureServer, type Http2Session } from "node:http2";
+import { createServer, type Server, type Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { createSecureContext, type SecureContext, type SecureContextOptions } from "node:tls";
+import { VirtualKubeletError } from "../errors.ts";
+import type { Logger } from "../log.ts";
+import type { Renewed, ServingCertificate } from "./certificate-source.ts";
+import type { BoundAddress, KubeletServerLimits } from "./kubelet-server-options.ts";
+import type { AnyRequest, AnyResponse } from "./request-peer.ts";
+
+export interface SecureEndpointOptions {
+  readonly certificate: Renewed<ServingCertificate>;
+  /** Certificates of other names (TLS server names, lower case). */
+  readonly certificatesByName: ReadonlyMap<string, Renewed<ServingCertificate>>;
+  readonly clientCA: Renewed<string> | undefined;
+  readonly limits: KubeletServerLimits;
+  readonly log: Logger;
+  /** Of each connection that comes in. */
+  readonly connected: (socket: Socket) => void;
+  /** Of each connection that was refused because the endpoint is full. */
+  readonly refused: () => void;
+  readonly request: (request: AnyRequest, response: AnyResponse) => void;
+  readonly upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+  /** Is the request for an upgrade? Others are answered as if they had asked for none. */
+  readonly isUpgrade: (request: IncomingMessage) => boolean;
+}
+
+/** Forward secrecy and authenticated encryption alone. */
+const cipherSuites = [
+  "TLS_AES_128_GCM_SHA256",
+  "TLS_AES_256_GCM_SHA384",
+  "TLS_CHACHA20_POLY1305_SHA256",
+  "ECDHE-ECDSA-AES128-GCM-SHA256",
+  "ECDHE-RSA-AES128-GCM-SHA256",
+  "ECDHE-ECDSA-AES256-GCM-SHA384",
+  "ECDHE-RSA-AES256-GCM-SHA384",
+  "ECDHE-ECDSA-CHACHA20-POLY1305",
+  "ECDHE-RSA-CHACHA20-POLY1305",
+].join(":");
+
+const tlsOptions: SecureContextOptions = {
+  minVersion: "TLSv1.2",
+  ciphers: cipherSuites,
+  honorCipherOrder: true,
+  secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
+};
+
+const mostStreamsPerSession = 250;
+
+export class SecureEndpoint {
+  readonly #options: SecureEndpointOptions;
+  readonly #server: Http2SecureServer;
+  /** The first is the HTTP server itself, the others hand their connections to it. */
+  readonly #listeners: (Server | Http2SecureServer)[] = [];
+  readonly #sessions = new Set<Http2Session>();
+  readonly #contexts = new Map<string, SecureContext>();
+  readonly #unsubscribe: (() => void)[] = [];
+  #ready = false;
+  #stopping = false;
+
+  constructor(options: SecureEndpointOptions) {
+    this.#options = options;
+    const { limits, log } = options;
+    const server = createSecureServer({
+      ...tlsOptions,
+      allowHTTP1: true,
+      handshakeTimeout: limits.headerTimeoutMs,
+      // Verified by us: who shows none may have a token, and the CAs change.
+      requestCert: options.clientCA !== undefined,
+      rejectUnauthorized: false,
+      ca: [],
+      SNICallback: (name, callback) => callback(null, this.#contexts.get(name.toLowerCase())),
+      settings: { maxConcurrentStreams: mostStreamsPerSession, maxHeaderListSize: limits.headerBytes },
+      maxHeaderListPairs: 256,
+      streamResetBurst: 200,
+      streamResetRate: 20,
+    });
+    const http1 = {
+      headersTimeout: limits.headerTimeoutMs,
+      requestTimeout: limits.headerTimeoutMs,
+      keepAliveTimeout: limits.idleTimeoutMs,
+      connectionsCheckingInterval: Math.min(5000, Math.max(100, limits.headerTimeoutMs / 4)),
+      maxHeaderSize: limits.headerBytes,
+      shouldUpgradeCallback: options.isUpgrade,
+    };
+    Object.assign(server, http1);
+    server.on("connection", options.connected);
+    server.on("request", options.request);
+    server.on("upgrade", options.upgrade);
+    server.on("session", (session) => this.#watchSession(session));
+    server.on("tlsClientError", (error) => log.debug({ err: error }, "a TLS handshake failed"));
+    server.on("sessionError", (error) => log.debug({ err: error }, "an HTTP/2 session failed"));
+    server.on("error", (error) => log.warn({ err: error }, "fault of the kubelet API's server"));
+    this.#server = server;
+    for (const source of [options.certificate, options.clientCA, ...options.certificatesByName.values()])
+      if (source !== undefined) this.#unsubscribe.push(source.subscribe(() => this.#reload()));
+    this.#reload();
+  }
+
+  /** Rejects with Unavailable when the address cannot be had. */
+  async listen(host: string, port: number): Promise<BoundAddress> {
+    const listener = this.#listeners.length === 0 ? this.#server : this.#further();
+    this.#listeners.push(listener);
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    listener.once("error", reject);
+    listener.listen({ port, ...(host !== "" && { host }), backlog: 511 }, resolve);
+    try {
+      await promise;
+    } catch (error) {
+      const where = `${host === "" ? "all addresses" : host}, port ${port}`;
+      throw new VirtualKubeletError("Unavailable", `the kubelet API cannot listen on ${where}`, { cause: error });
+    } finally {
+      listener.off("error", reject);
+    }
+    listener.on("drop", this.#options.refused);
+    const bound = listener.address();
+    if (bound === null || typeof bound === "string") throw new VirtualKubeletError("Internal", "no address is bound");
+    return { address: bound.address, port: bound.port };
+  }
+
+  /** Full: further connections are refused until it is so no more. */
+  set full(full: boolean) {
+    for (const listener of this.#listeners) listener.maxConnections = full ? 0 : Number.MAX_SAFE_INTEGER;
+  }
+
+  /** Takes no further connections; ends those on which nothing goes on, the others after their requests. */
+  stop(): void {
+    this.#stopping = true;
+    for (const unsubscribe of this.#unsubscribe) unsubscribe();
+    for (const listener of this.#listeners) listener.close();
+    for (const session of this.#sessions) session.close();
+  }
+
+  #further(): Server {
+    const further = createServer((socket) => this.#server.emit("connection", socket));
+    further.on("error", (error) => this.#options.log.warn({ err: error }, "fault of a listener"));
+    return further;
+  }
+
+  /** What cannot be read leaves in use what there was. */
+  #reload(): void {
+    const { certificate, certificatesByName, clientCA, log } = this.#options;
+    const ca = clientCA === undefined ? [] : this.#currentOf(clientCA, "the client CA");
+    const serving = this.#currentOf(certificate, "the serving certificate");
+    if (serving !== undefined) {
+      try {
+        this.#server.setSecureContext({ ...tlsOptions, cert: serving.cert, key: serving.key, ca: ca ?? [] });
+        this.#ready = true;
+      } catch (error) {
+        log.error({ err: error }, "the serving certificate or the client CA cannot be used");
+      }
+    }
+    for (const [name, source] of certificatesByName) {
+      const named = this.#currentOf(source, "a node's serving certificate");
+      if (named === undefined) continue;
+      try {
+        this.#contexts.set(
+          name,
+          createSecureContext({ ...tlsOptions, cert: named.cert, key: named.key, ca: ca ?? [] }),
+        );
+      } catch (error) {
+        log.error({ err: error, node: name }, "the node's serving certificate cannot be used");
+      }
+    }
+  }
+
+  #currentOf<T>(source: Renewed<T>, what: string): T | undefined {
+    try {
+      return source.current();
+    } catch (error) {
+      this.#options.log.warn({ err: error, inUse: this.#ready }, `${what} is not there yet`);
+      return undefined;
+    }
+  }
+
+  /** A session without requests is ended; pings keep none open. */
+  #watchSession(session: Http2Session): void {
+    this.#sessions.add(session);
+    let open = 0;
+    let timer: NodeJS.Timeout | undefined;
+    const idle = (): void => {
+      timer = setTimeout(() => session.close(), this.#options.limits.idleTimeoutMs).unref();
+    };
+    session.on("stream", (stream) => {
+      open++;
+      clearTimeout(timer);
+      stream.once("close", () => {
+        open--;
+        if (open === 0 && !session.closed) idle();
+      });
+    });
+    session.once("close", () => {
+      clearTimeout(timer);
+      this.#sessions.delete(session);
+    });
+    idle();
+    if (this.#stopping) session.close();
+  }
+}

@@ -1,0 +1,38 @@
+// Carries a forwarded connection to a port of the pod's own IP: for providers that leave port-forward to the core.
+import { connect, type Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { VirtualKubeletError } from "../errors.ts";
+
+const connectTimeoutMs = 10_000;
+
+/** Resolves when both directions have ended. Throws Unavailable when nobody answers there. */
+export async function forwardTcp(host: string, port: number, stream: Duplex, signal: AbortSignal): Promise<void> {
+  const socket = await dial(host.replaceAll(/^\[|\]$/g, ""), port, signal);
+  try {
+    // Each direction ends by itself: a client that has said all it wants to say still reads the answer.
+    await Promise.all([
+      pipeline(stream, socket, { signal, end: true }),
+      pipeline(socket, stream, { signal, end: true }),
+    ]);
+  } finally {
+    socket.destroy();
+  }
+}
+
+function dial(host: string, port: number, signal: AbortSignal): Promise<Socket> {
+  const { promise, resolve, reject } = Promise.withResolvers<Socket>();
+  const socket = connect({ host, port, allowHalfOpen: true, noDelay: true, signal });
+  const fail = (error: Error): void => {
+    socket.destroy();
+    reject(new VirtualKubeletError("Unavailable", error.message, { cause: error }));
+  };
+  socket.once("error", fail);
+  socket.setTimeout(connectTimeoutMs, () => fail(new Error(`no connection within ${connectTimeoutMs / 1000} s`)));
+  socket.once("connect", () => {
+    socket.setTimeout(0);
+    socket.off("error", fail);
+    resolve(socket);
+  });
+  return promise;
+}
