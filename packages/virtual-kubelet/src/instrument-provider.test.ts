@@ -1,5 +1,6 @@
 // A wrapped provider does what it did, lacks what it lacked, and is counted.
 import assert from "node:assert/strict";
+import { PassThrough } from "node:stream";
 import { test } from "node:test";
 import { VirtualKubeletError } from "./errors.ts";
 import { instrumentProvider } from "./instrument-provider.ts";
@@ -30,7 +31,19 @@ class Minimal implements Provider {
 
 test("methods that are absent stay absent", () => {
   const wrapped = instrumentProvider(new Minimal(), { node: "vk-0", metrics: createMetrics() });
-  const optional = ["updatePod", "watchPods", "watchNode", "ping", "configureNode", Symbol.asyncDispose];
+  const optional = [
+    "updatePod",
+    "watchPods",
+    "watchNode",
+    "ping",
+    "configureNode",
+    "getContainerLogs",
+    "runInContainer",
+    "attachToContainer",
+    "portForward",
+    "getStatsSummary",
+    Symbol.asyncDispose,
+  ];
   for (const method of optional) assert.equal(Reflect.has(wrapped, method), false, String(method));
 });
 
@@ -52,6 +65,60 @@ test("calls reach the provider with their arguments; outcomes are counted by kin
     assert.ok(text.includes(line), `${line}\n${text}`);
   }
   assert.match(text, /provider_call_duration_seconds_count\{method="deletePod"\} 1/);
+});
+
+test("what is behind the kubelet API gets the very streams of the caller, and is counted with its outcome", async () => {
+  const metrics = createMetrics();
+  const seen: unknown[] = [];
+  const data = (async function* () {
+    yield new Uint8Array([1]);
+  })();
+  const provider: Provider = Object.assign(new Minimal(), {
+    async getContainerLogs(...args: unknown[]) {
+      seen.push(...args);
+      return { format: "plain" as const, data };
+    },
+    async runInContainer(...args: unknown[]) {
+      seen.push(...args);
+      return { exitCode: 3 };
+    },
+    async attachToContainer(...args: unknown[]) {
+      seen.push(...args);
+    },
+    async portForward(...args: unknown[]) {
+      seen.push(...args);
+      throw new VirtualKubeletError("Unavailable", "refused");
+    },
+    async getStatsSummary() {
+      return { node: { nodeName: "vk-0", startTime: "2026-01-01T00:00:00Z" }, pods: [] };
+    },
+  });
+  const wrapped = instrumentProvider(provider, { node: "vk-0", metrics });
+  const metadata = { name: "web", namespace: "default", uid: "u1", resourceVersion: "1" };
+  const target = { owner, pod: { metadata }, container: "app" };
+  const io = { tty: false, stdin: new PassThrough(), stdout: new PassThrough() };
+  const options = { follow: true };
+  const command = ["sh"];
+  const connection = new PassThrough();
+  assert.equal((await wrapped.getContainerLogs?.(target, options, context))?.data, data);
+  assert.deepEqual(await wrapped.runInContainer?.(target, command, io, context), { exitCode: 3 });
+  await wrapped.attachToContainer?.(target, io, context);
+  await assert.rejects(async () => await wrapped.portForward?.(target, 80, connection, context), {
+    message: "refused",
+  });
+  assert.equal((await wrapped.getStatsSummary?.(context))?.node.nodeName, "vk-0");
+  const given = [target, options, context, target, command, io, context, target, io, context, target, 80, connection];
+  assert.ok([...given, context].every((value, index) => seen[index] === value));
+  const text = await metrics.registry.metrics();
+  for (const [method, outcome] of [
+    ["getContainerLogs", "ok"],
+    ["runInContainer", "ok"],
+    ["attachToContainer", "ok"],
+    ["portForward", "Unavailable"],
+    ["getStatsSummary", "ok"],
+  ]) {
+    assert.ok(text.includes(`method="${method}",outcome="${outcome}"} 1`), text);
+  }
 });
 
 test("streams pass everything on, and end when the reader leaves", async () => {

@@ -1,7 +1,17 @@
 // Wraps a provider once, so that each of its calls is counted, timed, traced and told in the debug log; nothing else changes.
+import type { Duplex } from "node:stream";
 import { VirtualKubeletError } from "./errors.ts";
 import type { Metrics } from "./metrics.ts";
-import type { CallContext, PodOwner, PodRequest, Provider } from "./provider.ts";
+import type {
+  CallContext,
+  ContainerIO,
+  ContainerLogOptions,
+  ContainerTarget,
+  PodOwner,
+  PodRequest,
+  PodTarget,
+  Provider,
+} from "./provider.ts";
 import { span } from "./trace.ts";
 
 export interface InstrumentOptions {
@@ -62,6 +72,7 @@ export function instrumentProvider(provider: Provider, { node, metrics }: Instru
   }
 
   const { updatePod, watchPods, watchNode, ping, configureNode, [Symbol.asyncDispose]: dispose } = provider;
+  const { getContainerLogs, runInContainer, attachToContainer, portForward, getStatsSummary } = provider;
   return {
     capabilities: provider.capabilities,
     createPod: (request, context) =>
@@ -86,6 +97,31 @@ export function instrumentProvider(provider: Provider, { node, metrics }: Instru
     ...(configureNode && {
       configureNode: (node: Parameters<typeof configureNode>[0], context: CallContext) =>
         call("configureNode", undefined, context, () => configureNode.call(provider, node, context)),
+    }),
+    // A log is answered with a stream: what is counted is the answer, the stream passes as it is.
+    ...(getContainerLogs && {
+      getContainerLogs: (target: ContainerTarget, options: ContainerLogOptions, context: CallContext) =>
+        call("getContainerLogs", target.owner, context, () =>
+          getContainerLogs.call(provider, target, options, context),
+        ),
+    }),
+    ...(runInContainer && {
+      runInContainer: (target: ContainerTarget, command: readonly string[], io: ContainerIO, context: CallContext) =>
+        call("runInContainer", target.owner, context, () =>
+          runInContainer.call(provider, target, command, io, context),
+        ),
+    }),
+    ...(attachToContainer && {
+      attachToContainer: (target: ContainerTarget, io: ContainerIO, context: CallContext) =>
+        call("attachToContainer", target.owner, context, () => attachToContainer.call(provider, target, io, context)),
+    }),
+    ...(portForward && {
+      portForward: (target: PodTarget, port: number, connection: Duplex, context: CallContext) =>
+        call("portForward", target.owner, context, () => portForward.call(provider, target, port, connection, context)),
+    }),
+    ...(getStatsSummary && {
+      getStatsSummary: (context: CallContext) =>
+        call("getStatsSummary", undefined, context, () => getStatsSummary.call(provider, context)),
     }),
     ...(dispose && { [Symbol.asyncDispose]: () => dispose.call(provider) }),
   };

@@ -91,6 +91,7 @@ class Handler {
 
   async #route(route: string, query: URLSearchParams, body: string, response: ServerResponse): Promise<void> {
     const pod = /^(PUT|DELETE|GET) \/pods\/([^/]+)$/.exec(route);
+    const runs = /^GET \/pods\/([^/]+)\/runs$/.exec(route);
     const usage = /^GET \/pods\/([^/]+)\/usage$/.exec(route);
     if (route === "POST /pods") {
       const { request, hostIPs } = decodeCreate(body);
@@ -135,6 +136,10 @@ class Handler {
         200,
         this.#noted("getPodStatus", { uid }, () => this.#backend.get(uid), "ok"),
       );
+    } else if (route === "GET /usage") {
+      answer(response, 200, this.#backend.usages(query.get("node") ?? ""));
+    } else if (runs !== null) {
+      answer(response, 200, this.#backend.runs(decodeURIComponent(runs[1] ?? "")));
     } else if (usage !== null) {
       answer(response, 200, this.#backend.usage(decodeURIComponent(usage[1] ?? "")));
     } else throw new VirtualKubeletError("NotFound", `no route ${route}`);

@@ -4,6 +4,7 @@ import { VirtualKubeletError } from "../../errors.ts";
 import type { PodReport, PodRequest, PodUpdate } from "../../provider.ts";
 import type { AddressPool } from "./addresses.ts";
 import { type BehaviourSettings, behaviourOf, defaultBehaviour } from "./behaviour.ts";
+import type { ContainerRuns, PodUsage } from "./runs.ts";
 import { Schedule } from "./schedule.ts";
 import { SimulatedPod } from "./simulated-pod.ts";
 import type { ContainerUsage } from "./usage.ts";
@@ -99,7 +100,22 @@ export class MockBackend {
 
   /** What the pod's running containers use now. Throws NotFound. */
   usage(uid: string): readonly ContainerUsage[] {
-    return this.#entry(uid).pod.usage(this.#clock.now());
+    return this.#entry(uid)
+      .pod.usage(this.#clock.now())
+      .containers.map(({ startedAt: _, ...usage }) => usage);
+  }
+
+  /** What all running containers of a node's pods use now. */
+  usages(node: string): readonly PodUsage[] {
+    const now = this.#clock.now();
+    return [...this.#pods.values()]
+      .filter(({ pod, visibleAt }) => visibleAt <= now && pod.owner.node === node)
+      .map(({ pod }) => pod.usage(now));
+  }
+
+  /** The runs of the pod's containers. Throws NotFound. */
+  runs(uid: string): readonly ContainerRuns[] {
+    return this.#entry(uid).pod.runs();
   }
 
   /** All pods whose owner names this node, or all. */

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { VirtualKubeletError } from "../../errors.ts";
 import type { Container, EphemeralContainer, Pod } from "../../kube/types.gen.ts";
 import { parseDuration } from "./duration.ts";
+import { type LogSettings, parseBytes, parseFormat, parseMain } from "./log-settings.ts";
 import { parseCurve, type UsageCurve } from "./usage.ts";
 
 /**
@@ -66,6 +67,7 @@ export interface ContainerBehaviour {
   readonly terminateExitCode: number;
   readonly cpu: UsageCurve;
   readonly memory: UsageCurve;
+  readonly log: LogSettings;
 }
 
 /** What one pod does. */
@@ -88,6 +90,12 @@ const names = [
   "restart-delay-max",
   "cpu",
   "memory",
+  "log-interval",
+  "log-lines",
+  "log-text",
+  "log-bytes",
+  "log-format",
+  "main",
 ] as const;
 type AnnotationName = (typeof names)[number];
 const wholePod: readonly AnnotationName[] = ["start-delay", "restart-delay", "restart-delay-max"];
@@ -141,6 +149,14 @@ export function behaviourOf(pod: Pod, settings: BehaviourSettings, seed: number)
       terminateExitCode: read("terminate-exit-code", name, parseExitCode) ?? settings.terminateExitCode,
       cpu: read("cpu", name, parseCurve) ?? settings.cpu,
       memory: read("memory", name, parseCurve) ?? settings.memory,
+      log: {
+        interval: Math.max(1, read("log-interval", name, parseDuration) ?? 5000),
+        lines: read("log-lines", name, parseCount) ?? Number.POSITIVE_INFINITY,
+        text: read("log-text", name, String),
+        bytes: read("log-bytes", name, parseBytes) ?? 0,
+        format: read("log-format", name, parseFormat) ?? "cri",
+        main: read("main", name, parseMain),
+      },
     };
   };
   const described = new Map([...containers.keys()].map((name) => [name, describe(name)]));

@@ -2,6 +2,7 @@
 import { VirtualKubeletError } from "../../errors.ts";
 import type { PodOwner, PodReport, PodRequest, PodUpdate } from "../../provider.ts";
 import type { CreateOutcome, MockBackend } from "./backend.ts";
+import type { ContainerRuns, PodUsage } from "./runs.ts";
 import type { ContainerUsage } from "./usage.ts";
 
 /** What a test does to the backend behind the provider's back. All throw NotFound for an unknown pod. */
@@ -26,6 +27,10 @@ export interface BackendConnection {
   get(uid: string, signal: AbortSignal): Promise<PodReport>;
   /** What the pod's running containers use now. */
   usage(uid: string, signal: AbortSignal): Promise<readonly ContainerUsage[]>;
+  /** What all running containers of the node's pods use now. */
+  usages(node: string, signal: AbortSignal): Promise<readonly PodUsage[]>;
+  /** The runs of the pod's containers. */
+  runs(uid: string, signal: AbortSignal): Promise<readonly ContainerRuns[]>;
   list(node: string, signal: AbortSignal): Promise<readonly PodReport[]>;
   /** Watches from the call on, not only from the first value asked for; ends quietly when the signal aborts. */
   watch(node: string, signal: AbortSignal): AsyncIterable<PodUpdate>;
@@ -69,6 +74,8 @@ export function localConnection(backend: MockBackend, ownsBackend: boolean): Bac
     delete: (owner, grace, signal) => checked(signal, () => backend.delete(owner.uid, grace)),
     get: (uid, signal) => checked(signal, () => backend.get(uid)),
     usage: (uid, signal) => checked(signal, () => backend.usage(uid)),
+    usages: (node, signal) => checked(signal, () => backend.usages(node)),
+    runs: (uid, signal) => checked(signal, () => backend.runs(uid)),
     list: (node, signal) => checked(signal, () => backend.list(node)),
     watch: (node, signal) => watchBackend(backend, node, signal),
     ping: (signal) => checked(signal, () => {}),

@@ -13,6 +13,11 @@ export const faultMethods = [
   "getPods",
   "watchPods",
   "ping",
+  "getContainerLogs",
+  "runInContainer",
+  "attachToContainer",
+  "portForward",
+  "getStatsSummary",
 ] as const;
 /** A method of the provider that can be made to fail. */
 export type FaultMethod = (typeof faultMethods)[number];

@@ -16,6 +16,7 @@ import { MockBackend } from "./backend.ts";
 import { type MockConfig, readMockConfig } from "./config.ts";
 import { type BackendAction, type BackendConnection, localConnection } from "./connection.ts";
 import { Faults } from "./faults.ts";
+import { kubeletApi } from "./kubelet-api.ts";
 import { remoteConnection } from "./remote-connection.ts";
 import type { ContainerUsage } from "./usage.ts";
 
@@ -60,7 +61,7 @@ export async function createMockProvider(
       ? localConnection(ownBackend(config, clock), true)
       : remoteConnection(config.backend));
   const faults = new Faults(config.faults, clock, options.random ?? Math.random);
-  return mockProvider(init, config, connection, faults);
+  return mockProvider(init, config, connection, faults, clock);
 }
 
 function ownBackend(config: MockConfig, clock: Clock): MockBackend {
@@ -78,6 +79,7 @@ function mockProvider(
   config: MockConfig,
   connection: BackendConnection,
   faults: Faults,
+  clock: Clock,
 ): MockProvider {
   const hostIPs = init.internalIP === undefined ? undefined : [init.internalIP];
   const capacity = { cpu: config.cpu, memory: config.memory, pods: config.pods, ...config.others };
@@ -142,6 +144,7 @@ function mockProvider(
     watchNode,
     ping: ({ signal: caller }) => faults.around("ping", caller, (signal) => connection.ping(signal)),
     configureNode: async (node) => configured(node, config),
+    ...kubeletApi({ node: init.node, memory: config.memory, connection, faults, clock, lifetime: lifetime.signal }),
     control: {
       faults,
       usage: (owner) => connection.usage(owner.uid, lifetime.signal),

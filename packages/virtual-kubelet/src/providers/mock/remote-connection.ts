@@ -5,7 +5,16 @@ import { errorText, VirtualKubeletError } from "../../errors.ts";
 import type { PodUpdate } from "../../provider.ts";
 import type { BackendConnection } from "./connection.ts";
 import { throwIfAborted } from "./connection.ts";
-import { decodeError, decodeOutcome, decodePodUpdate, decodeReport, decodeReports, decodeUsage } from "./wire.ts";
+import {
+  decodeError,
+  decodeOutcome,
+  decodePodUpdate,
+  decodeReport,
+  decodeReports,
+  decodeRuns,
+  decodeUsage,
+  decodeUsages,
+} from "./wire.ts";
 
 /** `address` is `unix:///path.sock` or `http://host:port`. Connects with the first call. */
 export function remoteConnection(address: string): BackendConnection {
@@ -42,6 +51,9 @@ export function remoteConnection(address: string): BackendConnection {
     },
     get: async (uid, signal) => decodeReport(await call("GET", pod(uid), undefined, signal)),
     usage: async (uid, signal) => decodeUsage(await call("GET", `${pod(uid)}/usage`, undefined, signal)),
+    usages: async (node, signal) =>
+      decodeUsages(await call("GET", `/usage?${new URLSearchParams({ node }).toString()}`, undefined, signal)),
+    runs: async (uid, signal) => decodeRuns(await call("GET", `${pod(uid)}/runs`, undefined, signal)),
     list: async (node, signal) =>
       decodeReports(await call("GET", `/pods?${new URLSearchParams({ node }).toString()}`, undefined, signal)),
     watch(node, signal) {

@@ -1,6 +1,7 @@
 // One container of a simulated pod: its state, when something happens to it, and how its run ends.
 import type { ContainerStateTerminated } from "../../kube/types.gen.ts";
 import type { ContainerBehaviour, ContainerRole, PodBehaviour } from "./behaviour.ts";
+import type { ContainerRun, ContainerRuns } from "./runs.ts";
 
 export const never: number = Number.POSITIVE_INFINITY;
 
@@ -27,6 +28,8 @@ export interface SimulatedContainer {
   restartsInRow: number;
   ended: ContainerStateTerminated | undefined;
   endedBefore: ContainerStateTerminated | undefined;
+  /** The last two that ended, the newer first. */
+  endedRuns: readonly ContainerRun[];
 }
 
 export function newContainer(
@@ -53,7 +56,15 @@ export function newContainer(
     restartsInRow: 0,
     ended: undefined,
     endedBefore: undefined,
+    endedRuns: [],
   };
+}
+
+/** Its runs as they are told. */
+export function runsOfContainer({ name, state, runs, startedAt, endedRuns }: SimulatedContainer): ContainerRuns {
+  const [last, before] = endedRuns;
+  if (state === "running") return { name, latest: { attempt: runs - 1, startedAt }, previous: last };
+  return { name, latest: last, previous: state === "waiting" ? last : before };
 }
 
 /** When something happens to it by itself. */

@@ -5,8 +5,9 @@ import { createHash } from "node:crypto";
 import type { ContainerState, Pod } from "../../kube/types.gen.ts";
 import type { ContainerReport, PodReport, PodRequest } from "../../provider.ts";
 import { type PodBehaviour, rolesOf } from "./behaviour.ts";
-import { dueAt, never, newContainer, type SimulatedContainer, setEnd } from "./simulated-container.ts";
-import { type ContainerUsage, usageAt, usedUntil } from "./usage.ts";
+import type { ContainerRuns, PodUsage } from "./runs.ts";
+import { dueAt, never, newContainer, runsOfContainer, type SimulatedContainer, setEnd } from "./simulated-container.ts";
+import { usageAt, usedUntil } from "./usage.ts";
 
 const killed = 137;
 
@@ -137,15 +138,22 @@ export class SimulatedPod {
   }
 
   /** What the running containers use. */
-  usage(now: number): readonly ContainerUsage[] {
-    return this.#containers
+  usage(now: number): PodUsage {
+    const containers = this.#containers
       .filter((container) => container.state === "running")
       .map(({ name, startedAt, behaviour: { cpu, memory } }) => ({
         name,
+        startedAt,
         cpuNanoCores: Math.round(usageAt(cpu, now - startedAt) * 1e9),
         cpuCoreNanoSeconds: Math.round(usedUntil(cpu, now - startedAt) * 1e9),
         memoryBytes: Math.round(usageAt(memory, now - startedAt)),
       }));
+    return { owner: this.owner, acceptedAt: this.#acceptedAt, containers };
+  }
+
+  /** Of all containers. */
+  runs(): readonly ContainerRuns[] {
+    return this.#containers.map(runsOfContainer);
   }
 
   report(): PodReport {
@@ -226,6 +234,9 @@ export class SimulatedPod {
     container.ready = false;
     container.readyAt = never;
     container.endsAt = never;
+    const { startedAt } = container;
+    const run = { attempt: container.runs - 1, startedAt, ended: { at: now, exitCode: code } };
+    container.endedRuns = [run, ...container.endedRuns.slice(0, 1)];
     container.endedBefore = container.ended;
     container.ended = {
       exitCode: code,

@@ -7,6 +7,7 @@ import type { PodOwner, PodReport, PodRequest, PodUpdate } from "../../provider.
 import type { CreateOutcome } from "./backend.ts";
 import type { BackendAction } from "./connection.ts";
 import { faultKinds } from "./faults.ts";
+import type { ContainerRuns, PodUsage } from "./runs.ts";
 import type { ContainerUsage } from "./usage.ts";
 
 const owner = v.object({
@@ -59,9 +60,26 @@ export function decodeReports(text: string): readonly PodReport[] {
   return decode(v.array(report), text);
 }
 
+const usage = {
+  name: v.string(),
+  cpuNanoCores: v.number(),
+  cpuCoreNanoSeconds: v.number(),
+  memoryBytes: v.number(),
+};
+
 export function decodeUsage(text: string): readonly ContainerUsage[] {
-  const amounts = { cpuNanoCores: v.number(), cpuCoreNanoSeconds: v.number(), memoryBytes: v.number() };
-  return decode(v.array(v.object({ name: v.string(), ...amounts })), text);
+  return decode(v.array(v.object(usage)), text);
+}
+
+export function decodeUsages(text: string): readonly PodUsage[] {
+  const containers = v.array(v.object({ ...usage, startedAt: v.number() }));
+  return decode(v.array(v.object({ owner, acceptedAt: v.number(), containers })), text);
+}
+
+export function decodeRuns(text: string): readonly ContainerRuns[] {
+  const ended = v.optional(v.object({ at: v.number(), exitCode: v.number() }));
+  const run = v.optional(v.object({ attempt: v.number(), startedAt: v.number(), ended }));
+  return decode(v.array(v.object({ name: v.string(), latest: run, previous: run })), text);
 }
 
 export function decodePodUpdate(text: string): PodUpdate {

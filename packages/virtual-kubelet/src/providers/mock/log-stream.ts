@@ -1,0 +1,153 @@
+// A simulated container's log as a stream: the part that is wanted, in the format asked for, and on until the run ends.
+import { type Clock, pause } from "../../clock.ts";
+import { VirtualKubeletError } from "../../errors.ts";
+import type { ContainerLogOptions, ContainerLogs, ContainerTarget } from "../../provider.ts";
+import { behaviourOf, defaultBehaviour, rolesOf } from "./behaviour.ts";
+import { type LogFormat, type LogSettings, mainOf } from "./log-settings.ts";
+import { formatTime, type LogLine, parseTime, RunLog } from "./run-log.ts";
+import type { RunWatch } from "./run-watch.ts";
+import { type ContainerRun, type ContainerRuns, runsOf } from "./runs.ts";
+
+const chunkBytes = 64 * 1024;
+
+export interface LogWorld {
+  readonly clock: Clock;
+  readonly watch: RunWatch;
+}
+
+/** The settings of a container's log, and what writes it. */
+export function logOf(target: ContainerTarget): { readonly settings: LogSettings; readonly isSilent: boolean } {
+  const { log: settings } = behaviourOf(target.pod, defaultBehaviour, 0).container(target.container);
+  const spec = rolesOf(target.pod).find(({ container }) => container.name === target.container)?.container;
+  return { settings, isSilent: mainOf(settings, spec) !== "log" };
+}
+
+export function runLog(target: ContainerTarget, settings: LogSettings, run: ContainerRun): RunLog {
+  const spec = rolesOf(target.pod).find(({ container }) => container.name === target.container)?.container;
+  const subject = { uid: target.owner.uid, container: target.container, image: spec?.image ?? "" };
+  return new RunLog(settings, subject, run);
+}
+
+/** Throws NotFound when there is no such container or run. */
+export function containerLogs(
+  target: ContainerTarget,
+  options: ContainerLogOptions,
+  all: readonly ContainerRuns[],
+  world: LogWorld,
+  signal: AbortSignal,
+): ContainerLogs {
+  const { container, owner } = target;
+  const { latest, previous } = runsOf(all, container, owner.name);
+  const run = options.previous === true ? previous : latest;
+  const named = `container ${JSON.stringify(container)} in pod ${JSON.stringify(owner.name)}`;
+  if (run === undefined) {
+    const message =
+      options.previous === true ? `previous terminated ${named} not found` : `${named} is waiting to start`;
+    throw new VirtualKubeletError("NotFound", message);
+  }
+  const since = options.sinceTime === undefined ? undefined : parseTime(options.sinceTime);
+  if (options.sinceTime !== undefined && since === undefined) {
+    throw new VirtualKubeletError("Invalid", `sinceTime: ${JSON.stringify(options.sinceTime)} is no time`);
+  }
+  const { settings, isSilent } = logOf(target);
+  const log = runLog(target, settings, run);
+  const range = log.range(run, world.clock.now());
+  let from = range.first;
+  if (options.tailLines !== undefined) from = Math.max(from, range.end - options.tailLines);
+  if (since !== undefined) from = Math.max(from, log.firstSince(run, range, since));
+  const stop = new AbortController();
+  const lines = followLines(
+    { target, log, run, from, isSilent, follow: options.follow === true },
+    world,
+    AbortSignal.any([signal, stop.signal]),
+  );
+  const wanted = options.stream === "Stdout" ? "stdout" : options.stream === "Stderr" ? "stderr" : undefined;
+  const data = encoded(lines, settings.format, wanted);
+  return {
+    format: settings.format,
+    applied: ["follow", "sinceTime", "tailLines", "stream"],
+    data: {
+      [Symbol.asyncIterator]: () => ({
+        next: () => data.next(),
+        // While a line is waited for, the generator would not hear of it.
+        return: async () => {
+          stop.abort();
+          return await data.return(undefined);
+        },
+      }),
+    },
+  };
+}
+
+export interface Followed {
+  readonly target: ContainerTarget;
+  readonly log: RunLog;
+  readonly run: ContainerRun;
+  /** Index of the first line wanted. */
+  readonly from: number;
+  /** Nothing is written, though a run ends. */
+  readonly isSilent: boolean;
+  readonly follow: boolean;
+}
+
+/** Lines in batches, as they come, until the run ends or the signal aborts. Throws Unavailable when the backend is lost. */
+export async function* followLines(
+  { target, log, run, from, isSilent, follow }: Followed,
+  { clock, watch }: LogWorld,
+  signal: AbortSignal,
+): AsyncGenerator<Iterable<LogLine>> {
+  const over = new AbortController();
+  const done = AbortSignal.any([signal, over.signal]);
+  let current = run;
+  let failure: unknown;
+  const ending = follow && run.ended === undefined ? watch.ended(target.owner, target.container, run, done) : undefined;
+  ending?.then(
+    (ended) => {
+      current = ended;
+      over.abort();
+    },
+    (error: unknown) => {
+      failure = error;
+      over.abort();
+    },
+  );
+  try {
+    for (let next = from; ; ) {
+      const now = clock.now();
+      const { first, end } = isSilent ? { first: 0, end: 0 } : log.range(current, now);
+      next = Math.max(next, first);
+      if (next < end) yield linesOf(log, current, next, end);
+      next = Math.max(next, end);
+      if (failure !== undefined) throw failure;
+      if (!follow || current.ended !== undefined || signal.aborted) return;
+      const until = isSilent ? Number.POSITIVE_INFINITY : log.nextAt(now);
+      await pause(clock, Math.min(until - clock.now(), 2 ** 31 - 1), done);
+    }
+  } finally {
+    over.abort();
+  }
+}
+
+function* linesOf(log: RunLog, run: ContainerRun, from: number, end: number): Generator<LogLine> {
+  for (let index = from; index < end; index++) yield log.line(run, index);
+}
+
+async function* encoded(
+  batches: AsyncIterable<Iterable<LogLine>>,
+  format: LogFormat,
+  stream: LogLine["stream"] | undefined,
+): AsyncGenerator<Uint8Array> {
+  for await (const lines of batches) {
+    let text = "";
+    for (const line of lines) {
+      if (stream !== undefined && line.stream !== stream) continue;
+      if (format === "plain") text += `${line.text}\n`;
+      else if (format === "timestamped") text += `${formatTime(line)} ${line.text}\n`;
+      else text += `${formatTime(line)} ${line.stream} F ${line.text}\n`;
+      if (text.length < chunkBytes) continue;
+      yield Buffer.from(text);
+      text = "";
+    }
+    if (text !== "") yield Buffer.from(text);
+  }
+}
