@@ -1,12 +1,13 @@
 // The kubelet API of an assembly: the server over the nodes' pods and providers, and what keeps its certificates fresh.
 import type { Stored } from "./kube/resource.ts";
-import type { Pod } from "./kube/types.gen.ts";
+import type { Pod, Quantity } from "./kube/types.gen.ts";
 import type { Logger } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Provider } from "./provider.ts";
 import { KubeletServer } from "./server/kubelet-server.ts";
 import type { BoundAddress, KubeletServerOptions, NodeListener } from "./server/kubelet-server-options.ts";
 import type { ServedNode } from "./server/served-node.ts";
+import { createStatsHandlers } from "./server/stats-handlers.ts";
 
 /** How the kubelet API is served; see KubeletServerOptions for what each means. */
 export interface KubeletApiOptions
@@ -28,6 +29,8 @@ export interface KubeletApiParts {
     podsOf(node: string): readonly Stored<Pod>[];
     find(node: string, namespace: string, name: string): Stored<Pod> | undefined;
   };
+  /** `status.capacity` of the node. */
+  readonly capacityOf: (node: string) => Readonly<Record<string, Quantity>> | undefined;
   /** What is wrong with the work on the node's pods. */
   readonly problem: (node: string) => string | undefined;
   readonly log: Logger;
@@ -36,6 +39,7 @@ export interface KubeletApiParts {
 
 export class KubeletApi {
   readonly #server: KubeletServer;
+  readonly #ended: AbortController = new AbortController();
   readonly #background: NonNullable<KubeletApiOptions["background"]>;
 
   /** Throws Invalid when nodes collide. */
@@ -57,11 +61,24 @@ export class KubeletApi {
       };
       return { ...listener, node };
     });
+    const stats = createStatsHandlers({
+      metrics,
+      kubeletVersion: options.version ?? "unknown",
+      log,
+      signal: this.#ended.signal,
+      capacityOf: ({ name }) => parts.capacityOf(name),
+    });
     this.#background = background;
     this.#server = new KubeletServer({
       ...options,
       nodes,
-      handlers: {},
+      handlers: {
+        statsSummary: stats.summary,
+        metrics: stats.kubelet,
+        resourceMetrics: stats.resource,
+        cadvisorMetrics: stats.cadvisor,
+        probeMetrics: stats.probes,
+      },
       problem: parts.problem,
       log,
       metrics,
@@ -81,6 +98,7 @@ export class KubeletApi {
       await Promise.race([this.#server.run(signal), ...background.map(untilFault)]);
     } finally {
       end.abort();
+      this.#ended.abort();
       await Promise.all(background);
     }
   }

@@ -6,7 +6,7 @@ import { nodeOfUser } from "./identity.ts";
 import type { KubeClient } from "./kube/client.ts";
 import { EventRecorder } from "./kube/event-recorder.ts";
 import { parseQuantity } from "./kube/quantity.ts";
-import type { Quantity } from "./kube/types.gen.ts";
+import type { NodeAddress, Quantity } from "./kube/types.gen.ts";
 import { KubeletApi, type KubeletApiOptions } from "./kubelet-api.ts";
 import { type Logger, silentLogger } from "./log.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
@@ -132,7 +132,7 @@ export class VirtualKubelet {
         name: node.name,
         provider,
         object: () => this.#nodes.current(node.name),
-        addresses: () => this.#addresses(node),
+        addresses: () => this.#internalIPs(node.name),
       })),
       clock,
       random,
@@ -156,6 +156,7 @@ export class VirtualKubelet {
         listener: { host: listenAddress, port: node.port ?? defaultPort },
       })),
       pods: this.#pods,
+      capacityOf: (node) => this.#nodes.current(node)?.status?.capacity,
       problem: () => (this.#pods.hasSynced() ? undefined : "the pods of the API server are not known yet"),
       log,
       metrics,
@@ -165,6 +166,12 @@ export class VirtualKubelet {
   /** Resolves when every node is registered. Pends if run() was never called. */
   get ready(): Promise<void> {
     return this.#ready.promise;
+  }
+
+  /** Addresses of the node: in the API, or as configured while it is not registered. */
+  addresses(node: string): readonly NodeAddress[] {
+    const configured = this.#options.nodes.find((one) => one.node.name === node)?.node.addresses;
+    return this.#nodes.current(node)?.status?.addresses ?? configured ?? [];
   }
 
   health(): Health {
@@ -237,9 +244,10 @@ export class VirtualKubelet {
     this.#ready.resolve();
   }
 
-  #addresses(node: VirtualNode["node"]): readonly string[] {
-    const addresses = this.#nodes.current(node.name)?.status?.addresses ?? node.addresses ?? [];
-    return addresses.filter(({ type }) => type === "InternalIP").map(({ address }) => address);
+  #internalIPs(node: string): readonly string[] {
+    return this.addresses(node)
+      .filter(({ type }) => type === "InternalIP")
+      .map(({ address }) => address);
   }
 }
 

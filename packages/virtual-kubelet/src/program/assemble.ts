@@ -105,6 +105,7 @@ export async function makeNodes(options: MakeNodesOptions, signal: AbortSignal):
         node: nodeSpecOf(node, config),
         provider: instrumentProvider(provider, { node: node.name, metrics }),
         capacity: node.capacity,
+        listenAddress: node.listenAddress ?? config.kubelet.address,
       };
     }
   };

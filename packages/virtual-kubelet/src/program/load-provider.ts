@@ -137,7 +137,10 @@ function isCreateProvider(value: unknown): value is CreateProvider {
 }
 
 const required = ["createPod", "deletePod", "getPodStatus", "getPods"];
-const optional = ["updatePod", "watchPods", "watchNode", "ping", "configureNode"];
+const optional = [
+  ...["updatePod", "updateVolumes", "watchPods", "watchNode", "ping", "configureNode"],
+  ...["getContainerLogs", "runInContainer", "attachToContainer", "portForward", "getStatsSummary"],
+];
 
 /** Makes the provider of one node and checks it: throws Invalid that names every method that is missing or is no function. */
 export async function makeProvider(

@@ -34,7 +34,14 @@ export function resolveConfig({ flags, environment, file }: Layers): Resolved {
   }
   if (process.kubelet.certFile !== undefined && process.kubelet.serverTLSBootstrap)
     fault("kubelet.serverTLSBootstrap", "kubelet.certFile", "not be set beside");
+  const { bootstrapKubeconfig, certDir } = process.kubelet;
+  if (bootstrapKubeconfig !== undefined && certDir === undefined)
+    fault("kubelet.bootstrapKubeconfig", "kubelet.certDir", "come together with");
+  if (bootstrapKubeconfig !== undefined && process.kubeconfig === undefined)
+    fault("kubelet.bootstrapKubeconfig", "kubeconfig", "come together with");
   const nodes = resolveNodes(flags.settings, environment.settings, file, process.kubelet, faults);
+  if (bootstrapKubeconfig !== undefined && nodes.length > 1)
+    fault("kubelet.bootstrapKubeconfig", "nodes", "not be set with more than one of the");
   return { config: { ...process, nodes }, faults };
 }
 

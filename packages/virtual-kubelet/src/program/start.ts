@@ -2,24 +2,31 @@
 import { pause, systemClock } from "../clock.ts";
 import { errorText, VirtualKubeletError } from "../errors.ts";
 import { identify } from "../identity.ts";
+import type { KubeClient } from "../kube/client.ts";
+import { bootstrapClient, ClientCertificateRotation } from "../kube/client-certificate.ts";
 import { connect } from "../kube/connect.ts";
+import type { NodeAddress } from "../kube/types.gen.ts";
 import type { Logger } from "../log.ts";
 import { createMetrics, type Metrics } from "../metrics.ts";
 import { VirtualKubelet } from "../virtual-kubelet.ts";
 import { parseAddress } from "./address.ts";
 import { assemblySettings, loadProviders, makeNodes } from "./assemble.ts";
+import type { Config } from "./config.ts";
+import { kubeletApiOptions } from "./kubelet-api.ts";
 import type { LoadedConfig, ProgramInput } from "./load-config.ts";
 import { type Health, MetricsServer } from "./metrics-server.ts";
+import { withNodeIPs } from "./node-ip.ts";
 import { planTracing } from "./trace-target.ts";
 import { kubeletVersion, version } from "./version.ts";
 
 /** Resolves when all is stopped; rejects on a fault. */
 export async function start(
-  { config, notices, metricsAddrGiven }: LoadedConfig,
+  { config: given, notices, metricsAddrGiven }: LoadedConfig,
   input: Pick<ProgramInput, "env" | "cwd">,
   log: Logger,
   signal: AbortSignal,
 ): Promise<void> {
+  const config = withNodeIPs(given);
   const nodes = config.nodes.map(({ name }) => name);
   const names = nodes.length > 5 ? `${nodes.slice(0, 3).join(", ")} and ${nodes.length - 3} more` : nodes.join(", ");
   log.info({ version, kubeletVersion, nodes: names, runtime: process.version }, "starting");
@@ -48,6 +55,7 @@ export async function start(
     await served();
   });
 
+  await bootstrap(config, input.env, log, signal);
   const kubeconfig = config.kubeconfig === input.env["KUBECONFIG"] ? undefined : config.kubeconfig;
   const client = await connect({ kubeconfig, context: config.kubeContext, env: { ...input.env }, log, metrics });
   stack.defer(() => client.close());
@@ -76,15 +84,20 @@ export async function start(
       },
       stop,
     );
+    const addresses = (name: string): readonly NodeAddress[] => kubelet.addresses(name);
+    const kubeletApi = await kubeletApiOptions({ config, client, addresses, log, metrics });
     const kubelet = new VirtualKubelet({
       ...assemblySettings(config),
       client,
       identity,
       nodes: virtualNodes,
+      kubeletApi,
       metrics,
       log,
     });
     health = () => kubelet.health();
+    const rotating = rotation(config, client, log).run(stop);
+    stack.defer(() => rotating);
     const running = kubelet.run(stop);
     await Promise.race([running, kubelet.ready]);
     deadline.reached();
@@ -95,6 +108,33 @@ export async function start(
     if (!signal.aborted || VirtualKubeletError.from(error).kind !== "Aborted") throw error;
   }
   if (deadline.fault !== undefined) throw deadline.fault;
+}
+
+/** The node's own credentials, where they have to be asked for. */
+async function bootstrap(
+  { kubelet, kubeconfig, nodes }: Config,
+  env: ProgramInput["env"],
+  log: Logger,
+  signal: AbortSignal,
+): Promise<void> {
+  const { bootstrapKubeconfig, certDir } = kubelet;
+  const [node] = nodes;
+  // The configuration was checked: with the first come the others.
+  if (bootstrapKubeconfig === undefined || certDir === undefined || kubeconfig === undefined || node === undefined)
+    return;
+  await bootstrapClient({ bootstrapKubeconfig, kubeconfig, certDir, node: node.name, env: { ...env }, log }, signal);
+}
+
+function rotation(
+  { kubelet, kubeconfig, nodes }: Config,
+  client: KubeClient,
+  log: Logger,
+): { run(signal: AbortSignal): Promise<void> } {
+  const { bootstrapKubeconfig, certDir, rotateCertificates } = kubelet;
+  const [node] = nodes;
+  const known = certDir !== undefined && kubeconfig !== undefined && node !== undefined;
+  if (!rotateCertificates || bootstrapKubeconfig === undefined || !known) return { run: () => Promise.resolve() };
+  return new ClientCertificateRotation({ client, bootstrapKubeconfig, kubeconfig, certDir, node: node.name, log });
 }
 
 /** Begins to serve; answers with the end of it. A default address that is taken is no reason not to run. */
