@@ -173,7 +173,10 @@ describe("an API server in trouble", () => {
     const { clock, server, login } = bench();
     server.accept("secret-token", "u");
     for (let index = 0; index < 20; index++) server.failures.push(unavailable);
-    const waiting = assert.rejects(login("secret-token"), isUnavailable);
+    const waiting = assert.rejects(login("secret-token"), (error: unknown) => {
+      assert.match(String(error), /connection reset/, "it says what went wrong lastly");
+      return isUnavailable(error);
+    });
     await clock.advance(10_000);
     await waiting;
     assert.ok(server.asked.length >= 6 && server.asked.length <= 9, `${server.asked.length} tries`);

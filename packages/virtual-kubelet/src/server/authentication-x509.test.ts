@@ -85,6 +85,11 @@ describe("a certificate stands for", () => {
     ["a value that is cut at NUL elsewhere", [{ CN: ["admin\0x"] }], { username: "admin\0x", groups: [] }],
     ["an empty group", [{ O: [""] }, { CN: ["x"] }, { O: ["a"] }], { username: "x", groups: ["a"] }],
     ["a UID", [{ CN: ["x"] }, { "1.3.6.1.4.1.57683.2": [utf8("u-1")] }], { username: "x", uid: "u-1", groups: [] }],
+    [
+      "two UIDs",
+      [{ CN: ["x"] }, { "1.3.6.1.4.1.57683.2": [utf8("u-1"), utf8("u-2")] }],
+      { refused: "the client certificate has more than one UID" },
+    ],
     ["no common name", [{ O: ["system:masters"] }], { nobody: "the client certificate has no common name" }],
     ["an empty common name", [{ CN: [""] }], { nobody: "the client certificate has no common name" }],
     ["no name at all", [], { nobody: "the client certificate has no common name" }],

@@ -261,6 +261,16 @@ it("no two different questions have the same key", () => {
       { ...a, username: a.username + more },
       { ...a, groups: [more, ...a.groups] },
     ]),
+    fc
+      .tuple(
+        question,
+        word,
+        fc.shuffledSubarray(["username", "uid", "node", "verb", "subresource"] as const, { minLength: 2 }),
+      )
+      .map(([a, more, [left = "username", right = "uid"]]): [Question, Question] => [
+        { ...a, [left]: `${a[left] ?? ""}${more}` },
+        { ...a, [right]: `${more}${a[right] ?? ""}` },
+      ]),
   );
   fc.assert(
     fc.property(pair, ([a, b]) => {

@@ -8,6 +8,8 @@ import { SharedCalls } from "./shared-calls.ts";
 interface Work {
   readonly name: string;
   readonly signal: AbortSignal;
+  /** Begun for nobody. */
+  readonly late: boolean;
   readonly answer: (value: string) => void;
   readonly fail: (error: Error) => void;
 }
@@ -25,7 +27,7 @@ function bench(options: { readonly running?: number; readonly limit?: number } =
   const call = (key: string, signal = new AbortController().signal): Promise<string> =>
     calls.call(key, signal, (shared) => {
       const { promise, resolve, reject } = Promise.withResolvers<string>();
-      begun.push({ name: key, signal: shared, answer: resolve, fail: reject });
+      begun.push({ name: key, signal: shared, late: shared.aborted, answer: resolve, fail: reject });
       return promise;
     });
   return { clock, calls, begun, call };
@@ -162,19 +164,23 @@ describe("shared calls", () => {
     assert.equal(await next, "yes");
   });
 
-  it("hand a turn on that came as its caller left", async () => {
-    const { begun, call } = bench({ running: 1 });
-    const leaving = new AbortController();
-    const first = call("a");
-    const left = assert.rejects(call("b", leaving.signal), kind("Aborted"));
-    const third = call("c");
-    await settle();
-    begun[0]?.answer("A");
-    await first;
-    leaving.abort();
-    await left;
-    await settle();
-    begun.at(-1)?.answer("C");
-    assert.equal(await third, "C");
+  it("hand a turn on that came as its caller left, and are begun for nobody", async () => {
+    for (let ticks = 0; ticks < 30; ticks++) {
+      const { begun, call } = bench({ running: 1 });
+      const leaving = new AbortController();
+      const first = call("a");
+      const left = assert.rejects(call("b", leaving.signal), kind("Aborted"));
+      const third = call("c");
+      await settle();
+      begun[0]?.answer("A");
+      for (let tick = 0; tick < ticks; tick++) await Promise.resolve();
+      leaving.abort();
+      await left;
+      await first;
+      await settle();
+      assert.ok(begun.every(({ late }) => !late));
+      begun.at(-1)?.answer("C");
+      assert.equal(await third, "C");
+    }
   });
 });
