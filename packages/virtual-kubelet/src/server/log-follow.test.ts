@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { silentLogger } from "../log.ts";
-import type { ContainerLogs } from "../provider.ts";
+import type { ContainerLogOptions, ContainerLogs } from "../provider.ts";
 import { FakeClock } from "../testing/fake-clock.ts";
 import { openLog } from "./log-follow.ts";
 import type { LogRequest } from "./log-options.ts";
@@ -63,15 +63,18 @@ function rawLine(format: Format, line: Line): string {
 }
 
 /** What a client is to get of the lines: the plainest program that does it. */
-function model(format: Format, lines: readonly Line[], lastIsOpen: boolean, request: LogRequest, now: number): string {
+function model(
+  format: Format,
+  lines: readonly Line[],
+  lastIsOpen: boolean,
+  request: LogRequest,
+  now: number,
+  from: number = request.tailLines === undefined ? 0 : Math.max(0, lines.length - request.tailLines),
+): string {
   let out = "";
   let time: number | undefined;
-  const tail = request.tailLines === undefined ? 0 : Math.max(0, lines.length - request.tailLines);
   for (const [index, line] of lines.entries()) {
-    if (index < tail) {
-      if (!line.bare) time = request.follow ? nanosOf(line) : time;
-      continue;
-    }
+    if (index < from) continue;
     let prefix = `${formatInstant(instantOf(now))} `;
     let text = `${line.text}\n`;
     if (format === "plain") {
@@ -163,5 +166,164 @@ test("any log with any options comes as the plainest program would write it", as
       },
     ),
     { numRuns: 2000 },
+  );
+});
+
+/** A container whose log grows, and a backend that reads it in one of many ways. */
+class GrowingLog {
+  readonly clock: FakeClock = new FakeClock();
+  readonly #bytes: Buffer;
+  readonly #habits: Habits;
+  readonly #format: Format;
+  readonly #lines: readonly Line[];
+  #visible = 0;
+  ended = false;
+  /** How much there was when a reading that knows of the tail began. */
+  tailFrom = 0;
+  opens = 0;
+  active = 0;
+  #changed = Promise.withResolvers<void>();
+
+  constructor(format: Format, lines: readonly Line[], habits: Habits) {
+    this.#format = format;
+    this.#lines = lines;
+    this.#habits = habits;
+    this.#bytes = Buffer.from(lines.map((one) => rawLine(format, one)).join(""), "latin1");
+  }
+
+  /** More of it is there: to the end of a line, or not. */
+  grow(part: number, toLineEnd: boolean): void {
+    const to = this.#visible + Math.ceil(part * (this.#bytes.length - this.#visible));
+    const found = toLineEnd ? this.#bytes.indexOf("\n", to) : to - 1;
+    this.#visible = found < 0 ? this.#bytes.length : Math.max(this.#visible, found + 1);
+    if (toLineEnd && this.#bytes[this.#visible - 1] !== 10) this.#visible = this.#bytes.length;
+    this.#change();
+  }
+
+  end(): void {
+    this.#visible = this.#bytes.length;
+    this.#change();
+    this.ended = true;
+    this.#change();
+  }
+
+  async open(options: ContainerLogOptions, signal: AbortSignal): Promise<ContainerLogs> {
+    const { follows, appliesSince } = this.#habits;
+    const { sinceTime } = options;
+    let from = 0;
+    if (appliesSince && sinceTime !== undefined && this.#format !== "plain") {
+      const index = this.#lines.findIndex((one) => formatInstant(instant(nanosOf(one))) >= sinceTime);
+      const before = index < 0 ? this.#lines : this.#lines.slice(0, index);
+      from = Buffer.from(before.map((one) => rawLine(this.#format, one)).join(""), "latin1").length;
+    }
+    this.opens++;
+    const follow = follows && options.follow === true;
+    if (options.tailLines !== undefined) {
+      const lines = this.#bytes.subarray(0, this.#visible).toString("latin1").split("\n").length - 1;
+      this.tailFrom = Math.max(0, lines - options.tailLines);
+    }
+    const applied: ("follow" | "sinceTime")[] = [...(follow ? ["follow" as const] : [])];
+    if (appliesSince && this.#format !== "plain") applied.push("sinceTime");
+    return { format: this.#format, data: this.#read(from, follow, signal), applied };
+  }
+
+  async *#read(start: number, follow: boolean, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+    const { chunk, breaksAfter, hangs } = this.#habits;
+    this.active++;
+    try {
+      let at = start;
+      for (let chunks = 0; ; chunks++) {
+        // A format without times is not read again only to see whether its follower had the last word.
+        if (follow && chunks >= breaksAfter && !(this.ended && this.#format === "plain")) return;
+        const to = Math.min(this.#visible, at + chunk);
+        if (to > at) yield this.#bytes.subarray(at, to);
+        else if (!follow || signal.aborted || (this.ended && !hangs)) return;
+        else await this.#changed.promise;
+        at = Math.max(at, to);
+      }
+    } finally {
+      this.active--;
+    }
+  }
+
+  #change(): void {
+    const { resolve } = this.#changed;
+    this.#changed = Promise.withResolvers();
+    resolve();
+  }
+}
+
+interface Habits {
+  /** Does it go on by itself while it is asked to? */
+  readonly follows: boolean;
+  readonly appliesSince: boolean;
+  readonly chunk: number;
+  /** A stream that follows ends after so many steps. */
+  readonly breaksAfter: number;
+  /** A stream that follows does not end with the container. */
+  readonly hangs: boolean;
+}
+
+test("a log that is followed comes whole and once, however its streams end, until the container has ended", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.constantFrom(...formats),
+      // Few times, so that many lines share one.
+      fc.array(
+        fc.tuple(line, fc.nat(4)).map(([one, at]) => ({ ...one, at: at * 500_000_000, bare: false })),
+        { maxLength: 12 },
+      ),
+      fc.record({
+        follows: fc.boolean(),
+        appliesSince: fc.boolean(),
+        chunk: fc.integer({ min: 1, max: 200 }),
+        breaksAfter: fc.oneof(fc.integer({ min: 1, max: 9 }), fc.constant(Number.POSITIVE_INFINITY)),
+        hangs: fc.boolean(),
+      }),
+      fc.record({
+        timestamps: fc.boolean(),
+        since: fc.option(
+          fc.nat(4).map((at) => instant(at * 500_000_000)),
+          { nil: undefined },
+        ),
+        tailLines: fc.option(fc.nat(5), { nil: undefined }),
+        stream: fc.constantFrom(undefined, undefined, "Stdout" as const, "Stderr" as const),
+      }),
+      fc.array(fc.tuple(fc.double({ min: 0, max: 1, noNaN: true }), fc.nat(2500)), { maxLength: 8 }),
+      async (format, unordered, habits, options, steps) => {
+        const lines = ordered(unordered);
+        const log = new GrowingLog(format, lines, habits);
+        // The time of reading is no matter of this test.
+        const request = { ...whole, ...options, follow: true, timestamps: options.timestamps && format !== "plain" };
+        const { clock } = log;
+        const [first, ...later] = steps;
+        if (first !== undefined) log.grow(first[0], options.tailLines !== undefined);
+        const backend = {
+          open: (wanted: ContainerLogOptions, signal: AbortSignal) => log.open(wanted, signal),
+          hasEnded: () => log.ended,
+        };
+        const context = { clock, intervalMs: 1000, signal: new AbortController().signal, log: silentLogger };
+        let got: string | undefined;
+        const reading = openLog(backend, request, context)
+          .then(text)
+          .then((all) => {
+            got = all;
+          });
+        reading.catch(() => {});
+        for (const [part, pause] of later) {
+          await clock.advance(pause);
+          log.grow(part, options.tailLines !== undefined);
+        }
+        await clock.advance(10_000);
+        assert.equal(got, undefined, "it is followed while the container runs");
+        log.end();
+        await clock.advance(10_000);
+        assert.notEqual(got, undefined, "it ends with the container");
+        await reading;
+        assert.equal(got, model(format, lines, false, request, 0, log.tailFrom));
+        assert.equal(clock.pending, 0);
+      },
+    ),
+    { numRuns: 500 },
   );
 });

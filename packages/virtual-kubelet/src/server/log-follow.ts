@@ -76,9 +76,11 @@ class LogReader {
     yield* this.#begin(first);
     let opened = first;
     for (let took = 0; !signal.aborted; ) {
-      if (opened.isLast || (opened.follows && isApplied(opened.logs, "follow") && this.#backend.hasEnded())) break;
+      if (opened.isLast || this.#isTrusted(opened)) break;
       // A backend that has to be read from the start each time is read no more than half of the time.
-      if (opened.follows || took > 0) await pause(clock, Math.max(intervalMs, took), signal);
+      if (!this.#backend.hasEnded() && (opened.follows || took > 0)) {
+        await pause(clock, Math.max(intervalMs, took), signal);
+      }
       if (signal.aborted) return;
       const startedAt = clock.now();
       const next = await this.#reopen(first);
@@ -139,6 +141,14 @@ class LogReader {
     this.#discard(opened);
     this.#context.log.warn({}, "The log cannot be followed on: the backend tells neither times nor its start");
     return undefined;
+  }
+
+  /**
+   * Is the end of this stream the log's end? One that has followed to the end of the run should have said everything. Where
+   * times tell what is new, it costs little to look once more; else the whole log would be read for it.
+   */
+  #isTrusted({ logs, follows }: Opened): boolean {
+    return logs.format === "plain" && follows && isApplied(logs, "follow") && this.#backend.hasEnded();
   }
 
   /** Do we know how far we are? A log without times that was cut at its start by the backend does not tell. */
