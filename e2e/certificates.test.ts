@@ -12,7 +12,7 @@ import { type Clock, systemClock } from "../packages/virtual-kubelet/src/clock.t
 import { certificateFacts } from "../packages/virtual-kubelet/src/kube/certificate-pair.ts";
 import { bootstrapClient, ClientCertificateRotation } from "../packages/virtual-kubelet/src/kube/client-certificate.ts";
 import { connect } from "../packages/virtual-kubelet/src/kube/connect.ts";
-import { certificateSigningRequests, nodes, resource } from "../packages/virtual-kubelet/src/kube/resource.ts";
+import { certificateSigningRequests, type KubeObject, nodes, resource } from "../packages/virtual-kubelet/src/kube/resource.ts";
 import type { LogFields, Logger } from "../packages/virtual-kubelet/src/log.ts";
 import { ClientCaConfigMap } from "../packages/virtual-kubelet/src/server/client-ca-config-map.ts";
 import { available } from "../packages/virtual-kubelet/src/server/renewed-value.ts";

@@ -9,7 +9,6 @@ import {
   certificateFacts,
   pairFault,
   renewalTime,
-  sameSubject,
   subjectKey,
   type Validity,
 } from "./certificate-pair.ts";
@@ -27,6 +26,8 @@ export interface CertificateRenewalOptions {
   readonly subject: () => CertificateSubject;
   /** Absent: kept in memory, and asked for anew after each start. */
   readonly store?: CertificateStore | undefined;
+  /** It is read from the store by whoever uses it: one that cannot be kept does not count. Default false. */
+  readonly usedFromStore?: boolean | undefined;
   /** Told of each certificate, the kept one included. */
   readonly onCertificate?: ((pair: CertifiedKey) => void) | undefined;
   /** Seconds that the certificate should be valid, at least 600; default: what the signer gives. */
@@ -82,7 +83,8 @@ export class CertificateRenewal {
         log.info({ file: store.path }, "the kept certificate has expired");
         return undefined;
       }
-      if (!sameSubject(facts.subject, this.#options.subject())) {
+      const wanted = this.#wanted();
+      if (wanted !== undefined && wanted !== subjectKey(facts.subject)) {
         log.info({ file: store.path }, "the kept certificate is for other names");
         return undefined;
       }
@@ -105,8 +107,6 @@ export class CertificateRenewal {
       } catch (thrown) {
         if (signal.aborted) break;
         const error = VirtualKubeletError.from(thrown);
-        // The names changed meanwhile: at once again.
-        if (error.kind === "Aborted") continue;
         const delayMs = retryDelayMs(++failures, error.reason === "Denied", this.#random);
         log.warn(
           { signer: profile.signerName, err: errorText(error), retryInSeconds: Math.round(delayMs / 1000) },
@@ -129,11 +129,15 @@ export class CertificateRenewal {
 
   #isDue(): boolean {
     if (this.#current === undefined || this.#options.clock.now() >= this.#renewAt) return true;
+    return (this.#wanted() ?? this.#subject) !== this.#subject;
+  }
+
+  /** Undefined while it is not known, when whatever was known stands. */
+  #wanted(): string | undefined {
     try {
-      return subjectKey(this.#options.subject()) !== this.#subject;
+      return subjectKey(this.#options.subject());
     } catch {
-      // Not known now: what was known stands.
-      return false;
+      return undefined;
     }
   }
 
@@ -144,7 +148,7 @@ export class CertificateRenewal {
     this.#options.onCertificate?.(pair);
   }
 
-  /** One request from its creation, or from where an earlier process left it, to the certificate. */
+  /** One request from its creation, or from where an earlier process left it, to the certificate; or to other names. */
   async #attempt(signal: AbortSignal): Promise<void> {
     const { store, log, clock, profile, timeoutMs = defaultTimeoutMs } = this.#options;
     const subject = this.#options.subject();
@@ -159,11 +163,12 @@ export class CertificateRenewal {
     try {
       cert = await awaitCertificate({ client, name, profile, timeoutMs, log, clock, random: this.#random }, stop);
     } catch (error) {
+      if (signal.aborted) throw error;
       // Only a process that ends goes on with the same request later.
-      if (!signal.aborted) await store?.clearPending();
-      if (!signal.aborted && end.signal.aborted)
-        log.info({ csr: name }, "names changed, asking for another certificate");
-      throw error;
+      await store?.clearPending();
+      if (!end.signal.aborted) throw error;
+      log.info({ csr: name }, "names changed, asking for another certificate");
+      return;
     } finally {
       end.abort();
       await watching;
@@ -191,20 +196,24 @@ export class CertificateRenewal {
       log.warn({ csr: name }, "the signer issued the certificate for other names than were asked for");
   }
 
-  /** A full disk must not keep a certificate from being used. */
   async #keep(pair: CertifiedKey): Promise<void> {
-    const { store, log } = this.#options;
+    const { store, usedFromStore, log } = this.#options;
     try {
       await store?.write(pair);
       await store?.clearPending();
     } catch (error) {
+      if (usedFromStore === true)
+        throw new VirtualKubeletError("Unavailable", `cannot write ${store?.path}`, { cause: error });
       log.error({ file: store?.path, err: errorText(error) }, "the certificate cannot be kept for the next start");
     }
   }
 
   async #resume(client: KubeClient, wanted: string, signal: AbortSignal): Promise<PendingRequest | undefined> {
     const { store, log, profile } = this.#options;
-    const pending = await store?.readPending();
+    const pending = await store?.readPending().catch((error: unknown) => {
+      log.warn({ err: errorText(error) }, "cannot go on with a certificate signing request made before");
+      return undefined;
+    });
     if (pending === undefined || pending.subject !== wanted) return undefined;
     try {
       const found = await client.get(certificateSigningRequests, { name: pending.name }, { signal });
@@ -220,7 +229,7 @@ export class CertificateRenewal {
   }
 
   async #create(client: KubeClient, subject: CertificateSubject, signal: AbortSignal): Promise<PendingRequest> {
-    const { store, profile, expirationSeconds } = this.#options;
+    const { store, log, profile, expirationSeconds } = this.#options;
     const key = await createKey();
     const request = await createCertificateRequest(subject, key);
     const created = await client.create(
@@ -237,7 +246,11 @@ export class CertificateRenewal {
       { signal },
     );
     const pending = { name: created.metadata.name, subject: subjectKey(subject), request, key };
-    await store?.writePending(pending);
+    try {
+      await store?.writePending(pending);
+    } catch (error) {
+      log.warn({ csr: pending.name, err: errorText(error) }, "the next start will ask for another certificate");
+    }
     return pending;
   }
 
@@ -245,11 +258,7 @@ export class CertificateRenewal {
   async #untilOther(wanted: string, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       await pause(this.#options.clock, lookEveryMs, signal);
-      try {
-        if (subjectKey(this.#options.subject()) !== wanted) return;
-      } catch {
-        // Not known now: what was asked for stands.
-      }
+      if ((this.#wanted() ?? wanted) !== wanted) return;
     }
   }
 

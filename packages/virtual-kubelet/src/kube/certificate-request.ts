@@ -3,7 +3,7 @@
 import { createPrivateKey, createPublicKey, generateKeyPair, webcrypto } from "node:crypto";
 import { promisify } from "node:util";
 import { VirtualKubeletError } from "../errors.ts";
-import type { CertificateSubject, CertifiedKey, Validity } from "./certificate-pair.ts";
+import { type CertificateSubject, type CertifiedKey, canonicalIp, type Validity } from "./certificate-pair.ts";
 
 type Library = typeof import("@peculiar/x509");
 
@@ -92,7 +92,8 @@ function alternativeNames(
 ): InstanceType<Library["SubjectAlternativeNameExtension"]>[] {
   const names = [
     ...dnsNames.map((value) => ({ type: "dns" as const, value })),
-    ...ipAddresses.map((value) => ({ type: "ip" as const, value })),
+    // Of other spellings the library reads some wrongly.
+    ...ipAddresses.map((value) => ({ type: "ip" as const, value: canonicalIp(value) })),
   ];
   return names.length === 0 ? [] : [new library.SubjectAlternativeNameExtension(names)];
 }

@@ -1,7 +1,7 @@
 // A directory that keeps certificates with their keys, and requests under way, across restarts. Files are replaced whole and
 // read by their owner only.
 import { randomUUID } from "node:crypto";
-import { chmod, mkdir, open, readFile, rename, rm } from "node:fs/promises";
+import { access, chmod, constants, mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { VirtualKubeletError } from "../errors.ts";
 import type { CertifiedKey } from "./certificate-pair.ts";
@@ -47,6 +47,18 @@ export class CertificateStore {
   constructor(directory: string, name: string) {
     this.path = join(directory, `${name}-current.pem`);
     this.#pendingPath = join(directory, `${name}-pending.json`);
+  }
+
+  /** Makes the directory. Throws Invalid when no file can be written there. */
+  async prepare(): Promise<void> {
+    const directory = dirname(this.path);
+    try {
+      await mkdir(directory, { recursive: true, mode: 0o700 });
+      await access(directory, constants.W_OK);
+    } catch (error) {
+      const code = error instanceof Error && "code" in error ? String(error.code) : "error";
+      throw new VirtualKubeletError("Invalid", `cannot write to ${directory}: ${code}`, { cause: error });
+    }
   }
 
   /** Undefined when nothing is kept. Throws Unavailable when it cannot be read. */

@@ -45,6 +45,7 @@ export async function bootstrapClient(options: BootstrapOptions, signal: AbortSi
   const lack = lackOf(found, store.path, node);
   if (lack === undefined) return;
   const cluster = await clusterOf(bootstrapKubeconfig);
+  await store.prepare();
   const client = await connect({ kubeconfig: bootstrapKubeconfig, env: options.env ?? process.env, log, clock });
   try {
     const renewal = renewalOf({ ...options, log }, store, () => client, clock);
@@ -113,14 +114,15 @@ export class ClientCertificateRotation {
     try {
       if (bootstrapKubeconfig !== undefined) bootstrap = await connect({ kubeconfig: bootstrapKubeconfig, log, clock });
     } catch (error) {
-      log.warn({ bootstrapKubeconfig, err: errorText(error) }, "bootstrap kubeconfig cannot be used");
+      log.info({ bootstrapKubeconfig, err: errorText(error) }, "bootstrap kubeconfig cannot be used");
     }
     try {
       const current = (): KubeClient => (clock.now() >= notAfter && bootstrap !== undefined ? bootstrap : client);
       const renewal = renewalOf({ ...this.#options, log }, store, current, clock, (cert) => {
         notAfter = certificateFacts(cert).notAfter;
       });
-      await renewal.load();
+      // Expired meanwhile, or it would not be missing.
+      if ((await renewal.load()) === undefined) notAfter = Number.NEGATIVE_INFINITY;
       await renewal.run(signal);
     } finally {
       await bootstrap?.close();
@@ -150,6 +152,7 @@ function renewalOf(
     profile: nodeClientProfile,
     subject: () => nodeSubject(options.node),
     store,
+    usedFromStore: true,
     expirationSeconds: options.expirationSeconds,
     renewAt: options.renewAt,
     onCertificate: ({ cert }) => onIssued(cert),
