@@ -2,10 +2,12 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { finished } from "node:stream/promises";
+import type { WebSocket } from "ws";
 import { type Clock, systemClock } from "../clock.ts";
 import { VirtualKubeletError } from "../errors.ts";
 import type { ForwardedConnection, PortForward } from "./port-forward.ts";
 import type { StreamLimits } from "./remote-command.ts";
+import { spdyPortForward } from "./spdy-port-forward.ts";
 import {
   type ChannelProtocol,
   channelProtocol,
@@ -34,10 +36,39 @@ export async function acceptWebSocketPortForward(
   clock: Clock = systemClock,
 ): Promise<PortForward> {
   const name = negotiateProtocol(request.headers["sec-websocket-protocol"], supported);
-  if (name === tunnelProtocol) throw new VirtualKubeletError("Unsupported", "tunnel");
+  if (name === tunnelProtocol) {
+    return tunnel(upgradeWebSocket(request, socket, head, supported).webSocket, socket, limits, clock);
+  }
   const ports = name === undefined ? [] : portsOf(query, mostChannels(channelProtocol(name)) / 2);
-  const webSocket = upgradeWebSocket(request, socket, head, supported);
-  const protocol = channelProtocol(webSocket.protocol);
+  const { webSocket, protocol } = upgradeWebSocket(request, socket, head, supported);
+  return channelPairs(webSocket, socket, channelProtocol(protocol), ports, limits, clock);
+}
+
+/** SPDY inside of messages whose borders mean nothing. */
+function tunnel(webSocket: WebSocket, socket: Duplex, limits: StreamLimits, clock: Clock): PortForward {
+  const wire = new WebSocketWire(webSocket, socket, limits.idleTimeoutMs, clock, (bytes, isBinary) => {
+    if (isBinary) inlet.receive(bytes);
+    else wire.fail(1003, new VirtualKubeletError("Aborted", "the client sent text in a tunnel"));
+  });
+  const { stream, inlet } = channelDuplex(wire, (piece) => piece, {
+    ended: () => wire.close(1000),
+    // Without effect when all has ended in order.
+    destroyed: () => wire.fail(1001, new VirtualKubeletError("Aborted", "the tunnel was given up")),
+  });
+  wire.signal.addEventListener("abort", () => stream.destroy(VirtualKubeletError.from(wire.signal.reason)));
+  void wire.closed.then(() => inlet.end());
+  return spdyPortForward(stream, Buffer.alloc(0), limits, clock);
+}
+
+/** Two channels for each port, there from the start. */
+function channelPairs(
+  webSocket: WebSocket,
+  socket: Duplex,
+  protocol: ChannelProtocol,
+  ports: readonly number[],
+  limits: StreamLimits,
+  clock: Clock,
+): PortForward {
   const wire = new WebSocketWire(webSocket, socket, limits.idleTimeoutMs, clock, (bytes) => {
     const message = decodeChannelMessage(bytes, protocol);
     // What comes on an error channel says nothing.
@@ -66,8 +97,8 @@ export async function acceptWebSocketPortForward(
     connections: connections(),
     signal: wire.signal,
     async close() {
+      await Promise.all(pairs.map(({ connection }) => flushed(connection.stream)));
       await wire.close(1000);
-      for (const { connection } of pairs) connection.stream.destroy();
     },
   };
 }
@@ -104,15 +135,16 @@ function pairOf(wire: WebSocketWire, protocol: ChannelProtocol, port: number, in
       done() {
         if (isOver) return;
         isOver = true;
-        stream.end();
-        // It fails only with the wire, and then there is nothing left to tell.
-        void finished(stream, { readable: false })
-          .catch(() => {})
-          .then(() => {
-            stream.destroy();
-            over();
-          });
+        void flushed(stream).then(over);
       },
     },
   };
+}
+
+/** Ends the stream, waits until all of it has left or cannot any more, and lets go of it. */
+async function flushed(stream: Duplex): Promise<void> {
+  stream.end();
+  // It fails only with the wire, and the wire's own end tells that.
+  await finished(stream, { readable: false }).catch(() => {});
+  stream.destroy();
 }

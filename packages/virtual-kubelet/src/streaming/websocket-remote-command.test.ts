@@ -87,7 +87,8 @@ for (const { offer, status, chosen } of [
   { offer: "base64.channel.k8s.io", status: 101, chosen: "base64.channel.k8s.io" },
   { offer: "v3.channel.k8s.io", status: 403, chosen: undefined },
   { offer: "SPDY/3.1+portforward.k8s.io", status: 403, chosen: undefined },
-  { offer: "v4.channel.k8s.io, v4.channel.k8s.io", status: 400, chosen: undefined },
+  { offer: ",", status: 101, chosen: undefined },
+  { offer: "v4.channel.k8s.io, v4.channel.k8s.io", status: 101, chosen: "v4.channel.k8s.io" },
 ]) {
   test(`of the protocols "${offer}" ${chosen ?? `none is taken: ${status}`}`, async (t) => {
     const { port } = await serve(t);

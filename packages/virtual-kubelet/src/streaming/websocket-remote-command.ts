@@ -32,9 +32,11 @@ export async function acceptWebSocketRemoteCommand(
   limits: StreamLimits,
   clock: Clock = systemClock,
 ): Promise<RemoteCommand> {
-  const webSocket = upgradeWebSocket(request, socket, head, channelProtocolNames);
-  const protocol = channelProtocol(webSocket.protocol);
-  const wire = new WebSocketWire(webSocket, socket, limits.idleTimeoutMs, clock, (message) => receive(message));
+  const upgraded = upgradeWebSocket(request, socket, head, channelProtocolNames);
+  const protocol = channelProtocol(upgraded.protocol);
+  const wire = new WebSocketWire(upgraded.webSocket, socket, limits.idleTimeoutMs, clock, (message) =>
+    receive(message),
+  );
   const stdin = wanted.stdin ? channelInput(wire) : undefined;
   const output = (channel: number): Writable =>
     channelOutput(wire, (piece) => encodeChannelMessage(channel, piece, protocol));

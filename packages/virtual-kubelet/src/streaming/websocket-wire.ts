@@ -121,11 +121,12 @@ export class WebSocketWire {
     return this.#closed.promise;
   }
 
-  /** Ends a wire that cannot go on, and tells the client why. */
+  /** Ends a wire that cannot go on, and tells the client why. One that is closing already gets little time for it. */
   fail(code: number, error: VirtualKubeletError): void {
-    if (this.#state !== "open") return;
-    this.#webSocket.close(code, error.message.slice(0, 100));
-    this.#lose(error);
+    if (this.#state === "open") {
+      this.#webSocket.close(code, error.message.slice(0, 100));
+      this.#lose(error);
+    }
     this.#cutOff();
   }
 

@@ -12,13 +12,33 @@ export interface WebSocketPeer {
   readonly closed: Promise<{ readonly code: number; readonly reason: string }>;
 }
 
+/**
+ * A client that has not connected yet. The ws library takes no name with a slash, as that of the tunnel has; such a list is
+ * offered past it, and what the server chose is given to `onProtocol`.
+ */
+export function openWebSocket(
+  port: number,
+  protocols: readonly string[],
+  path: string = "/",
+  onProtocol: (protocol: string | undefined) => void = () => {},
+): WebSocket {
+  const headers = { "Sec-WebSocket-Protocol": protocols.join(", ") };
+  const options = { perMessageDeflate: false, ...(protocols.length === 0 ? {} : { headers }) };
+  const socket = new WebSocket(`ws://127.0.0.1:${port}${path}`, options);
+  socket.on("upgrade", (response) => {
+    onProtocol(response.headers["sec-websocket-protocol"]);
+    delete response.headers["sec-websocket-protocol"];
+  });
+  return socket;
+}
+
 /** Connects and resolves when the handshake has been answered; rejects with "Unexpected server response: <status>". */
 export async function connectWebSocketPeer(
   port: number,
   protocols: readonly string[],
   path: string = "/",
 ): Promise<WebSocketPeer> {
-  const socket = new WebSocket(`ws://127.0.0.1:${port}${path}`, [...protocols], { perMessageDeflate: false });
+  const socket = openWebSocket(port, protocols, path);
   const messages: { channel: number; length: number }[] = [];
   const contents = new Map<number, Buffer[]>();
   socket.on("message", (data, isBinary) => {
