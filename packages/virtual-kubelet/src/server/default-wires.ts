@@ -1,6 +1,6 @@
 // The wires that a kubelet speaks: SPDY/3.1 and WebSocket.
+import { acceptSpdyPortForward } from "../streaming/spdy-port-forward.ts";
 import { acceptSpdyRemoteCommand } from "../streaming/spdy-remote-command.ts";
-import { UpgradeRefusal } from "../streaming/upgrade-refusal.ts";
 import { acceptWebSocketPortForward } from "../streaming/websocket-port-forward.ts";
 import { acceptWebSocketRemoteCommand } from "../streaming/websocket-remote-command.ts";
 import type { Wires } from "./wires.ts";
@@ -10,7 +10,7 @@ export const defaultWires: Wires = {
     name: "SPDY/3.1",
     remoteCommand: (request, socket, head, wanted, limits) =>
       acceptSpdyRemoteCommand(request, socket, head, wanted, limits),
-    portForward: () => Promise.reject(new UpgradeRefusal(501, "not yet")),
+    portForward: (request, socket, head, _query, limits) => acceptSpdyPortForward(request, socket, head, limits),
   },
   webSocket: {
     name: "WebSocket",
