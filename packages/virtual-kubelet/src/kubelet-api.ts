@@ -1,11 +1,14 @@
 // The kubelet API of an assembly: the server over the nodes' pods and providers, and what keeps its certificates fresh.
+import { systemClock } from "./clock.ts";
 import type { Stored } from "./kube/resource.ts";
 import type { Pod, Quantity } from "./kube/types.gen.ts";
 import type { Logger } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Provider } from "./provider.ts";
+import type { Renewed } from "./server/certificate-source.ts";
 import { KubeletServer } from "./server/kubelet-server.ts";
 import type { BoundAddress, KubeletServerOptions, NodeListener } from "./server/kubelet-server-options.ts";
+import { available } from "./server/renewed-value.ts";
 import type { ServedNode } from "./server/served-node.ts";
 import { createStatsHandlers } from "./server/stats-handlers.ts";
 
@@ -39,6 +42,7 @@ export interface KubeletApiParts {
 
 export class KubeletApi {
   readonly #server: KubeletServer;
+  readonly #awaited: readonly Pick<Renewed<unknown>, "current" | "subscribe">[];
   readonly #ended: AbortController = new AbortController();
   readonly #background: NonNullable<KubeletApiOptions["background"]>;
 
@@ -69,20 +73,27 @@ export class KubeletApi {
       capacityOf: ({ name }) => parts.capacityOf(name),
     });
     this.#background = background;
+    const { certificate } = options;
+    const serving =
+      typeof certificate === "function" ? parts.nodes.map(({ name }) => certificate(name)) : [certificate];
+    this.#awaited = [...serving, ...(options.clientCA === undefined ? [] : [options.clientCA])];
     this.#server = new KubeletServer({
       ...options,
       nodes,
-      handlers: {
-        statsSummary: stats.summary,
-        metrics: stats.kubelet,
-        resourceMetrics: stats.resource,
-        cadvisorMetrics: stats.cadvisor,
-        probeMetrics: stats.probes,
-      },
+      handlers: stats,
       problem: parts.problem,
       log,
       metrics,
     });
+  }
+
+  /** Resolves when all of them are there, or have had their time. */
+  async #certificates(signal: AbortSignal): Promise<void> {
+    const late = new AbortController();
+    const stop = AbortSignal.any([signal, late.signal]);
+    const cancel = systemClock.schedule(certificatesMs, () => late.abort());
+    await Promise.allSettled(this.#awaited.map((source) => available(source, stop)));
+    cancel();
   }
 
   /** Where each node's API is bound, by the node's name; rejects when one cannot be. */
@@ -95,6 +106,7 @@ export class KubeletApi {
     const end = new AbortController();
     const background = this.#background.map((part) => part.run(end.signal));
     try {
+      await this.#certificates(signal);
       await Promise.race([this.#server.run(signal), ...background.map(untilFault)]);
     } finally {
       end.abort();
@@ -103,6 +115,9 @@ export class KubeletApi {
     }
   }
 }
+
+/** So long the server waits for its certificates; without them it starts all the same, and takes them when they come. */
+const certificatesMs = 3000;
 
 /** Pends for ever but for a fault. */
 function untilFault(work: Promise<void>): Promise<void> {
