@@ -70,11 +70,20 @@ export class StatsCollector {
       error = VirtualKubeletError.from(thrown);
     }
     const stats = this.#tell(node, error);
-    if (stats.error !== undefined) {
-      this.#options.log.warn({ node: node.name, err: stats.error, stale: stats.usage !== undefined }, "no stats");
-    }
+    this.#report(node.name, stats);
     this.#answer = { stats, at: this.#clock.now() };
     return stats;
+  }
+
+  /** The first of several failures, and their end: readers come every few seconds. */
+  #report(node: string, { error, usage }: CollectedStats): void {
+    const { log, signal } = this.#options;
+    const before = this.#answer?.stats.error;
+    if (error === undefined) {
+      if (before !== undefined) log.info({ node }, "the provider gives stats again");
+    } else if (error.kind !== before?.kind && error.kind !== "Unsupported" && signal?.aborted !== true) {
+      log.warn({ node, err: error, stale: usage !== undefined }, "the provider gives no stats");
+    }
   }
 
   #tell(node: ServedNode, error: VirtualKubeletError | undefined): CollectedStats {

@@ -7,7 +7,7 @@ import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Provider } from "../provider.ts";
 import { renderCadvisorMetrics } from "./cadvisor-metrics.ts";
-import type { KubeletCall, KubeletHandler } from "./kubelet-call.ts";
+import type { KubeletHandler } from "./kubelet-call.ts";
 import { KubeletMetrics } from "./kubelet-metrics.ts";
 import { type ProbeMetrics, renderProbeMetrics } from "./probe-metrics.ts";
 import { prometheusContentType } from "./prometheus-text.ts";
@@ -37,78 +37,86 @@ export interface StatsHandlersOptions {
 
 export interface StatsHandlers {
   /**
-   * GET and POST /stats/summary; `?only_cpu_and_memory=true`. Throws Unsupported (501) when the provider has no stats, and what
-   * the provider throws (500 or 503) once the last summary is too old.
+   * GET and POST /stats/summary; `?only_cpu_and_memory=true`. Throws Unsupported (501) when the provider has no stats, and
+   * Unavailable (503) or Internal (500) when it fails and its last summary is too old.
    */
-  readonly summary: KubeletHandler;
+  readonly statsSummary: KubeletHandler;
   /**
    * /metrics/resource. Always 200, as of a kubelet: failures show as `resource_scrape_error 1`. A node whose provider has no stats
    * answers with that line alone, and 0: metrics-server then passes the node over without a word, while any other status would be
    * an error in its log at every scrape, and 1 an alert that never ends.
    */
-  readonly resource: KubeletHandler;
-  /** /metrics/cadvisor. Always 200; without stats what is known of the pods from the API. */
-  readonly cadvisor: KubeletHandler;
+  readonly resourceMetrics: KubeletHandler;
+  /** /metrics/cadvisor. Always 200; without stats it has what is known of the pods from the API. */
+  readonly cadvisorMetrics: KubeletHandler;
   /** /metrics/probes; empty while no probes run here. */
-  readonly probes: KubeletHandler;
+  readonly probeMetrics: KubeletHandler;
   /** /metrics: the process's own and the node's. */
-  readonly kubelet: KubeletHandler;
+  readonly metrics: KubeletHandler;
 }
 
-/** One per process, or per set of nodes: it remembers counters of each provider for as long as that exists. */
+/** One for all nodes of a process: it remembers the counters of each provider for as long as that exists. */
 export function createStatsHandlers(options: StatsHandlersOptions): StatsHandlers {
   const collectors = new WeakMap<Provider, StatsCollector>();
   const kubeletMetrics = new KubeletMetrics(options);
 
   /** Undefined when the provider has none. */
-  function collect(node: ServedNode): Promise<CollectedStats> | undefined {
+  async function collect(node: ServedNode): Promise<CollectedStats | undefined> {
     if (node.provider.getStatsSummary === undefined) return undefined;
     let collector = collectors.get(node.provider);
     if (collector === undefined) {
       collector = new StatsCollector(node, options);
       collectors.set(node.provider, collector);
     }
-    return collector.collect(node);
+    const stats = await collector.collect(node);
+    // A provider that stands for another one may have the method and still not the stats.
+    return stats.error?.kind === "Unsupported" ? undefined : stats;
   }
 
-  async function summary(call: KubeletCall): Promise<void> {
-    const stats = await collect(call.node);
-    if (stats === undefined) {
-      throw new VirtualKubeletError("Unsupported", `the provider of node ${call.node.name} has no stats`);
-    }
-    if (stats.usage === undefined) {
-      throw stats.error ?? new VirtualKubeletError("Unavailable", `there are no stats of node ${call.node.name} yet`);
-    }
-    const asked = call.query.getAll("only_cpu_and_memory");
-    const text = JSON.stringify(summaryOf(stats.usage, asked.length === 1 && asked[0] === "true"));
-    await respond(call, "application/json", text);
-  }
+  return {
+    async statsSummary(call) {
+      const stats = await collect(call.node);
+      if (stats === undefined) {
+        throw new VirtualKubeletError("Unsupported", `the provider of node ${call.node.name} has no stats`);
+      }
+      if (stats.usage === undefined) throw failure(call.node.name, stats.error);
+      const asked = call.query.getAll("only_cpu_and_memory");
+      const summary = summaryOf(stats.usage, asked.length === 1 && asked[0] === "true");
+      await respond(call, "application/json", JSON.stringify(summary));
+    },
 
-  async function resource(call: KubeletCall): Promise<void> {
-    const stats = await collect(call.node);
-    await respond(call, prometheusContentType, renderResourceMetrics(stats?.usage, stats?.error !== undefined));
-  }
+    async resourceMetrics(call) {
+      const stats = await collect(call.node);
+      await respond(call, prometheusContentType, renderResourceMetrics(stats?.usage, stats?.error !== undefined));
+    },
 
-  async function cadvisor(call: KubeletCall): Promise<void> {
-    const stats = await collect(call.node);
-    const text = renderCadvisorMetrics({
-      usage: stats?.usage,
-      failed: stats?.error !== undefined,
-      pods: call.node.pods(),
-      capacity: options.capacityOf?.(call.node),
-    });
-    await respond(call, prometheusContentType, text);
-  }
+    async cadvisorMetrics(call) {
+      const stats = await collect(call.node);
+      const text = renderCadvisorMetrics({
+        usage: stats?.usage,
+        failed: stats?.error !== undefined,
+        pods: call.node.pods(),
+        capacity: options.capacityOf?.(call.node),
+      });
+      await respond(call, prometheusContentType, text);
+    },
 
-  async function probes(call: KubeletCall): Promise<void> {
-    const text = renderProbeMetrics(options.probesOf?.(call.node));
-    await respond(call, prometheusContentType, text);
-  }
+    async probeMetrics(call) {
+      await respond(call, prometheusContentType, renderProbeMetrics(options.probesOf?.(call.node)));
+    },
 
-  async function kubelet(call: KubeletCall): Promise<void> {
-    const stats = await collect(call.node);
-    await respond(call, prometheusContentType, await kubeletMetrics.render(call.node, stats?.usage));
-  }
+    async metrics(call) {
+      const stats = await collect(call.node);
+      await respond(call, prometheusContentType, await kubeletMetrics.render(call.node, stats?.usage));
+    },
+  };
+}
 
-  return { summary, resource, cadvisor, probes, kubelet };
+/** Whatever the backend said is a fault behind us: its NotFound, say, must not read as "no such path". */
+function failure(node: string, error: VirtualKubeletError | undefined): VirtualKubeletError {
+  const message = `no stats of node ${node}`;
+  if (error === undefined) return new VirtualKubeletError("Unavailable", message);
+  const passes = ["Unavailable", "Throttled", "Quota", "Aborted"].includes(error.kind);
+  const { retryAfterMs } = error;
+  return new VirtualKubeletError(passes ? error.kind : "Internal", message, { cause: error, retryAfterMs });
 }
