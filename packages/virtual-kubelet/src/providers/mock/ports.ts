@@ -27,12 +27,11 @@ export class Ports {
       const { namespace, name, uid, node } = target?.owner ?? {};
       const { method, url, headers } = request;
       request.resume();
-      request.on("end", () => {
-        response.writeHead(url === "/missing" ? 404 : 200, { "content-type": "application/json" });
-        response.end(
-          `${JSON.stringify({ pod: name, namespace, uid, node, port, method, path: url, headers }, null, 2)}\n`,
-        );
-      });
+      // At once, not after the body: a client that has closed its side would find the connection closed.
+      response.writeHead(200, { "content-type": "application/json" });
+      response.end(
+        `${JSON.stringify({ pod: name, namespace, uid, node, port, method, path: url, headers }, null, 2)}\n`,
+      );
     });
     // What a client breaks off is its own affair.
     this.#http.on("clientError", (_error, socket) => socket.destroy());

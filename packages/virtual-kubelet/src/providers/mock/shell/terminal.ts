@@ -85,6 +85,7 @@ export class Terminal implements TerminalOfProcess {
       await new Promise<void>((resolve) => {
         this.#wakeReader = resolve;
       });
+      this.#wakeReader = undefined;
     }
     const next = this.#queue.shift();
     if (next === undefined || next === "end") return undefined;
@@ -119,8 +120,10 @@ export class Terminal implements TerminalOfProcess {
         this.#push(this.#line === "" ? "end" : encode(this.#line));
         this.#line = "";
       } else if (char === "\x03") {
+        // Before whoever is interrupted writes something of its own.
+        void print(this.#raw, `${echo}^C\r\n`);
+        echo = "";
         this.#interrupt();
-        echo += "";
       } else if (char >= " " || char === "\t") {
         if (this.#line.length >= longestLine) continue;
         this.#line += char;
@@ -141,9 +144,9 @@ export class Terminal implements TerminalOfProcess {
     this.#line = "";
     this.#queue.length = 0;
     this.#queued = 0;
-    // Before whoever is interrupted writes something of its own.
-    void print(this.#raw, "^C\r\n");
-    if (this.#listeners.at(-1)?.() === true) this.#push("end");
+    // An end that nobody waits for would be taken by whoever reads next, the shell.
+    const isAwaited = this.#wakeReader !== undefined;
+    if (this.#listeners.at(-1)?.() === true && isAwaited) this.#push("end");
   }
 }
 
