@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import { FakeNode, type KubeletFixture, runningPod, startKubelet } from "../testing/kubelet-fixture.ts";
 import { sendText } from "./answers.ts";
 import type { KubeletHandler } from "./kubelet-call.ts";
@@ -276,7 +277,10 @@ test("metrics: by method, route and code, and nothing that callers can make many
   await kubelet.get("/healthz", "admin");
   await kubelet.get("/some/path/of/a/scanner", "admin");
   await kubelet.get("/containerLogs/default/web/app", "eve");
-  const { values } = await kubelet.metrics.kubeletRequests.get();
+  // Counted when the answer is out, which the client may see a moment earlier.
+  let { values } = await kubelet.metrics.kubeletRequests.get();
+  for (const deadline = Date.now() + 5000; values.length < 3 && Date.now() < deadline; await delay(5))
+    ({ values } = await kubelet.metrics.kubeletRequests.get());
   assert.deepEqual(
     values.map(({ labels, value }) => [labels.method, labels.route, labels.code, value]),
     [

@@ -84,7 +84,7 @@ async function forwarder(node: ServedNode, pod: Stored<Pod>, context: CallContex
   return ({ port, stream }, { signal }) => forwardTcp(address, port, stream, signal);
 }
 
-/** False: it failed, and the client was told. */
+/** False: it failed, and the client was told. A client that resets it needs to be told nothing. */
 async function carry(
   forward: Forward,
   connection: ForwardedConnection,
@@ -94,12 +94,18 @@ async function carry(
   const { port, stream } = connection;
   // The client that resets one connection ends the work for that one alone.
   const reset = new AbortController();
-  stream.once("close", () => reset.abort());
+  stream.once("close", () => {
+    if (!stream.readableEnded || !stream.writableFinished) reset.abort();
+  });
   try {
     await forward(connection, { ...context, signal: AbortSignal.any([context.signal, reset.signal]) });
     connection.done();
     return true;
   } catch (error) {
+    if (reset.signal.aborted || context.signal.aborted) {
+      stream.destroy();
+      return true;
+    }
     connection.fail(`${failureText(port, pod)}${errorText(error)}`);
     context.log.debug({ port, err: error }, "a forwarded connection failed");
     return false;

@@ -25,6 +25,8 @@ export interface RequestDispatchOptions {
   readonly metrics: Metrics;
 }
 
+const lingerMs = 500;
+
 const knownMethods: ReadonlySet<string> = new Set(["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]);
 
 export class RequestDispatch {
@@ -94,6 +96,7 @@ export class RequestDispatch {
     const passed = await this.#pass(request, peer, signal);
     let route = "";
     if (signal.aborted) response.destroy();
+    else if (response.headersSent) log.info({ limit: limits.bodyBytes }, "a request with too long a body was refused");
     else if ("status" in passed) sendText(response, passed.status, passed.body, passed.headers);
     else {
       route = passed.match.route.pattern;
@@ -115,7 +118,7 @@ export class RequestDispatch {
   }
 
   #failed(error: unknown, log: Logger, response: AnyResponse, gone: AbortSignal): void {
-    if (gone.aborted) return;
+    if (gone.aborted || response.writableEnded) return;
     const answer = errorAnswer(error);
     if (answer.status === 500) log.error({ err: error }, "a request to the kubelet API failed");
     else log.info({ err: error, code: answer.status }, "a request to the kubelet API failed");
@@ -200,17 +203,20 @@ export class RequestDispatch {
   }
 }
 
-/** Nothing here takes a body: it is read and forgotten, up to a limit. */
+/** Nothing here takes a body: it is read and forgotten, up to a limit. Past it the connection is ended, after an answer if none was sent. */
 function drainBody(request: AnyRequest, response: AnyResponse, limit: number): void {
   let bytes = 0;
+  let tooLong = false;
   request.on("data", (chunk: Buffer) => {
     bytes += chunk.length;
-    if (bytes > limit) {
-      request.pause();
-      if (response.headersSent) return void response.destroy();
+    if (bytes <= limit || tooLong) return;
+    tooLong = true;
+    if (!response.headersSent) {
       if (request.httpVersionMajor === 1) response.setHeader("Connection", "close");
       sendText(response, 413, "413: the body of the request is too large\n");
     }
+    // Closed at once, the answer would be lost to a reset.
+    setTimeout(() => request.destroy(), lingerMs).unref();
   });
 }
 
