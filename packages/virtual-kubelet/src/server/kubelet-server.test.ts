@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { FakeNode, type KubeletFixture, runningPod, startKubelet } from "../testing/kubelet-fixture.ts";
@@ -220,6 +221,11 @@ test("an answer that fails half way does not look whole", async () => {
   };
   await using kubelet = await startKubelet([new FakeNode("node-a")], { handlers: { containerLogs } });
   await assert.rejects(kubelet.get("/containerLogs/default/web/app", "admin"), /aborted|ECONNRESET|hang up/);
+  const session = kubelet.http2();
+  const stream = session.request({ ":path": "/containerLogs/default/web/app", authorization: "Bearer admin" });
+  stream.resume();
+  await assert.rejects(once(stream, "end"), /NGHTTP2_INTERNAL_ERROR/);
+  session.destroy();
 });
 
 test("HTTP/2: the same routes, many at a time on one connection", async () => {

@@ -20,8 +20,8 @@ import { SecureEndpoint } from "./secure-endpoint.ts";
 import { StreamSessions } from "./stream-sessions.ts";
 import { VerifiedCallers } from "./verified-callers.ts";
 
-/** Streams that were told to end, and short requests, may take so long for it. */
-const lastGraceMs = 5000;
+/** Whoever was told to end may take so long for it. */
+const lastGraceMs = 3000;
 
 export class KubeletServer {
   readonly #options: KubeletServerOptions;
@@ -173,13 +173,13 @@ export class KubeletServer {
     for (const endpoint of this.#endpoints) endpoint.stop();
     const idle = this.#dispatch.idle();
     await within(idle, this.#limits.shutdownGraceMs);
-    if (this.#sessions.size > 0) log.info({ streams: this.#sessions.size }, "ending streams");
-    this.#sessions.endAll("the kubelet is shutting down");
-    await within(Promise.all([idle]), lastGraceMs / 2);
+    if (this.#dispatch.size > 0) log.info({ requests: this.#dispatch.size }, "ending logs and streams");
     this.#dispatch.end(new VirtualKubeletError("Aborted", "the kubelet is shutting down"));
-    await within(idle, lastGraceMs / 2);
+    await within(idle, lastGraceMs);
     for (const socket of this.#sockets) socket.destroy();
-    await idle;
+    await within(idle, lastGraceMs);
+    if (this.#dispatch.size > 0)
+      log.warn({ requests: this.#dispatch.size }, "left behind requests whose provider does not end them");
   }
 
   #configuration(node: string): Readonly<Record<string, unknown>> {

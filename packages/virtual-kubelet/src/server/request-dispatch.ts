@@ -9,7 +9,7 @@ import { errorAnswer } from "./error-answer.ts";
 import type { KubeletServerLimits } from "./kubelet-server-options.ts";
 import type { NodesServed } from "./node-choice.ts";
 import type { Passed, RequestGate, TextAnswer } from "./request-gate.ts";
-import { type AnyRequest, type AnyResponse, hostOf, peerOf, type RequestPeer } from "./request-peer.ts";
+import { type AnyRequest, type AnyResponse, breakOff, hostOf, peerOf, type RequestPeer } from "./request-peer.ts";
 import type { RouteHandler } from "./routes.ts";
 import type { StreamCall, UpgradeRequest } from "./stream-call.ts";
 import { refuseUpgrade } from "./upgrade-answer.ts";
@@ -42,7 +42,7 @@ export class RequestDispatch {
 
   /** A request that takes no connection over. */
   readonly request = (request: AnyRequest, response: AnyResponse): void => {
-    this.#track(this.#answer(request, response), () => response.destroy());
+    this.#track(this.#answer(request, response), () => breakOff(response));
   };
 
   /** A request for an upgrade. */
@@ -60,6 +60,11 @@ export class RequestDispatch {
   /** Ends what is still under way. */
   end(reason: Error): void {
     this.#ending.abort(reason);
+  }
+
+  /** How many are under way. */
+  get size(): number {
+    return this.#open.size;
   }
 
   /** Resolves when nothing is under way. */
@@ -88,15 +93,15 @@ export class RequestDispatch {
     });
     for (const stream of [request, response])
       stream.on("error", (error) => log.debug({ err: error }, "a request broke"));
-    drainBody(request, response, limits.bodyBytes);
+    const refused = drainBody(request, response, limits.bodyBytes);
     if (this.#stopping && request.httpVersionMajor === 1) response.setHeader("Connection", "close");
     const peer = peerOf(request);
-    if (peer === undefined) return void response.destroy();
-    const signal = AbortSignal.any([gone.signal, this.#ending.signal]);
+    if (peer === undefined) return void breakOff(response);
+    const signal = AbortSignal.any([gone.signal, this.#ending.signal, refused]);
     const passed = await this.#pass(request, peer, signal);
     let route = "";
-    if (signal.aborted) response.destroy();
-    else if (response.headersSent) log.info({ limit: limits.bodyBytes }, "a request with too long a body was refused");
+    if (refused.aborted) log.info({ limit: limits.bodyBytes }, "a request with too long a body was refused");
+    else if (signal.aborted) breakOff(response);
     else if ("status" in passed) sendText(response, passed.status, passed.body, passed.headers);
     else {
       route = passed.match.route.pattern;
@@ -107,10 +112,10 @@ export class RequestDispatch {
         if (handler.type !== "stream") await handler.handle(call);
         else await handler.handle({ ...call, upgrade: undefined, pattern: route });
       } catch (error) {
-        this.#failed(error, call.log, response, gone.signal);
+        this.#failed(error, call.log, response, AbortSignal.any([gone.signal, refused]));
       }
     }
-    if (!response.writableEnded) response.destroy();
+    if (!response.writableEnded && !refused.aborted) breakOff(response);
     await closed.promise;
     const method = methodLabel(request.method);
     this.#options.metrics.kubeletRequests.inc({ method, route, code: String(response.statusCode) });
@@ -118,12 +123,12 @@ export class RequestDispatch {
   }
 
   #failed(error: unknown, log: Logger, response: AnyResponse, gone: AbortSignal): void {
-    if (gone.aborted || response.writableEnded) return;
+    if (gone.aborted) return;
     const answer = errorAnswer(error);
     if (answer.status === 500) log.error({ err: error }, "a request to the kubelet API failed");
     else log.info({ err: error, code: answer.status }, "a request to the kubelet API failed");
     // A body that was begun must not look whole.
-    if (response.headersSent) response.destroy();
+    if (response.headersSent) breakOff(response);
     else sendText(response, answer.status, answer.body, answer.headers);
   }
 
@@ -203,21 +208,26 @@ export class RequestDispatch {
   }
 }
 
-/** Nothing here takes a body: it is read and forgotten, up to a limit. Past it the connection is ended, after an answer if none was sent. */
-function drainBody(request: AnyRequest, response: AnyResponse, limit: number): void {
+/**
+ * Nothing here takes a body: it is read and forgotten, up to a limit. Past it the connection is ended, after an answer if
+ * none was begun: then the signal aborts.
+ */
+function drainBody(request: AnyRequest, response: AnyResponse, limit: number): AbortSignal {
+  const refused = new AbortController();
   let bytes = 0;
-  let tooLong = false;
   request.on("data", (chunk: Buffer) => {
     bytes += chunk.length;
-    if (bytes <= limit || tooLong) return;
-    tooLong = true;
-    if (!response.headersSent) {
-      if (request.httpVersionMajor === 1) response.setHeader("Connection", "close");
-      sendText(response, 413, "413: the body of the request is too large\n");
-    }
-    // Closed at once, the answer would be lost to a reset.
+    if (bytes <= limit || refused.signal.aborted) return;
+    refused.abort();
+    // Ended at once, Node would close the connection, and the answer be lost to a reset.
     setTimeout(() => request.destroy(), lingerMs).unref();
+    if (response.headersSent) return;
+    const body = "413: the body of the request is too large\n";
+    if (request.httpVersionMajor === 1) response.setHeader("Connection", "close");
+    response.writeHead(413, { "Content-Type": "text/plain; charset=utf-8", "Content-Length": body.length });
+    response.write(body);
   });
+  return refused.signal;
 }
 
 const methodLabel = (method: string | undefined): string =>

@@ -1,6 +1,6 @@
 // What a request shows of its connection, whichever HTTP version it came by.
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { Http2ServerRequest, type Http2ServerResponse } from "node:http2";
+import { constants, Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import { TLSSocket } from "node:tls";
 import type { KubeletResponse } from "./kubelet-call.ts";
 
@@ -33,4 +33,10 @@ export function peerOf(request: AnyRequest): RequestPeer | undefined {
 
 export function hostOf(request: AnyRequest): string | undefined {
   return request instanceof Http2ServerRequest ? request.authority || request.headers.host : request.headers.host;
+}
+
+/** Ends an answer so that it does not look whole. */
+export function breakOff(response: AnyResponse): void {
+  if (response instanceof Http2ServerResponse) response.stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+  else response.destroy();
 }

@@ -1,4 +1,4 @@
-// The open streams: ends those whose pod is gone, or that outlive the server's grace.
+// The open streams: ends those whose pod or container has ended.
 
 import { VirtualKubeletError } from "../errors.ts";
 import type { Stored } from "../kube/resource.ts";
@@ -41,10 +41,6 @@ export class StreamSessions {
     this.#podEndGraceMs = options.podEndGraceMs;
   }
 
-  get size(): number {
-    return this.#open.size;
-  }
-
   open(subject: SessionSubject): StreamSession {
     const session: OpenSession = { subject, controller: new AbortController(), endedAt: undefined };
     this.#open.add(session);
@@ -60,11 +56,6 @@ export class StreamSessions {
         this.#timer = undefined;
       },
     };
-  }
-
-  /** Ends all of them. */
-  endAll(why: string): void {
-    for (const { controller } of this.#open) controller.abort(new VirtualKubeletError("Aborted", why));
   }
 
   #look(now: number): void {
