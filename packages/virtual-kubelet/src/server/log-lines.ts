@@ -228,7 +228,7 @@ export class LogLines {
     this.#drop = this.#wasPassedOn(time) || this.muted;
     if (since !== undefined && compareInstants(time, since) < 0) this.#drop = true;
     if (stream !== undefined && (isLine && header.stderr) !== (stream === "Stderr")) this.#drop = true;
-    if (this.#drop || !timestamps || !this.#atLineStart || this.#skipText > 0) return;
+    if (this.#drop || !timestamps || !this.#atLineStart) return;
     if (!isLine && !Number.isFinite(time.seconds)) return;
     this.#room(longestPrefix);
     if (isLine) this.#length = writeTime(bytes, at, time.end, this.#out, this.#length);

@@ -8,8 +8,9 @@ async function tail(pieces: readonly string[], lines: number, withRest: boolean,
   let readings = 0;
   const data = async function* (more = ""): AsyncGenerator<Uint8Array> {
     readings++;
-    for (const piece of pieces) yield Buffer.from(piece, "latin1");
-    if (more !== "") yield Buffer.from(more, "latin1");
+    if (more === "") for (const piece of pieces) yield Buffer.from(piece, "latin1");
+    // Cut elsewhere the second time.
+    else yield Buffer.from(pieces.join("") + more, "latin1");
   };
   const again = async (): Promise<AsyncIterable<Uint8Array>> => data(later);
   const got = { rest: "", tail: "", readings: 0 };
@@ -64,6 +65,14 @@ test("lines that are too much to be held are found by a second reading", async (
   assert.equal(got.readings, 2);
   assert.equal(got.tail.length, 10_000 * 1024);
   assert.equal(got.rest.length, 2000 * 1024);
+});
+
+test("what was passed over as no part of the tail is not told again by the second reading", async () => {
+  const pieces = ["z\n".repeat(60_000), `${"x".repeat(70_000)}\n`];
+  const got = await tail(pieces, 2, true, 50_000);
+  assert.equal(got.readings, 2);
+  assert.equal(got.tail, `z\n${pieces[1]}`);
+  assert.equal(got.rest.length, 120_000 - 2);
 });
 
 test("the tail of a log of a gigabyte needs no memory to speak of", async () => {
