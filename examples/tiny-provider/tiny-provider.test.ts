@@ -17,7 +17,11 @@ test("the tiny provider compiles under the strictest options", async () => {
 
 providerConformance("the tiny provider", {
   addresses: false,
-  lacks: ["updatePod", "watchPods", "watchNode", "ping", "configureNode"],
+  loggingPod: { spec: { containers: [{ name: "main", image: "any:1" }] } },
+  lacks: [
+    ...(["updatePod", "watchPods", "watchNode", "ping", "configureNode"] as const),
+    ...(["runInContainer", "attachToContainer", "portForward", "getStatsSummary"] as const),
+  ],
   create: async () => {
     const init = { node: "conformance-node", operatingSystem: "linux", cluster: "conformance", log: silent };
     const more = { clusterDomain: "cluster.local", daemonEndpointPort: 10250 };

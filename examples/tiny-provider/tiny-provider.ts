@@ -33,5 +33,14 @@ export const createProvider: CreateProvider = () => {
       signal.throwIfAborted();
       return [...pods.values()];
     },
+    async getContainerLogs({ owner }) {
+      return {
+        format: "plain",
+        data: new Blob([
+          `${find(owner).owner.name} says hello
+`,
+        ]).stream(),
+      };
+    },
   };
 };

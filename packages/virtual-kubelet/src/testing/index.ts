@@ -7,11 +7,7 @@ export {
   type MockProviderOptions,
 } from "../providers/mock/mock-provider.ts";
 export { defaultKubernetesVersion, kubernetesVersions } from "./binaries.ts";
+export type { ConformanceOptions, ConformanceSubject, PodTemplate } from "./conformance-bench.ts";
 export { type ControlPlane, type ControlPlaneOptions, startControlPlane } from "./control-plane.ts";
-export {
-  type ConformanceOptions,
-  type ConformanceSubject,
-  type PodTemplate,
-  providerConformance,
-} from "./provider-conformance.ts";
+export { providerConformance } from "./provider-conformance.ts";
 export { reportFaults } from "./report-faults.ts";

@@ -1,51 +1,28 @@
 // The conformance suite for providers: node:test tests that any Provider must pass, run against its real backend or an
-// emulator. Skips, with the reason, what the provider says it cannot do.
+// emulator. What the subject cannot do has no test.
 import assert from "node:assert/strict";
-import { randomUUID } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { isErrorKind } from "../errors.ts";
-import type { Stored } from "../kube/resource.ts";
-import type { Pod, PodSpec } from "../kube/types.gen.ts";
 import { silentLogger } from "../log.ts";
-import type { CallContext, PodOwner, PodReport, PodRequest, PodUpdate, Provider } from "../provider.ts";
-import { reportFaults } from "./report-faults.ts";
-
-/** What of a pod matters to the backend. */
-export interface PodTemplate {
-  readonly spec: PodSpec;
-  readonly annotations?: Readonly<Record<string, string>> | undefined;
-}
-
-export interface ConformanceSubject {
-  /** Made for `node` of the options and for the cluster "conformance". */
-  readonly provider: Provider;
-  readonly dispose: () => Promise<void>;
-}
-
-export interface ConformanceOptions {
-  /** Called once for the suite, and once more by the test of adoption when `outlives` is set. */
-  readonly create: () => Promise<ConformanceSubject>;
-  /** Default "conformance-node". */
-  readonly node?: string | undefined;
-  /** A pod with one container that runs until it is stopped and ends soon after TERM. Default: image pause. */
-  readonly runningPod?: PodTemplate | undefined;
-  /** A pod of restartPolicy Never whose one container ends with this code. Absent: no test of that. */
-  readonly finishingPod?: ((exitCode: number) => PodTemplate) | undefined;
-  /** A pod of restartPolicy Always whose one container ends by itself, again and again. Absent: no test of that. */
-  readonly restartingPod?: PodTemplate | undefined;
-  /** Whether running pods have an IP address of their own. Default true. */
-  readonly addresses?: boolean | undefined;
-  /** Whether pods outlive the provider object, as everywhere but in memory. Default false. */
-  readonly outlives?: boolean | undefined;
-  /** Optional methods that the provider does not have: the suite holds it to that as well. Default: none is lacking. */
-  readonly lacks?: readonly OptionalMethod[] | undefined;
-  /** How long a pod may take to start, or beyond its grace to end. Default 30 000. */
-  readonly timeoutMs?: number | undefined;
-}
-
-const optionalMethods = ["updatePod", "watchPods", "watchNode", "ping", "configureNode"] as const;
-type OptionalMethod = (typeof optionalMethods)[number];
+import type { CallContext, PodReport, PodUpdate } from "../provider.ts";
+import {
+  Bench,
+  type ConformanceOptions,
+  collect,
+  expectAborted,
+  expectNotFound,
+  identities,
+  isAborted,
+  isNotFound,
+  isOver,
+  isRunning,
+  type OptionalMethod,
+  optional,
+  optionalMethods,
+  promptly,
+} from "./conformance-bench.ts";
+import { kubeletApiConformance } from "./conformance-kubelet-api.ts";
+import { logsConformance } from "./conformance-logs.ts";
 
 /** Registers the suite under `name`. Nothing in it is skipped: what the subject cannot do has no test. */
 export function providerConformance(name: string, options: ConformanceOptions): void {
@@ -295,6 +272,9 @@ export function providerConformance(name: string, options: ConformanceOptions): 
       }
     });
 
+    logsConformance(bench, options);
+    kubeletApiConformance(bench, options);
+
     optional(options.outlives && "pods outlive the provider, and are found again", async () => {
       const { owner } = await bench.created();
       const first = await bench.running(owner);
@@ -306,188 +286,4 @@ export function providerConformance(name: string, options: ConformanceOptions): 
       assert.ok(listed.some((report) => report.owner.uid === owner.uid));
     });
   });
-}
-
-const defaultPod: PodTemplate = { spec: { containers: [{ name: "main", image: "registry.k8s.io/pause:3.10" }] } };
-
-/** The provider under test, what was made with it, and what was seen of that. */
-class Bench {
-  readonly #options: ConformanceOptions;
-  readonly #timeoutMs: number;
-  readonly #made = new Map<string, PodRequest>();
-  readonly #seen = new Map<string, PodReport>();
-  readonly #stop = new AbortController();
-  #subject: ConformanceSubject | undefined;
-
-  constructor(options: ConformanceOptions) {
-    this.#options = options;
-    this.#timeoutMs = options.timeoutMs ?? 30_000;
-  }
-
-  get provider(): Provider {
-    assert.ok(this.#subject !== undefined, "the provider was made");
-    return this.#subject.provider;
-  }
-
-  get node(): string {
-    return this.#options.node ?? "conformance-node";
-  }
-
-  get context(): CallContext {
-    return { signal: this.#stop.signal, log: silentLogger };
-  }
-
-  async open(): Promise<void> {
-    this.#subject = await this.#options.create();
-  }
-
-  async reopen(): Promise<void> {
-    await this.#dispose();
-    await this.open();
-  }
-
-  /** Leaves nothing on the backend. */
-  async close(): Promise<void> {
-    if (this.#subject === undefined) return;
-    for (const { owner } of this.#made.values()) {
-      await this.provider.deletePod(owner, { gracePeriodSeconds: 0 }, this.context).catch(expectNotFound);
-    }
-    await this.#dispose();
-    this.#stop.abort();
-  }
-
-  async #dispose(): Promise<void> {
-    await this.#subject?.provider[Symbol.asyncDispose]?.();
-    await this.#subject?.dispose();
-    this.#subject = undefined;
-  }
-
-  /** A pod of its own UID, not yet created. */
-  request(name?: string, namespace = "conformance", template?: PodTemplate): PodRequest {
-    const { spec, annotations } = template ?? this.#options.runningPod ?? defaultPod;
-    const uid = randomUUID();
-    const own = name ?? `pod-${uid.slice(0, 8)}`;
-    const owner: PodOwner = { cluster: "conformance", node: this.node, namespace, name: own, uid };
-    const metadata = {
-      name: own,
-      namespace,
-      uid,
-      resourceVersion: "1",
-      ...(annotations === undefined ? {} : { annotations }),
-    };
-    const pod: Stored<Pod> = { apiVersion: "v1", kind: "Pod", metadata, spec: { ...spec, nodeName: this.node } };
-    const request = { owner, pod, revision: "1" };
-    this.#made.set(uid, request);
-    return request;
-  }
-
-  async created(template?: PodTemplate): Promise<PodRequest> {
-    const request = this.request(undefined, undefined, template);
-    await this.provider.createPod(request, this.context);
-    return request;
-  }
-
-  /** Holds every report against the contract and against the one before it. */
-  see(report: PodReport): PodReport {
-    const { uid } = report.owner;
-    assert.deepEqual(reportFaults(report, this.#made.get(uid)?.pod, this.#seen.get(uid)), []);
-    this.#seen.set(uid, report);
-    return report;
-  }
-
-  async report(owner: PodOwner, accept: (report: PodReport) => boolean, what: string): Promise<PodReport> {
-    let last: PodReport | undefined;
-    await this.until(async () => {
-      last = await this.provider.getPodStatus(owner, this.context).catch(expectNotFound);
-      return last !== undefined && accept(this.see(last));
-    }, what);
-    assert.ok(last !== undefined);
-    return last;
-  }
-
-  async running(owner: PodOwner): Promise<PodReport> {
-    return await this.report(owner, isRunning, "the pod to run");
-  }
-
-  async appeared(owner: PodOwner): Promise<PodReport> {
-    return await this.report(owner, () => true, "the pod to appear");
-  }
-
-  async deleted(owner: PodOwner, gracePeriodSeconds: number): Promise<void> {
-    await this.provider.deletePod(owner, { gracePeriodSeconds }, this.context);
-    await this.ended(owner, gracePeriodSeconds);
-  }
-
-  /** A deletion is over: gone, or every container terminated. */
-  async ended(owner: PodOwner, gracePeriodSeconds: number): Promise<void> {
-    await this.until(
-      async () => {
-        const report = await this.provider.getPodStatus(owner, this.context).catch(expectNotFound);
-        return report === undefined || isOver(this.see(report));
-      },
-      "the deletion to end",
-      gracePeriodSeconds * 1000,
-    );
-  }
-
-  async until(condition: () => boolean | Promise<boolean>, what: string, moreMs = 0): Promise<void> {
-    const consistencyMs = (this.provider.capabilities?.consistencyDelaySeconds ?? 0) * 1000;
-    const deadline = performance.now() + this.#timeoutMs + moreMs + consistencyMs;
-    for (let wait = 5; !(await condition()); wait = Math.min(2 * wait, 500)) {
-      assert.ok(performance.now() < deadline, `waited in vain for ${what}`);
-      await sleep(wait);
-    }
-  }
-}
-
-function isRunning(report: PodReport): boolean {
-  return report.containers.length > 0 && report.containers.every((container) => container.state.running !== undefined);
-}
-
-function isOver(report: PodReport): boolean {
-  return report.containers.every((container) => container.state.terminated !== undefined);
-}
-
-/** What tells one run of a container from another. */
-function identities(report: PodReport): readonly unknown[] {
-  return report.containers.map(({ name, containerID, restartCount }) => ({ name, containerID, restartCount }));
-}
-
-function isNotFound(error: unknown): true {
-  assert.ok(isErrorKind(error, "NotFound"), `expected NotFound, got ${String(error)}`);
-  return true;
-}
-
-function isAborted(error: unknown): true {
-  assert.ok(isErrorKind(error, "Aborted"), `expected Aborted, got ${String(error)}`);
-  return true;
-}
-
-function expectNotFound(error: unknown): undefined {
-  isNotFound(error);
-}
-
-function expectAborted(error: unknown): undefined {
-  isAborted(error);
-}
-
-async function collect(updates: AsyncIterable<PodUpdate>, into: PodUpdate[]): Promise<void> {
-  for await (const update of updates) into.push(update);
-}
-
-/** Fails when the promise takes longer than two seconds. */
-async function promptly<T>(promise: Promise<T>, what: string): Promise<T> {
-  const timer = new AbortController();
-  const late = sleep(2000, undefined, { signal: timer.signal }).then(() => assert.fail(`${what} did not end promptly`));
-  late.catch(() => {});
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    timer.abort();
-  }
-}
-
-/** Registers the test if it has a name: one for what the subject cannot do has none. */
-function optional(name: string | false | undefined, work: () => Promise<void>): void {
-  if (typeof name === "string") test(name, work);
 }

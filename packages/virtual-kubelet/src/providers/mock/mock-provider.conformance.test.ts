@@ -7,7 +7,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { after } from "node:test";
-import { type ConformanceOptions, providerConformance } from "../../testing/provider-conformance.ts";
+import type { ConformanceOptions } from "../../testing/conformance-bench.ts";
+import { providerConformance } from "../../testing/provider-conformance.ts";
 import { createMockProvider } from "./mock-provider.ts";
 
 const container = { name: "main", image: "any:1" };
@@ -22,6 +23,9 @@ const shared: Omit<ConformanceOptions, "create"> = {
     spec: { restartPolicy: "Always", containers: [container] },
     annotations: { [`${behaviour}/run-time`]: "10ms", [`${behaviour}/restart-delay`]: "10ms" },
   },
+  loggingPod: { spec: { containers: [container] }, annotations: { [`${behaviour}/log-interval`]: "10ms" } },
+  interactivePod: { spec: { containers: [{ ...container, stdin: true, command: ["cat"] }] } },
+  echoPod: { spec: { containers: [{ ...container, ports: [{ name: "echo", containerPort: 7 }] }] }, port: 7 },
 };
 const node = "conformance-node";
 
