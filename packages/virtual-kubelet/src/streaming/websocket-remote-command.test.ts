@@ -1,13 +1,16 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import type { IncomingMessage } from "node:http";
 import { createConnection } from "node:net";
+import type { Duplex } from "node:stream";
 import { text } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
 import { type TestContext, test } from "node:test";
-import type { Clock } from "../clock.ts";
-import { systemClock } from "../clock.ts";
+import { WebSocket } from "ws";
+import { type Clock, systemClock } from "../clock.ts";
 import { FakeClock } from "../testing/fake-clock.ts";
 import { eventually } from "../testing/fault-server.ts";
+import { createAuthority } from "../testing/pki.ts";
 import { startUpgradeServer } from "../testing/upgrade-server.ts";
 import { connectWebSocketPeer, type WebSocketPeer } from "../testing/web-socket-peer.ts";
 import type { CommandOutcome, RemoteCommand, StreamsWanted } from "./remote-command.ts";
@@ -255,6 +258,58 @@ test("a client that reads late misses nothing of a command that has ended", asyn
   assert.equal(peer.messages.at(-1)?.channel, 3);
 });
 
+test("over TLS: there and back, a late reader, a client that is cut off", async () => {
+  const authority = createAuthority("ca");
+  const { key, certificate: cert } = authority.issue({ commonName: "node", ipAddresses: ["127.0.0.1"] });
+  const commands: RemoteCommand[] = [];
+  const accept = async (request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> => {
+    const limits = { idleTimeoutMs: 0, creationTimeoutMs: 1000 };
+    commands.push(await acceptWebSocketRemoteCommand(request, socket, head, all, limits));
+  };
+  await using server = await startUpgradeServer(accept, { key, cert });
+  const open = async (): Promise<{ client: WebSocket; command: RemoteCommand }> => {
+    const client = new WebSocket(`wss://127.0.0.1:${server.port}/`, v5, { ca: authority.certificate });
+    await once(client, "open");
+    return { client, command: commands.pop() ?? assert.fail() };
+  };
+
+  const { client, command } = await open();
+  const bytes = Buffer.alloc(8 * 1024 * 1024, "0123456789");
+  let back = 0;
+  client.on("message", (data: Buffer) => {
+    if (data[0] === 1) back += data.length - 1;
+  });
+  client.pause();
+  const closed = once(client, "close");
+  const echo = pipeline(command.stdin ?? assert.fail(), command.stdout ?? assert.fail());
+  const done = echo.then(() => command.finish(success));
+  for (let offset = 0; offset < bytes.length; offset += 100_000) {
+    client.send(Buffer.concat([Buffer.of(0), bytes.subarray(offset, offset + 100_000)]));
+  }
+  client.send(Buffer.of(255, 0));
+  setTimeout(() => client.resume(), 50);
+  await done;
+  assert.equal((await closed)[0], 1000);
+  assert.equal(back, bytes.length);
+
+  const other = await open();
+  const gone = once(other.command.signal, "abort");
+  other.client.terminate();
+  await gone;
+});
+
+test("one great write is not copied before the client takes it", async (t) => {
+  const { peer, command } = await open(t, v5);
+  peer.socket.pause();
+  const bytes = Buffer.alloc(128 * 1024 * 1024);
+  const before = process.memoryUsage().arrayBuffers;
+  command.stdout?.write(bytes);
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  assert.ok(process.memoryUsage().arrayBuffers - before < 32 * 1024 * 1024);
+  peer.socket.terminate();
+  await once(command.signal, "abort");
+});
+
 test("a client that does not read holds the writer back", async (t) => {
   const { peer, command } = await open(t, v5);
   peer.socket.pause();
@@ -308,9 +363,10 @@ test("a command that ends without having read stdin tells its outcome all the sa
 
 test("a provider that closes stdin early does not stop the client", async (t) => {
   const { peer, command } = await open(t, v5);
-  command.stdin?.destroy();
   const message = Buffer.alloc(32 * 1024);
-  for (let sent = 0; sent < 512; sent++) peer.socket.send(message);
+  for (let sent = 0; sent < 1024; sent++) peer.socket.send(message);
+  await eventually(() => (command.stdin?.readableLength ?? 0) >= 64 * 1024, "stdin is full");
+  command.stdin?.destroy();
   await eventually(() => peer.socket.bufferedAmount === 0, "all is taken");
   await command.finish(success);
   assert.equal((await peer.closed).code, 1000);

@@ -1,5 +1,6 @@
 // A plain HTTP server for tests of upgrades: hands each one over, and answers refusals as the kubelet's server does.
 import { createServer, type IncomingMessage, STATUS_CODES } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import type { Duplex } from "node:stream";
 import { UpgradeRefusal } from "../streaming/upgrade-refusal.ts";
 
@@ -9,14 +10,16 @@ export interface UpgradeServer extends AsyncDisposable {
   readonly failures: readonly unknown[];
 }
 
-/** Listens on 127.0.0.1. Disposing cuts all connections. */
+/** Listens on 127.0.0.1, with TLS when `tls` is given. Disposing cuts all connections. */
 export async function startUpgradeServer(
   accept: (request: IncomingMessage, socket: Duplex, head: Buffer) => Promise<void>,
+  tls?: { readonly key: string; readonly cert: string },
 ): Promise<UpgradeServer> {
   const sockets = new Set<Duplex>();
   const failures: unknown[] = [];
-  const server = createServer((_request, response) => response.writeHead(404).end());
-  server.on("connection", (socket) => {
+  const server = tls === undefined ? createServer() : createTlsServer(tls);
+  server.on("request", (_request, response) => response.writeHead(404).end());
+  server.on("connection", (socket: Duplex) => {
     sockets.add(socket);
     socket.on("close", () => sockets.delete(socket));
   });
