@@ -2,7 +2,7 @@
 import type { ContainerIO, ContainerTarget } from "../../provider.ts";
 import { type BackendConnection, throwIfAborted } from "./connection.ts";
 import { mainOf } from "./log-settings.ts";
-import { followLines, logOf, runLog } from "./log-stream.ts";
+import { followLog, linesOf, logOf, runLog } from "./log-stream.ts";
 import type { ContainerRun } from "./runs.ts";
 import { openStreams, runSession, type SessionWorld, specOf } from "./session.ts";
 import { copy, print } from "./shell/bytes.ts";
@@ -37,8 +37,8 @@ export async function attach(
   const from = log.range(run, world.clock.now()).end;
   const output = async (): Promise<void> => {
     const followed = { target, log, run, from, isSilent: kind !== "log", follow: true };
-    for await (const lines of followLines(followed, world, own)) {
-      for (const { stream, text } of lines) {
+    for await (const range of followLog(followed, world, own)) {
+      for (const { stream, text } of linesOf(log, range)) {
         await print(stream === "stderr" ? streams.stderr : streams.stdout, `${text}\n`);
       }
     }

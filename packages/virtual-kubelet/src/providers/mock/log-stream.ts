@@ -3,6 +3,7 @@ import { type Clock, pause } from "../../clock.ts";
 import { VirtualKubeletError } from "../../errors.ts";
 import type { ContainerLogOptions, ContainerLogs, ContainerTarget } from "../../provider.ts";
 import { behaviourOf, defaultBehaviour, rolesOf } from "./behaviour.ts";
+import { bulkLines } from "./bulk-lines.ts";
 import { type LogFormat, type LogSettings, mainOf } from "./log-settings.ts";
 import { formatTime, type LogLine, parseTime, RunLog } from "./run-log.ts";
 import type { RunWatch } from "./run-watch.ts";
@@ -56,13 +57,13 @@ export function containerLogs(
   if (options.tailLines !== undefined) from = Math.max(from, range.end - options.tailLines);
   if (since !== undefined) from = Math.max(from, log.firstSince(run, range, since));
   const stop = new AbortController();
-  const lines = followLines(
+  const ranges = followLog(
     { target, log, run, from, isSilent, follow: options.follow === true },
     world,
     AbortSignal.any([signal, stop.signal]),
   );
   const wanted = options.stream === "Stdout" ? "stdout" : options.stream === "Stderr" ? "stderr" : undefined;
-  const data = encoded(lines, settings.format, wanted);
+  const data = encoded(log, ranges, settings.format, wanted);
   return {
     format: settings.format,
     applied: ["follow", "sinceTime", "tailLines", "stream"],
@@ -90,12 +91,20 @@ export interface Followed {
   readonly follow: boolean;
 }
 
-/** Lines in batches, as they come, until the run ends or the signal aborts. Throws Unavailable when the backend is lost. */
-export async function* followLines(
+/** Lines by their indices. */
+export interface LogRange {
+  readonly run: ContainerRun;
+  readonly from: number;
+  /** Below this. */
+  readonly end: number;
+}
+
+/** Lines as they come, until the run ends or the signal aborts. Throws Unavailable when the backend is lost. */
+export async function* followLog(
   { target, log, run, from, isSilent, follow }: Followed,
   { clock, watch }: LogWorld,
   signal: AbortSignal,
-): AsyncGenerator<Iterable<LogLine>> {
+): AsyncGenerator<LogRange> {
   const over = new AbortController();
   const done = AbortSignal.any([signal, over.signal]);
   let current = run;
@@ -116,7 +125,7 @@ export async function* followLines(
       const now = clock.now();
       const { first, end } = isSilent ? { first: 0, end: 0 } : log.range(current, now);
       next = Math.max(next, first);
-      if (next < end) yield linesOf(log, current, next, end);
+      if (next < end) yield { run: current, from: next, end };
       next = Math.max(next, end);
       if (failure !== undefined) throw failure;
       if (!follow || current.ended !== undefined || signal.aborted) return;
@@ -128,26 +137,42 @@ export async function* followLines(
   }
 }
 
-function* linesOf(log: RunLog, run: ContainerRun, from: number, end: number): Generator<LogLine> {
+export function* linesOf(log: RunLog, { run, from, end }: LogRange): Generator<LogLine> {
   for (let index = from; index < end; index++) yield log.line(run, index);
 }
 
 async function* encoded(
-  batches: AsyncIterable<Iterable<LogLine>>,
+  log: RunLog,
+  ranges: AsyncIterable<LogRange>,
   format: LogFormat,
   stream: LogLine["stream"] | undefined,
 ): AsyncGenerator<Uint8Array> {
-  for await (const lines of batches) {
-    let text = "";
-    for (const line of lines) {
-      if (stream !== undefined && line.stream !== stream) continue;
-      if (format === "plain") text += `${line.text}\n`;
-      else if (format === "timestamped") text += `${formatTime(line)} ${line.text}\n`;
-      else text += `${formatTime(line)} ${line.stream} F ${line.text}\n`;
-      if (text.length < chunkBytes) continue;
-      yield Buffer.from(text);
-      text = "";
+  for await (const { run, from, end } of ranges) {
+    const bulk = { from: Math.max(1, from), end: Math.min(log.bulkEnd, end) };
+    if (bulk.from >= bulk.end) {
+      yield* encodedLines(linesOf(log, { run, from, end }), format, stream);
+      continue;
     }
-    if (text !== "") yield Buffer.from(text);
+    yield* encodedLines(linesOf(log, { run, from, end: bulk.from }), format, stream);
+    if (stream !== "stderr") yield* bulkLines(log, format, bulk.from, bulk.end);
+    yield* encodedLines(linesOf(log, { run, from: bulk.end, end }), format, stream);
   }
+}
+
+function* encodedLines(
+  lines: Iterable<LogLine>,
+  format: LogFormat,
+  stream: LogLine["stream"] | undefined,
+): Generator<Uint8Array> {
+  let text = "";
+  for (const line of lines) {
+    if (stream !== undefined && line.stream !== stream) continue;
+    if (format === "plain") text += `${line.text}\n`;
+    else if (format === "timestamped") text += `${formatTime(line)} ${line.text}\n`;
+    else text += `${formatTime(line)} ${line.stream} F ${line.text}\n`;
+    if (text.length < chunkBytes) continue;
+    yield Buffer.from(text);
+    text = "";
+  }
+  if (text !== "") yield Buffer.from(text);
 }

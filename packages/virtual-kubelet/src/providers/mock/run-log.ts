@@ -24,7 +24,7 @@ export interface LogSubject {
 const keptLines = 100_000;
 /** Of a line that was asked for at once, its end included. */
 const bulkLine = 128;
-const filler = "abcdefghijklmnopqrstuvwxyz0123456789".repeat(8);
+const filler = "abcdefghijklmnopqrstuvwxyz0123456789".repeat(4);
 const verbs = ["GET", "GET", "GET", "POST", "PUT"];
 const paths = ["/", "/healthz", "/api/items", "/api/orders", "/static/app.js", "/login"];
 
@@ -65,8 +65,9 @@ export class RunLog {
       return { ms: this.#startedAt, ns: 0, stream: "stdout", text };
     }
     if (index <= this.#bulk) {
-      const ns = Math.floor((index / this.#bulk) * 999_999);
-      return { ms: this.#startedAt, ns, stream: "stdout", text: this.#bulkText(index) };
+      const last = this.#settings.bytes - (this.#bulk - 1) * bulkLine;
+      const text = index === this.#bulk ? bulkLineOf(index).slice(0, last - 1) : bulkLineOf(index);
+      return { ...this.bulkTime(index), stream: "stdout", text };
     }
     const tick = index - this.#bulk;
     const { ended } = run;
@@ -85,6 +86,16 @@ export class RunLog {
     return { ms, ns, stream: isSlow ? "stderr" : "stdout", text: this.#settings.text ?? madeUp };
   }
 
+  /** The lines written at once that are whole: from 1 on, below this. */
+  get bulkEnd(): number {
+    return Math.max(1, this.#bulk);
+  }
+
+  /** All of them come within the first millisecond. */
+  bulkTime(index: number): LogTime {
+    return { ms: this.#startedAt, ns: Math.floor((index / this.#bulk) * 999_999) };
+  }
+
   /** The first line, of those in the range, of this time or later. */
   firstSince(run: ContainerRun, range: { readonly first: number; readonly end: number }, time: LogTime): number {
     let [low, high] = [range.first, range.end];
@@ -101,14 +112,11 @@ export class RunLog {
     const { interval, lines } = this.#settings;
     return Math.min(lines, Math.max(0, Math.floor((at - this.#startedAt) / interval)));
   }
+}
 
-  #bulkText(index: number): string {
-    const number = String(index).padStart(10, "0");
-    const last = this.#settings.bytes - (this.#bulk - 1) * bulkLine;
-    const length = (index === this.#bulk ? last : bulkLine) - 1;
-    const from = index % 36;
-    return `${number} ${filler.slice(from, from + bulkLine)}`.slice(0, length);
-  }
+/** A line of those written at once. */
+export function bulkLineOf(index: number): string {
+  return `${String(index).padStart(10, "0")} ${filler}`.slice(0, bulkLine - 1);
 }
 
 export interface LogTime {
