@@ -29,7 +29,7 @@ export function numberText(value: number): string {
 export class MetricFamily {
   readonly #name: string;
   readonly #head: string;
-  #lines = "";
+  readonly #lines: string[] = [];
 
   constructor(name: string, type: MetricType, help: string) {
     this.#name = name;
@@ -44,11 +44,12 @@ export class MetricFamily {
   /** The same for a series of a histogram or summary, whose name goes on with `suffix`. */
   addTo(suffix: string, labels: string, value: number, timeMs?: number): this {
     const time = timeMs === undefined ? "" : ` ${Math.trunc(timeMs)}`;
-    this.#lines += `${this.#name}${suffix}${labels === "" ? "" : `{${labels}}`} ${numberText(value)}${time}\n`;
+    const braces = labels === "" ? "" : `{${labels}}`;
+    this.#lines.push(`${this.#name}${suffix}${braces} ${numberText(value)}${time}\n`);
     return this;
   }
 
   toString(): string {
-    return this.#lines === "" ? "" : this.#head + this.#lines;
+    return this.#lines.length === 0 ? "" : this.#head + this.#lines.join("");
   }
 }

@@ -61,6 +61,13 @@ export class StatsCollector {
     return this.#underWay;
   }
 
+  /** What was last told, unless it is too old to serve; asks nobody. */
+  latest(): NodeUsage | undefined {
+    const { staleForMs = 60_000 } = this.#options;
+    const answer = this.#answer;
+    return answer !== undefined && this.#clock.now() - answer.at <= staleForMs ? answer.stats.usage : undefined;
+  }
+
   async #collect(node: ServedNode): Promise<CollectedStats> {
     let error: VirtualKubeletError | undefined;
     try {

@@ -195,6 +195,24 @@ describe("handlers", () => {
     assert.equal((await ask("/stats/summary")).status, 500);
   });
 
+  it("show volumes of claims among the kubelet's own, asking nobody for them", async () => {
+    let calls = 0;
+    const volume = [{ name: "data", pvcRef: { namespace: "default", name: "data-0" }, time: at(0), usedBytes: 7 }];
+    node = servedNode(() => [pod], {
+      async getStatsSummary() {
+        calls++;
+        return summary({ ...podStats("web", containerStats({ time: 0, cpu: 1, memory: 1 })), volume });
+      },
+    });
+    const line = 'kubelet_volume_stats_used_bytes{namespace="default",persistentvolumeclaim="data-0"} 7';
+    const has = async (): Promise<boolean> => (await ask("/metrics")).text.split("\n").includes(line);
+    assert.deepEqual([await has(), calls], [false, 0]);
+    await ask("/metrics/cadvisor");
+    assert.deepEqual([await has(), calls], [true, 1]);
+    await clock.advance(60_001);
+    assert.deepEqual([await has(), calls], [false, 1]);
+  });
+
   it("keep the stats of each node apart, and ask each provider once", async () => {
     const calls: string[] = [];
     const nodes = ["one", "two"].map((name) =>

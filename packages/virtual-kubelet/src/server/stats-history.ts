@@ -14,7 +14,14 @@ import {
   nextMemory,
   timeOf,
 } from "./stats-samples.ts";
-import type { ContainerUsage, CpuFigure, MemoryFigure, NodeUsage, PodUsage } from "./stats-usage.ts";
+import {
+  type ContainerUsage,
+  type CpuFigure,
+  type MemoryFigure,
+  type NodeUsage,
+  type PodUsage,
+  timeText,
+} from "./stats-usage.ts";
 
 /** Start times that are computed afresh for each summary waver by this much. */
 const startToleranceMs = 1_000;
@@ -118,7 +125,7 @@ export class StatsHistory {
     const node = this.#node;
     const used = this.#gone + sum(this.#pods.values());
     // Without pods it uses nothing, which has to be said by the smallest figures: zeros are none to readers.
-    const idle = { time: new Date(now).toISOString() };
+    const idle = { time: timeText(now) };
     const sums =
       pods.length > 0
         ? { cpu: sumOfCpu(used, pods), memory: sumOfMemory(pods) }
@@ -212,7 +219,7 @@ function sumOfCpu(used: number, parts: readonly Figures[]): CPUStats | undefined
     rate = rate === undefined || cpu.rate === undefined ? undefined : rate + cpu.rate;
   }
   if (timeMs === 0) return undefined;
-  return { time: new Date(timeMs).toISOString(), usageCoreNanoSeconds: Math.max(1, used), usageNanoCores: rate };
+  return { time: timeText(timeMs), usageCoreNanoSeconds: Math.max(1, used), usageNanoCores: rate };
 }
 
 function sumOfMemory(parts: readonly Figures[]): MemoryStats | undefined {
@@ -228,7 +235,7 @@ function sumOfMemory(parts: readonly Figures[]): MemoryStats | undefined {
     rssBytes = plus(rssBytes, memory.stats.rssBytes);
   }
   if (timeMs === 0) return undefined;
-  return { time: new Date(timeMs).toISOString(), workingSetBytes, usageBytes, rssBytes };
+  return { time: timeText(timeMs), workingSetBytes, usageBytes, rssBytes };
 }
 
 /** Undefined as soon as one of them is unknown. */

@@ -44,10 +44,18 @@ export function isCurrent(track: { readonly seenAt: number } | undefined, now: n
   return track !== undefined && now - track.seenAt <= holdMs;
 }
 
+/** A summary has few different times, each many times over. */
+const parsed = new Map<string, number>();
+
 /** Epoch milliseconds; undefined for what is no time, and for Go's zero time. */
 export function timeOf(text: unknown): number | undefined {
   if (typeof text !== "string") return undefined;
-  const ms = Date.parse(text);
+  let ms = parsed.get(text);
+  if (ms === undefined) {
+    ms = Date.parse(text);
+    if (parsed.size >= 1_000) parsed.clear();
+    parsed.set(text, ms);
+  }
   return ms > 0 ? ms : undefined;
 }
 

@@ -47,7 +47,19 @@ export interface NodeUsage {
   readonly stats: NodeStats;
 }
 
-const timeText = (ms: number | undefined): string => new Date(ms ?? 0).toISOString();
+/** A summary has few different times, each many times over. */
+const texts = new Map<number, string>();
+
+/** RFC 3339 of epoch milliseconds; those of 1970 when the time is unknown. */
+export function timeText(ms: number = 0): string {
+  let text = texts.get(ms);
+  if (text === undefined) {
+    text = new Date(ms).toISOString();
+    if (texts.size >= 1_000) texts.clear();
+    texts.set(ms, text);
+  }
+  return text;
+}
 
 function cpuStats(figure: CpuFigure | undefined): CPUStats | undefined {
   if (figure === undefined) return undefined;
