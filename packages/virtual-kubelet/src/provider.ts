@@ -78,7 +78,10 @@ export interface ContainerReport {
 /** Facts about one pod on the backend. Never phase or conditions: the core computes them. */
 export interface PodReport {
   readonly owner: PodOwner;
-  /** `revision` of the request last applied, where the backend keeps it. */
+  /**
+   * `revision` of the request last applied, where the backend keeps it. "": the backend has the pod, but must be given the
+   * request (again) by updatePod to look after it; nobody is told of that.
+   */
   readonly revision?: string | undefined;
   /** May lack containers that the backend does not show yet: they count as waiting. */
   readonly containers: readonly ContainerReport[];
@@ -103,7 +106,20 @@ export interface PodReport {
 export type PodUpdate =
   | { readonly type: "report"; readonly report: PodReport }
   /** The backend no longer has the pod. Outside a deletion the core asks again before it believes it. */
-  | { readonly type: "gone"; readonly owner: PodOwner };
+  | { readonly type: "gone"; readonly owner: PodOwner }
+  /**
+   * Something happened to the pod that its users are to read in an Event (Pulled, Started, BackOff, Unhealthy ...). Told
+   * once, never again after a broken stream; no secrets.
+   */
+  | {
+      readonly type: "event";
+      readonly owner: PodOwner;
+      readonly eventType: "Normal" | "Warning";
+      readonly reason: string;
+      readonly message: string;
+      /** The container that it is about, of any kind; absent: the pod. */
+      readonly container?: string | undefined;
+    };
 
 /** The pod that a call of the kubelet API is about. */
 export interface PodTarget {

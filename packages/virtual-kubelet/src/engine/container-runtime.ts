@@ -121,22 +121,33 @@ export interface ContainerRuntime {
   /** Digest reference of an image that is here; undefined when it is not. */
   imageStatus(image: string, context: CallContext): Promise<string | undefined>;
 
-  /** Idempotent by owner.uid. Its IPs are known when it resolves. */
+  /**
+   * Idempotent by owner.uid. Its IPs are known when it resolves. One that is there and not ready (the host was restarted,
+   * or it was stopped) is made ready again with this spec, its revision and its notes; its runs are kept, all ended.
+   */
   createSandbox(spec: SandboxSpec, context: CallContext): Promise<RuntimeSandbox>;
-  /** Changes revision and notes of a sandbox that is there; what is not named stays. Throws NotFound. */
+  /** Changes revision and notes of a sandbox that is there, at once; what is not named (each note by its key) stays. Throws NotFound. */
   updateSandbox(
     podUid: string,
-    change: { readonly revision?: string; readonly notes?: Readonly<Record<string, string>> },
+    change: { readonly revision?: string | undefined; readonly notes?: Readonly<Record<string, string>> | undefined },
     context: CallContext,
   ): Promise<void>;
+  /**
+   * Frees what a pod holds whose containers have all ended (addresses, memory): it is not ready any more, but its runs, logs
+   * and notes stay. Idempotent; no error when it is gone. Absent: nothing is freed before the removal.
+   */
+  stopSandbox?(podUid: string, context: CallContext): Promise<void>;
   /** Removes it with all its containers and volumes; what still runs is killed. No error when it is gone. */
   removeSandbox(podUid: string, context: CallContext): Promise<void>;
   /** Replaces the content of volumes of type files, atomically for their readers. Throws NotFound. */
   updateVolumes(podUid: string, volumes: readonly ResolvedVolume[], context: CallContext): Promise<void>;
 
-  /** Idempotent by id: one that is there is left as it is. NotFound: no sandbox, or no image. */
+  /**
+   * Idempotent by id: one that is there is left as it is. NotFound: no sandbox, or no image. Invalid and Unsupported show as
+   * CreateContainerConfigError, all others as CreateContainerError; an error's `reason` goes before both.
+   */
   createContainer(spec: ContainerSpec, context: CallContext): Promise<void>;
-  /** No error when it runs or has run already. */
+  /** No error when it runs or has run already: a run never begins twice. NotFound when it is gone. */
   startContainer(ref: ContainerRef, context: CallContext): Promise<void>;
   /** TERM (or `signal`), and KILL after the grace; resolves when it has ended. Called again with less grace, that one counts. No error when it is gone. */
   stopContainer(

@@ -3,7 +3,7 @@ import type { Clock } from "../clock.ts";
 import type { KubeClient } from "../kube/client.ts";
 import type { EventRecorder, EventTarget } from "../kube/event-recorder.ts";
 import type { Stored } from "../kube/resource.ts";
-import type { Node } from "../kube/types.gen.ts";
+import type { Node, Pod } from "../kube/types.gen.ts";
 import type { Logger } from "../log.ts";
 import type { Provider } from "../provider.ts";
 import type { NodeUsage } from "./node-usage.ts";
@@ -36,18 +36,28 @@ export interface ActionContext {
   readonly onOrphanRemoved: () => void;
 }
 
-/** Records an event about the pod. */
+/** Records an event about the pod, or about one of its containers. */
 export function event(
   entry: PodEntry,
-  context: ActionContext,
+  context: Pick<ActionContext, "recorder">,
   type: "Normal" | "Warning",
   reason: string,
   message: string,
+  container?: string | undefined,
 ): void {
   const { namespace, name, uid, node } = entry.owner;
   const resourceVersion = entry.pod?.metadata.resourceVersion;
-  const target: EventTarget = { apiVersion: "v1", kind: "Pod", namespace, name, uid, resourceVersion };
+  const fieldPath = container === undefined ? undefined : fieldPathOf(entry.pod, container);
+  const target: EventTarget = { apiVersion: "v1", kind: "Pod", namespace, name, uid, resourceVersion, fieldPath };
   context.recorder.record(target, type, reason, message, { host: node });
+}
+
+function fieldPathOf(pod: Stored<Pod> | undefined, container: string): string {
+  const has = (list: readonly { readonly name: string }[] | undefined): boolean =>
+    list?.some((one) => one.name === container) ?? false;
+  if (has(pod?.spec?.initContainers)) return `spec.initContainers{${container}}`;
+  if (has(pod?.spec?.ephemeralContainers)) return `spec.ephemeralContainers{${container}}`;
+  return `spec.containers{${container}}`;
 }
 
 /** The pod, for log lines. */

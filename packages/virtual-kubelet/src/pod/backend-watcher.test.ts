@@ -45,6 +45,7 @@ class Watched implements AsyncDisposable {
           listed: (reports) => this.#tell(`listed ${reports.length}`),
           reported: () => this.#tell("report"),
           gone: () => this.#tell("gone"),
+          event: ({ reason }) => this.#tell(`event ${reason}`),
           trouble: (message) => this.#tell(message === undefined ? "well" : `trouble: ${message}`),
           inMotion: () => this.moving,
         },

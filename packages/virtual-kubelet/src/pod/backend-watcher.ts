@@ -3,12 +3,15 @@
 import { type Clock, jitter, pause } from "../clock.ts";
 import { errorText, VirtualKubeletError } from "../errors.ts";
 import type { Logger } from "../log.ts";
-import type { PodOwner, PodReport, Provider } from "../provider.ts";
+import type { PodOwner, PodReport, PodUpdate, Provider } from "../provider.ts";
+
+export type PodEvent = Extract<PodUpdate, { readonly type: "event" }>;
 
 export interface BackendSink {
   listed(reports: readonly PodReport[], startedAt: number): void;
   reported(report: PodReport, at: number): void;
   gone(owner: PodOwner, at: number): void;
+  event(event: PodEvent): void;
   /** A listing or the push stream failed; undefined: it works again. */
   trouble(message: string | undefined): void;
   /** Pods of this node are starting, stopping or expected. */
@@ -176,8 +179,16 @@ class PushStream {
     const { provider, sink, clock, log } = this.#options;
     for await (const update of provider.watchPods?.({ signal: this.#signal, log }) ?? []) {
       if (this.#signal.aborted) return;
-      if (update.type === "report") sink.reported(update.report, clock.now());
-      else sink.gone(update.owner, clock.now());
+      switch (update.type) {
+        case "report":
+          sink.reported(update.report, clock.now());
+          break;
+        case "gone":
+          sink.gone(update.owner, clock.now());
+          break;
+        case "event":
+          sink.event(update);
+      }
     }
     if (!this.#signal.aborted) throw new VirtualKubeletError("Unavailable", "the provider's push stream ended");
   }

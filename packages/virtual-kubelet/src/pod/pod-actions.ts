@@ -228,8 +228,10 @@ async function update(entry: PodEntry, context: ActionContext, signal: AbortSign
     else throw error;
     return;
   }
+  const asked = entry.applied === "";
   entry.applied = request.revision;
-  event(entry, context, "Normal", "ProviderUpdateSuccess", "Update pod in provider successfully");
+  // Given again to a backend that had been restarted: nothing changed.
+  if (!asked) event(entry, context, "Normal", "ProviderUpdateSuccess", "Update pod in provider successfully");
   context.onStatus(entry.owner.uid);
 }
 

@@ -10,8 +10,8 @@ import { WorkQueue } from "../kube/work-queue.ts";
 import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import { isTerminal } from "../status/pod-status.ts";
-import type { ActionContext, PodNode } from "./action-context.ts";
-import { watchBackend } from "./backend-watcher.ts";
+import { type ActionContext, event, type PodNode } from "./action-context.ts";
+import { type PodEvent, watchBackend } from "./backend-watcher.ts";
 import { CallSlots } from "./call-slots.ts";
 import { isInMotion, type NodeState, slotsOf } from "./node-state.ts";
 import { NodeUsage } from "./node-usage.ts";
@@ -238,12 +238,19 @@ export class PodController {
           },
           reported: (report, at) => this.#records.reported(node.name, report, at),
           gone: (owner, at) => this.#records.gone(owner, at),
+          event: (event) => this.#recordEvent(event),
           trouble: (message) => this.#trouble(state, message),
           inMotion: () => isInMotion(this.#records.ofNode(node.name)),
         },
       },
       signal,
     );
+  }
+
+  #recordEvent({ owner, eventType, reason, message, container }: PodEvent): void {
+    const entry = this.#records.get(owner.uid);
+    if (entry !== undefined && owner.cluster === this.#options.cluster)
+      event(entry, this.#options, eventType, reason, message, container);
   }
 
   #trouble(state: NodeState, message: string | undefined): void {

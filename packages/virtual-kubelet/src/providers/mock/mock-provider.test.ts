@@ -148,7 +148,7 @@ test("a watch sees what happens between the call and the first value asked for",
   // The last report holds the exit code, and the end comes after it.
   assert.deepEqual(
     seen.map((update) =>
-      update.type === "gone" ? "gone" : update.report.containers.map(({ state }) => state.terminated?.exitCode),
+      update.type === "report" ? update.report.containers.map(({ state }) => state.terminated?.exitCode) : update.type,
     ),
     [[0], "gone"],
   );
@@ -196,7 +196,7 @@ test("the control acts on pods behind the provider's back", async () => {
   assert.deepEqual((await status("fails")).failure, { reason: "Evicted", message: "reclaimed" });
   assert.deepEqual((await status("evicted")).evict, { gracePeriodSeconds: 3 });
   assert.equal((await status("unready")).ready, false);
-  const told = updates.map((update) => (update.type === "gone" ? update.owner.uid : update.report.owner.uid));
+  const told = updates.map((update) => (update.type === "report" ? update.report.owner.uid : update.owner.uid));
   assert.deepEqual(told, ["removed", "exits", "fails", "evicted", "unready"], "of a lost pod nothing is told");
   stop.abort();
   await watching;
