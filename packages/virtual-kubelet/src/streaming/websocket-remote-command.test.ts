@@ -430,6 +430,23 @@ test("pings are answered, and are no content for the idle time-out", async (t) =
   assert.deepEqual(await peer.closed, { code: 1001, reason: "nothing moved for too long" });
 });
 
+test("pings are answered while much output waits for a slow client", async (t) => {
+  const { peer, command } = await open(t, v5);
+  peer.socket.pause();
+  const bytes = Buffer.alloc(32 * 1024 * 1024);
+  command.stdout?.write(bytes);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  const pong = once(peer.socket, "pong");
+  peer.socket.ping();
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.equal(command.stdout?.writableNeedDrain, true);
+  peer.socket.resume();
+  await pong;
+  assert.ok(peer.content(1).length < bytes.length);
+  await command.finish(success);
+  assert.equal(peer.content(1).length, bytes.length);
+});
+
 test("while stdin waits for its reader, the client hears that we live, and we notice when it has left", async (t) => {
   const clock = new FakeClock();
   const { peer, command } = await open(t, v5, { clock });

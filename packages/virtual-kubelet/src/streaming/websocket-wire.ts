@@ -4,8 +4,10 @@ import type { WebSocket } from "ws";
 import type { Clock } from "../clock.ts";
 import { VirtualKubeletError } from "../errors.ts";
 
-/** While this much waits for the client, writers wait and pings get no answer: a client that reads nothing would miss it anyway. */
+/** While this much waits for the client, writers wait. */
 const maxWaitingBytes = 256 * 1024;
+/** Answers to pings that the client has not taken; the pings of one that takes none at all get no more. */
+const maxWaitingPongs = 16;
 /** How often a client that is not read from hears that we live. Half of the time in which a dead one is noticed. */
 const keepAliveMs = 5_000;
 /** A client that was told to close and shows no life for so long is cut off. */
@@ -25,6 +27,7 @@ export class WebSocketWire {
   #state: State = "open";
   #lastContent: number;
   #lastLife: number;
+  #waitingPongs = 0;
   #cancelIdle = (): void => {};
   #cancelKeepAlive = (): void => {};
   #cancelLinger = (): void => {};
@@ -158,7 +161,11 @@ export class WebSocketWire {
   }
 
   #pong(data?: Buffer): void {
-    if (this.#webSocket.readyState === this.#webSocket.OPEN && !this.isFull) this.#webSocket.pong(data);
+    if (this.#webSocket.readyState !== this.#webSocket.OPEN || this.#waitingPongs >= maxWaitingPongs) return;
+    this.#waitingPongs++;
+    this.#webSocket.pong(data, false, () => {
+      this.#waitingPongs--;
+    });
   }
 
   /**
