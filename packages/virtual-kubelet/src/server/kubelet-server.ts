@@ -177,7 +177,7 @@ export class KubeletServer {
     this.#dispatch.end(new VirtualKubeletError("Aborted", "the kubelet is shutting down"));
     await within(idle, lastGraceMs);
     for (const socket of this.#sockets) socket.destroy();
-    await within(idle, lastGraceMs);
+    await within(idle, lastGraceMs / 3);
     if (this.#dispatch.size > 0)
       log.warn({ requests: this.#dispatch.size }, "left behind requests whose provider does not end them");
   }

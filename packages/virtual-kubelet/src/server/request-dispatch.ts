@@ -2,6 +2,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
+import { VirtualKubeletError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import { sendText } from "./answers.ts";
@@ -31,9 +32,8 @@ const knownMethods: ReadonlySet<string> = new Set(["GET", "POST", "PUT", "PATCH"
 
 export class RequestDispatch {
   readonly #options: RequestDispatchOptions;
-  readonly #ending = new AbortController();
-  /** Requests under way, streams among them. */
-  readonly #open = new Set<Promise<void>>();
+  /** Requests under way, streams among them, each with what ends it. */
+  readonly #open = new Map<Promise<void>, AbortController>();
   #stopping = false;
 
   constructor(options: RequestDispatchOptions) {
@@ -42,14 +42,20 @@ export class RequestDispatch {
 
   /** A request that takes no connection over. */
   readonly request = (request: AnyRequest, response: AnyResponse): void => {
-    this.#track(this.#answer(request, response), () => breakOff(response));
+    this.#track(
+      (ending) => this.#answer(request, response, ending),
+      () => breakOff(response),
+    );
   };
 
   /** A request for an upgrade. */
   readonly upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
     // Nobody else listens while the caller is looked at; what breaks is seen by 'close'.
     socket.on("error", (error) => this.#options.log.debug({ err: error }, "a connection broke"));
-    this.#track(this.#upgrade(request, { request, socket, head }), () => socket.destroy());
+    this.#track(
+      (ending) => this.#upgrade(request, { request, socket, head }, ending),
+      () => socket.destroy(),
+    );
   };
 
   /** From now on connections are closed after their request. */
@@ -59,7 +65,7 @@ export class RequestDispatch {
 
   /** Ends what is still under way. */
   end(reason: Error): void {
-    this.#ending.abort(reason);
+    for (const ending of this.#open.values()) ending.abort(reason);
   }
 
   /** How many are under way. */
@@ -69,94 +75,98 @@ export class RequestDispatch {
 
   /** Resolves when nothing is under way. */
   async idle(): Promise<void> {
-    while (this.#open.size > 0) await Promise.all(this.#open);
+    while (this.#open.size > 0) await Promise.all(this.#open.keys());
   }
 
-  #track(work: Promise<void>, destroy: () => void): void {
-    const tracked = work
+  #track(work: (ending: AbortController) => Promise<void>, destroy: () => void): void {
+    const ending = new AbortController();
+    const tracked = work(ending)
       .catch((error: unknown) => {
         this.#options.log.error({ err: error }, "a request to the kubelet API failed");
         destroy();
       })
       .finally(() => this.#open.delete(tracked));
-    this.#open.add(tracked);
+    this.#open.set(tracked, ending);
   }
 
-  async #answer(request: AnyRequest, response: AnyResponse): Promise<void> {
+  async #answer(request: AnyRequest, response: AnyResponse, ending: AbortController): Promise<void> {
     const began = performance.now();
-    const { log, limits } = this.#options;
-    const gone = new AbortController();
+    const { log, limits, metrics } = this.#options;
     const closed = Promise.withResolvers<void>();
+    let gone = false;
     response.once("close", () => {
-      gone.abort();
+      gone = true;
+      ending.abort();
       closed.resolve();
     });
     for (const stream of [request, response])
       stream.on("error", (error) => log.debug({ err: error }, "a request broke"));
-    const refused = drainBody(request, response, limits.bodyBytes);
+    let refused = false;
+    drainBody(request, response, limits.bodyBytes, () => {
+      refused = true;
+      ending.abort();
+    });
     if (this.#stopping && request.httpVersionMajor === 1) response.setHeader("Connection", "close");
     const peer = peerOf(request);
-    if (peer === undefined) return void breakOff(response);
-    const signal = AbortSignal.any([gone.signal, this.#ending.signal, refused]);
-    const passed = await this.#pass(request, peer, signal);
+    if (peer === undefined) return breakOff(response);
+    let timer = setTimeout(() => ending.abort(tooSlow(limits.requestTimeoutMs)), limits.requestTimeoutMs).unref();
+    const passed = await this.#pass(request, peer, ending.signal);
     let route = "";
-    if (refused.aborted) log.info({ limit: limits.bodyBytes }, "a request with too long a body was refused");
-    else if (signal.aborted) breakOff(response);
-    else if ("status" in passed) sendText(response, passed.status, passed.body, passed.headers);
-    else {
-      route = passed.match.route.pattern;
-      const { handler } = passed.match.route;
-      const time = handler.type === "short" ? [AbortSignal.timeout(limits.requestTimeoutMs)] : [];
-      const call = { ...this.#call(request, peer, passed, AbortSignal.any([signal, ...time])), response };
-      try {
-        if (handler.type !== "stream") await handler.handle(call);
-        else await handler.handle({ ...call, upgrade: undefined, pattern: route });
-      } catch (error) {
-        this.#failed(error, call.log, response, AbortSignal.any([gone.signal, refused]));
+    let isLong = false;
+    if (!gone && !refused) {
+      if ("status" in passed) sendText(response, passed.status, passed.body, passed.headers);
+      else {
+        route = passed.match.route.pattern;
+        const { handler } = passed.match.route;
+        const call = { ...this.#call(request, peer, passed, ending.signal), response };
+        if (handler.type === "long") {
+          isLong = true;
+          clearTimeout(timer);
+          response.setTimeout(limits.streamIdleTimeoutMs, () => {
+            ending.abort(new VirtualKubeletError("Aborted", "nothing moved for too long"));
+            if (response.writableEnded) breakOff(response);
+          });
+        }
+        try {
+          if (handler.type !== "stream") await handler.handle(call);
+          else await handler.handle({ ...call, upgrade: undefined, pattern: route });
+        } catch (error) {
+          if (!gone && !refused) failed(error, call.log, response);
+        }
       }
     }
-    if (!response.writableEnded && !refused.aborted) breakOff(response);
+    if (refused) log.info({ limit: limits.bodyBytes }, "a request with too long a body was refused");
+    else if (!response.writableEnded) breakOff(response);
+    clearTimeout(timer);
+    if (!isLong) timer = setTimeout(() => breakOff(response), limits.requestTimeoutMs).unref();
     await closed.promise;
+    clearTimeout(timer);
     const method = methodLabel(request.method);
-    this.#options.metrics.kubeletRequests.inc({ method, route, code: String(response.statusCode) });
-    this.#options.metrics.kubeletRequestDuration.observe({ method, route }, (performance.now() - began) / 1000);
+    metrics.kubeletRequests.inc({ method, route, code: String(response.statusCode) });
+    metrics.kubeletRequestDuration.observe({ method, route }, (performance.now() - began) / 1000);
   }
 
-  #failed(error: unknown, log: Logger, response: AnyResponse, gone: AbortSignal): void {
-    if (gone.aborted) return;
-    const answer = errorAnswer(error);
-    if (answer.status === 500) log.error({ err: error }, "a request to the kubelet API failed");
-    else log.info({ err: error, code: answer.status }, "a request to the kubelet API failed");
-    // A body that was begun must not look whole.
-    if (response.headersSent) breakOff(response);
-    else sendText(response, answer.status, answer.body, answer.headers);
-  }
-
-  async #upgrade(request: IncomingMessage, upgrade: UpgradeRequest): Promise<void> {
+  async #upgrade(request: IncomingMessage, upgrade: UpgradeRequest, ending: AbortController): Promise<void> {
     const { socket } = upgrade;
-    const gone = new AbortController();
-    socket.once("close", () => gone.abort());
-    if (socket.destroyed) return;
-    const signal = AbortSignal.any([gone.signal, this.#ending.signal]);
+    const { limits, metrics } = this.#options;
+    socket.once("close", () => ending.abort());
     const peer = peerOf(request);
-    if (peer === undefined) return void socket.destroy();
-    const passed = await this.#pass(
-      request,
-      peer,
-      AbortSignal.any([signal, AbortSignal.timeout(this.#options.limits.requestTimeoutMs)]),
-    );
+    if (peer === undefined || socket.destroyed) return void socket.destroy();
+    const timer = setTimeout(() => ending.abort(tooSlow(limits.requestTimeoutMs)), limits.requestTimeoutMs).unref();
+    const passed = await this.#pass(request, peer, ending.signal);
+    clearTimeout(timer);
+    if (ending.signal.aborted) return void socket.destroy();
     let route = "";
     let code = 101;
     const refuse = (answer: TextAnswer): void => {
       code = answer.status;
       refuseUpgrade(socket, answer.status, answer.body, answer.headers);
     };
-    if (signal.aborted) return void socket.destroy();
     if ("status" in passed) refuse(passed);
     else {
       route = passed.match.route.pattern;
       const { handler } = passed.match.route;
-      const call: StreamCall = { ...this.#call(request, peer, passed, signal), upgrade, pattern: route };
+      const call: StreamCall = { ...this.#call(request, peer, passed, ending.signal), upgrade, pattern: route };
       try {
         if (handler.type === "stream") await handler.handle(call);
         else refuse({ status: 400, body: "unable to upgrade: this path is no stream\n" });
@@ -166,8 +176,7 @@ export class RequestDispatch {
         refuse(answer);
       }
     }
-    const method = methodLabel(request.method);
-    this.#options.metrics.kubeletRequests.inc({ method, route, code: String(code) });
+    metrics.kubeletRequests.inc({ method: methodLabel(request.method), route, code: String(code) });
   }
 
   async #pass(
@@ -208,26 +217,40 @@ export class RequestDispatch {
   }
 }
 
+function failed(error: unknown, log: Logger, response: AnyResponse): void {
+  const answer = errorAnswer(error);
+  if (answer.status === 500) log.error({ err: error }, "a request to the kubelet API failed");
+  else log.info({ err: error, code: answer.status }, "a request to the kubelet API failed");
+  // A body that was begun must not look whole.
+  if (response.headersSent) breakOff(response);
+  else sendText(response, answer.status, answer.body, answer.headers);
+}
+
+function tooSlow(ms: number): VirtualKubeletError {
+  return new VirtualKubeletError("Unavailable", `no answer within ${ms / 1000} s`);
+}
+
 /**
  * Nothing here takes a body: it is read and forgotten, up to a limit. Past it the connection is ended, after an answer if
- * none was begun: then the signal aborts.
+ * none was begun.
  */
-function drainBody(request: AnyRequest, response: AnyResponse, limit: number): AbortSignal {
-  const refused = new AbortController();
+function drainBody(request: AnyRequest, response: AnyResponse, limit: number, refused: () => void): void {
   let bytes = 0;
+  let isRefused = false;
   request.on("data", (chunk: Buffer) => {
     bytes += chunk.length;
-    if (bytes <= limit || refused.signal.aborted) return;
-    refused.abort();
+    if (bytes <= limit || isRefused) return;
+    isRefused = true;
     // Ended at once, Node would close the connection, and the answer be lost to a reset.
     setTimeout(() => request.destroy(), lingerMs).unref();
-    if (response.headersSent) return;
-    const body = "413: the body of the request is too large\n";
-    if (request.httpVersionMajor === 1) response.setHeader("Connection", "close");
-    response.writeHead(413, { "Content-Type": "text/plain; charset=utf-8", "Content-Length": body.length });
-    response.write(body);
+    if (!response.headersSent) {
+      const body = "413: the body of the request is too large\n";
+      if (request.httpVersionMajor === 1) response.setHeader("Connection", "close");
+      response.writeHead(413, { "Content-Type": "text/plain; charset=utf-8", "Content-Length": body.length });
+      response.write(body);
+    }
+    refused();
   });
-  return refused.signal;
 }
 
 const methodLabel = (method: string | undefined): string =>

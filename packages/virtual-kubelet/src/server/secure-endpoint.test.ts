@@ -25,8 +25,10 @@ async function ask(socket: TLSSocket, text: string): Promise<string> {
 }
 
 async function* onData(socket: TLSSocket): AsyncGenerator<unknown[]> {
+  const closed = new Promise<undefined>((resolve) => socket.once("close", () => resolve(undefined)));
   for (;;) {
-    const next = await Promise.race([once(socket, "data"), once(socket, "close").then(() => undefined)]);
+    const data = new Promise<unknown[]>((resolve) => socket.once("data", (chunk) => resolve([chunk])));
+    const next = await Promise.race([data, closed]);
     if (next === undefined) return;
     yield next;
   }
@@ -234,11 +236,64 @@ test("a handler that takes too long for a short answer is told to stop", async (
   assert.equal((await kubelet.get("/stats/summary", "admin")).status, 503);
 });
 
+test("an answer that nobody reads is not kept for ever", async () => {
+  const length = 20_000_000;
+  await using kubelet = await startKubelet([new FakeNode("node-a")], {
+    limits: { ...quick, headerTimeoutMs: 5000 },
+    handlers: { statsSummary: async ({ response }) => void response.end("x".repeat(length)) },
+  });
+  const socket = await kubelet.tls();
+  socket.on("error", () => undefined);
+  socket.write(request("/stats/summary", "admin"));
+  const { kubeletConnections } = kubelet.metrics;
+  while (((await kubeletConnections.get()).values[0]?.value ?? 0) > 0) await delay(20);
+  let received = 0;
+  socket.on("data", (chunk: Buffer) => {
+    received += chunk.length;
+  });
+  await once(socket, "close");
+  assert(received < length);
+});
+
+for (const protocol of ["HTTP/1.1", "HTTP/2"])
+  test(`${protocol}: a log on which nothing moves is ended, one that goes on is not`, async () => {
+    await using kubelet = await startKubelet([new FakeNode("node-a")], {
+      limits: { streamIdleTimeoutMs: 300 },
+      handlers: {
+        containerLogs: async ({ response, signal }) => {
+          for (let line = 0; line < 10; line++) {
+            response.write(".");
+            await delay(60);
+          }
+          await once(signal, "abort");
+          signal.throwIfAborted();
+        },
+      },
+    });
+    let body = "";
+    const session = kubelet.http2();
+    const path = "/containerLogs/default/web/app?follow=true";
+    const stream =
+      protocol === "HTTP/2"
+        ? session.request({ ":path": path, authorization: "Bearer admin" })
+        : await kubelet.tls().then((socket) => {
+            socket.write(request(path, "admin"));
+            return socket;
+          });
+    stream.on("error", () => undefined);
+    stream.on("data", (chunk) => {
+      body += String(chunk);
+    });
+    await once(stream, "close").catch(() => undefined);
+    assert.equal(body.match(/\./g)?.length, protocol === "HTTP/2" ? 10 : 11, "the dot of HTTP/1.1 among them");
+    session.destroy();
+  });
+
 test("a body that nobody needs and is too long: 413, and the connection ends", async () => {
   await using kubelet = await startKubelet([new FakeNode("node-a")]);
   const socket = await kubelet.tls();
   socket.on("error", () => undefined);
-  const closed = once(socket, "close");
+  const closed = new Promise((resolve) => socket.once("close", resolve));
   const answer = ask(
     socket,
     request("/nowhere", "admin").replace("GET", "POST").replace("\r\n\r\n", "\r\nContent-Length: 10000000\r\n\r\n"),
