@@ -94,7 +94,7 @@ class LogReader {
       this.#lines.begin(format, this.#knowsOffset(first), opened.logs.applied);
       for await (const chunk of this.#watched(opened)) yield* this.#parts(chunk);
       // A stream that follows may have been cut; one that does not shows all there is.
-      if (this.#lines.isShorter && !isApplied(opened.logs, "follow")) this.#lines.forget();
+      if (this.#lines.position.isBehind && !isApplied(opened.logs, "follow")) this.#lines.position.forget();
       took = Math.max(1, clock.now() - startedAt);
     }
     const rest = this.#lines.end();
@@ -107,7 +107,8 @@ class LogReader {
     this.#lines.begin(first.logs.format, false, first.logs.applied);
     if (tailLines === undefined || isApplied(first.logs, "tailLines")) {
       for await (const chunk of this.#watched(first)) yield* this.#parts(chunk);
-      if (tailLines !== undefined && this.#lines.latest === undefined) this.#lines.startAt(this.#readAt);
+      if (tailLines !== undefined && this.#lines.position.latest === undefined)
+        this.#lines.position.startAt(this.#readAt);
       return;
     }
     // Where the tail begins is known at the end: of a stream that has one.
@@ -131,7 +132,11 @@ class LogReader {
     const isLast = this.#backend.hasEnded();
     const isPlain = first.logs.format === "plain";
     const isCounted = this.#knowsOffset(first);
-    const from = isPlain ? (isCounted ? undefined : this.#readAt) : (this.#lines.latest ?? this.#request.since);
+    const from = isPlain
+      ? isCounted
+        ? undefined
+        : this.#readAt
+      : (this.#lines.position.latest ?? this.#request.since);
     const options = { ...this.#firstOptions(!isLast), sinceTime: sinceTimeOf(from), tailLines: undefined };
     const opened = await this.#open(options, isLast).catch((error: unknown) => {
       if (!isErrorKind(error, "NotFound")) throw error;

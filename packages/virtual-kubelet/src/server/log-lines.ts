@@ -3,6 +3,7 @@
 // when the log is read again.
 import type { ContainerLogs } from "../provider.ts";
 import { HeaderReader, type LogFormat, longestHeader } from "./log-header.ts";
+import { LogPosition } from "./log-position.ts";
 import { compareInstants, formatInstant, type Instant, instantOf, writeTime } from "./log-time.ts";
 
 export interface LogLinesOptions {
@@ -20,35 +21,22 @@ const newline = 0x0a;
 const space = 0x20;
 /** A time as it is written, and a space. */
 const longestPrefix = 36;
-/** Above that a run of text is copied by one call instead of byte by byte. */
+/** A longer run of text is searched and copied by calls instead of byte by byte. */
 const longCopy = 96;
-const nothing = new Uint8Array(0);
-
-/** What of a log has been passed on. */
-interface Position {
-  /** Bytes of a format without times. */
-  offset: number;
-  /** Of the latest line. */
-  seconds: number;
-  nanos: number;
-  /** Lines of that very time. */
-  lines: number;
-  /** Bytes of text of the last of them, when its end has not been seen. */
-  open: number | undefined;
-}
+const nothing: Uint8Array = Buffer.alloc(0);
 
 export class LogLines {
   readonly #options: LogLinesOptions;
   #since: Instant | undefined;
   #stream: LogLinesOptions["stream"];
-  readonly #position: Position = { offset: 0, seconds: Number.NEGATIVE_INFINITY, nanos: 0, lines: 0, open: undefined };
+  readonly position: LogPosition = new LogPosition();
   /** While it is set, what comes is only looked at, for the position. */
   muted = false;
 
   #format: LogFormat = "plain";
   #header: HeaderReader | undefined;
   /** The begin of a line whose header is cut. */
-  readonly #held = new Uint8Array(longestHeader);
+  readonly #held: Uint8Array = Buffer.alloc(longestHeader);
   #heldLength = 0;
   /** Inside the text of a line. */
   #inText = false;
@@ -56,15 +44,10 @@ export class LogLines {
   #drop = false;
   /** The text we are in has no newline of the container's own at its end. */
   #partial = false;
-  /** The text we are in belongs to the line that `open` counts. */
-  #counted = false;
   /** Bytes of the text we are in that have been passed on before. */
   #skipText = 0;
   /** The output stands at the begin of a line. */
   #atLineStart = true;
-  /** What is still to be skipped after a new begin. */
-  #resume: { offset: number; lines: number; open: number | undefined } | undefined;
-
   #out: Uint8Array = nothing;
   #length = 0;
   /** What the output of a chunk most likely needs. */
@@ -72,12 +55,6 @@ export class LogLines {
 
   constructor(options: LogLinesOptions) {
     this.#options = options;
-  }
-
-  /** Time of the latest line that was passed on; undefined when there was none or the format has no times. */
-  get latest(): Instant | undefined {
-    const { seconds, nanos } = this.#position;
-    return Number.isFinite(seconds) ? { seconds, nanos } : undefined;
   }
 
   /**
@@ -88,34 +65,12 @@ export class LogLines {
   begin(format: LogFormat, again: boolean, applied: ContainerLogs["applied"] = []): void {
     this.#since = applied.includes("sinceTime") ? undefined : this.#options.since;
     this.#stream = applied.includes("stream") ? undefined : this.#options.stream;
-    const { offset, lines, open } = this.#position;
-    this.#resume = again ? { offset, lines: open === undefined ? lines : lines - 1, open } : undefined;
+    this.position.begin(again);
     this.#format = format;
     this.#header = format === "plain" ? undefined : new HeaderReader(format);
     this.#heldLength = 0;
     this.#inText = false;
     this.#skipText = 0;
-  }
-
-  /** Nothing of what was passed on is there any more (the log was begun anew): the next reading is all new. */
-  forget(): void {
-    Object.assign(this.#position, {
-      offset: 0,
-      seconds: Number.NEGATIVE_INFINITY,
-      nanos: 0,
-      lines: 0,
-      open: undefined,
-    });
-  }
-
-  /** Nothing was passed on, but what is older than this is not to come either. */
-  startAt({ seconds, nanos }: Instant): void {
-    Object.assign(this.#position, { seconds, nanos, lines: 0, open: undefined });
-  }
-
-  /** Did a reading from the start end before what was passed on earlier? */
-  get isShorter(): boolean {
-    return this.#format === "plain" && (this.#resume?.offset ?? 0) > 0;
   }
 
   /** The text in one chunk; give it in chunks of moderate size, for the output may be many times as long. */
@@ -134,7 +89,7 @@ export class LogLines {
     this.#out = nothing;
     this.#length = 0;
     this.#likely = 2 * longestHeader;
-    const held = this.#held.slice(0, this.#heldLength);
+    const held = Buffer.from(this.#held.subarray(0, this.#heldLength));
     this.#heldLength = 0;
     // A time without anything after it is a line without text.
     if (this.#header.time.read(held, 0, held.length)) return nothing;
@@ -144,15 +99,8 @@ export class LogLines {
   }
 
   #pushPlain(all: Uint8Array): Uint8Array {
-    let chunk = all;
-    if (this.#resume !== undefined) {
-      const skipped = Math.min(this.#resume.offset, chunk.length);
-      this.#resume.offset -= skipped;
-      if (this.#resume.offset > 0) return nothing;
-      this.#resume = undefined;
-      chunk = chunk.subarray(skipped);
-    }
-    this.#position.offset += chunk.length;
+    const old = this.position.bytes(all.length);
+    const chunk = old === 0 ? all : all.subarray(old);
     if (this.muted || this.#stream === "Stderr") return nothing;
     if (!this.#options.timestamps || chunk.length === 0) return chunk;
     const time = Buffer.from(`${formatInstant(instantOf(this.#options.now()))} `, "latin1");
@@ -216,16 +164,16 @@ export class LogLines {
     const stream = this.#stream;
     const isLine = found === "yes";
     this.#inText = true;
-    this.#skipText = 0;
     this.#partial = isLine && header.partial;
     // What is no line of a CRI runtime is the rest of one; elsewhere it is text of the time before it.
     if (!isLine && this.#format === "cri") {
       this.#drop = true;
-      this.#counted = false;
+      this.position.noLine();
       return;
     }
     const { time } = header;
-    this.#drop = this.#wasPassedOn(time) || this.muted;
+    this.#skipText = this.position.line(time);
+    this.#drop = this.#skipText === Number.POSITIVE_INFINITY || this.muted;
     if (since !== undefined && compareInstants(time, since) < 0) this.#drop = true;
     if (stream !== undefined && (isLine && header.stderr) !== (stream === "Stderr")) this.#drop = true;
     if (this.#drop || !timestamps || !this.#atLineStart) return;
@@ -238,46 +186,13 @@ export class LogLines {
     this.#atLineStart = false;
   }
 
-  /** Counts a line, unless it is one that a reading before this one has had. */
-  #wasPassedOn(time: Instant): boolean {
-    const position = this.#position;
-    const order = compareInstants(time, position);
-    const resume = this.#resume;
-    this.#counted = false;
-    if (resume !== undefined) {
-      if (order < 0) return true;
-      if (order === 0 && resume.lines > 0) {
-        resume.lines--;
-        return true;
-      }
-      this.#resume = undefined;
-      if (order === 0 && resume.open !== undefined) {
-        this.#skipText = resume.open;
-        position.open = 0;
-        this.#counted = true;
-        return false;
-      }
-    }
-    if (order < 0) return false;
-    if (order > 0 || position.lines === 0) {
-      position.seconds = time.seconds;
-      position.nanos = time.nanos;
-      position.lines = 0;
-    }
-    position.lines++;
-    position.open = 0;
-    this.#counted = true;
-    return false;
-  }
-
   /** Passes on the text of the line we are in, from `at` to its end or the end of the bytes. Returns where it ends. */
   #text(bytes: Uint8Array, at: number, limit: number): number {
-    const found = bytes.indexOf(newline, at);
-    const isEnd = found >= 0 && found < limit;
-    const end = isEnd ? found : limit;
+    const end = endOfLine(bytes, at, limit);
+    const isEnd = end < limit;
     const next = isEnd ? end + 1 : end;
     if (isEnd) this.#inText = false;
-    if (this.#counted) this.#position.open = isEnd ? undefined : (this.#position.open ?? 0) + end - at;
+    this.position.text(end - at, isEnd);
     if (this.#drop) return next;
     const from = Math.min(end, at + this.#skipText);
     this.#skipText -= from - at;
@@ -308,4 +223,13 @@ export class LogLines {
     larger.set(this.#out.subarray(0, this.#length), 0);
     this.#out = larger;
   }
+}
+
+/** Where the next newline is; `limit` when there is none before it. */
+function endOfLine(bytes: Uint8Array, at: number, limit: number): number {
+  // For a short line the loop is faster than the call.
+  const near = Math.min(limit, at + longCopy);
+  for (let i = at; i < near; i++) if (bytes[i] === newline) return i;
+  const found = bytes.indexOf(newline, near);
+  return found < 0 || found > limit ? limit : found;
 }

@@ -82,6 +82,11 @@ export class TimeReader {
 export function writeTime(bytes: Uint8Array, at: number, end: number, out: Uint8Array, to: number): number {
   let o = to;
   let i = at;
+  // Most are written so already.
+  if (end - at === 30 && bytes[at + 29] === letterZ && bytes[at + 19] === dot) {
+    for (const stop = at + 30; i < stop; ) out[o++] = bytes[i++] ?? 0;
+    return o;
+  }
   for (const stop = at + 19; i < stop; ) out[o++] = bytes[i++] ?? 0;
   out[o++] = dot;
   const last = o + 9;
