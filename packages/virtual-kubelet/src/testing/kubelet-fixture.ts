@@ -223,7 +223,8 @@ export async function startKubelet(
   });
   const end = new AbortController();
   const running = server.run(end.signal);
-  const bound = await server.listening;
+  // run() says so, too, when an address cannot be had.
+  const [bound] = await Promise.all([server.listening, Promise.race([running, server.listening])]);
   const port = (node?: string): number => bound.get(node ?? nodes[0]?.name ?? "")?.port ?? 0;
   const stop = async (): Promise<void> => {
     end.abort();
