@@ -122,24 +122,26 @@ export class SpdyFrameParser {
   /** So many bytes in one piece, or undefined until all of them are there. */
   #take(length: number): Buffer | undefined {
     if (length === 0) return nothing;
-    const whole = this.#chunks[0];
-    if (this.#partsLength === 0 && whole !== undefined && whole.length - this.#at >= length) {
-      const taken = whole.subarray(this.#at, this.#at + length);
-      this.#advance(whole, length);
-      return taken;
+    const first = this.#chunks[0];
+    if (first === undefined) return undefined;
+    if (this.#parts === undefined) {
+      if (first.length - this.#at >= length) {
+        const taken = first.subarray(this.#at, this.#at + length);
+        this.#advance(first, length);
+        return taken;
+      }
+      this.#parts = Buffer.allocUnsafe(length);
+      this.#partsLength = 0;
     }
-    this.#parts ??= Buffer.allocUnsafe(length);
     while (this.#partsLength < length) {
       const chunk = this.#chunks[0];
       if (chunk === undefined) return undefined;
-      const end = Math.min(chunk.length, this.#at + length - this.#partsLength);
-      const copied = chunk.copy(this.#parts, this.#partsLength, this.#at, end);
+      const copied = chunk.copy(this.#parts, this.#partsLength, this.#at);
       this.#partsLength += copied;
       this.#advance(chunk, copied);
     }
     const taken = this.#parts;
     this.#parts = undefined;
-    this.#partsLength = 0;
     return taken;
   }
 
