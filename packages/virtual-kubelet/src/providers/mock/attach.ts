@@ -34,9 +34,10 @@ export async function attach(
   const isRead = io.stdin !== undefined && spec?.stdin === true;
   const streams = openStreams(isRead ? io : { ...io, stdin: undefined }, own);
   const log = runLog(target, settings, run);
-  const from = log.range(run, world.clock.now()).end;
+  const at = world.clock.now();
+  const from = log.range(run, at).end;
   const output = async (): Promise<void> => {
-    const followed = { target, log, run, from, isSilent: kind !== "log", follow: true };
+    const followed = { target, log, run, from, at, isSilent: kind !== "log", follow: true };
     for await (const range of followLog(followed, world, own)) {
       for (const { stream, text } of linesOf(log, range)) {
         await print(stream === "stderr" ? streams.stderr : streams.stdout, `${text}\n`);

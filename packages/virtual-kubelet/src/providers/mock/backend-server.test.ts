@@ -145,6 +145,30 @@ test("pods outlive the one who made them, killed without warning; the next watch
   await end(child);
 });
 
+test("a log is the same through every connection, also for one made later; a followed one ends with its run", async () => {
+  const { address, child } = await startBackend();
+  const [one, two] = [await connect(address), await connect(address)];
+  const { pod, owner, revision } = request("u1");
+  const annotations = { "mock.virtual-kubelet.io/log-interval": "10ms", "mock.virtual-kubelet.io/run-time": "200ms" };
+  const spec = { containers: [{ name: "app", image: "a:1" }], restartPolicy: "Never" };
+  const logging = { ...pod, metadata: { ...pod.metadata, annotations }, spec };
+  await one.createPod({ owner, pod: logging, revision }, context);
+  const target = { owner, pod: logging, container: "app" };
+  const read = async (provider: MockProvider, follow: boolean): Promise<string> => {
+    const logs = (await provider.getContainerLogs?.(target, { follow }, context)) ?? assert.fail();
+    let text = "";
+    for await (const chunk of logs.data) text += Buffer.from(chunk).toString("utf8");
+    return text;
+  };
+  const [first, second] = await Promise.all([read(one, true), read(two, true)]);
+  assert.match(first, /exiting with code 0\n$/);
+  assert.equal(first.split("\n").length, 23);
+  const three = await connect(address);
+  assert.deepEqual([second, await read(three, false)], [first, first]);
+  for (const provider of [one, two, three]) await provider[Symbol.asyncDispose]?.();
+  await end(child);
+});
+
 test("a backend that is away is Unavailable, and its end ends the watch", async () => {
   const { socket, address, child } = await startBackend();
   const provider = await connect(address);
@@ -158,6 +182,9 @@ test("a backend that is away is Unavailable, and its end ends the watch", async 
   await assert.rejects(async () => await provider.ping?.(context), { kind: "Unavailable" });
   await assert.rejects(provider.getPods(context), { kind: "Unavailable" });
   await assert.rejects(provider.getPodStatus(request("u1").owner, context), { kind: "Unavailable" });
+  const target = { ...request("u1"), container: "app" };
+  await assert.rejects(async () => await provider.getContainerLogs?.(target, {}, context), { kind: "Unavailable" });
+  await assert.rejects(async () => await provider.getStatsSummary?.(context), { kind: "Unavailable" });
   const next = await startBackend(socket);
   assert.deepEqual(await provider.getPods(context), [], "killed, it has forgotten its pods");
   await provider[Symbol.asyncDispose]?.();

@@ -47,8 +47,9 @@ export function kubeletApi({ node, memory, connection, faults, clock, lifetime }
   return {
     getContainerLogs: (target, options, { signal: caller }: CallContext): Promise<ContainerLogs> =>
       faults.around("getContainerLogs", caller, async (signal) => {
+        const at = clock.now();
         const all = await connection.runs(target.owner.uid, signal);
-        return containerLogs(target, options, all, world, within(signal));
+        return containerLogs(target, options, { all, at }, world, within(signal));
       }),
     runInContainer: (target, command, io, { signal: caller }) =>
       faults.around("runInContainer", caller, async (signal) => {

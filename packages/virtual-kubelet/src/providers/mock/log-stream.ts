@@ -29,11 +29,11 @@ export function runLog(target: ContainerTarget, settings: LogSettings, run: Cont
   return new RunLog(settings, subject, run);
 }
 
-/** Throws NotFound when there is no such container or run. */
+/** `all`: the pod's runs as they were at that time or later. Throws NotFound when there is no such container or run. */
 export function containerLogs(
   target: ContainerTarget,
   options: ContainerLogOptions,
-  all: readonly ContainerRuns[],
+  { all, at }: { readonly all: readonly ContainerRuns[]; readonly at: number },
   world: LogWorld,
   signal: AbortSignal,
 ): ContainerLogs {
@@ -52,13 +52,13 @@ export function containerLogs(
   }
   const { settings, isSilent } = logOf(target);
   const log = runLog(target, settings, run);
-  const range = log.range(run, world.clock.now());
+  const range = log.range(run, at);
   let from = range.first;
   if (options.tailLines !== undefined) from = Math.max(from, range.end - options.tailLines);
   if (since !== undefined) from = Math.max(from, log.firstSince(run, range, since));
   const stop = new AbortController();
   const ranges = followLog(
-    { target, log, run, from, isSilent, follow: options.follow === true },
+    { target, log, run, from, at, isSilent, follow: options.follow === true },
     world,
     AbortSignal.any([signal, stop.signal]),
   );
@@ -86,6 +86,8 @@ export interface Followed {
   readonly run: ContainerRun;
   /** Index of the first line wanted. */
   readonly from: number;
+  /** When the run was as it is given; epoch milliseconds. */
+  readonly at: number;
   /** Nothing is written, though a run ends. */
   readonly isSilent: boolean;
   readonly follow: boolean;
@@ -101,39 +103,40 @@ export interface LogRange {
 
 /** Lines as they come, until the run ends or the signal aborts. Throws Unavailable when the backend is lost. */
 export async function* followLog(
-  { target, log, run, from, isSilent, follow }: Followed,
+  { target, log, run, from, at, isSilent, follow }: Followed,
   { clock, watch }: LogWorld,
-  signal: AbortSignal,
+  caller: AbortSignal,
 ): AsyncGenerator<LogRange> {
+  const stop = new AbortController();
+  const signal = AbortSignal.any([caller, stop.signal]);
   const over = new AbortController();
+  let now = at;
   const done = AbortSignal.any([signal, over.signal]);
+  const { owner, container } = target;
   let current = run;
-  let failure: unknown;
-  const ending = follow && run.ended === undefined ? watch.ended(target.owner, target.container, run, done) : undefined;
-  ending?.then(
-    (ended) => {
-      current = ended;
-      over.abort();
-    },
-    (error: unknown) => {
-      failure = error;
-      over.abort();
-    },
-  );
+  const mayGrow = follow && run.ended === undefined;
+  const ending = mayGrow ? watch.ended(owner, container, run, signal).finally(() => over.abort()) : undefined;
+  // Awaited below, but for a reader that leaves before.
+  ending?.catch(() => {});
   try {
     for (let next = from; ; ) {
-      const now = clock.now();
+      if (ending !== undefined && over.signal.aborted) current = await ending;
       const { first, end } = isSilent ? { first: 0, end: 0 } : log.range(current, now);
       next = Math.max(next, first);
       if (next < end) yield { run: current, from: next, end };
       next = Math.max(next, end);
-      if (failure !== undefined) throw failure;
-      if (!follow || current.ended !== undefined || signal.aborted) return;
+      if (ending === undefined || current.ended !== undefined || signal.aborted) return;
       const until = isSilent ? Number.POSITIVE_INFINITY : log.nextAt(now);
       await pause(clock, Math.min(until - clock.now(), 2 ** 31 - 1), done);
+      if (signal.aborted) return;
+      now = clock.now();
+      // A backend that is elsewhere may have ended the run before this line, and its word be on its way.
+      if (!over.signal.aborted && (await watch.look(owner, container, run, signal)).ended !== undefined) await ending;
     }
+  } catch (error) {
+    if (!signal.aborted) throw error;
   } finally {
-    over.abort();
+    stop.abort();
   }
 }
 

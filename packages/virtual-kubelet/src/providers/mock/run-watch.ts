@@ -42,7 +42,9 @@ export class RunWatch {
     this.#add(waiter);
     try {
       while (!signal.aborted) {
-        const now = await this.#look(waiter, container, run, signal);
+        const { report } = waiter;
+        waiter.report = undefined;
+        const now = await this.look(owner, container, run, signal, report);
         if (now.ended !== undefined) return now;
         await woken;
         const next = Promise.withResolvers<void>();
@@ -59,18 +61,25 @@ export class RunWatch {
     }
   }
 
-  async #look(waiter: Waiter, container: string, run: ContainerRun, signal: AbortSignal): Promise<ContainerRun> {
-    const { report } = waiter;
-    waiter.report = undefined;
+  /**
+   * The run as the backend has it. `report` is the last word that was heard of the pod: it has the exit code when the pod is gone.
+   * Throws Unavailable when the backend cannot be asked.
+   */
+  async look(
+    owner: PodOwner,
+    container: string,
+    run: ContainerRun,
+    signal: AbortSignal,
+    report?: PodReport,
+  ): Promise<ContainerRun> {
     const over = (exitCode: number): ContainerRun => ({ ...run, ended: { at: this.#clock.now(), exitCode } });
     try {
-      const all = await this.#connection.runs(waiter.uid, signal);
+      const all = await this.#connection.runs(owner.uid, signal);
       const runs = all.find(({ name }) => name === container);
       const same = [runs?.latest, runs?.previous].find((candidate) => candidate?.attempt === run.attempt);
       return same ?? over(137);
     } catch (error) {
       if (!isErrorKind(error, "NotFound")) throw error;
-      // The last word before the end had how it ended.
       const state = report?.containers.find(({ name }) => name === container)?.state;
       return over(state?.terminated?.exitCode ?? 137);
     }
