@@ -8,7 +8,15 @@ import { VirtualKubeletError } from "../errors.ts";
 import { silentLogger } from "../log.ts";
 import { createMetrics } from "../metrics.ts";
 import { FakeClock } from "../testing/fake-clock.ts";
-import { at, containerStats, podStats, runningPod, servedNode, summary } from "../testing/stats-fixtures.ts";
+import {
+  at,
+  containerStats,
+  kubeletCall,
+  podStats,
+  runningPod,
+  servedNode,
+  summary,
+} from "../testing/stats-fixtures.ts";
 import { errorAnswer } from "./error-answer.ts";
 import type { KubeletHandler } from "./kubelet-call.ts";
 import type { ServedNode } from "./served-node.ts";
@@ -33,21 +41,7 @@ describe("handlers", () => {
     });
   });
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const url = new URL(request.url ?? "/", "http://localhost");
-    await routes[url.pathname]?.({
-      node,
-      method: request.method ?? "",
-      path: url.pathname,
-      query: url.searchParams,
-      params: {},
-      headers: request.headers,
-      remoteAddress: "127.0.0.1",
-      protocol: "HTTP/1.1",
-      response,
-      user: { username: "u", groups: [] },
-      signal: new AbortController().signal,
-      log: silentLogger,
-    });
+    await routes[new URL(request.url ?? "/", "http://localhost").pathname]?.(kubeletCall(node, request, response));
   }
   let port = 0;
   before(async () => {

@@ -1,7 +1,10 @@
 // Pods, summaries and nodes for tests of stats and metrics.
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Stored } from "../kube/resource.ts";
 import type { ContainerStatus, Pod, PodStatus } from "../kube/types.gen.ts";
+import { silentLogger } from "../log.ts";
 import type { Provider } from "../provider.ts";
+import type { KubeletCall } from "../server/kubelet-call.ts";
 import type { ServedNode } from "../server/served-node.ts";
 import type { ContainerStats, PodStats, StatsSummary } from "../stats-summary.ts";
 
@@ -99,5 +102,24 @@ export function servedNode(
       name: metadata.name,
       uid: metadata.uid,
     }),
+  };
+}
+
+/** A request to a plain Node.js server as handlers see it, of a caller who may do everything. */
+export function kubeletCall(node: ServedNode, request: IncomingMessage, response: ServerResponse): KubeletCall {
+  const url = new URL(request.url ?? "/", "http://localhost");
+  return {
+    node,
+    method: request.method ?? "",
+    path: url.pathname,
+    query: url.searchParams,
+    params: {},
+    headers: request.headers,
+    remoteAddress: "127.0.0.1",
+    protocol: "HTTP/1.1",
+    response,
+    user: { username: "u", groups: [] },
+    signal: new AbortController().signal,
+    log: silentLogger,
   };
 }
