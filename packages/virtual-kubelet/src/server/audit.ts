@@ -17,6 +17,8 @@ export interface AuditSubject {
 export interface AuditEnd {
   /** "ok", "exit 3", or why it failed or was ended. */
   readonly outcome: string;
+  /** Of a port-forward: those that connections went to. */
+  readonly ports?: readonly number[] | undefined;
   /** Of the connection, framing included. */
   readonly bytesIn: number;
   readonly bytesOut: number;

@@ -81,6 +81,7 @@ test("without a provider's port-forward, the IP that the backend reports is dial
     namespace: "default",
     pod: "web",
     uid: "uid-web",
+    ports: [echo.port],
   });
   assert.match(String(end?.["outcome"]), /client.* closed.*; 1 connections, 0 failed$/);
 });

@@ -13,6 +13,9 @@ import { accepted, type StreamEnvironment, trafficOf } from "./stream-environmen
 import { forwardTcp } from "./tcp-forward.ts";
 import { wireOf } from "./wires.ts";
 
+/** In the audit line. */
+const mostPortsTold = 32;
+
 /** Carries one connection; resolves when both directions have ended. */
 type Forward = (connection: ForwardedConnection, context: CallContext) => Promise<void>;
 
@@ -38,6 +41,7 @@ export function portForwardHandler(environment: StreamEnvironment): StreamHandle
     };
     stop.addEventListener("abort", close, { once: true });
     const open = new Set<Promise<void>>();
+    const ports = new Set<number>();
     let count = 0;
     let failed = 0;
     let outcome = "the client has closed it";
@@ -51,6 +55,7 @@ export function portForwardHandler(environment: StreamEnvironment): StreamHandle
           continue;
         }
         count++;
+        if (ports.size < mostPortsTold) ports.add(connection.port);
         const carrying = carry(forward, connection, context, name).then((ok) => {
           open.delete(carrying);
           if (!ok) failed++;
@@ -68,7 +73,7 @@ export function portForwardHandler(environment: StreamEnvironment): StreamHandle
       );
       const after = trafficOf(socket);
       const [bytesIn, bytesOut] = [after.bytesIn - before.bytesIn, after.bytesOut - before.bytesOut];
-      ended({ outcome: `${outcome}; ${count} connections, ${failed} failed`, bytesIn, bytesOut });
+      ended({ outcome: `${outcome}; ${count} connections, ${failed} failed`, ports: [...ports], bytesIn, bytesOut });
     }
   };
 }

@@ -108,6 +108,47 @@ test("client certificates: of the client CA alone, as it is now", async () => {
   for (const socket of [good, bad, server, now]) socket.destroy();
 });
 
+test("client certificates over HTTP/2", async () => {
+  const authority = createAuthority("clients");
+  await using kubelet = await startKubelet([new FakeNode("node-a")], { clientCA: new Changing(authority.certificate) });
+  const admin = authority.issue({ commonName: "admin", usages: ["client"] });
+  for (const [options, status] of [
+    [{ cert: admin.certificate, key: admin.key }, 200],
+    [{}, 401],
+  ] as const) {
+    const session = kubelet.http2(options);
+    const stream = session.request({ ":path": "/healthz" });
+    const [headers] = await once(stream, "response");
+    assert.equal(headers[":status"], status);
+    session.destroy();
+  }
+});
+
+test("nodes with certificates of their own on one port: by server name", async () => {
+  const ca = createAuthority("ca");
+  const own = (node: string): Changing<ServingCertificate> => {
+    const issued = ca.issue({ commonName: node, dnsNames: [node] });
+    return new Changing<ServingCertificate>({ cert: issued.certificate, key: issued.key });
+  };
+  const certificates = new Map(["node-a", "node-b"].map((node) => [node, own(node)]));
+  const nodes = [...certificates.keys()].map((name) => new FakeNode(name));
+  await using kubelet = await startKubelet(nodes, {
+    nodes: nodes.map((node) => ({ node, host: "127.0.0.1", port: 0 })),
+    sharedPort: true,
+    certificate: (node) => certificates.get(node) ?? own(node),
+  });
+  for (const servername of ["node-a", "node-b"]) {
+    const socket = await kubelet.tls({ ca: ca.certificate, servername });
+    assert.equal(socket.getPeerCertificate().subject.CN, servername);
+    socket.destroy();
+  }
+  const renewed = ca.issue({ commonName: "renewed", dnsNames: ["node-b"] });
+  certificates.get("node-b")?.set({ cert: renewed.certificate, key: renewed.key });
+  const socket = await kubelet.tls({ ca: ca.certificate, servername: "node-b" });
+  assert.equal(socket.getPeerCertificate().subject.CN, "renewed");
+  socket.destroy();
+});
+
 test("without a client CA no client certificate is asked for, whoever signed it", async () => {
   await using kubelet = await startKubelet([new FakeNode("node-a")]);
   const mine = kubelet.ca.issue({ commonName: "admin" });

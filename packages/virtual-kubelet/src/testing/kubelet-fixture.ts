@@ -2,7 +2,7 @@
 
 import { X509Certificate } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
-import { type ClientHttp2Session, connect as connectHttp2 } from "node:http2";
+import { type ClientHttp2Session, connect as connectHttp2, type SecureClientSessionOptions } from "node:http2";
 import { request as httpsRequest, type RequestOptions } from "node:https";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 import type { Stored } from "../kube/resource.ts";
@@ -76,7 +76,7 @@ export function runningPod(name: string, changes: Partial<Pod> = {}): Stored<Pod
 export class FakeNode implements ServedNode {
   readonly name: string;
   readonly provider: Provider;
-  readonly all = new Map<string, Stored<Pod>>();
+  readonly all: Map<string, Stored<Pod>> = new Map();
 
   constructor(name: string, provider: Partial<Provider> = {}, pods: readonly Stored<Pod>[] = [runningPod("web")]) {
     this.name = name;
@@ -192,7 +192,7 @@ export interface KubeletFixture extends AsyncDisposable {
   /** Over HTTP/1.1, as `user` (a token; undefined: none). */
   get(path: string, user?: string, options?: RequestOptions): Promise<Answer>;
   tls(options?: object, node?: string): Promise<TLSSocket>;
-  http2(node?: string): ClientHttp2Session;
+  http2(options?: SecureClientSessionOptions): ClientHttp2Session;
   /** As the signal would; resolves when the server has ended. */
   stop(): Promise<void>;
 }
@@ -249,8 +249,8 @@ export async function startKubelet(
       socket.once("error", reject);
       return promise;
     },
-    http2: (node) => {
-      const session = connectHttp2(`https://127.0.0.1:${port(node)}`, { ca: ca.certificate });
+    http2: (options = {}) => {
+      const session = connectHttp2(`https://127.0.0.1:${port()}`, { ca: ca.certificate, ...options });
       session.on("error", () => undefined);
       return session;
     },
