@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import http from "node:http";
 import http2 from "node:http2";
+import net from "node:net";
 import { type TestContext, test } from "node:test";
 import { VirtualKubeletError } from "../errors.ts";
 import type { Stored } from "../kube/resource.ts";
@@ -212,31 +213,49 @@ test("between two runs the log is that of the one that ended last, whichever of 
   assert.equal(await (await fetch(`${bench.url}?follow=true`)).text(), "crashed\n");
 });
 
-test("an error before the first byte is left to the server, one after it breaks the connection", async (t) => {
+test("an error before the first byte is left to the server, one after it breaks the response", async (t) => {
   const fail = (): never => {
     throw new VirtualKubeletError("Unavailable", "backend is away");
   };
-  const bench = await serve(t, async () => ({
-    format: "plain",
-    data: (async function* () {
-      yield Buffer.from("begin\n");
-      fail();
-    })(),
-  }));
-  for (const query of ["", "?follow=true"]) {
-    const response = await fetch(`${bench.url}${query}`);
-    assert.equal(response.status, 200);
-    let got = "";
-    await assert.rejects(async () => {
-      for await (const chunk of response.body ?? []) got += Buffer.from(chunk).toString();
-    });
-    assert.equal(got, "begin\n");
+  for (const version of [1, 2] as const) {
+    const bench = await serve(
+      t,
+      async () => ({
+        format: "plain",
+        data: (async function* () {
+          yield Buffer.from("begin\n");
+          fail();
+        })(),
+      }),
+      version,
+    );
+    for (const query of ["", "?follow=true"]) {
+      const client = await open(bench, version, query);
+      let got = "";
+      await assert.rejects(async () => {
+        for await (const chunk of client.body) got += Buffer.from(chunk).toString();
+      });
+      assert.equal(got, "begin\n");
+      client.close();
+    }
+    assert.equal(bench.errors.length, 2);
+    assert.deepEqual(bench.failed, []);
   }
-  assert.equal(bench.errors.length, 2);
-  assert.deepEqual(bench.failed, []);
   const early = await serve(t, fail);
   assert.equal((await fetch(early.url)).status, 500);
   assert.equal(early.failed.length, 1);
+});
+
+test("lines that come together are sent together", async (t) => {
+  const texts = Array.from({ length: 2000 }, (_, index) => `line ${index}\n`);
+  const bench = await serve(t, async () => ({ format: "plain", data: lines(...texts) }));
+  const socket = net.connect(bench.port, "127.0.0.1");
+  socket.write("GET /containerLogs/default/web/main HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n");
+  let raw = "";
+  for await (const chunk of socket) raw += String(chunk);
+  const chunks = raw.match(/\r\n[0-9a-f]+\r\n/g) ?? [];
+  assert.ok(chunks.length < 10, `${chunks.length} chunks`);
+  assert.equal(raw.slice(raw.indexOf("\r\n\r\n")).replaceAll(/\r\n[0-9a-f]*/g, ""), texts.join(""));
 });
 
 test("followed, the head comes before the first byte, each line at once, and the end with the container's", async (t) => {
@@ -309,7 +328,9 @@ test("a client that does not read holds the backend back, and gets everything wh
         return stands;
       }, "the backend to be held back");
       assert.ok(made < total / 2, `${made} bytes were read though nobody took them`);
-      assert.equal(await client.rest(), chunks * 500 * 100);
+      let got = 0;
+      for await (const piece of client.body) got += piece.length;
+      assert.equal(got, chunks * 500 * 100);
       client.close();
     }
   }
@@ -317,8 +338,7 @@ test("a client that does not read holds the backend back, and gets everything wh
 
 interface Client {
   close(): void;
-  /** Number of bytes of the body; it was not read before. */
-  rest(): Promise<number>;
+  readonly body: AsyncIterable<Uint8Array>;
 }
 
 /** Resolves when the head has come. */
@@ -327,11 +347,6 @@ async function open(
   version: 1 | 2,
   query: string,
 ): Promise<Client> {
-  const count = async (body: AsyncIterable<Uint8Array>): Promise<number> => {
-    let bytes = 0;
-    for await (const chunk of body) bytes += chunk.length;
-    return bytes;
-  };
   if (version === 1) {
     const request = http.get(`${bench.url}${query}`, { agent: false });
     const response = await new Promise<http.IncomingMessage>((resolve, reject) => {
@@ -339,13 +354,13 @@ async function open(
       request.on("error", reject);
     });
     response.on("error", () => {});
-    return { close: () => void response.destroy(), rest: () => count(response) };
+    return { close: () => void response.destroy(), body: response };
   }
   const session = http2.connect(`http://127.0.0.1:${bench.port}`);
   const stream = session.request({ ":path": `${new URL(bench.url).pathname}${query}` });
   stream.on("error", () => {});
   await once(stream, "response");
-  return { close: () => session.destroy(), rest: () => count(stream) };
+  return { close: () => session.destroy(), body: stream };
 }
 
 /** A log that is written by the test. */

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { VirtualKubeletError } from "../errors.ts";
 import { silentLogger } from "../log.ts";
 import type { ContainerLogOptions, ContainerLogs } from "../provider.ts";
 import { FakeClock } from "../testing/fake-clock.ts";
@@ -328,4 +329,104 @@ test("a log that is followed comes whole and once, however its streams end, unti
     ),
     { numRuns: 500 },
   );
+});
+
+/** Answers the openings in their order; keeps what was asked. */
+function script(...streams: readonly (readonly [logs: Omit<ContainerLogs, "data">, text: string])[]) {
+  const asked: ContainerLogOptions[] = [];
+  return {
+    asked,
+    open: async (options: ContainerLogOptions): Promise<ContainerLogs> => {
+      asked.push(options);
+      const [logs, text] = streams[asked.length - 1] ?? assert.fail("read too often");
+      return { ...logs, data: each([Buffer.from(text)]) };
+    },
+    /** Before the last stream is asked for. */
+    hasEnded: () => asked.length > 0 && asked.length >= streams.length - 1,
+  };
+}
+
+async function followed(backend: ReturnType<typeof script>, request: Partial<LogRequest>): Promise<string> {
+  const clock = new FakeClock();
+  const context = { clock, intervalMs: 1000, signal: new AbortController().signal, log: silentLogger };
+  const reading = openLog(backend, { ...whole, follow: true, ...request }, context).then(text);
+  reading.catch(() => {});
+  for (let i = 0; i < 10; i++) await clock.advance(1000);
+  return await reading;
+}
+
+const applied = ["tailLines", "sinceTime"] as const;
+
+test("a log without times that its backend cut is gone on with by time, where the backend knows it", async () => {
+  const backend = script([{ format: "plain", applied }, "b\nc\n"], [{ format: "plain", applied }, "d\n"]);
+  assert.equal(await followed(backend, { tailLines: 2 }), "b\nc\nd\n");
+  assert.equal(backend.asked[0]?.tailLines, 2);
+  assert.equal(backend.asked[1]?.tailLines, undefined);
+  assert.equal(backend.asked[1]?.sinceTime, "2026-01-01T00:00:00.000000000Z");
+});
+
+test("a log that nobody can tell the place of is not repeated, but ends", async () => {
+  const cutOnce = ["follow", "tailLines"] as const;
+  const backend = script([{ format: "plain", applied: cutOnce }, "b\nc\n"], [{ format: "plain" }, "a\nb\nc\nd\n"]);
+  assert.equal(await followed(backend, { tailLines: 2 }), "b\nc\n");
+});
+
+test("no line of before comes after a tail of none, though the backend cut it", async () => {
+  const line = (second: number, text: string): string => `2026-01-01T00:00:0${second}Z ${text}\n`;
+  const backend = script(
+    [{ format: "timestamped", applied: ["tailLines"] }, ""],
+    [{ format: "timestamped" }, `2025-12-31T23:59:59Z old\n${line(1, "new")}`],
+    [{ format: "timestamped" }, `2025-12-31T23:59:59Z old\n${line(1, "new")}${line(1, "newer")}`],
+  );
+  assert.equal(await followed(backend, { tailLines: 0 }), "new\nnewer\n");
+});
+
+test("a log without times that was begun anew is read from its start", async () => {
+  const backend = script(
+    [{ format: "plain" }, "one\ntwo\n"],
+    [{ format: "plain" }, "new\n"],
+    [{ format: "plain" }, "new\nlast\n"],
+  );
+  assert.equal(await followed(backend, {}), "one\ntwo\nnew\nlast\n");
+});
+
+test("a log that is gone when it is read again ends; another format is an error", async () => {
+  const { asked, open } = script([{ format: "plain" }, "one\n"]);
+  const gone = {
+    asked,
+    hasEnded: () => false,
+    open: async (options: ContainerLogOptions) => {
+      if (asked.length > 0) throw new VirtualKubeletError("NotFound", "removed");
+      return await open(options);
+    },
+  };
+  assert.equal(await followed(gone, {}), "one\n");
+  const changed = script([{ format: "plain" }, "one\n"], [{ format: "cri" }, ""]);
+  changed.hasEnded = () => false;
+  await assert.rejects(followed(changed, {}), /another format/);
+});
+
+test("a line of any length passes in pieces, and a chunk of any size is worked on in parts", async () => {
+  const piece = Buffer.alloc(1024 * 1024, "x");
+  const head = Buffer.from("2026-01-01T00:00:00Z stdout F ");
+  for (const [format, pieces] of [
+    ["cri", 256],
+    ["plain", 4],
+  ] as const) {
+    const data = (async function* () {
+      if (format === "cri") yield head;
+      for (let i = 0; i < pieces; i++) yield format === "cri" ? piece : Buffer.alloc(piece.length, "\n");
+    })();
+    const clock = new FakeClock();
+    const context = { clock, intervalMs: 1000, signal: new AbortController().signal, log: silentLogger };
+    const backend = { open: async (): Promise<ContainerLogs> => ({ format, data }), hasEnded: () => true };
+    let bytes = 0;
+    let largest = 0;
+    for await (const chunk of await openLog(backend, { ...whole, timestamps: true }, context)) {
+      bytes += chunk.length;
+      largest = Math.max(largest, chunk.length);
+    }
+    assert.equal(bytes, pieces * piece.length * (format === "cri" ? 1 : 32) + (format === "cri" ? 31 : 0));
+    assert.ok(largest <= 64 * 1024 * 32, `${largest} bytes at once`);
+  }
 });

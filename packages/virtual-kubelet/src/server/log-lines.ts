@@ -21,8 +21,10 @@ const newline = 0x0a;
 const space = 0x20;
 /** A time as it is written, and a space. */
 const longestPrefix = 36;
-/** A longer run of text is searched and copied by calls instead of byte by byte. */
+/** A longer run of text is copied by a call instead of byte by byte, */
 const longCopy = 96;
+/** and searched by one from here on. */
+const longSearch = 40;
 const nothing: Uint8Array = Buffer.alloc(0);
 
 export class LogLines {
@@ -105,16 +107,13 @@ export class LogLines {
     if (!this.#options.timestamps || chunk.length === 0) return chunk;
     const time = Buffer.from(`${formatInstant(instantOf(this.#options.now()))} `, "latin1");
     for (let at = 0; at < chunk.length; ) {
-      const found = chunk.indexOf(newline, at);
-      const end = found < 0 ? chunk.length : found + 1;
+      const end = endOfLine(chunk, at, chunk.length);
+      const next = Math.min(end + 1, chunk.length);
       this.#room(chunk.length - at + longestPrefix);
-      if (this.#atLineStart) {
-        this.#out.set(time, this.#length);
-        this.#length += time.length;
-      }
-      this.#append(chunk, at, end);
-      this.#atLineStart = found >= 0;
-      at = end;
+      if (this.#atLineStart) this.#append(time, 0, time.length);
+      this.#append(chunk, at, next);
+      this.#atLineStart = end < chunk.length;
+      at = next;
     }
     return this.#out.subarray(0, this.#length);
   }
@@ -228,7 +227,7 @@ export class LogLines {
 /** Where the next newline is; `limit` when there is none before it. */
 function endOfLine(bytes: Uint8Array, at: number, limit: number): number {
   // For a short line the loop is faster than the call.
-  const near = Math.min(limit, at + longCopy);
+  const near = Math.min(limit, at + longSearch);
   for (let i = at; i < near; i++) if (bytes[i] === newline) return i;
   const found = bytes.indexOf(newline, near);
   return found < 0 || found > limit ? limit : found;
