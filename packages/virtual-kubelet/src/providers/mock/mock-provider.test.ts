@@ -1,9 +1,11 @@
 // What the mock adds for tests: faults on request, control from behind, watches, and the node it reports.
 import assert from "node:assert/strict";
+import { PassThrough } from "node:stream";
 import { test } from "node:test";
 import { silentLogger } from "../../log.ts";
 import type { CallContext, NodeReport, PodRequest, PodUpdate } from "../../provider.ts";
 import { FakeClock, settle } from "../../testing/fake-clock.ts";
+import { faultMethods } from "./faults.ts";
 import { createMockProvider, type MockProvider } from "./mock-provider.ts";
 
 function request(uid: string, annotations: Readonly<Record<string, string>> = {}): PodRequest {
@@ -59,6 +61,25 @@ test("errors of the configuration: the next calls, before or after the deed", as
   await assert.rejects(async () => await provider.ping?.(context), { kind: "Throttled", retryAfterMs: 5000 });
   provider.control.faults.clear();
   await provider.ping?.(context);
+});
+
+test("what is behind the kubelet API can be made to fail as well", async () => {
+  const { provider } = await make();
+  await provider.createPod(request("u1"), context);
+  const target = { ...request("u1"), container: "app" };
+  const calls: Readonly<Record<string, () => Promise<unknown> | undefined>> = {
+    getContainerLogs: () => provider.getContainerLogs?.(target, {}, context),
+    runInContainer: () => provider.runInContainer?.(target, ["true"], { tty: false }, context),
+    attachToContainer: () => provider.attachToContainer?.(target, { tty: false }, context),
+    portForward: () => provider.portForward?.(target, 80, new PassThrough(), context),
+    getStatsSummary: () => provider.getStatsSummary?.(context),
+  };
+  for (const [name, call] of Object.entries(calls)) {
+    const method = faultMethods.find((candidate) => candidate === name) ?? assert.fail(name);
+    provider.control.faults.addError({ method, kind: "Throttled", next: 1 });
+    await assert.rejects(async () => await call(), { kind: "Throttled" }, name);
+  }
+  assert.deepEqual(await provider.runInContainer?.(target, ["true"], { tty: false }, context), { exitCode: 0 });
 });
 
 test("errors with a probability follow the random source", async () => {

@@ -269,6 +269,12 @@ test("an annotation that cannot be understood is Invalid and named", () => {
     ["run-tiem", "1s"],
     ["run-time.nobody", "1s"],
     ["start-delay.app", "1s"],
+    ["log-interval", "often"],
+    ["log-lines.app", "-1"],
+    ["log-bytes", "1.5"],
+    ["log-bytes", "100Ti"],
+    ["log-format", "json"],
+    ["main", "bash"],
   ] as const) {
     const pod = podOf({ title: "", steps: [] }, { [prefix + key]: value });
     assert.throws(() => behaviourOf(pod, defaultBehaviour, 0), {

@@ -1,10 +1,10 @@
 // One pod that runs nothing: a state machine over time. Init containers one after another, sidecars, main and ephemeral
 // containers, restarts with back-off, stop by TERM and KILL. Knows no clock: it is told the time and tells when it wants
 // to be told again.
-import { createHash } from "node:crypto";
-import type { ContainerState, Pod } from "../../kube/types.gen.ts";
-import type { ContainerReport, PodReport, PodRequest } from "../../provider.ts";
+import type { Pod } from "../../kube/types.gen.ts";
+import type { PodReport, PodRequest } from "../../provider.ts";
 import { type PodBehaviour, rolesOf } from "./behaviour.ts";
+import { backOff, containerID, containerReport, time } from "./container-report.ts";
 import type { ContainerRuns, PodUsage } from "./runs.ts";
 import { dueAt, never, newContainer, runsOfContainer, type SimulatedContainer, setEnd } from "./simulated-container.ts";
 import { usageAt, usedUntil } from "./usage.ts";
@@ -151,7 +151,6 @@ export class SimulatedPod {
     return { owner: this.owner, acceptedAt: this.#acceptedAt, containers };
   }
 
-  /** Of all containers. */
   runs(): readonly ContainerRuns[] {
     return this.#containers.map(runsOfContainer);
   }
@@ -162,7 +161,7 @@ export class SimulatedPod {
     return {
       owner: this.owner,
       revision: this.#revision,
-      containers: this.#containers.map((container) => this.#reportOf(container, begins)),
+      containers: this.#containers.map((container) => containerReport(container, this.owner, this.#behaviour, begins)),
       ...(hasStarted ? { podIPs: this.place.podIPs } : {}),
       ...(this.place.hostIPs === undefined ? {} : { hostIPs: this.place.hostIPs }),
       startTime: time(this.#acceptedAt),
@@ -171,33 +170,6 @@ export class SimulatedPod {
       ...(this.#failure === undefined ? {} : { failure: this.#failure }),
       ...(this.#evict === undefined ? {} : { evict: this.#evict }),
     };
-  }
-
-  #reportOf(container: SimulatedContainer, begins: string): ContainerReport {
-    const running = container.state === "running";
-    let state: ContainerState;
-    if (running) state = { running: { startedAt: time(container.startedAt) } };
-    else if (container.state === "terminated" && container.ended !== undefined) state = { terminated: container.ended };
-    else if (container.backingOff) {
-      const delay = backOff(this.#behaviour, container.restartsInRow - 1);
-      const { namespace, name, uid } = this.owner;
-      const message = `back-off ${delay / 1000}s restarting failed container=${container.name} pod=${name}_${namespace}(${uid})`;
-      state = { waiting: { reason: "CrashLoopBackOff", message } };
-    } else state = { waiting: { reason: container.role === "ephemeral" ? "ContainerCreating" : begins } };
-    const last = container.state === "terminated" ? container.endedBefore : container.ended;
-    return {
-      name: container.name,
-      state,
-      ...(last === undefined ? {} : { lastState: { terminated: last } }),
-      restartCount: Math.max(0, container.runs - 1),
-      image: container.image,
-      ...(container.runs === 0 ? {} : { imageID: imageID(container.image), containerID: this.#containerID(container) }),
-      ...(running ? { started: true, ready: container.ready } : {}),
-    };
-  }
-
-  #containerID(container: SimulatedContainer): string {
-    return `mock://${this.owner.uid}-${container.name}-${container.runs - 1}`;
   }
 
   #transition(container: SimulatedContainer, now: number): void {
@@ -243,7 +215,7 @@ export class SimulatedPod {
       reason: code === 0 ? "Completed" : "Error",
       startedAt: time(container.startedAt),
       finishedAt: time(now),
-      containerID: this.#containerID(container),
+      containerID: containerID(this.owner, container),
     };
   }
 
@@ -325,27 +297,4 @@ export class SimulatedPod {
       container.endCode = killed;
     }
   }
-}
-
-/** The first restart is immediate, the second waits restartDelay, each further one twice as long as the one before. */
-function backOff(behaviour: PodBehaviour, restarts: number): number {
-  if (restarts === 0) return 0;
-  return Math.min(behaviour.restartDelay * 2 ** (restarts - 1), behaviour.restartDelayMax);
-}
-
-const imageIDs = new Map<string, string>();
-
-function imageID(image: string): string {
-  let id = imageIDs.get(image);
-  if (id === undefined) {
-    id = `${image.replace(/@.*$/, "")}@sha256:${createHash("sha256").update(image).digest("hex")}`;
-    // A handful of images in any use of it; a flood of names is no reason to grow.
-    if (imageIDs.size < 1000) imageIDs.set(image, id);
-  }
-  return id;
-}
-
-/** Whole seconds, as the API has them. */
-function time(ms: number): string {
-  return `${new Date(ms).toISOString().slice(0, 19)}Z`;
 }

@@ -48,7 +48,8 @@ export class Input {
     for (let length = 0; ; ) {
       const chunk = await this.read();
       if (chunk === undefined) return parts.length === 0 ? undefined : text(parts);
-      const end = chunk.indexOf(10);
+      const found = chunk.indexOf(10);
+      const end = found <= limit - length ? found : -1;
       const taken = end >= 0 ? end : Math.min(chunk.length, limit - length);
       parts.push(chunk.subarray(0, taken));
       length += taken;
