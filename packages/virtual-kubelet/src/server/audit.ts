@@ -11,6 +11,8 @@ export interface AuditSubject {
   readonly container?: string | undefined;
   readonly command?: readonly string[] | undefined;
   readonly remoteAddress: string;
+  /** Whom the caller says it asks for, e.g. the API server about its own client. */
+  readonly forwardedFor?: string | undefined;
   readonly protocol: string;
 }
 
@@ -44,6 +46,14 @@ export function audit(log: Logger, subject: AuditSubject, withArguments: boolean
     const seconds = Math.round(performance.now() - began) / 1000;
     log.info({ ...fields, ...end, seconds }, `${subject.action} ended`);
   };
+}
+
+/** As the API server tells it. */
+export function forwardedFor(
+  headers: Readonly<Record<string, string | readonly string[] | undefined>>,
+): Pick<AuditSubject, "forwardedFor"> {
+  const value = headers["x-forwarded-for"];
+  return value === undefined ? {} : { forwardedFor: String(value).slice(0, longestArgument) };
 }
 
 /** The program's name, and the arguments or how many there are. */

@@ -1,12 +1,14 @@
 // The pod and the container that a stream is for: found and running, or the kubelet's word for why not.
 
-import { isErrorKind } from "../errors.ts";
+import { isErrorKind, VirtualKubeletError } from "../errors.ts";
 import type { Stored } from "../kube/resource.ts";
 import type { ContainerStatus, Pod } from "../kube/types.gen.ts";
-import type { CallContext } from "../provider.ts";
+import type { CallContext, PodReport } from "../provider.ts";
 import { UpgradeRefusal } from "../streaming/upgrade-refusal.ts";
 import { podOf } from "./node-choice.ts";
 import type { ServedNode } from "./served-node.ts";
+
+const reportTimeoutMs = 10_000;
 
 /** The pod of the path; throws UpgradeRefusal (404) when there is none. */
 export function podTarget(node: ServedNode, params: Readonly<Record<string, string>>): Stored<Pod> {
@@ -42,11 +44,33 @@ export async function isRunning(
   if (containerSpec(pod, container) === undefined) return false;
   if (containerStatus(pod, container)?.state?.running !== undefined) return true;
   try {
-    const report = await node.provider.getPodStatus(node.ownerOf(pod), context);
+    const report = await reportOf(node, pod, context);
     return report.containers.some(({ name, state }) => name === container && state.running !== undefined);
   } catch (error) {
     if (isErrorKind(error, "NotFound")) return false;
     throw error;
+  }
+}
+
+/** What the backend says of the pod now. Throws Unavailable when that takes too long, whether or not the provider hears the signal. */
+export async function reportOf(node: ServedNode, pod: Stored<Pod>, { signal, log }: CallContext): Promise<PodReport> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const ending = new AbortController();
+  const end = (error: VirtualKubeletError): void => {
+    ending.abort(error);
+    reject(error);
+  };
+  const seconds = reportTimeoutMs / 1000;
+  const tooLate = (): void => end(new VirtualKubeletError("Unavailable", `the backend did not answer in ${seconds} s`));
+  const gone = (): void => end(new VirtualKubeletError("Aborted", "the client is gone"));
+  const timer = setTimeout(tooLate, reportTimeoutMs).unref();
+  signal.addEventListener("abort", gone, { once: true });
+  try {
+    signal.throwIfAborted();
+    return await Promise.race([node.provider.getPodStatus(node.ownerOf(pod), { signal: ending.signal, log }), late]);
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", gone);
   }
 }
 

@@ -20,7 +20,7 @@ const execPath = "/exec/default/web/app?input=1&output=1&error=1&command=sh&comm
 async function open(kubelet: KubeletFixture, path: string, user = "admin"): Promise<Session> {
   const socket = new WebSocket(`wss://127.0.0.1:${kubelet.port()}${path}`, ["v4.channel.k8s.io"], {
     ca: kubelet.ca.certificate,
-    headers: { Authorization: `Bearer ${user}` },
+    headers: { Authorization: `Bearer ${user}`, "X-Forwarded-For": "192.0.2.7" },
   });
   const contents = new Map<number, string>();
   socket.on("message", (data) => {
@@ -106,7 +106,7 @@ test("exec: stdin reaches the command, and the client that goes away ends it", a
   session.socket.terminate();
   await until(() => ended, "the provider's signal");
   const [, end] = await auditLines(kubelet);
-  assert.equal(end?.["outcome"], "the client is gone");
+  assert.match(String(end?.["outcome"]), /^the client (?:is gone|closed the connection)$/);
 });
 
 async function auditLines(kubelet: KubeletFixture): Promise<KubeletFixture["log"]["lines"]> {
@@ -133,6 +133,7 @@ for (const [name, auditArguments, command] of [
       uid: "uid-web",
       container: "app",
       protocol: "WebSocket",
+      forwardedFor: "192.0.2.7",
       command,
       arguments: 2,
     };
@@ -222,6 +223,30 @@ test("exec: a container that does not run is no container, unless the backend kn
   await assert.rejects(open(kubelet, execPath), /^Error: 500 container not found \("app"\)$/);
   running = true;
   assert.equal(await (await open(kubelet, execPath)).closed, 1000);
+});
+
+test("exec: a backend that does not answer is not waited for once the client is gone", async () => {
+  const asked = Promise.withResolvers<AbortSignal>();
+  const node = new FakeNode(
+    "node-a",
+    {
+      runInContainer: never,
+      getPodStatus: (_owner, { signal }) => {
+        asked.resolve(signal);
+        return new Promise(() => {});
+      },
+    },
+    [runningPod("web", { status: { phase: "Pending" } })],
+  );
+  await using kubelet = await startKubelet([node]);
+  const socket = await kubelet.tls();
+  socket.on("error", () => undefined);
+  socket.write(
+    `GET ${execPath} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer admin\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n\r\n`,
+  );
+  const signal = await asked.promise;
+  socket.destroy();
+  await until(() => signal.aborted, "the provider's signal");
 });
 
 for (const [name, end] of [

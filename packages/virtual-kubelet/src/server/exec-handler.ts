@@ -3,7 +3,7 @@ import { errorText } from "../errors.ts";
 import type { CallContext, ContainerIO, ContainerTarget } from "../provider.ts";
 import type { CommandOutcome, RemoteCommand, StreamsWanted } from "../streaming/remote-command.ts";
 import { UpgradeRefusal } from "../streaming/upgrade-refusal.ts";
-import { audit } from "./audit.ts";
+import { audit, forwardedFor } from "./audit.ts";
 import { containerSpec, isRunning, podTarget } from "./container-target.ts";
 import type { StreamCall, StreamHandler } from "./stream-call.ts";
 import { accepted, type StreamEnvironment, trafficOf } from "./stream-environment.ts";
@@ -105,7 +105,18 @@ async function carry(environment: StreamEnvironment, call: StreamCall, what: Car
   const { namespace, name: pod, uid } = target.owner;
   const { remoteAddress, user } = call;
   const { action, command } = what;
-  const subject = { action, user, namespace, pod, uid, container, command, remoteAddress, protocol: wire.name };
+  const subject = {
+    action,
+    user,
+    namespace,
+    pod,
+    uid,
+    container,
+    command,
+    remoteAddress,
+    protocol: wire.name,
+    ...forwardedFor(call.headers),
+  };
   const ended = audit(call.log, subject, environment.auditArguments);
   const before = trafficOf(socket);
   const stop = AbortSignal.any([call.signal, opened.signal, session.signal]);
@@ -118,7 +129,7 @@ async function carry(environment: StreamEnvironment, call: StreamCall, what: Car
     session.close();
     const after = trafficOf(socket);
     ended({
-      outcome: opened.signal.aborted && outcome.type === "failure" ? "the client is gone" : outcomeText(outcome),
+      outcome: outcomeText(outcome),
       bytesIn: after.bytesIn - before.bytesIn,
       bytesOut: after.bytesOut - before.bytesOut,
     });

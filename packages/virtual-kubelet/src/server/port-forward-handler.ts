@@ -5,8 +5,8 @@ import type { Pod } from "../kube/types.gen.ts";
 import type { CallContext, PodTarget } from "../provider.ts";
 import type { ForwardedConnection } from "../streaming/port-forward.ts";
 import { UpgradeRefusal } from "../streaming/upgrade-refusal.ts";
-import { audit } from "./audit.ts";
-import { podTarget } from "./container-target.ts";
+import { audit, forwardedFor } from "./audit.ts";
+import { podTarget, reportOf } from "./container-target.ts";
 import type { ServedNode } from "./served-node.ts";
 import type { StreamHandler } from "./stream-call.ts";
 import { accepted, type StreamEnvironment, trafficOf } from "./stream-environment.ts";
@@ -32,7 +32,11 @@ export function portForwardHandler(environment: StreamEnvironment): StreamHandle
     const session = environment.sessions.open({ node, pod, pattern });
     const { namespace, name, uid } = node.ownerOf(pod);
     const subject = { action: "port-forward", user, namespace, pod: name, uid, remoteAddress } as const;
-    const ended = audit(call.log, { ...subject, protocol: wire.name }, environment.auditArguments);
+    const ended = audit(
+      call.log,
+      { ...subject, protocol: wire.name, ...forwardedFor(call.headers) },
+      environment.auditArguments,
+    );
     const before = trafficOf(socket);
     const stop = AbortSignal.any([call.signal, opened.signal, session.signal]);
     const context = { signal: stop, log: call.log };
@@ -84,7 +88,7 @@ async function forwarder(node: ServedNode, pod: Stored<Pod>, context: CallContex
   const { portForward } = node.provider;
   if (portForward !== undefined)
     return ({ port, stream }, within) => portForward.call(node.provider, target, port, stream, within);
-  const { podIPs: [address] = [] } = await node.provider.getPodStatus(target.owner, context);
+  const { podIPs: [address] = [] } = await reportOf(node, pod, context);
   if (address === undefined) throw new VirtualKubeletError("Unavailable", "the pod has no IP");
   return ({ port, stream }, { signal }) => forwardTcp(address, port, stream, signal);
 }

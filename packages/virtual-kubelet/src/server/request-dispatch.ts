@@ -96,7 +96,7 @@ export class RequestDispatch {
     let gone = false;
     response.once("close", () => {
       gone = true;
-      ending.abort();
+      ending.abort(clientGone());
       closed.resolve();
     });
     for (const stream of [request, response])
@@ -149,7 +149,7 @@ export class RequestDispatch {
   async #upgrade(request: IncomingMessage, upgrade: UpgradeRequest, ending: AbortController): Promise<void> {
     const { socket } = upgrade;
     const { limits, metrics } = this.#options;
-    socket.once("close", () => ending.abort());
+    socket.once("close", () => ending.abort(clientGone()));
     const peer = peerOf(request);
     if (peer === undefined || socket.destroyed) return void socket.destroy();
     const timer = setTimeout(() => ending.abort(tooSlow(limits.requestTimeoutMs)), limits.requestTimeoutMs).unref();
@@ -224,6 +224,10 @@ function failed(error: unknown, log: Logger, response: AnyResponse): void {
   // A body that was begun must not look whole.
   if (response.headersSent) breakOff(response);
   else sendText(response, answer.status, answer.body, answer.headers);
+}
+
+function clientGone(): VirtualKubeletError {
+  return new VirtualKubeletError("Aborted", "the client is gone");
 }
 
 function tooSlow(ms: number): VirtualKubeletError {

@@ -3,7 +3,7 @@ import { Writable } from "node:stream";
 import { errorText } from "../errors.ts";
 import { UpgradeRefusal } from "../streaming/upgrade-refusal.ts";
 import { send } from "./answers.ts";
-import { audit } from "./audit.ts";
+import { audit, forwardedFor } from "./audit.ts";
 import { isRunning, podTarget } from "./container-target.ts";
 import type { KubeletHandler } from "./kubelet-call.ts";
 
@@ -26,7 +26,18 @@ export function runHandler(options: { readonly auditArguments: boolean }): Kubel
     const { user, remoteAddress, protocol } = call;
     const ended = audit(
       call.log,
-      { action: "run", user, namespace, pod: name, uid, container, command, remoteAddress, protocol },
+      {
+        action: "run",
+        user,
+        namespace,
+        pod: name,
+        uid,
+        container,
+        command,
+        remoteAddress,
+        protocol,
+        ...forwardedFor(call.headers),
+      },
       options.auditArguments,
     );
     const tooMuch = new AbortController();
