@@ -1,55 +1,14 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
-import { setTimeout as delay } from "node:timers/promises";
-import { WebSocket } from "ws";
 import type { ExecResult, Provider } from "../provider.ts";
+import { openExec, until } from "../testing/exec-client.ts";
 import { FakeNode, type KubeletFixture, runningPod, startKubelet } from "../testing/kubelet-fixture.ts";
-
-interface Session {
-  readonly socket: WebSocket;
-  /** Text of a channel so far. */
-  text(channel: number): string;
-  /** Code of the close frame, and everything before it. */
-  readonly closed: Promise<number>;
-}
 
 const execPath = "/exec/default/web/app?input=1&output=1&error=1&command=sh&command=-c&command=secret";
 
-/** Opens a stream as `admin`; rejects with status and body when it is refused. */
-async function open(kubelet: KubeletFixture, path: string, user = "admin"): Promise<Session> {
-  const socket = new WebSocket(`wss://127.0.0.1:${kubelet.port()}${path}`, ["v4.channel.k8s.io"], {
-    ca: kubelet.ca.certificate,
-    headers: { Authorization: `Bearer ${user}`, "X-Forwarded-For": "192.0.2.7" },
-  });
-  const contents = new Map<number, string>();
-  socket.on("message", (data) => {
-    assert(Buffer.isBuffer(data));
-    const channel = data[0] ?? -1;
-    contents.set(channel, (contents.get(channel) ?? "") + data.subarray(1).toString());
-  });
-  const closed = new Promise<number>((resolve) => socket.on("close", resolve));
-  const refused = new Promise<never>((_resolve, reject) => {
-    socket.on("unexpected-response", (_request, response) => {
-      let body = "";
-      response.on("data", (chunk) => {
-        body += String(chunk);
-      });
-      response.on("end", () => reject(new Error(`${response.statusCode} ${body}`)));
-    });
-  });
-  socket.on("error", () => undefined);
-  await Promise.race([once(socket, "open"), refused]);
-  return { socket, closed, text: (channel) => contents.get(channel) ?? "" };
-}
-
 const exec = (run: NonNullable<Provider["runInContainer"]>): FakeNode =>
   new FakeNode("node-a", { runInContainer: run });
-
-async function until(condition: () => boolean, what: string): Promise<void> {
-  for (const deadline = Date.now() + 10_000; !condition(); await delay(5))
-    assert(Date.now() < deadline, `not in time: ${what}`);
-}
 
 test("exec: output, then success on the error channel, then an orderly close", async () => {
   const calls: (readonly string[])[] = [];
@@ -61,7 +20,7 @@ test("exec: output, then success on the error channel, then an orderly close", a
       return { exitCode: 0 };
     }),
   ]);
-  const session = await open(kubelet, execPath);
+  const session = await openExec(kubelet, execPath);
   assert.equal(await session.closed, 1000);
   assert.deepEqual(calls, [["uid-web", "app", "sh", "-c", "secret"]]);
   assert.deepEqual([session.text(1), session.text(2)], ["hello", "oops"]);
@@ -84,7 +43,7 @@ const outcomes: readonly [name: string, run: () => Promise<ExecResult>, status: 
 for (const [name, run, expected] of outcomes)
   test(`exec: ${name} is told as a kubelet does`, async () => {
     await using kubelet = await startKubelet([exec(run)]);
-    const session = await open(kubelet, execPath);
+    const session = await openExec(kubelet, execPath);
     assert.equal(await session.closed, 1000);
     assert.partialDeepStrictEqual(JSON.parse(session.text(3)), { status: "Failure", ...expected });
   });
@@ -100,7 +59,7 @@ test("exec: stdin reaches the command, and the client that goes away ends it", a
       return { exitCode: 0 };
     }),
   ]);
-  const session = await open(kubelet, execPath);
+  const session = await openExec(kubelet, execPath);
   session.socket.send(Buffer.from("\0typed"));
   await until(() => got.join("") === "typed", "stdin");
   session.socket.terminate();
@@ -121,7 +80,7 @@ for (const [name, auditArguments, command] of [
 ] as const)
   test(`exec: the audit lines have who, where and ${name}`, async () => {
     await using kubelet = await startKubelet([exec(async () => ({ exitCode: 4 }))], { auditArguments });
-    await (await open(kubelet, execPath)).closed;
+    await (await openExec(kubelet, execPath)).closed;
     const [begin, end] = await auditLines(kubelet);
     const subject = {
       action: "exec",
@@ -156,7 +115,7 @@ test("exec: a terminal has no stderr, and sizes", async () => {
       return { exitCode: 0 };
     }),
   ]);
-  const session = await open(kubelet, "/exec/default/web/app?output=1&error=1&tty=1&command=sh");
+  const session = await openExec(kubelet, "/exec/default/web/app?output=1&error=1&tty=1&command=sh");
   session.socket.send(Buffer.from('\u0004{"Width":80,"Height":24}'));
   assert.equal(await session.closed, 1000);
   assert.deepEqual(seen, [true, undefined, undefined, 80, 24]);
@@ -200,9 +159,9 @@ async function never(): Promise<never> {
 for (const [name, path, provider, expected] of refusals)
   test(`refused before the upgrade: ${name}`, async () => {
     await using kubelet = await startKubelet([new FakeNode("node-a", provider)]);
-    await assert.rejects(open(kubelet, path), expected);
-    await assert.rejects(open(kubelet, path, "nobody"), /^Error: 401 Unauthorized$/);
-    await assert.rejects(open(kubelet, path, "somebody"), /^Error: 403 Forbidden \(user=somebody, verb=get, /);
+    await assert.rejects(openExec(kubelet, path), expected);
+    await assert.rejects(openExec(kubelet, path, "nobody"), /^Error: 401 Unauthorized$/);
+    await assert.rejects(openExec(kubelet, path, "somebody"), /^Error: 403 Forbidden \(user=somebody, verb=get, /);
   });
 
 test("exec: a container that does not run is no container, unless the backend knows better than its status", async () => {
@@ -220,9 +179,9 @@ test("exec: a container that does not run is no container, unless the backend kn
     [pod],
   );
   await using kubelet = await startKubelet([node]);
-  await assert.rejects(open(kubelet, execPath), /^Error: 500 container not found \("app"\)$/);
+  await assert.rejects(openExec(kubelet, execPath), /^Error: 500 container not found \("app"\)$/);
   running = true;
-  assert.equal(await (await open(kubelet, execPath)).closed, 1000);
+  assert.equal(await (await openExec(kubelet, execPath)).closed, 1000);
 });
 
 test("exec: a backend that does not answer is not waited for once the client is gone", async () => {
@@ -264,7 +223,7 @@ for (const [name, end] of [
       return new Promise(() => {});
     });
     await using kubelet = await startKubelet([node], { limits: { podEndGraceMs: 10 } });
-    const session = await open(kubelet, execPath);
+    const session = await openExec(kubelet, execPath);
     end(node);
     assert.equal(await session.closed, 1000);
     assert.match(session.text(3), /"status":"Failure".*the container has ended/);
@@ -291,47 +250,10 @@ test("attach: by the container's own terminal; an error in a kubelet's words", a
     [pod],
   );
   await using kubelet = await startKubelet([node]);
-  const session = await open(kubelet, "/attach/default/web/uid-web/app?output=1&error=1");
+  const session = await openExec(kubelet, "/attach/default/web/uid-web/app?output=1&error=1");
   assert.equal(await session.closed, 1000);
   assert.deepEqual(seen, [true, undefined]);
   assert.match(session.text(3), /Internal error occurred: error attaching to container: it is deaf/);
-});
-
-test("run: the output is the answer; an exit code is an error", async () => {
-  const commands: unknown[] = [];
-  const node = exec(async (_target, command, io) => {
-    commands.push(command);
-    io.stdout?.write("out");
-    io.stderr?.write("err");
-    return { exitCode: command[0] === "false" ? 1 : 0 };
-  });
-  await using kubelet = await startKubelet([node]);
-  const run = (path: string): ReturnType<KubeletFixture["get"]> => kubelet.get(path, "admin", { method: "POST" });
-  const good = await run("/run/default/web/app?cmd=echo%20a%20b");
-  assert.deepEqual([good.status, good.body, commands[0]], [200, "outerr", ["echo", "a", "b"]]);
-  const bad = await run("/run/default/web/uid-web/app?cmd=false");
-  assert.deepEqual([bad.status, bad.body], [500, "command 'false' exited with 1: err"]);
-  assert.equal((await run("/run/default/other/app?cmd=true")).body, "pod does not exist");
-  assert.equal((await kubelet.get("/run/default/web/app?cmd=true", "admin")).headers.allow, "POST");
-  const lines = kubelet.log.lines.filter((line) => line["action"] === "run");
-  assert.deepEqual(
-    lines.map((line) => line["outcome"]),
-    [undefined, "ok", undefined, "exit 1"],
-  );
-});
-
-test("run: a command that never stops writing is ended", async () => {
-  const node = exec(async (_target, _command, io, { signal }) => {
-    const chunk = Buffer.alloc(256 * 1024);
-    while (!signal.aborted) {
-      io.stdout?.write(chunk);
-      await delay(0);
-    }
-    return { exitCode: 0 };
-  });
-  await using kubelet = await startKubelet([node]);
-  const answer = await kubelet.get("/run/default/web/app?cmd=yes", "admin", { method: "POST" });
-  assert.deepEqual([answer.status, answer.body], [500, "the output has more than 4194304 bytes"]);
 });
 
 test("a plain request for a stream is checked like an upgrade, then refused", async () => {
