@@ -43,6 +43,8 @@ async function serve(t: TestContext, getContainerLogs: GetContainerLogs | undefi
     failed: [] as unknown[],
     calls: 0,
     ended: 0,
+    /** Ends the call as a server does that stops. */
+    stop: (): void => {},
     url: "",
     port: 0,
   };
@@ -68,6 +70,7 @@ async function serve(t: TestContext, getContainerLogs: GetContainerLogs | undefi
     const [, , namespace = "", pod = "", container = ""] = url.pathname.split("/");
     const gone = new AbortController();
     response.on("close", () => gone.abort());
+    bench.stop = () => gone.abort();
     bench.calls++;
     handler({
       node: {
@@ -319,20 +322,27 @@ test("a client that does not read holds the backend back, and gets everything wh
         version,
       );
       const client = await open(bench, version, "");
-      // It stands when it has not moved for a while; that takes time, but no particular time.
-      let seen = -1;
-      await until(async () => {
-        const stands = seen === made;
-        seen = made;
-        await new Promise((resolve) => setTimeout(resolve, 100));
-        return stands;
-      }, "the backend to be held back");
+      await stands(() => made);
       assert.ok(made < total / 2, `${made} bytes were read though nobody took them`);
       let got = 0;
       for await (const piece of client.body) got += piece.length;
       assert.equal(got, chunks * 500 * 100);
       client.close();
     }
+  }
+});
+
+test("a server that ends waits neither for a client that does not read nor for a backend that says nothing", async (t) => {
+  for (const isBackend of [false, true]) {
+    const source = new PushSource();
+    if (!isBackend) for (let i = 0; i < 100; i++) source.push("x".repeat(1024 * 1024));
+    const bench = await serve(t, async () => ({ format: "plain", data: source.read(), applied: ["follow"] }));
+    const client = await open(bench, 1, "?follow=true");
+    if (!isBackend) await stands(() => source.taken);
+    bench.stop();
+    await source.returned;
+    await until(() => bench.ended === 1, "the call to end");
+    client.close();
   }
 });
 
@@ -371,6 +381,9 @@ class PushSource {
   /** Resolves when the reader has given it back. */
   readonly returned: Promise<void> = this.#returned.promise;
 
+  /** How many pieces were asked for. */
+  taken = 0;
+
   push(text: string): void {
     this.#waiting.push(text);
     this.#wake();
@@ -383,6 +396,7 @@ class PushSource {
           this.#wake = resolve;
         });
       }
+      this.taken++;
       return { done: false, value: Buffer.from(this.#waiting.shift() ?? "") };
     };
     const done = async (): Promise<IteratorResult<Uint8Array>> => {
@@ -391,6 +405,17 @@ class PushSource {
     };
     return { [Symbol.asyncIterator]: () => ({ next, return: done }) };
   }
+}
+
+/** Waits until the backend is held back: its figure has begun to move and has not moved for a while, whatever that takes. */
+async function stands(figure: () => number): Promise<void> {
+  let seen = 0;
+  await until(async () => {
+    const isSame = seen > 0 && seen === figure();
+    seen = figure();
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    return isSame;
+  }, "the backend to be held back");
 }
 
 async function until(condition: () => boolean | Promise<boolean>, what: string): Promise<void> {

@@ -95,7 +95,7 @@ async function send(call: KubeletCall, chunks: AsyncGenerator<Uint8Array>, follo
     });
     response.flushHeaders();
   };
-  const writer = new LogWriter(response);
+  const writer = new LogWriter(response, signal);
   // A log that fails at once is still answered by a status; one that is followed may say nothing for long.
   if (follow) begin();
   try {
@@ -109,8 +109,8 @@ async function send(call: KubeletCall, chunks: AsyncGenerator<Uint8Array>, follo
   } catch (error) {
     if (signal.aborted) return;
     if (!response.headersSent) throw error;
-    log.error({ err: error }, "A log broke off");
-    writer.break(VirtualKubeletError.from(error));
+    log.error({ err: error }, "a log broke off");
+    await writer.break(VirtualKubeletError.from(error));
   }
 }
 

@@ -144,7 +144,7 @@ class LogReader {
     });
     if (opened === undefined || isCounted || isApplied(opened.logs, "sinceTime")) return opened;
     this.#discard(opened);
-    this.#context.log.warn({}, "The log cannot be followed on: the backend tells neither times nor its start");
+    this.#context.log.warn({}, "a log cannot be followed on: the backend tells neither times nor its start");
     return undefined;
   }
 
@@ -188,7 +188,7 @@ class LogReader {
     stop.signal.addEventListener("abort", () => signal.removeEventListener("abort", onAbort), { once: true });
     try {
       const logs = await this.#backend.open(options, stop.signal);
-      const source = new LogSource(logs.data, stop.signal, (err) => log.debug({ err }, "A log stream ended badly"));
+      const source = new LogSource(logs.data, stop.signal, (err) => log.debug({ err }, "a log stream ended badly"));
       return { logs, stop, source, follows: options.follow === true, isLast };
     } catch (error) {
       stop.abort();

@@ -95,6 +95,7 @@ test("a run ends with its container, the next run, its pod, or another pod of th
     podWith({ ...running, state: { terminated: exit() } }),
     podWith({ ...running, state: { waiting: { reason: "CrashLoopBackOff" } } }),
     podWith({ ...running, restartCount: 2 }),
+    { ...pod, status: { ...pod.status, phase: "Failed" } },
     podWith({ ...running, containerID: "t://2" }),
   ];
   for (const end of ends) assert.equal(hasEnded(run, end, "main"), true, JSON.stringify(end));

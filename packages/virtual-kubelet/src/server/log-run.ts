@@ -1,6 +1,7 @@
 // Which run of a container a log is asked of, or why there is none, from the pod's spec and status; and whether that run
 // has ended since. Pure.
-import type { ContainerStatus, Pod } from "../kube/types.gen.ts";
+import type { Pod } from "../kube/types.gen.ts";
+import { containerSpec, containerStatus } from "./container-target.ts";
 import type { LogRefusal } from "./log-options.ts";
 
 /** One run of a container. */
@@ -23,9 +24,8 @@ export type FoundRun =
 /** 404 when there is no such pod on the node or no such container, of any kind, in it. */
 export function missing(pod: Pod | undefined, name: string, container: string): LogRefusal | undefined {
   if (pod === undefined) return { status: 404, text: `pod ${quoted(name)} does not exist` };
-  const { containers = [], initContainers = [], ephemeralContainers = [] } = pod.spec ?? {};
-  const isThere = [...containers, ...initContainers, ...ephemeralContainers].some((one) => one.name === container);
-  return isThere ? undefined : { status: 404, text: `container ${quoted(container)} not found in pod ${quoted(name)}` };
+  if (containerSpec(pod, container) !== undefined) return undefined;
+  return { status: 404, text: `container ${quoted(container)} not found in pod ${quoted(name)}` };
 }
 
 /** The run whose log is meant: the present one, the one before it, or the last that ended. 400 when there was none. */
@@ -33,7 +33,7 @@ export function findRun(pod: Pod, container: string, previous: boolean): FoundRu
   const name = pod.metadata?.name ?? "";
   const where = `container ${quoted(container)} in pod ${quoted(name)}`;
   const refuse = (text: string): FoundRun => ({ refusal: { status: 400, text } });
-  const status = statusOf(pod, container);
+  const status = containerStatus(pod, container);
   if (status === undefined) return refuse(`${where} is not available`);
   const { waiting, running, terminated } = status.state ?? {};
   const last = status.lastState?.terminated;
@@ -76,19 +76,11 @@ export function notKept(pod: Pod, container: string, previous: boolean, run: Con
 /** Has this run ended, or been followed by another, or is its pod gone or another one of the same name? */
 export function hasEnded(run: ContainerRun, pod: Pod | undefined, container: string): boolean {
   if (!run.running || pod === undefined || pod.metadata?.uid !== run.uid) return true;
-  const status = statusOf(pod, container);
+  if (pod.status?.phase === "Succeeded" || pod.status?.phase === "Failed") return true;
+  const status = containerStatus(pod, container);
   if (!status?.state?.running || status.restartCount !== run.restartCount) return true;
   const containerID = status.containerID ?? "";
   return containerID !== "" && run.containerID !== "" && containerID !== run.containerID;
-}
-
-function statusOf(pod: Pod, container: string): ContainerStatus | undefined {
-  const { containerStatuses, initContainerStatuses, ephemeralContainerStatuses } = pod.status ?? {};
-  for (const list of [containerStatuses, initContainerStatuses, ephemeralContainerStatuses]) {
-    const status = list?.find((one) => one.name === container);
-    if (status !== undefined) return status;
-  }
-  return undefined;
 }
 
 function noPrevious(pod: string, container: string): string {

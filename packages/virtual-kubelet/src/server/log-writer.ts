@@ -15,9 +15,10 @@ export class LogWriter {
   #isGone: boolean;
   #wake = (): void => {};
 
-  constructor(response: KubeletResponse) {
+  /** `signal` aborts when nothing is wanted any more. */
+  constructor(response: KubeletResponse, signal: AbortSignal) {
     this.#response = response;
-    this.#isGone = response.destroyed === true;
+    this.#isGone = response.destroyed === true || signal.aborted;
     response.on("drain", () => {
       this.#isFull = false;
       this.#wake();
@@ -28,6 +29,7 @@ export class LogWriter {
     };
     response.on("error", gone);
     response.on("close", gone);
+    signal.addEventListener("abort", gone, { once: true });
   }
 
   /** Resolves to whether to go on, when the client has taken enough of it. The bytes are not to be changed any more. */
@@ -41,11 +43,7 @@ export class LogWriter {
       if (this.#batched >= fullBatch) this.#flush();
       else this.#flushing ??= setImmediate(() => this.#flush());
     }
-    while (this.#isFull && !this.#isGone) {
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
-    }
+    while (this.#isFull && !this.#isGone) await this.#change();
     return !this.#isGone;
   }
 
@@ -56,9 +54,24 @@ export class LogWriter {
   }
 
   /** The log broke off: lets the client notice, after it has got what there was. */
-  break(cause: Error): void {
+  async break(cause: Error): Promise<void> {
     this.#flush();
-    if (!this.#isGone) this.#response.write("", () => this.#response.destroy(cause));
+    let isSent = false;
+    if (!this.#isGone) {
+      this.#response.write("", () => {
+        isSent = true;
+        this.#wake();
+      });
+    }
+    while (!isSent && !this.#isGone) await this.#change();
+    this.#response.destroy(cause);
+  }
+
+  /** Resolves when the client has taken something, or is gone. */
+  #change(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+    });
   }
 
   #flush(): void {
