@@ -152,12 +152,13 @@ export interface ContainerLogOptions {
 /** A container's log as the backend has it. */
 export interface ContainerLogs {
   /**
-   * - `plain`: what the container wrote; times and streams are unknown.
+   * - `plain`: what the container wrote; times and streams are unknown. Where times are wanted, a line gets that of its
+   *   reading; `sinceTime` leaves out nothing; all counts as Stdout.
    * - `timestamped`: before each line its time (RFC 3339, up to nine digits of a second) and a space.
    * - `cri`: each line as a CRI runtime keeps it: time, `stdout` or `stderr`, `F` or `P` (the line goes on in the next), text.
    */
   readonly format: "plain" | "timestamped" | "cri";
-  /** Bytes, cut anywhere. Not read on while the client is slow; returned early when it goes away. */
+  /** Bytes, cut anywhere, not to be changed later. Not read on while the client is slow; returned early when it goes away. */
   readonly data: AsyncIterable<Uint8Array>;
   /** What of the options has been applied already; the core does the rest. Default: nothing. */
   readonly applied?: readonly ("follow" | "sinceTime" | "tailLines" | "stream")[] | undefined;

@@ -76,6 +76,21 @@ export function logsConformance(bench: Bench, options: ConformanceOptions): void
     }
   });
 
+  optional(has && "a log that is read again begins as before, and in the same format", async () => {
+    const target = await bench.runningTarget(loggingPod);
+    const first = await logs(target);
+    const before = await promptly(textOf(first.data), "a log that is not followed", 10_000);
+    const second = await logs(target);
+    assert.equal(second.format, first.format);
+    const again = await promptly(textOf(second.data), "the log, read again", 10_000);
+    assert.ok(again.startsWith(before), "a follower goes on by what it has had");
+  });
+
+  optional(has && "a container that has run once has no previous log: NotFound", async () => {
+    const target = await bench.runningTarget(loggingPod);
+    await assert.rejects(logs(target, { previous: true }), isNotFound);
+  });
+
   optional(has && "getContainerLogs of a pod that is not there is NotFound", async () => {
     const { owner, pod } = bench.request();
     const target = await bench.runningTarget(loggingPod);
