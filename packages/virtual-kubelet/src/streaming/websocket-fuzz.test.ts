@@ -4,10 +4,13 @@ import { readFileSync } from "node:fs";
 import { createConnection, type Socket } from "node:net";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import * as v from "valibot";
 import { eventually } from "../testing/fault-server.ts";
 import { startUpgradeServer } from "../testing/upgrade-server.ts";
+import type { RemoteCommand } from "./remote-command.ts";
 import { acceptWebSocketPortForward } from "./websocket-port-forward.ts";
 import { acceptWebSocketRemoteCommand } from "./websocket-remote-command.ts";
 
@@ -17,6 +20,16 @@ const corpusSchema = v.array(
 );
 const file = join(import.meta.dirname, "testdata/websocket-frames.json");
 const corpus = v.parse(corpusSchema, JSON.parse(readFileSync(file, "utf8")));
+
+setFlagsFromString("--expose-gc");
+const collect: unknown = runInNewContext("gc");
+
+/** Bytes of memory in use, garbage left out. */
+function kept(): number {
+  if (typeof collect === "function") collect();
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  return heapUsed + arrayBuffers;
+}
 
 const limits = { idleTimeoutMs: 0, creationTimeoutMs: 1000 };
 
@@ -199,4 +212,31 @@ test("the longest messages, one after the other on channels that are none, are n
   await eventually(() => fuzzed.stdin() === "kept", "what comes after", 20_000);
   const grown = process.memoryUsage().rss - before;
   assert.ok(grown < 128 * 1024 * 1024, `${grown} bytes more`);
+});
+
+test("messages of one byte that nobody reads cost little", async (t) => {
+  const commands: RemoteCommand[] = [];
+  const server = await startUpgradeServer(async (request, socket, head) => {
+    const wanted = { stdin: true, stdout: true, stderr: true, tty: false };
+    commands.push(await acceptWebSocketRemoteCommand(request, socket, head, wanted, limits));
+  });
+  t.after(() => server[Symbol.asyncDispose]());
+  const flood = Buffer.concat(Array.from({ length: 200_000 }, () => frame(2, Buffer.of(0, 7))));
+  const peers: RawPeer[] = [];
+  for (let count = 0; count < 20; count++) peers.push(await connect(server.port, "/exec", "v5.channel.k8s.io"));
+  const before = kept();
+  // All that the server would take, it has taken when it has answered the ping of a connection that came later.
+  for (const peer of peers) peer.socket.write(flood);
+  const later = await connect(server.port, "/exec", "v5.channel.k8s.io");
+  later.socket.write(frame(9, Buffer.from("ping")));
+  await eventually(() => later.received().includes("ping"), "the pong");
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  const grown = kept() - before;
+  assert.ok(grown < 20 * 1024 * 1024, `${grown} bytes more for 20 connections`);
+  const [command] = commands;
+  let read = 0;
+  for await (const chunk of command?.stdin ?? []) {
+    read += Buffer.isBuffer(chunk) ? chunk.length : 0;
+    if (read === 200_000) break;
+  }
 });

@@ -3,10 +3,13 @@ import { Duplex, Readable, Writable } from "node:stream";
 import { VirtualKubeletError } from "../errors.ts";
 import type { WebSocketWire } from "./websocket-wire.ts";
 
-/** Bytes that a stream keeps before it holds its other end back. */
+/** Content that a stream keeps, in bytes, before it holds its other end back. */
 const highWaterMark = 64 * 1024;
 /** Content of one message to the client. */
 const maxPieceBytes = 64 * 1024;
+/** Shorter content that has to be kept is copied together: an object for each of a thousand bytes would cost a hundred times as much. */
+const shortBytes = 1024;
+const crumbsBytes = 4096;
 
 /** Makes the message that carries a piece of content. */
 export type EncodePiece = (piece: Buffer) => Buffer | string;
@@ -15,6 +18,13 @@ export type EncodePiece = (piece: Buffer) => Buffer | string;
 export class Inlet {
   readonly #wire: WebSocketWire;
   readonly #stream: Readable;
+  /** Came and was not asked for yet. Node's own buffer is given one piece at a time, so that this one counts. */
+  #pieces: { readonly data: Buffer; readonly cost: number }[] = [];
+  /** Short content, after the pieces. */
+  #crumbs: Buffer | undefined;
+  #crumbsLength = 0;
+  #cost = 0;
+  #wanted = false;
   #ended = false;
 
   constructor(wire: WebSocketWire, stream: Readable) {
@@ -22,31 +32,85 @@ export class Inlet {
     this.#stream = stream;
   }
 
-  /** Holds the wire while the stream is full. After the end, or when nobody wants it any more, the data is dropped. */
+  /** Holds the wire while too much is kept. After the end, or when nobody wants it any more, the data is dropped. */
   receive(data: Buffer): void {
     if (this.#ended || this.#stream.destroyed || data.length === 0) return;
     this.#wire.touch();
-    if (!this.#stream.push(data)) this.#wire.hold(this.#stream);
+    if (this.#wanted) {
+      this.#wanted = this.#stream.push(data);
+      return;
+    }
+    if (data.length < shortBytes) this.#addCrumbs(data);
+    else {
+      this.#closeCrumbs();
+      this.#pieces.push({ data, cost: data.length });
+      this.#cost += data.length;
+    }
+    if (this.#cost > highWaterMark) this.#wire.hold(this);
   }
 
   end(): void {
     if (this.#ended || this.#stream.destroyed) return;
     this.#ended = true;
-    this.#stream.push(null);
+    this.#deliver();
+  }
+
+  /** The stream is read. */
+  want(): void {
+    this.#wanted = true;
+    this.#deliver();
+  }
+
+  /** The stream was destroyed. */
+  drop(): void {
+    this.#pieces = [];
+    this.#crumbs = undefined;
+    this.#wire.release(this);
+  }
+
+  #addCrumbs(data: Buffer): void {
+    if (this.#crumbs === undefined || this.#crumbs.length - this.#crumbsLength < data.length) {
+      this.#closeCrumbs();
+      this.#crumbs = Buffer.allocUnsafeSlow(crumbsBytes);
+      this.#crumbsLength = 0;
+      this.#cost += crumbsBytes;
+    }
+    this.#crumbsLength += data.copy(this.#crumbs, this.#crumbsLength);
+  }
+
+  #closeCrumbs(): void {
+    if (this.#crumbs !== undefined)
+      this.#pieces.push({ data: this.#crumbs.subarray(0, this.#crumbsLength), cost: crumbsBytes });
+    this.#crumbs = undefined;
+  }
+
+  #deliver(): void {
+    while (this.#wanted) {
+      if (this.#pieces.length === 0) this.#closeCrumbs();
+      const piece = this.#pieces.shift();
+      if (piece === undefined) break;
+      this.#wanted = this.#stream.push(piece.data);
+      if (this.#stream.destroyed) return;
+      this.#cost -= piece.cost;
+      // Only now: what comes when the wire goes on must not overtake the piece.
+      if (this.#cost <= highWaterMark) this.#wire.release(this);
+    }
+    if (this.#ended && this.#cost === 0 && !this.#stream.readableEnded) this.#stream.push(null);
   }
 }
 
 /** The client's side of one channel. */
 export function channelInput(wire: WebSocketWire): { readonly stream: Readable; readonly inlet: Inlet } {
   const stream = new Readable({
-    highWaterMark,
-    read: () => wire.release(stream),
+    highWaterMark: 1,
+    read: () => inlet.want(),
     destroy: (error, done) => {
-      wire.release(stream);
+      inlet.drop();
       done(error);
     },
   });
-  return { stream: tolerant(stream), inlet: new Inlet(wire, stream) };
+  const inlet = new Inlet(wire, stream);
+  return { stream: tolerant(stream), inlet };
 }
 
 /** Our side of one channel. Its end is nothing that the wire can say. */
@@ -62,16 +126,18 @@ export function channelDuplex(
 ): { readonly stream: Duplex; readonly inlet: Inlet } {
   const stream = new Duplex({
     ...writing(wire, encode),
-    highWaterMark,
-    read: () => wire.release(stream),
+    writableHighWaterMark: highWaterMark,
+    readableHighWaterMark: 1,
+    read: () => inlet.want(),
     final: (done) => void on.ended().then(() => done(), done),
     destroy: (error, done) => {
-      wire.release(stream);
+      inlet.drop();
       on.destroyed(error);
       done(error);
     },
   });
-  return { stream: tolerant(stream), inlet: new Inlet(wire, stream) };
+  const inlet = new Inlet(wire, stream);
+  return { stream: tolerant(stream), inlet };
 }
 
 type Done = (error?: Error | null) => void;

@@ -103,9 +103,11 @@ export class WebSocketWire {
   /** Reads nothing more from the client until each holder has let go. */
   hold(holder: object): void {
     if (this.#state !== "open") return;
+    if (this.#holders.size === 0) {
+      this.#webSocket.pause();
+      this.#keepAlive();
+    }
     this.#holders.add(holder);
-    this.#webSocket.pause();
-    if (this.#holders.size === 1) this.#keepAlive();
   }
 
   release(holder: object): void {

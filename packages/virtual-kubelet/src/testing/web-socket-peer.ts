@@ -57,3 +57,16 @@ export async function connectWebSocketPeer(
   socket.on("error", () => {});
   return { socket, messages, closed, content: (channel) => Buffer.concat(contents.get(channel) ?? []) };
 }
+
+/** Resolves when the server takes nothing more of what was sent; fails when it takes all within `deadlineMs`. */
+export async function heldBack(socket: WebSocket, deadlineMs: number = 10_000): Promise<void> {
+  const end = performance.now() + deadlineMs;
+  let amount = socket.bufferedAmount;
+  for (let same = 0; same < 10; ) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    if (socket.bufferedAmount === 0) throw new Error("the server has taken all");
+    if (performance.now() > end) throw new Error(`the server takes more and more for ${deadlineMs} ms`);
+    same = socket.bufferedAmount === amount ? same + 1 : 0;
+    amount = socket.bufferedAmount;
+  }
+}
