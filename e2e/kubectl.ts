@@ -41,11 +41,8 @@ export class Kubectl implements AsyncDisposable {
   #err = "";
   readonly #ended: Promise<Ended>;
 
-  constructor(client: Client, kubeconfig: string, args: readonly string[]) {
-    this.child = spawn(client.program, ["--kubeconfig", kubeconfig, ...args], {
-      env: { ...process.env, ...client.env },
-      stdio: "pipe",
-    });
+  constructor({ program, env }: Client, args: readonly string[]) {
+    this.child = spawn(program, args, { env: { ...process.env, ...env }, stdio: "pipe" });
     this.child.stdout?.on("data", (bytes: Buffer) => this.#out.push(bytes));
     this.child.stderr?.setEncoding("utf8").on("data", (text: string) => {
       this.#err += text;
@@ -99,7 +96,7 @@ export class Kubectl implements AsyncDisposable {
 
 /** Starts a kubectl as administrator. */
 export function startKubectl(harness: Harness, client: Client, ...args: string[]): Kubectl {
-  return new Kubectl(client, harness.cluster.kubeconfig, args);
+  return new Kubectl(client, ["--kubeconfig", harness.cluster.kubeconfig, ...args]);
 }
 
 /** Runs it to its end, with this as its standard input. */
