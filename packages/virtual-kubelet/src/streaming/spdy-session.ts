@@ -1,5 +1,4 @@
-// One SPDY/3.1 connection over any duplex: opens, feeds, resets and ends its streams. There is no flow control in Kubernetes'
-// use of SPDY but that of the transport: while a stream or the session holds too much unread, the transport is not read.
+// One SPDY/3.1 connection over any duplex: opens, feeds, resets and ends its streams.
 import type { Duplex } from "node:stream";
 import { type Clock, systemClock } from "../clock.ts";
 import { VirtualKubeletError } from "../errors.ts";
@@ -12,23 +11,18 @@ import {
   goAwayStatus,
   resetStatus,
   type SpdyFrame,
-  SpdyFrameParser,
 } from "./spdy-frames.ts";
 import { HeaderDeflater, HeaderInflater, type SpdyHeaders } from "./spdy-headers.ts";
+import { SpdyReader, type SpdyReaderOwner } from "./spdy-reader.ts";
 import { type SpdyLink, SpdyStream } from "./spdy-stream.ts";
 import { SpdyWriter } from "./spdy-writer.ts";
 
-/** Unread bytes (and what keeping them costs) of one stream, and of all of a session, at which the transport is not read on. */
-export const streamBuffer: number = 256 * 1024;
-export const sessionBuffer: number = 1024 * 1024;
-/** While nothing is read, the end of the peer shows only by a write that fails. */
-const heldPingMs = 5000;
 /** After all is sent, what the peer still sends is dropped for so long: bytes left unread would reset the connection and lose output. */
 const lingerMs = 5000;
 const largestStreamId = 0x7fff_ffff;
 const nothing = Buffer.alloc(0);
 
-/** Decides on a stream that the peer wants to open: undefined refuses it, else called with it once it is open. */
+/** Decides on a stream that the peer wants to open: undefined refuses it, else it is called once the stream is open. */
 export type AcceptStream = (headers: SpdyHeaders, streamId: number) => ((stream: SpdyStream) => void) | undefined;
 
 export interface SpdySessionOptions {
@@ -51,18 +45,16 @@ export interface SpdySessionOptions {
  */
 export class SpdySession {
   readonly #transport: Duplex;
+  readonly #reader: SpdyReader;
   readonly #writer: SpdyWriter;
   readonly #accept: AcceptStream;
   readonly #clock: Clock;
   readonly #idleTimeoutMs: number;
   readonly #maxStreams: number;
-  readonly #parser = new SpdyFrameParser();
   readonly #inflater = new HeaderInflater();
   readonly #deflater = new HeaderDeflater();
   readonly #link: SpdyLink;
   readonly #streams = new Map<number, SpdyStream>();
-  /** Those with too much unread. */
-  readonly #full = new Set<SpdyStream>();
   /** Opened by us, not answered yet. */
   readonly #opening = new Map<number, PromiseWithResolvers<SpdyStream>>();
   readonly #gone = new AbortController();
@@ -70,20 +62,16 @@ export class SpdySession {
   /** Ending: takes no more streams. Over: sends no more and drops what comes. */
   #state: "open" | "ending" | "over" = "open";
   #goAwayReceived = false;
-  #buffered = 0;
-  #pumping = false;
-  #paused = false;
   #lastPeerStream = 0;
   #nextStream: number;
   #nextPing: number;
   #lastContent: number;
   #cancelIdle: () => void = () => {};
-  #cancelPing: () => void = () => {};
   #cancelLinger: () => void = () => {};
 
   constructor(transport: Duplex, options: SpdySessionOptions) {
     this.#transport = transport;
-    this.#writer = new SpdyWriter(transport, () => this.#goOn());
+    this.#writer = new SpdyWriter(transport, () => this.#reader.goOn());
     this.#accept = options.accept ?? (() => undefined);
     this.#clock = options.clock ?? systemClock;
     this.#idleTimeoutMs = options.idleTimeoutMs;
@@ -97,30 +85,32 @@ export class SpdySession {
         this.#writer.send(streamId, chunks, fin, sent);
       },
       sendReset: (streamId, status) => this.#writer.sendControl(encodeRstStream(streamId, status)),
-      buffered: (stream, change) => this.#onBuffered(stream, change),
-      closed: (stream) => this.#onStreamClosed(stream),
+      buffered: (stream, change) => this.#reader.buffered(stream, change),
+      closed: ({ streamId }) => {
+        this.#streams.delete(streamId);
+        this.#opening.delete(streamId);
+        this.#endWhenDone();
+      },
     };
-    if (options.head !== undefined) this.#parser.push(options.head);
+    const handlers: SpdyReaderOwner = {
+      handle: (frame) => this.#handle(frame),
+      failed: (error) => this.#fail(error, goAwayStatus.protocolError),
+      clogged: () => this.#writer.clogged,
+      probe: () => this.#ping(),
+    };
+    this.#reader = new SpdyReader(transport, options.head ?? nothing, handlers, this.#clock);
     transport.on("error", (error) => this.destroy(lost(error)));
     transport.on("close", () => this.#onClosed());
     // While we still send, a peer that has ended its side is gone: nobody half-closes a whole connection.
     transport.on("end", () => {
       if (this.#state !== "over") this.destroy();
     });
-    transport.on("data", (chunk: Buffer) => {
-      if (this.#state === "over") return;
-      this.#parser.push(chunk);
-      this.#pump();
-    });
     if (transport.destroyed || transport.readableEnded) {
       this.destroy();
       if (transport.closed) this.#onClosed();
       return;
     }
-    transport.resume();
     this.#watchIdle();
-    // Not yet: whoever makes the session has it only when this has returned.
-    process.nextTick(() => this.#pump());
   }
 
   /** Aborts when the peer is gone, the transport broke, the peer broke the rules, or for idleness; the reason says which. */
@@ -164,41 +154,6 @@ export class SpdySession {
   destroy(reason: Error = lost()): void {
     this.#abandon(reason);
     this.#transport.destroy();
-  }
-
-  /** Something was read or sent: is there reason no more to hold the transport back? */
-  #goOn(): void {
-    if (this.#paused && !this.#holds()) this.#pump();
-  }
-
-  #pump(): void {
-    if (this.#pumping) return;
-    this.#pumping = true;
-    try {
-      while (this.#state !== "over" && !this.#holds()) {
-        const frame = this.#parser.next();
-        if (frame === undefined) break;
-        this.#handle(frame);
-      }
-    } catch (error) {
-      this.#fail(VirtualKubeletError.from(error), goAwayStatus.protocolError);
-    } finally {
-      this.#pumping = false;
-    }
-    const holds = this.#state !== "over" && this.#holds();
-    if (holds === this.#paused) return;
-    this.#paused = holds;
-    if (holds) {
-      this.#transport.pause();
-      this.#pingWhilePaused();
-    } else {
-      this.#cancelPing();
-      this.#transport.resume();
-    }
-  }
-
-  #holds(): boolean {
-    return this.#full.size > 0 || this.#buffered > sessionBuffer || this.#writer.clogged;
   }
 
   #handle(frame: SpdyFrame): void {
@@ -252,10 +207,9 @@ export class SpdySession {
 
   #onSynReply(streamId: number, fin: boolean): void {
     const stream = this.#streams.get(streamId);
-    const opening = this.#opening.get(streamId);
-    if (stream === undefined || opening === undefined) return;
+    if (stream === undefined) return;
+    this.#opening.get(streamId)?.resolve(stream);
     this.#opening.delete(streamId);
-    opening.resolve(stream);
     if (fin) stream.receive(nothing, true);
   }
 
@@ -265,30 +219,14 @@ export class SpdySession {
     return stream;
   }
 
-  #onStreamClosed(stream: SpdyStream): void {
-    this.#streams.delete(stream.streamId);
-    this.#opening.delete(stream.streamId);
-    this.#endWhenDone();
-  }
-
   /** Who said GOAWAY opens no more streams: with the last one the session is over. */
   #endWhenDone(): void {
     if (this.#goAwayReceived && this.#state === "open" && this.#streams.size === 0) this.#fail(lost(), goAwayStatus.ok);
   }
 
-  #onBuffered(stream: SpdyStream, change: number): void {
-    this.#buffered += change;
-    if (stream.cost > streamBuffer) this.#full.add(stream);
-    else if (this.#full.size > 0) this.#full.delete(stream);
-    if (change < 0) this.#goOn();
-  }
-
-  #pingWhilePaused(): void {
-    this.#cancelPing = this.#clock.schedule(heldPingMs, () => {
-      this.#writer.sendControl(encodePing(this.#nextPing));
-      this.#nextPing = (this.#nextPing + 2) % largestStreamId;
-      this.#pingWhilePaused();
-    });
+  #ping(): void {
+    this.#writer.sendControl(encodePing(this.#nextPing));
+    this.#nextPing = (this.#nextPing + 2) % largestStreamId;
   }
 
   #watchIdle(): void {
@@ -317,7 +255,6 @@ export class SpdySession {
     this.#writer.sendControl(encodeGoAway(this.#lastPeerStream, status));
     this.#abandonStreams(reason);
     this.#transport.end(() => this.#linger());
-    this.#transport.resume();
   }
 
   #linger(): void {
@@ -334,8 +271,8 @@ export class SpdySession {
 
   #abandonStreams(reason: Error): void {
     this.#state = "over";
+    this.#reader.stop();
     this.#writer.stop(reason);
-    this.#cancelPing();
     for (const stream of this.#streams.values()) stream.abandon(reason);
   }
 
