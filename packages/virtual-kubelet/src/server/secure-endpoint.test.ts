@@ -21,6 +21,27 @@ test("TLS: nothing older than 1.2, modern suites alone", async () => {
   await assert.rejects(kubelet.tls({ maxVersion: "TLSv1.2", ciphers: "AES128-GCM-SHA256" }));
 });
 
+for (const maxVersion of ["TLSv1.2", "TLSv1.3"] as const)
+  test(`${maxVersion}: no session is taken up again`, async () => {
+    const authority = createAuthority("clients");
+    await using kubelet = await startKubelet([new FakeNode("node-a")], {
+      clientCA: new Changing(authority.certificate),
+    });
+    const admin = authority.issue({ commonName: "admin", usages: ["client"] });
+    const options = { cert: admin.certificate, key: admin.key, maxVersion };
+    const first = await kubelet.tls(options);
+    let session = first.getSession();
+    first.on("session", (newest) => {
+      session = newest;
+    });
+    assert.match(await ask(first, request("/healthz")), /^HTTP\/1.1 200 /);
+    const second = await kubelet.tls({ ...options, session });
+    assert.equal(second.isSessionReused(), false);
+    assert.match(await ask(second, request("/healthz")), /^HTTP\/1.1 200 /);
+    first.destroy();
+    second.destroy();
+  });
+
 test("the serving certificate changes; connections and what cannot be read are left alone", async () => {
   await using kubelet = await startKubelet([new FakeNode("node-a")]);
   const before = await kubelet.tls();

@@ -45,7 +45,8 @@ const tlsOptions: SecureContextOptions = {
   minVersion: "TLSv1.2",
   ciphers: cipherSuites,
   honorCipherOrder: true,
-  secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
+  // A session that is taken up again would bring a client certificate that nobody has verified since.
+  secureOptions: constants.SSL_OP_NO_RENEGOTIATION | constants.SSL_OP_NO_TICKET,
 };
 
 const mostStreamsPerSession = 250;
