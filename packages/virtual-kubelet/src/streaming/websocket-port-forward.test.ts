@@ -141,6 +141,25 @@ test("channels: 16 MiB there and back arrive as they were, on two ports at once"
   }
 });
 
+test("channels: the client's side ends soon after the pod's", async (t) => {
+  const clock = new FakeClock();
+  const { port, connections } = await serve(t, { clock });
+  const peer = await connectWebSocketPeer(port, v4, "/?port=1");
+  await eventually(() => connections.length === 1, "the connection");
+  const [connection] = connections;
+  assert.ok(connection !== undefined);
+  connection.stream.end("bye");
+  await eventually(() => peer.content(0).toString("latin1", 2) === "bye", "what the pod said");
+  peer.socket.send(Buffer.from("\x00still there"));
+  await eventually(() => String(connection.stream.read() ?? "") === "still there", "what the client said");
+  connection.stream.resume();
+  const ended = once(connection.stream, "end");
+  await clock.advance(1000);
+  await ended;
+  connection.done();
+  assert.equal((await peer.closed).code, 1000);
+});
+
 test("channels: close sends what was written", async (t) => {
   const { port, forwards, connections } = await serve(t);
   const peer = await connectWebSocketPeer(port, v4, "/?port=1");

@@ -79,7 +79,7 @@ function channelPairs(
   });
   const open = new Set<number>();
   const pairs = ports.map((port, index) =>
-    pairOf(wire, protocol, port, index, () => {
+    pairOf(wire, protocol, port, index, clock, () => {
       open.delete(index);
       // A client knows that a connection is over by the end of the whole.
       if (open.size === 0) void wire.close(1000);
@@ -103,21 +103,35 @@ function channelPairs(
   };
 }
 
+/**
+ * The end of one direction is nothing that these channels can say, to us neither: once the pod's side has ended, the
+ * client's is taken to end so soon after. Else no such connection would ever be over.
+ */
+const lastInputMs = 1000;
+
 interface Pair {
   readonly connection: ForwardedConnection;
   readonly inlet: Inlet;
 }
 
-function pairOf(wire: WebSocketWire, protocol: ChannelProtocol, port: number, index: number, over: () => void): Pair {
+function pairOf(
+  wire: WebSocketWire,
+  protocol: ChannelProtocol,
+  port: number,
+  index: number,
+  clock: Clock,
+  over: () => void,
+): Pair {
   const dataChannel = 2 * index;
   const portBytes = Buffer.alloc(2);
   portBytes.writeUInt16LE(port);
   for (const channel of [dataChannel, dataChannel + 1]) {
     wire.send(encodeChannelMessage(channel, portBytes, protocol), () => {});
   }
-  // The end of one direction is nothing that these channels can say.
   const { stream, inlet } = channelDuplex(wire, (piece) => encodeChannelMessage(dataChannel, piece, protocol), {
-    ended: () => Promise.resolve(),
+    async ended() {
+      clock.schedule(lastInputMs, () => inlet.end());
+    },
     destroyed: () => {},
   });
   let isOver = false;
