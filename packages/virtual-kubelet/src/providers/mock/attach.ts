@@ -7,7 +7,10 @@ import type { ContainerRun } from "./runs.ts";
 import { openStreams, runSession, type SessionWorld, specOf } from "./session.ts";
 import { copy, print } from "./shell/bytes.ts";
 
-/** Resolves when the run has ended, or stdin has and nothing else was asked for. Throws Aborted when the signal aborts. */
+/**
+ * Resolves when the run has ended, or stdin has, unless that is for once and its end the container's to hear. Throws Aborted
+ * when the signal aborts.
+ */
 export async function attach(
   target: ContainerTarget,
   run: ContainerRun,
@@ -49,9 +52,15 @@ export async function attach(
   const input = async (): Promise<void> => {
     await copy(streams.stdin, streams.stdout);
     if (own.aborted) return;
-    const isOver = io.tty ? io.stdin?.readableEnded === false : spec?.stdinOnce === true;
-    if (kind === "cat" && isRead && isOver) await exits(0);
-    if (io.stdout === undefined && io.stderr === undefined) stop.abort();
+    if (!isRead) {
+      if (io.stdout === undefined && io.stderr === undefined) stop.abort();
+      return;
+    }
+    const closesItsOwn = spec?.stdinOnce === true && !io.tty;
+    const typedEnd = io.tty && io.stdin?.readableEnded === false;
+    if (kind === "cat" && (closesItsOwn || typedEnd)) await exits(0);
+    // As container runtimes do: who closes a stdin that stays open for others has left.
+    else if (!closesItsOwn) stop.abort();
   };
   try {
     await Promise.all([output(), input()]);

@@ -114,9 +114,10 @@ test("what cannot be done is said, with exit code 2", async () => {
     [["cf", "-"], /empty archive/],
     [["f", "-"], /one of c, x and t/],
   ] as const) {
-    const { code, err } = await tar(files, args);
+    const { code, err, out } = await tar(files, args);
     assert.equal(code, 2, err);
     assert.match(err, message);
+    assert.equal(out.length, 0, "no archive, which a reader could take for a whole one");
   }
   assert.match((await tar(files, ["xf", "-"], Buffer.alloc(600, "x"))).err, /does not look like/);
 });

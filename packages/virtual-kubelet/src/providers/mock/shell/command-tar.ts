@@ -66,6 +66,7 @@ function readArguments(process: Process): Request | string {
 async function create(process: Process, request: Request, output: Output): Promise<number> {
   const { files } = process.machine;
   let code = 0;
+  let written = 0;
   for (const { directory, path } of request.members) {
     const full = absolute(directory, path);
     if (files.stat(full, true) === undefined) {
@@ -75,8 +76,11 @@ async function create(process: Process, request: Request, output: Output): Promi
     for (const member of walk(files, full, memberName(path))) {
       if (request.verbose) await print(process.stderr, `${member.name}\n`);
       if (!(await writeMember(files, member.full, member.name, output))) return brokenPipe;
+      written += 1;
     }
   }
+  // No end without a member: a reader who saw a whole archive would not wait for the exit code.
+  if (written === 0) return code;
   return (await output.write(new Uint8Array(2 * blockBytes))) ? code : brokenPipe;
 }
 
