@@ -12,14 +12,19 @@ import { type Clock, systemClock } from "../packages/virtual-kubelet/src/clock.t
 import { certificateFacts } from "../packages/virtual-kubelet/src/kube/certificate-pair.ts";
 import { bootstrapClient, ClientCertificateRotation } from "../packages/virtual-kubelet/src/kube/client-certificate.ts";
 import { connect } from "../packages/virtual-kubelet/src/kube/connect.ts";
-import { certificateSigningRequests, type KubeObject, nodes, resource } from "../packages/virtual-kubelet/src/kube/resource.ts";
-import type { LogFields, Logger } from "../packages/virtual-kubelet/src/log.ts";
+import {
+  certificateSigningRequests,
+  type KubeObject,
+  nodes,
+  resource,
+} from "../packages/virtual-kubelet/src/kube/resource.ts";
 import { ClientCaConfigMap } from "../packages/virtual-kubelet/src/server/client-ca-config-map.ts";
 import { available } from "../packages/virtual-kubelet/src/server/renewed-value.ts";
 import {
   RequestedServingCertificate,
   type RequestedServingCertificateOptions,
 } from "../packages/virtual-kubelet/src/server/serving-certificate-request.ts";
+import { type LogLine, LogRecorder } from "../packages/virtual-kubelet/src/testing/log-recorder.ts";
 import { eventually, type Harness, startHarness } from "./harness.ts";
 
 let harness: Harness;
@@ -42,24 +47,6 @@ const hasty: Clock = {
   schedule: (delayMs, callback) => systemClock.schedule(delayMs / 100, callback),
 };
 
-interface Line {
-  readonly level: string;
-  readonly message: string;
-  readonly fields: LogFields;
-}
-
-function recorder(lines: Line[], more: LogFields = {}): Logger {
-  const at = (level: string) => (fields: LogFields, message: string) =>
-    void lines.push({ level, message, fields: { ...more, ...fields } });
-  return {
-    debug: at("debug"),
-    info: at("info"),
-    warn: at("warn"),
-    error: at("error"),
-    child: (fields) => recorder(lines, { ...more, ...fields }),
-  };
-}
-
 async function openssl(...args: readonly string[]): Promise<string> {
   const { stdout } = await promisify(execFile)("openssl", [...args]);
   return stdout;
@@ -70,7 +57,7 @@ const account = (): Promise<string> => harness.cluster.serviceAccountKubeconfig(
 
 interface Serving extends AsyncDisposable {
   readonly source: RequestedServingCertificate;
-  readonly lines: readonly Line[];
+  readonly lines: readonly LogLine[];
   /** Name of a CSR that was asked to be approved, other than those given. */
   waiting(...but: readonly string[]): Promise<string>;
 }
@@ -80,8 +67,8 @@ async function serve(
   options: Partial<RequestedServingCertificateOptions> & { readonly kubeconfig?: string } = {},
 ): Promise<Serving> {
   const { kubeconfig = await account(), ...rest } = options;
-  const lines: Line[] = [];
-  const log = recorder(lines);
+  const log = new LogRecorder();
+  const { lines } = log;
   const client = await connect({ kubeconfig });
   const names = () => ({ dnsNames: [], ipAddresses: ["127.0.0.1"] });
   const source = new RequestedServingCertificate({ client, node, names, log, clock: hasty, ...rest });
@@ -205,6 +192,17 @@ describe("serving certificate", { concurrency: true, timeout: 120_000 }, () => {
   });
 });
 
+describe("serving certificate, with an API server that goes away", { timeout: 120_000 }, () => {
+  it("is waited for all the same", async () => {
+    await using serving = await serve("interrupted");
+    const name = await serving.waiting();
+    await harness.cluster.killApiServer();
+    await harness.cluster.startApiServer();
+    await harness.kubectl("certificate", "approve", name);
+    await untilIssued(serving);
+  });
+});
+
 /** The common name in a request, as the API has it. */
 function certificateNameIn(request: string): string | undefined {
   const der = Buffer.from(
@@ -248,9 +246,8 @@ describe("a node's own credentials", { concurrency: true, timeout: 120_000 }, ()
   it("come by a bootstrap token, rotate by themselves, and are taken under an open watch", async () => {
     const certDir = await newDirectory();
     const kubeconfig = join(certDir, "config", "kubelet.kubeconfig");
-    const lines: Line[] = [];
     const node = "bootstrapped";
-    const options = { kubeconfig, certDir, node, log: recorder(lines), clock: hasty };
+    const options = { kubeconfig, certDir, node, log: new LogRecorder(), clock: hasty };
     const bootstrap = await bootstrapKubeconfig();
     await bootstrapClient({ ...options, bootstrapKubeconfig: bootstrap }, AbortSignal.timeout(60_000));
 
@@ -326,7 +323,7 @@ describe("client CA of the cluster", { concurrency: true, timeout: 60_000 }, () 
     it(`is read by ${user}`, async () => {
       const client = await connect({ kubeconfig: await kubeconfig() });
       const end = new AbortController();
-      const source = new ClientCaConfigMap({ client, log: recorder([]) });
+      const source = new ClientCaConfigMap({ client, log: new LogRecorder() });
       const running = source.run(end.signal);
       const bundle = await available(source, AbortSignal.timeout(10_000));
       assert.equal(bundle.trim(), (await readFile(harness.cluster.caFile, "utf8")).trim());
@@ -337,13 +334,15 @@ describe("client CA of the cluster", { concurrency: true, timeout: 60_000 }, () 
   }
 
   it("is none for a user who may not read it, who is told what to do", async () => {
-    const lines: Line[] = [];
+    const log = new LogRecorder();
     const client = await connect({ kubeconfig: await harness.cluster.kubeconfigFor("stranger") });
     const end = new AbortController();
-    const source = new ClientCaConfigMap({ client, log: recorder(lines) });
+    const source = new ClientCaConfigMap({ client, log });
     const running = source.run(end.signal);
-    await eventually("the log says what to grant", 10_000, () =>
-      lines.some(({ message }) => /--client-ca-file.*extension-apiserver-authentication-reader/.test(message)),
+    await eventually(
+      "the log says what to grant",
+      10_000,
+      () => log.count(/--client-ca-file.*extension-apiserver-authentication-reader/, "warn") === 1,
     );
     assert.throws(() => source.current(), { kind: "Unavailable" });
     end.abort();

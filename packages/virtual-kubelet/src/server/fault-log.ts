@@ -1,4 +1,4 @@
-// A fault that lasts is told when it is new and then now and then, not at every look; its end is told too.
+// A fault that lasts is told when it was seen twice, and then now and then, not at every look.
 import type { Clock } from "../clock.ts";
 import type { Logger } from "../log.ts";
 
