@@ -359,7 +359,10 @@ export interface Provider {
     context: CallContext,
   ): Promise<ExecResult>;
 
-  /** Connects to the container's own process, from now on; resolves when that has ended, or stdin has and nothing else was asked for. */
+  /**
+   * Connects to the container's own process, from now on; resolves when that has ended, or the client's stdin has: unless it
+   * is for once (stdinOnce, no terminal), where the process is told of the end and its output goes on.
+   */
   attachToContainer?(target: ContainerTarget, io: ContainerIO, context: CallContext): Promise<void>;
 
   /**

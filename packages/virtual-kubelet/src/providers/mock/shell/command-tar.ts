@@ -1,6 +1,6 @@
 // The command `tar`, as far as `kubectl cp` and its like go: create, extract and list, uncompressed.
 import { type Input, type Output, print } from "./bytes.ts";
-import { openInput, openOutput } from "./devices.ts";
+import { openFile, openInput, openOutput } from "./devices.ts";
 import { absolute, type Files } from "./files.ts";
 import { brokenPipe, type Command, fail, type Process } from "./process.ts";
 import { blockBytes, padding, readHeader, readRecords, type TarHeader, writeHeader } from "./tar-format.ts";
@@ -75,7 +75,7 @@ async function create(process: Process, request: Request, output: Output): Promi
     }
     for (const member of walk(files, full, memberName(path))) {
       if (request.verbose) await print(process.stderr, `${member.name}\n`);
-      if (!(await writeMember(files, member.full, member.name, output))) return brokenPipe;
+      if (!(await writeMember(process, member.full, member.name, output))) return brokenPipe;
       written += 1;
     }
   }
@@ -97,7 +97,8 @@ function* walk(files: Files, full: string, name: string): Generator<{ readonly f
     yield* walk(files, `${full === "/" ? "" : full}/${child}`, `${name}/${child}`);
 }
 
-async function writeMember(files: Files, full: string, name: string, output: Output): Promise<boolean> {
+async function writeMember(process: Process, full: string, name: string, output: Output): Promise<boolean> {
+  const { files } = process.machine;
   const info = files.stat(full, true);
   if (info === undefined) return true;
   const isFile = info.kind === "file";
@@ -110,18 +111,12 @@ async function writeMember(files: Files, full: string, name: string, output: Out
     linkName: info.target ?? "",
   };
   if (!(await output.write(writeHeader(header)))) return false;
-  // What was promised in the header is written, whatever happens to the file meanwhile.
-  let left = header.size;
-  for (const chunk of isFile ? files.read(full) : []) {
-    if (left === 0) break;
-    const part = chunk.subarray(0, left);
-    left -= part.length;
-    if (!(await output.write(part))) return false;
-  }
-  while (left > 0) {
-    const part = new Uint8Array(Math.min(left, 64 * 1024));
-    left -= part.length;
-    if (!(await output.write(part))) return false;
+  const content = openFile(files, full, process.signal);
+  for (let left = header.size; left > 0; ) {
+    // What was promised in the header is written, whatever happens to the file meanwhile.
+    const chunk = (await content.read(left)) ?? new Uint8Array(Math.min(left, 64 * 1024));
+    left -= chunk.length;
+    if (!(await output.write(chunk))) return false;
   }
   return await output.write(new Uint8Array(padding(header.size)));
 }

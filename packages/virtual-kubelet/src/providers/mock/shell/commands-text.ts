@@ -104,14 +104,17 @@ const head: Command = async (process) => {
   });
 };
 
-/** Last lines or bytes, or with +N from there on. What it keeps is bounded by 16 MiB. */
+const longestTail = 16 * 1024 ** 2;
+
+/** Last lines or bytes, out of the last 16 MiB; or with +N from there on. */
 const tail: Command = async (process) => {
   const option = countOption(process);
   const fromStart = option?.count.startsWith("+") === true;
   const count = sizeOf(fromStart ? (option?.count.slice(1) ?? "") : (option?.count ?? ""));
   if (option === undefined || count === undefined)
     return await fail(process, "usage: tail [-n [+]LINES | -c [+]BYTES] [FILE]...");
-  const keep = 16 * 1024 ** 2;
+  if (!fromStart && option.unit === "c" && count > longestTail)
+    return await fail(process, "tail: more than 16M: not supported");
   return await eachInput(process, "tail", option.paths, async (input) => {
     if (fromStart) {
       for (let left = Math.max(0, count - 1); left > 0; ) {
@@ -126,19 +129,31 @@ const tail: Command = async (process) => {
       }
       return (await copy(input, process.stdout)) ? 0 : brokenPipe;
     }
-    let kept = Buffer.alloc(0);
-    for (let chunk = await input.read(); chunk !== undefined; chunk = await input.read()) {
-      kept = Buffer.concat([kept, chunk]);
-      if (kept.length > 2 * keep) kept = Buffer.from(kept.subarray(-keep));
-    }
-    let from = Math.max(0, kept.length - count);
+    const kept = await lastBytes(input, option.unit === "c" ? count : longestTail);
+    let from = option.unit === "c" ? 0 : kept.length;
     if (option.unit === "n") {
-      from = kept.length;
-      for (let lines = 0; lines < count && from > 0; lines++) from = kept.lastIndexOf(10, from - 2) + 1;
+      for (let lines = 0; lines < count && from > 0; lines++) {
+        from = from < 2 ? 0 : kept.lastIndexOf(10, from - 2) + 1;
+      }
     }
     return (await process.stdout.write(kept.subarray(from))) ? 0 : brokenPipe;
   });
 };
+
+async function lastBytes(input: Input, count: number): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for (let chunk = await input.read(); chunk !== undefined; chunk = await input.read()) {
+    chunks.push(chunk);
+    length += chunk.length;
+    for (let first = chunks[0]; first !== undefined && length - first.length >= count; first = chunks[0]) {
+      chunks.shift();
+      length -= first.length;
+    }
+  }
+  const kept = Buffer.concat(chunks);
+  return kept.subarray(Math.max(0, kept.length - count));
+}
 
 const wc: Command = async (process) => {
   const options = process.args.filter((arg) => arg.startsWith("-") && arg !== "-").join("");

@@ -5,6 +5,9 @@ import type { Files } from "./files.ts";
 
 const zeros = new Uint8Array(64 * 1024);
 
+/** Of a file's, before others have their turn. */
+const chunksAtOnce = 16;
+
 /** An error's text when it cannot be read. Ends when the signal aborts. */
 export function openInput(files: Files, path: string, signal: AbortSignal): Input | string {
   if (path === "/dev/null") return emptyInput();
@@ -14,10 +17,17 @@ export function openInput(files: Files, path: string, signal: AbortSignal): Inpu
   }
   const info = files.stat(path);
   if (info === undefined) return "No such file or directory";
-  if (info.kind === "directory") return "Is a directory";
+  return info.kind === "directory" ? "Is a directory" : openFile(files, path, signal);
+}
+
+/** The content of a file that is there. */
+export function openFile(files: Files, path: string, signal: AbortSignal): Input {
   const chunks = files.read(path);
+  let count = 0;
   return new Input(async () => {
-    const next = signal.aborted ? undefined : chunks.next();
+    count += 1;
+    const isOver = count % chunksAtOnce === 0 ? !(await yieldToEvents(signal)) : signal.aborted;
+    const next = isOver ? undefined : chunks.next();
     return next === undefined || next.done === true ? undefined : next.value;
   });
 }

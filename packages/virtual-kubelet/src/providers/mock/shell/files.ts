@@ -19,6 +19,8 @@ interface Entry {
   readonly target: string | undefined;
   /** Full blocks but the last, which may have room. */
   blocks: Uint8Array[];
+  /** Names in a directory. */
+  readonly children: Set<string>;
 }
 
 /** What a change came to; the texts are those of the system calls. */
@@ -91,16 +93,8 @@ export class Files {
 
   /** Names in a directory, sorted; undefined: it is none. */
   list(path: string): readonly string[] | undefined {
-    const { at, found } = this.#find(path, false);
-    if (found?.kind !== "directory") return undefined;
-    const prefix = at === "/" ? "/" : `${at}/`;
-    const names: string[] = [];
-    for (const name of this.#entries.keys()) {
-      if (name.length > prefix.length && name.startsWith(prefix) && !name.includes("/", prefix.length)) {
-        names.push(name.slice(prefix.length));
-      }
-    }
-    return names.sort();
+    const { found } = this.#find(path, false);
+    return found?.kind === "directory" ? [...found.children].sort() : undefined;
   }
 
   /** The content in chunks, as it is when each is asked for. */
@@ -187,13 +181,8 @@ export class Files {
   remove(path: string, recursive: boolean): FileFault | undefined {
     const { at, found } = this.#find(path, true);
     if (found === undefined || at === "/") return "No such file or directory";
-    if (found.kind === "directory") {
-      if (!recursive) return "Is a directory";
-      for (const name of [...this.#entries.keys()]) {
-        if (name.startsWith(`${at}/`)) this.#drop(name);
-      }
-    }
-    this.#drop(at);
+    if (found.kind === "directory" && !recursive) return "Is a directory";
+    this.#drop(at, found);
     return undefined;
   }
 
@@ -220,12 +209,21 @@ export class Files {
     if (parent.kind !== "directory") return "Not a directory";
     if (!this.#takeBytes(entryCost + path.length)) return "No space left on device";
     this.#entries.set(path, added);
+    parent.children.add(nameOf(path));
     return undefined;
   }
 
-  #drop(path: string): void {
-    this.#give(entryCost + path.length + (this.#entries.get(path)?.size ?? 0));
-    this.#entries.delete(path);
+  /** With all that is in it. */
+  #drop(path: string, dropped: Entry): void {
+    const paths = [path];
+    for (let next = paths.pop(); next !== undefined; next = paths.pop()) {
+      const found = this.#entries.get(next);
+      for (const name of found?.children ?? []) paths.push(`${next}/${name}`);
+      this.#give(entryCost + next.length + (found?.size ?? 0));
+      this.#entries.delete(next);
+    }
+    dropped.children.clear();
+    this.#entries.get(parentOf(path))?.children.delete(nameOf(path));
   }
 
   #takeBytes(count: number): boolean {
@@ -248,7 +246,11 @@ function faultOf(text: string): FileFault {
 }
 
 function entry(kind: FileInfo["kind"], mode: number, modified: number, target?: string): Entry {
-  return { kind, mode, modified, size: 0, target, blocks: [] };
+  return { kind, mode, modified, size: 0, target, blocks: [], children: new Set() };
+}
+
+function nameOf(path: string): string {
+  return path.slice(path.lastIndexOf("/") + 1);
 }
 
 function parentOf(path: string): string {
