@@ -114,7 +114,7 @@ class SpdyPortForward implements PortForward {
       this.#forget(role.pair, other);
       const [data, error] = role.type === "data" ? [stream, other.stream] : [other.stream, stream];
       const { port } = role.type === "data" ? role : other.role;
-      this.#ready.push(forwardedConnection(port, data, error));
+      this.#ready.push(forwardedConnection(port, data, error, (ended) => this.#endInTime(ended)));
       this.#wake.resolve();
       return;
     }
@@ -127,6 +127,16 @@ class SpdyPortForward implements PortForward {
   #forget(pair: string, half: HalfPair): void {
     half.cancel();
     if (this.#halves.get(pair) === half) this.#halves.delete(pair);
+  }
+
+  /** Ends our side. The client ends its own, or is made to: a reset at once could cost it what it has not read yet. */
+  #endInTime(stream: SpdyStream): void {
+    if (stream.destroyed) return;
+    if (!stream.writableEnded) stream.end();
+    stream.once(
+      "close",
+      this.#clock.schedule(this.#creationTimeoutMs, () => stream.destroy()),
+    );
   }
 
   #end(): void {
@@ -145,25 +155,26 @@ class SpdyPortForward implements PortForward {
   }
 }
 
-function forwardedConnection(port: number, data: SpdyStream, error: SpdyStream): ForwardedConnection {
+function forwardedConnection(
+  port: number,
+  data: SpdyStream,
+  error: SpdyStream,
+  endInTime: (stream: SpdyStream) => void,
+): ForwardedConnection {
   // The client writes nothing there; its end is to be seen all the same.
   error.resume();
-  const endError = (text: string): void => {
-    if (error.writableEnded || error.destroyed) return;
-    error.end(text, () => error.destroy());
-  };
   return {
     port,
     stream: data,
     fail(message) {
-      endError(message);
+      if (error.writable) error.write(message);
+      endInTime(error);
       data.destroy();
     },
     done() {
-      endError("");
-      if (data.destroyed) return;
+      endInTime(error);
       data.discardInput();
-      data.end(() => data.destroy());
+      endInTime(data);
     },
   };
 }

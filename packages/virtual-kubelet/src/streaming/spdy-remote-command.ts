@@ -11,13 +11,13 @@ import type { SpdyStream } from "./spdy-stream.ts";
 import { negotiateSpdy, switchToSpdy } from "./spdy-upgrade.ts";
 import { TerminalSizes } from "./terminal-sizes.ts";
 
-/** The first two are one and the same. */
+/** The last two are one and the same. */
 const versions: ReadonlyMap<string, number> = new Map([
-  ["", 1],
-  ["channel.k8s.io", 1],
-  ["v2.channel.k8s.io", 2],
-  ["v3.channel.k8s.io", 3],
   ["v4.channel.k8s.io", 4],
+  ["v3.channel.k8s.io", 3],
+  ["v2.channel.k8s.io", 2],
+  ["channel.k8s.io", 1],
+  ["", 1],
 ]);
 
 const streamTypes = ["error", "stdin", "stdout", "stderr", "resize"] as const;

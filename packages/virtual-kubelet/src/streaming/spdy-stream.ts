@@ -57,6 +57,8 @@ export class SpdyStream extends Duplex {
     this.#pieces = [];
     this.#charge(-this.#cost);
     if (this.#peerEnded) this.#deliver();
+    // What Node keeps, a piece and the end, goes as well.
+    this.resume();
   }
 
   /** For the session: takes a piece that came, and the end of the peer's side. */
