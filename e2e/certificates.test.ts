@@ -25,6 +25,7 @@ import {
   type RequestedServingCertificateOptions,
 } from "../packages/virtual-kubelet/src/server/serving-certificate-request.ts";
 import { type LogLine, LogRecorder } from "../packages/virtual-kubelet/src/testing/log-recorder.ts";
+import { bootstrapKubeconfig } from "./bootstrap-token.ts";
 import { eventually, type Harness, startHarness } from "./harness.ts";
 
 let harness: Harness;
@@ -214,41 +215,13 @@ function certificateNameIn(request: string): string | undefined {
   return /system:node:[a-z-]+/.exec(der.toString("latin1"))?.[0];
 }
 
-const secrets = resource<{
-  readonly metadata: { readonly name: string; readonly namespace: string };
-  readonly type: string;
-  readonly stringData: Readonly<Record<string, string>>;
-}>("v1", "Secret", "secrets", true);
-
-/** A kubeconfig with a new bootstrap token. */
-async function bootstrapKubeconfig(): Promise<string> {
-  const id = randomBytes(3).toString("hex");
-  const secret = randomBytes(8).toString("hex");
-  await harness.client.create(secrets, {
-    metadata: { name: `bootstrap-token-${id}`, namespace: "kube-system" },
-    type: "bootstrap.kubernetes.io/token",
-    stringData: { "token-id": id, "token-secret": secret, "usage-bootstrap-authentication": "true" },
-  });
-  const config = {
-    apiVersion: "v1",
-    kind: "Config",
-    clusters: [
-      { name: "c", cluster: { server: harness.cluster.server, "certificate-authority": harness.cluster.caFile } },
-    ],
-    users: [{ name: "u", user: { token: `${id}.${secret}` } }],
-    contexts: [{ name: "c", context: { cluster: "c", user: "u" } }],
-    "current-context": "c",
-  };
-  return harness.writeFile("bootstrap.kubeconfig", JSON.stringify(config));
-}
-
 describe("a node's own credentials", { concurrency: true, timeout: 120_000 }, () => {
   it("come by a bootstrap token, rotate by themselves, and are taken under an open watch", async () => {
     const certDir = await newDirectory();
     const kubeconfig = join(certDir, "config", "kubelet.kubeconfig");
     const node = "bootstrapped";
     const options = { kubeconfig, certDir, node, log: new LogRecorder(), clock: hasty };
-    const bootstrap = await bootstrapKubeconfig();
+    const bootstrap = await bootstrapKubeconfig(harness);
     await bootstrapClient({ ...options, bootstrapKubeconfig: bootstrap }, AbortSignal.timeout(60_000));
 
     const text = await readFile(kubeconfig, "utf8");

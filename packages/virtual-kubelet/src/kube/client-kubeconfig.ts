@@ -1,6 +1,6 @@
 // The kubeconfig of a node's own credentials: whether one that is there will do, and the one that bootstrap writes.
 import { readFile } from "node:fs/promises";
-import { isErrorKind, VirtualKubeletError } from "../errors.ts";
+import { errorText, isErrorKind, VirtualKubeletError } from "../errors.ts";
 import { certificateFacts, pairFault } from "./certificate-pair.ts";
 import { writeSecretFile } from "./certificate-store.ts";
 import type { ClusterConfig, Material } from "./cluster-config.ts";
@@ -38,7 +38,7 @@ export async function clientCredentials(path: string, now: number): Promise<Clie
     const expired = notAfter <= now ? `its certificate expired at ${new Date(notAfter).toISOString()}` : undefined;
     return { file, fault: expired, commonName: subject.commonName };
   } catch (error) {
-    if (isErrorKind(error, "Unavailable")) return { file, fault: String(error), commonName: undefined };
+    if (isErrorKind(error, "Unavailable")) return { file, fault: errorText(error), commonName: undefined };
     throw error;
   }
 }
