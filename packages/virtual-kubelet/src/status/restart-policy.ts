@@ -28,8 +28,13 @@ export function restartDecision(
       break;
     }
   }
-  const policy = container.restartPolicy ?? spec.restartPolicy ?? "Always";
+  const policy = effectivePolicy(container, spec);
   return policy === "Always" || (policy === "OnFailure" && exitCode !== 0) ? "container" : "no";
+}
+
+/** Its own policy, else the pod's; the API's default is Always. */
+export function effectivePolicy(container: Restartable, spec: Pick<PodSpec, "restartPolicy">): string {
+  return container.restartPolicy ?? spec.restartPolicy ?? "Always";
 }
 
 /** Does a rule of any container restart the whole pod? Then every container may run again. */

@@ -1,0 +1,47 @@
+// Finds runs that must not go on: failed probes, a failed postStart, another image in the spec. Pure.
+import { effectivePolicy } from "../status/restart-policy.ts";
+import type { ContainerView } from "./container-view.ts";
+import type { PlanDraft } from "./plan-draft.ts";
+import { kill } from "./plan-kill.ts";
+import { type PodFacts, runKey } from "./pod-facts.ts";
+import { graceOf } from "./pod-grace.ts";
+import type { KillReason } from "./pod-memory.ts";
+
+export function findKills(views: readonly ContainerView[], facts: PodFacts, draft: PlanDraft): void {
+  for (const view of views) {
+    if (view.state !== "running" || view.memory.kill !== undefined) continue;
+    const fault = faultOf(view, facts);
+    if (fault === undefined) continue;
+    const { why, message } = fault;
+    const graceSeconds = fault.graceSeconds ?? graceOf(facts);
+    kill(view, draft, { why, graceSeconds, deadline: facts.now + graceSeconds * 1000 }, message);
+  }
+}
+
+interface Fault {
+  readonly why: KillReason;
+  readonly message: string;
+  readonly graceSeconds?: number | undefined;
+}
+
+function faultOf({ of, run, notes }: ContainerView, facts: PodFacts): Fault | undefined {
+  if (run === undefined || notes === undefined) return undefined;
+  const { name, role, container } = of;
+  if (run.state === "unknown") return { why: "unknown", message: `Container ${name} is in unknown state` };
+  if (role === "ephemeral") return undefined;
+  const restarts = role === "sidecar" || effectivePolicy(container, facts.memory) !== "Never";
+  const text = (what: string): string => `Container ${name} ${what}${restarts ? ", will be restarted" : ""}`;
+  if (role !== "init" && notes.image !== (container.image ?? ""))
+    return { why: "changed", message: `Container ${name} definition changed, will be restarted` };
+  if (facts.found.postStartFailed.has(runKey(run))) return { why: "postStart", message: "FailedPostStartHook" };
+  const results = facts.probes(run);
+  if (results?.startup === "failure") {
+    const graceSeconds = container.startupProbe?.terminationGracePeriodSeconds;
+    return { why: "startup", message: text("failed startup probe"), graceSeconds };
+  }
+  if (results?.liveness === "failure") {
+    const graceSeconds = container.livenessProbe?.terminationGracePeriodSeconds;
+    return { why: "liveness", message: text("failed liveness probe"), graceSeconds };
+  }
+  return undefined;
+}

@@ -1,0 +1,288 @@
+// One pod in the life of this process: observes it, asks the plan, writes down what must be remembered, then has the tasks
+// done. Never two looks at once; tasks go on beside them and ask for another look when they end.
+import type { Clock } from "../clock.ts";
+import type { Logger } from "../log.ts";
+import type { CallContext, PodOwner, PodReport, PodRequest } from "../provider.ts";
+import type { ResolvedVolume } from "../resolved-pod.ts";
+import type { BackoffLimits } from "./backoff.ts";
+import type { ContainerRuntime, RuntimeContainer, RuntimeSandbox } from "./container-runtime.ts";
+import { PodFindings } from "./findings.ts";
+import type { Addresses } from "./late-text.ts";
+import type { EngineEvent } from "./plan-draft.ts";
+import { planPod } from "./plan-pod.ts";
+import { containersByRuns, containersOf, type PodContainer } from "./pod-container.ts";
+import { type PodFacts, runKey } from "./pod-facts.ts";
+import { decodeMemory, type Ending, encodeMemory, type PodMemory, type RunMemory, withRun } from "./pod-memory.ts";
+import type { ProbeManager, RunHook, RunTarget } from "./probe-results.ts";
+import { probedRuns } from "./probed-runs.ts";
+import { podReport, reportChangesAt } from "./report.ts";
+import { runNotes } from "./run-notes.ts";
+import { runTask, type TaskBench, targetOf } from "./run-task.ts";
+import { TaskTable } from "./task-table.ts";
+
+export interface ActorOptions {
+  readonly runtime: ContainerRuntime;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly limits: BackoffLimits;
+  readonly callTimeoutMs: number;
+  readonly probes: ProbeManager | undefined;
+  readonly runHook: RunHook | undefined;
+  hostIPs(): readonly string[];
+  /** Have it looked at again. */
+  wake(uid: string): void;
+  reported(report: PodReport): void;
+  told(owner: PodOwner, event: EngineEvent): void;
+}
+
+export class PodActor {
+  readonly owner: PodOwner;
+  readonly #options: ActorOptions;
+  readonly #log: Logger;
+  readonly #found: PodFindings = new PodFindings();
+  readonly #tasks: TaskTable;
+  #request: PodRequest | undefined;
+  #memory: PodMemory;
+  /** Has the backend been asked what it remembers? */
+  #adopted = false;
+  #sandbox: RuntimeSandbox | undefined;
+  /** Of the last observation, by run. */
+  #runs = new Map<string, RuntimeContainer>();
+  readonly #told = new Set<string>();
+  #reported = "";
+  /** Counts what changes under a look. */
+  #version = 0;
+
+  constructor(owner: PodOwner, options: ActorOptions) {
+    this.owner = owner;
+    this.#options = options;
+    this.#log = options.log.child({ pod: `${owner.namespace}/${owner.name}`, uid: owner.uid });
+    this.#memory = { restartPolicy: "Always", acceptedAt: options.clock.now(), epoch: 0, runs: {} };
+    this.#tasks = new TaskTable({
+      clock: options.clock,
+      log: this.#log,
+      callTimeoutMs: options.callTimeoutMs,
+      perform: (task, context) => runTask(task, this.#bench(), context),
+      ended: () => this.#changed(),
+    });
+  }
+
+  /** The backend showed it, when last looked at. */
+  get isSeen(): boolean {
+    return this.#sandbox !== undefined;
+  }
+
+  request(request: PodRequest): void {
+    this.#request = request;
+    if (!this.#adopted) this.#memory = { ...this.#memory, restartPolicy: request.pod.spec?.restartPolicy ?? "Always" };
+    this.#changed();
+  }
+
+  async updateVolumes(volumes: readonly ResolvedVolume[], context: CallContext): Promise<void> {
+    if (this.#request?.resolved !== undefined)
+      this.#request = { ...this.#request, resolved: { ...this.#request.resolved, volumes } };
+    if (this.#sandbox !== undefined) await this.#options.runtime.updateVolumes(this.owner.uid, volumes, context);
+  }
+
+  /** Ends it for good; the earliest deadline said counts. */
+  end(why: "deleted" | "failed", graceSeconds: number, failure?: PodMemory["failure"]): void {
+    this.#end({ why, graceSeconds, deadline: this.#options.clock.now() + graceSeconds * 1000 }, failure);
+    this.#changed();
+  }
+
+  #end(ending: Ending, failure: PodMemory["failure"]): void {
+    const before = this.#memory.ending;
+    const sooner = before === undefined || ending.deadline < before.deadline ? ending : before;
+    const why = before?.why === "deleted" ? "deleted" : ending.why;
+    const merged: Ending = { ...sooner, why, stoppedAt: before?.stoppedAt };
+    this.#memory = { ...this.#memory, failure: this.#memory.failure ?? failure, ending: merged };
+  }
+
+  get isEnding(): boolean {
+    return this.#memory.ending !== undefined;
+  }
+
+  /** It was deleted, and nothing of it is left or may come to be. */
+  get isGone(): boolean {
+    return (
+      this.#adopted &&
+      this.#memory.ending?.why === "deleted" &&
+      this.#sandbox === undefined &&
+      !this.#found.sandboxUncertain &&
+      this.#tasks.size === 0
+    );
+  }
+
+  /** Looks at it once. "gone": nothing of it is left; "lost": it is gone without having been asked to. */
+  async look(signal: AbortSignal): Promise<{ readonly again?: number | undefined } | "gone" | "lost"> {
+    const version = this.#version;
+    const { runtime } = this.#options;
+    const context = { signal, log: this.#log };
+    const sandbox = await this.#tasks.timed(context, (limited) => runtime.get(this.owner.uid, limited));
+    // What changed meanwhile has asked for another look already.
+    if (version !== this.#version) return {};
+    const before = this.#sandbox;
+    this.#observe(sandbox);
+    if (this.isGone) return "gone";
+    if (before !== undefined && sandbox === undefined && !this.isEnding && this.#tasks.size === 0) return "lost";
+    const facts = this.#facts();
+    const plan = planPod(facts);
+    this.#memory = plan.memory;
+    for (const event of plan.events) this.#tell(event);
+    this.#publish();
+    if (!(await this.#write(context, version))) return {};
+    this.#options.probes?.sync(
+      this.owner.uid,
+      probedRuns(this.#facts(), (of, run) => this.#target(of, run)),
+    );
+    const again = this.#tasks.match(plan.tasks, plan.kept);
+    return { again: earliest(plan.lookAt, again, reportChangesAt(facts)) };
+  }
+
+  /** Takes in what a listing shows of it, unless it is known already: looks know better. */
+  adopt(sandbox: RuntimeSandbox): void {
+    if (!this.#adopted) this.#observe(sandbox);
+  }
+
+  #observe(sandbox: RuntimeSandbox | undefined): void {
+    if (!this.#adopted) this.#adopt(sandbox);
+    const now = this.#options.clock.now();
+    const runs = new Map((sandbox?.containers ?? []).map((run) => [runKey(run), run]));
+    // A run that has vanished has ended, nobody knows how.
+    if (sandbox !== undefined && this.#sandbox?.createdAt === sandbox.createdAt)
+      for (const [key, run] of this.#runs)
+        if (!runs.has(key) && run.state !== "created") runs.set(key, this.#lost(run, now));
+    this.#sandbox = sandbox;
+    this.#runs = runs;
+    this.#found.forgetBut([...runs.values()]);
+  }
+
+  report(): PodReport {
+    return podReport(this.#facts(), { type: this.#options.runtime.type });
+  }
+
+  /** Ends what is under way here; the pod itself goes on. */
+  stop(): void {
+    this.#tasks.stop();
+    this.#options.probes?.sync(this.owner.uid, []);
+  }
+
+  /** What the backend remembers goes before what this process took for granted; of two ends the sooner counts. */
+  #adopt(sandbox: RuntimeSandbox | undefined): void {
+    this.#adopted = true;
+    if (sandbox === undefined) return;
+    const { ending, failure } = this.#memory;
+    const epoch = Math.max(0, ...sandbox.containers.map((run) => runNotes(run).epoch));
+    const known = decodeMemory(sandbox.notes);
+    this.#memory = known ?? { ...this.#memory, acceptedAt: sandbox.createdAt, epoch, ending: undefined };
+    if (ending !== undefined) this.#end(ending, failure);
+  }
+
+  #lost(run: RuntimeContainer, now: number): RuntimeContainer {
+    if (run.state === "exited") return run;
+    this.#found.messages.set(runKey(run), "");
+    this.#memory = withRun(this.#memory, run.name, run.attempt, {});
+    return {
+      ...run,
+      state: "exited",
+      exitCode: 137,
+      reason: "ContainerStatusUnknown",
+      message: "The container could not be located when the pod was looked at",
+      finishedAt: now,
+    };
+  }
+
+  /** True once the backend remembers all that is to be remembered. */
+  async #write(context: CallContext, version: number): Promise<boolean> {
+    const sandbox = this.#sandbox;
+    if (sandbox === undefined) return true;
+    const notes = encodeMemory(this.#memory);
+    const revision = this.#request?.revision ?? sandbox.revision;
+    const same = Object.entries(notes).every(([key, value]) => sandbox.notes[key] === value);
+    if (same && revision === sandbox.revision) return true;
+    const { uid } = this.owner;
+    await this.#tasks.timed(context, (limited) =>
+      this.#options.runtime.updateSandbox(uid, { revision, notes }, limited),
+    );
+    if (version === this.#version) return true;
+    return false;
+  }
+
+  #facts(): PodFacts {
+    const { clock, limits, probes, runtime } = this.#options;
+    const runs = [...this.#runs.values()];
+    return {
+      owner: this.owner,
+      request: this.#request,
+      containers: this.#request === undefined ? containersByRuns(runs) : containersOf(this.#request),
+      sandbox: this.#sandbox,
+      runs,
+      memory: this.#memory,
+      underWay: this.#tasks.keys,
+      found: this.#found,
+      probes: (ref) => probes?.results(ref),
+      limits,
+      canStopSandbox: runtime.stopSandbox !== undefined,
+      now: clock.now(),
+    };
+  }
+
+  #publish(): void {
+    const report = this.report();
+    const text = JSON.stringify(report);
+    if (text === this.#reported) return;
+    this.#reported = text;
+    this.#options.reported(report);
+  }
+
+  #changed(): void {
+    this.#version += 1;
+    this.#options.wake(this.owner.uid);
+  }
+
+  #tell(event: EngineEvent): void {
+    if (event.once !== undefined) {
+      if (this.#told.has(event.once)) return;
+      this.#told.add(event.once);
+    }
+    this.#options.told(this.owner, event);
+  }
+
+  #addresses(): Addresses {
+    const hostIPs = this.#options.hostIPs();
+    const own = this.#sandbox?.ips ?? [];
+    const hostNetwork = this.#request?.pod.spec?.hostNetwork === true;
+    return { hostIPs, podIPs: own.length > 0 || !hostNetwork ? own : hostIPs };
+  }
+
+  #bench(): TaskBench {
+    const { runtime, limits, runHook, clock } = this.#options;
+    return {
+      ...{ runtime, owner: this.owner, request: this.#request, found: this.#found, limits, runHook },
+      containerCount: this.#facts().containers.length,
+      addresses: () => this.#addresses(),
+      now: () => clock.now(),
+      tell: (event) => this.#tell(event),
+      remember: (name, attempt, change) => this.#remember(name, attempt, change),
+      preStopped: ({ name, attempt }) => {
+        const remembered = this.#memory.runs[name];
+        if (remembered?.attempt === attempt && remembered.kill !== undefined)
+          this.#remember(name, attempt, { kill: { ...remembered.kill, preStopped: true } });
+      },
+      removed: (run) => this.#runs.delete(runKey(run)),
+    };
+  }
+
+  #remember(name: string, attempt: number, change: Partial<RunMemory>): void {
+    this.#memory = withRun(this.#memory, name, attempt, change);
+  }
+
+  #target(of: PodContainer, run: RuntimeContainer): RunTarget {
+    return targetOf(of, run, this.#bench());
+  }
+}
+
+function earliest(...times: readonly (number | undefined)[]): number | undefined {
+  const known = times.filter((time) => time !== undefined);
+  return known.length === 0 ? undefined : Math.min(...known);
+}

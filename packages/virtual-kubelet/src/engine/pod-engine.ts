@@ -1,0 +1,202 @@
+// A Provider over a runtime of bare containers: all that a kubelet does around one, for every pod of one node. The engine
+// hands each call to the pod it is about and keeps looking at those of which something changed.
+import type { Duplex } from "node:stream";
+import { type Clock, systemClock } from "../clock.ts";
+import { VirtualKubeletError } from "../errors.ts";
+import type { Logger } from "../log.ts";
+import type {
+  CallContext,
+  Capabilities,
+  ContainerIO,
+  ContainerLogOptions,
+  ContainerLogs,
+  ContainerTarget,
+  ExecResult,
+  NodeReport,
+  PodOwner,
+  PodReport,
+  PodRequest,
+  PodTarget,
+  PodUpdate,
+  Provider,
+} from "../provider.ts";
+import type { ResolvedVolume } from "../resolved-pod.ts";
+import type { StatsSummary } from "../stats-summary.ts";
+import { type BackoffLimits, defaultBackoff } from "./backoff.ts";
+import type { ContainerRef, ContainerRuntime } from "./container-runtime.ts";
+import { statsSummary } from "./pod-stats.ts";
+import { PodTable } from "./pod-table.ts";
+import type { ProbeListener, ProbeManager, RunHook } from "./probe-results.ts";
+import { chosenRun } from "./run-choice.ts";
+import { UpdateFeed } from "./update-feed.ts";
+
+export interface PodEngineOptions {
+  readonly runtime: ContainerRuntime;
+  /** Name of the node. */
+  readonly node: string;
+  readonly log: Logger;
+  readonly clock?: Clock | undefined;
+  /** 0 to below 1. */
+  readonly random?: (() => number) | undefined;
+  /** What of pods the runtime can honour; default all. `resolve` is always set. */
+  readonly capabilities?: Capabilities | undefined;
+  /** Addresses of the node, primary first: for `status.hostIP` in the environment, and pods in its network. */
+  readonly hostIPs?: (() => readonly string[]) | undefined;
+  /** Makes what probes containers; absent: probes count as passed. */
+  readonly probes?: ((listener: ProbeListener) => ProbeManager) | undefined;
+  /** Runs lifecycle hooks; absent: they count as done. */
+  readonly runHook?: RunHook | undefined;
+  /** Of restarts and image pulls; default 10 s to 5 min. */
+  readonly backoff?: BackoffLimits | undefined;
+  /** Longest time of a call of the runtime that is no pull, hook or stop; default 2 min. */
+  readonly callTimeoutMs?: number | undefined;
+  /** Pods looked at side by side; default 16. */
+  readonly workers?: number | undefined;
+}
+
+export class PodEngine implements Provider {
+  readonly capabilities: Capabilities;
+  declare readonly attachToContainer?: NonNullable<Provider["attachToContainer"]>;
+  declare readonly portForward?: NonNullable<Provider["portForward"]>;
+  declare readonly getStatsSummary?: NonNullable<Provider["getStatsSummary"]>;
+  declare readonly ping?: NonNullable<Provider["ping"]>;
+  declare readonly watchNode?: NonNullable<Provider["watchNode"]>;
+  readonly #runtime: ContainerRuntime;
+  readonly #pods: PodTable;
+  readonly #feed: UpdateFeed = new UpdateFeed();
+  readonly #probes: ProbeManager | undefined;
+  readonly #end: AbortController = new AbortController();
+  #running: Promise<void> | undefined;
+
+  constructor(options: PodEngineOptions) {
+    const { runtime, log, runHook } = options;
+    this.#runtime = runtime;
+    this.capabilities = { ...options.capabilities, resolve: true };
+    this.#probes = options.probes?.({
+      changed: (uid) => this.#pods.wake(uid),
+      event: ({ owner, ref }, type, reason, message) =>
+        this.#feed.event({ type: "event", owner, eventType: type, reason, message, container: ref.name }),
+    });
+    this.#pods = new PodTable({
+      ...{ runtime, log, runHook, probes: this.#probes },
+      clock: options.clock ?? systemClock,
+      random: options.random ?? Math.random,
+      workers: options.workers ?? 16,
+      limits: options.backoff ?? defaultBackoff,
+      callTimeoutMs: options.callTimeoutMs ?? 120_000,
+      hostIPs: options.hostIPs ?? (() => []),
+      reported: (report) => this.#feed.report({ type: "report", report }),
+      gone: (owner) => this.#feed.gone(owner),
+      told: (owner, { type, reason, message, container }) =>
+        this.#feed.event({ type: "event", owner, eventType: type, reason, message, container }),
+    });
+    Object.assign(this, this.#optional());
+  }
+
+  async createPod(request: PodRequest, context: CallContext): Promise<void> {
+    this.#begin(context);
+    this.#pods.add(request.owner).request(request);
+  }
+
+  async updatePod(request: PodRequest, context: CallContext): Promise<void> {
+    this.#begin(context);
+    (await this.#pods.find(request.owner, context)).request(request);
+  }
+
+  async updateVolumes(owner: PodOwner, volumes: readonly ResolvedVolume[], context: CallContext): Promise<void> {
+    this.#begin(context);
+    await (await this.#pods.find(owner, context)).updateVolumes(volumes, context);
+  }
+
+  async deletePod(
+    owner: PodOwner,
+    options: { readonly gracePeriodSeconds: number },
+    context: CallContext,
+  ): Promise<void> {
+    this.#begin(context);
+    (await this.#pods.find(owner, context)).end("deleted", options.gracePeriodSeconds);
+  }
+
+  async getPodStatus(owner: PodOwner, context: CallContext): Promise<PodReport> {
+    this.#begin(context);
+    return (await this.#pods.find(owner, context)).report();
+  }
+
+  async getPods(context: CallContext): Promise<readonly PodReport[]> {
+    this.#begin(context);
+    return (await this.#pods.list(context)).map((pod) => pod.report());
+  }
+
+  watchPods(context: CallContext): AsyncIterable<PodUpdate> {
+    this.#begin(context);
+    return this.#feed.read(AbortSignal.any([context.signal, this.#end.signal]));
+  }
+
+  async getContainerLogs(
+    { owner, container }: ContainerTarget,
+    options: ContainerLogOptions,
+    context: CallContext,
+  ): Promise<ContainerLogs> {
+    const run = await this.#run(owner, container, options.previous === true ? "previous" : "last", context);
+    return this.#runtime.logs(run, options, context);
+  }
+
+  async runInContainer(
+    { owner, container }: ContainerTarget,
+    command: readonly string[],
+    io: ContainerIO,
+    context: CallContext,
+  ): Promise<ExecResult> {
+    return this.#runtime.exec(await this.#run(owner, container, "running", context), command, io, context);
+  }
+
+  /** Lets go of the pods, which run on; the next engine over the same runtime takes them up. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#end.abort();
+    await this.#running;
+    this.#probes?.stop();
+    await this.#runtime[Symbol.asyncDispose]?.();
+  }
+
+  /** What there is only where the runtime has it. */
+  #optional(): Partial<Provider> {
+    const runtime = this.#runtime;
+    return {
+      ...(runtime.attach && {
+        attachToContainer: async ({ owner, container }: ContainerTarget, io: ContainerIO, context: CallContext) =>
+          runtime.attach?.(await this.#run(owner, container, "running", context), io, context),
+      }),
+      ...(runtime.portForward && {
+        portForward: async ({ owner }: PodTarget, port: number, connection: Duplex, context: CallContext) =>
+          runtime.portForward?.(owner.uid, port, connection, context),
+      }),
+      ...(runtime.stats && {
+        getStatsSummary: (context: CallContext): Promise<StatsSummary> => statsSummary(runtime, context),
+      }),
+      ...(runtime.ping && { ping: async (context: CallContext) => runtime.ping?.(context) }),
+      ...(runtime.watchNode && {
+        watchNode: (context: CallContext): AsyncIterable<NodeReport> => runtime.watchNode?.(context) ?? nothing(),
+      }),
+    };
+  }
+
+  async #run(
+    owner: PodOwner,
+    container: string,
+    which: "running" | "last" | "previous",
+    context: CallContext,
+  ): Promise<ContainerRef> {
+    this.#begin(context);
+    const sandbox = await this.#runtime.get(owner.uid, context);
+    return chosenRun(sandbox?.containers ?? [], container, which);
+  }
+
+  /** From the first call on, what is on the backend is looked after. */
+  #begin({ signal }: CallContext): void {
+    if (signal.aborted || this.#end.signal.aborted)
+      throw new VirtualKubeletError("Aborted", "the call was ended before it began");
+    this.#running ??= this.#pods.run(this.#end.signal);
+  }
+}
+
+async function* nothing(): AsyncGenerator<never> {}

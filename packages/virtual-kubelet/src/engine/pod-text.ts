@@ -1,0 +1,7 @@
+// How messages name a pod.
+import type { PodOwner } from "../provider.ts";
+
+/** "name_namespace(uid)". */
+export function podText({ name, namespace, uid }: PodOwner): string {
+  return `${name}_${namespace}(${uid})`;
+}

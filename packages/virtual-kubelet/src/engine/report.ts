@@ -1,0 +1,153 @@
+// What the engine says about a pod: facts of its containers as the core wants them. Pure.
+import type { ContainerState, ContainerStateTerminated } from "../kube/types.gen.ts";
+import type { ContainerReport, PodReport } from "../provider.ts";
+import type { RuntimeContainer } from "./container-runtime.ts";
+import { type ContainerView, exitCodeOf, postStartDone, viewOf } from "./container-view.ts";
+import { crashLoopMessage, nextAttempt } from "./plan-start.ts";
+import { type PodFacts, runKey } from "./pod-facts.ts";
+import { runNotes } from "./run-notes.ts";
+
+export interface ReportOptions {
+  /** `type` of `type://id`. */
+  readonly type: string;
+}
+
+export function podReport(facts: PodFacts, { type }: ReportOptions): PodReport {
+  const { sandbox, memory, request } = facts;
+  const hostNetwork = request?.pod.spec?.hostNetwork === true;
+  const ips = sandbox?.ips ?? [];
+  return {
+    owner: facts.owner,
+    // Without the request nobody can look after it; a pod that ends needs none.
+    ...(request === undefined && memory.ending === undefined ? { revision: "" } : {}),
+    ...(request === undefined ? {} : { revision: request.revision }),
+    containers: facts.containers.map((of) => containerReport(viewOf(of, facts), facts, type)),
+    ...(ips.length > 0 && !hostNetwork ? { podIPs: ips } : {}),
+    startTime: new Date(memory.acceptedAt).toISOString(),
+    sandboxReady: sandbox?.ready === true,
+    ...(memory.failure === undefined ? {} : { failure: memory.failure }),
+  };
+}
+
+function containerReport(view: ContainerView, facts: PodFacts, type: string): ContainerReport {
+  const { of, run, previous } = view;
+  if (run === undefined) return { name: of.name, state: waiting(view, facts), restartCount: 0 };
+  const shown = stateOf(view, facts, type);
+  const ended = shown.state.waiting !== undefined && view.state === "ended" ? run : previous;
+  const lastState = ended === undefined ? undefined : endOf(ended, facts, type);
+  // A run that has not begun counts, but has nothing to show.
+  const from = view.state === "created" ? (previous ?? run) : run;
+  return {
+    name: of.name,
+    ...shown,
+    ...(lastState === undefined ? {} : { lastState }),
+    restartCount: Math.max(run.attempt, facts.memory.runs[of.name]?.attempt ?? 0),
+    image: from.image,
+    imageID: from.imageID,
+    ...(view.state === "created" && previous === undefined ? {} : { containerID: `${type}://${from.id}` }),
+  };
+}
+
+function stateOf(
+  view: ContainerView,
+  facts: PodFacts,
+  type: string,
+): Pick<ContainerReport, "state" | "started" | "ready"> {
+  const { of, run, state, started, ready, memory } = view;
+  switch (state) {
+    case "running":
+    case "ending":
+      // Until postStart is done it does not count as running, whatever its process does.
+      if (!postStartDone(of, memory) && memory.kill === undefined && facts.memory.ending === undefined)
+        return { state: waiting(view, facts) };
+      return { state: { running: startedAt(run) }, started, ready };
+    case "ended":
+      if (isToRunAgain(view, facts)) return { state: waiting(view, facts) };
+      return { state: run === undefined ? waiting(view, facts) : endOf(run, facts, type) };
+    default:
+      return { state: waiting(view, facts) };
+  }
+}
+
+/** Ended, and shown as waiting for its next run: not for the moment between an end and a restart at once. */
+function isToRunAgain(view: ContainerView, facts: PodFacts): boolean {
+  if (facts.memory.ending !== undefined) return false;
+  if (facts.memory.restartingAll !== undefined) return view.of.role !== "ephemeral";
+  if (!view.current) return true;
+  if (view.after.type === "restartAll" || view.memory.kill?.why === "changed") return true;
+  return view.after.type === "restart" && (facts.now < view.after.at || startError(view, facts) !== undefined);
+}
+
+function waiting(view: ContainerView, facts: PodFacts): ContainerState {
+  const { of, state, after } = view;
+  const restartingAll =
+    of.role !== "ephemeral" &&
+    state === "ended" &&
+    (facts.memory.restartingAll !== undefined || after.type === "restartAll" || !view.current);
+  if (restartingAll) return { waiting: { reason: "RestartingAllContainers" } };
+  if (view.current && after.type === "restart" && facts.now < after.at)
+    return { waiting: { reason: "CrashLoopBackOff", message: crashLoopMessage(view, facts) } };
+  const error = startError(view, facts);
+  if (error !== undefined) return { waiting: error };
+  // The core knows the word for it.
+  return { waiting: {} };
+}
+
+/** An image that cannot be had is told as an error first, and as a back-off while that lasts. */
+const freshErrorMs = 5000;
+
+function startError(
+  view: ContainerView,
+  facts: PodFacts,
+): { readonly reason: string; readonly message: string } | undefined {
+  const { of, run, state } = view;
+  const error = facts.found.startErrors.get(of.name);
+  const attempt = state === "created" && view.current ? run?.attempt : nextAttempt(view, facts);
+  if (error === undefined || error.attempt !== attempt) return undefined;
+  const { reason, message, image, at, againAt } = error;
+  if (!pullErrors.has(reason) || facts.now < at + freshErrorMs || facts.now >= againAt) return { reason, message };
+  return { reason: "ImagePullBackOff", message: `Back-off pulling image "${image}": ${reason}: ${message}` };
+}
+
+const pullErrors: ReadonlySet<string> = new Set(["ErrImagePull", "RegistryUnavailable", "SignatureValidationFailed"]);
+
+/** When the words of the report change by themselves. */
+export function reportChangesAt(facts: PodFacts): number | undefined {
+  let at: number | undefined;
+  for (const error of facts.found.startErrors.values()) {
+    const change = error.at + freshErrorMs;
+    if (pullErrors.has(error.reason) && facts.now < change) at = Math.min(at ?? change, change);
+  }
+  return at;
+}
+
+function startedAt(run: RuntimeContainer | undefined): { readonly startedAt?: string } {
+  return run?.startedAt === undefined ? {} : { startedAt: new Date(run.startedAt).toISOString() };
+}
+
+function endOf(run: RuntimeContainer, facts: PodFacts, type: string): ContainerState {
+  const exitCode = exitCodeOf(run);
+  const text = facts.found.messages.get(runKey(run)) ?? "";
+  const message = text === "" ? (run.message ?? "") : text;
+  const lost = run.state !== "exited" || run.exitCode === undefined;
+  const terminated: ContainerStateTerminated = {
+    exitCode,
+    reason: startedOver(run, facts)
+      ? "RestartingAllContainers"
+      : (run.reason ?? (lost ? "ContainerStatusUnknown" : exitCode === 0 ? "Completed" : "Error")),
+    ...(run.signal === undefined ? {} : { signal: run.signal }),
+    ...(message === "" ? {} : { message }),
+    ...startedAt(run),
+    ...(run.finishedAt === undefined ? {} : { finishedAt: new Date(run.finishedAt).toISOString() }),
+    containerID: `${type}://${run.id}`,
+  };
+  return { terminated };
+}
+
+/** Its end means nothing for the pod: all containers start over, or have since. */
+function startedOver(run: RuntimeContainer, facts: PodFacts): boolean {
+  const memory = facts.memory.runs[run.name];
+  if (facts.memory.ending !== undefined) return false;
+  if (memory?.attempt === run.attempt && memory.kept === true) return false;
+  return facts.memory.restartingAll !== undefined || runNotes(run).epoch < facts.memory.epoch;
+}

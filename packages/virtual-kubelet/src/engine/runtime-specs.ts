@@ -1,0 +1,91 @@
+// From a resolved pod to what a container runtime is told: the sandbox, and each run of a container. Pure.
+import type { Container, PodSpec, SecurityContext } from "../kube/types.gen.ts";
+import type { PodRequest } from "../provider.ts";
+import type { ContainerSpec, SandboxSpec } from "./container-runtime.ts";
+import { type Addresses, completed } from "./late-text.ts";
+import type { PodContainer } from "./pod-container.ts";
+import { encodeMemory, type PodMemory } from "./pod-memory.ts";
+import { encodeRunNotes, type RunNotes } from "./run-notes.ts";
+
+export function sandboxSpec(request: PodRequest, memory: PodMemory): SandboxSpec {
+  const spec: PodSpec = request.pod.spec ?? { containers: [] };
+  const { resolved } = request;
+  const hostname = resolved?.hostname ?? request.owner.name.slice(0, 63);
+  return {
+    owner: request.owner,
+    revision: request.revision,
+    hostname: resolved?.setHostnameAsFQDN === true ? (resolved.fqdn ?? hostname) : hostname,
+    resolvConf: resolved?.resolvConf,
+    hostNetwork: spec.hostNetwork ?? false,
+    hostPID: spec.hostPID ?? false,
+    hostIPC: spec.hostIPC ?? false,
+    shareProcessNamespace: spec.shareProcessNamespace ?? false,
+    sysctls: Object.fromEntries((spec.securityContext?.sysctls ?? []).map(({ name, value }) => [name, value])),
+    fsGroup: spec.securityContext?.fsGroup,
+    hostPorts: hostPortsOf(spec),
+    volumes: resolved?.volumes ?? [],
+    notes: encodeMemory(memory),
+  };
+}
+
+function hostPortsOf(spec: PodSpec): SandboxSpec["hostPorts"] {
+  return [...(spec.initContainers ?? []), ...spec.containers].flatMap((container) =>
+    (container.ports ?? []).flatMap(({ hostIP, hostPort, containerPort, protocol }) =>
+      hostPort === undefined || hostPort === 0
+        ? []
+        : [{ hostIP, hostPort, containerPort, protocol: protocol ?? "TCP" }],
+    ),
+  );
+}
+
+export function containerSpec(
+  request: PodRequest,
+  of: PodContainer,
+  attempt: number,
+  notes: RunNotes,
+  addresses: Addresses,
+): ContainerSpec {
+  const { container, resolved } = of;
+  const text = (value: Parameters<typeof completed>[0]): string => completed(value, addresses);
+  const hosts = request.resolved?.hosts;
+  const ownHosts = resolved?.mounts.some((mount) => mount.mountPath === "/etc/hosts") === true;
+  return {
+    podUid: request.owner.uid,
+    name: of.name,
+    attempt,
+    image: resolved?.image ?? container.image ?? "",
+    command: resolved?.command?.map(text),
+    args: resolved?.args?.map(text),
+    workingDir: container.workingDir,
+    env: (resolved?.env ?? []).map((one) => ({ name: one.name, value: text(one.value) })),
+    mounts: (resolved?.mounts ?? []).map(({ volume, mountPath, subPath, readOnly }) => ({
+      volume,
+      mountPath,
+      subPath: subPath === undefined ? undefined : text(subPath),
+      readOnly,
+    })),
+    hosts: hosts === undefined || ownHosts ? undefined : text(hosts),
+    tty: container.tty ?? false,
+    stdin: container.stdin ?? false,
+    stdinOnce: container.stdinOnce ?? false,
+    terminationMessagePath: container.terminationMessagePath ?? "/dev/termination-log",
+    security: securityOf(request.pod.spec ?? { containers: [] }, container),
+    resources: container.resources ?? {},
+    targetContainer: of.target,
+    notes: encodeRunNotes(notes),
+  };
+}
+
+/** The container's word goes before the pod's. */
+function securityOf(spec: PodSpec, container: Container): ContainerSpec["security"] {
+  const pod = spec.securityContext ?? {};
+  const own = container.securityContext ?? {};
+  const shared = [
+    ...(["runAsUser", "runAsGroup", "runAsNonRoot", "seLinuxOptions"] as const),
+    ...(["seccompProfile", "appArmorProfile", "windowsOptions"] as const),
+  ];
+  const inherited: SecurityContext = Object.fromEntries(
+    shared.flatMap((key) => (pod[key] === undefined ? [] : [[key, pod[key]]])),
+  );
+  return { ...inherited, ...own, supplementalGroups: pod.supplementalGroups };
+}
