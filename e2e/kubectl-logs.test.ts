@@ -100,6 +100,23 @@ for (const client of clients)
       assert.ok(followed.length >= 50, `${followed.length} lines`);
     });
 
+    it("follows one run of a container that restarts at once: all of its lines, and none of the next", async () => {
+      const name = `again-${clients.indexOf(client)}`;
+      const mock = { "run-time": "5s", "log-interval": "50ms", "exit-code": "1" };
+      await harness.client.create(pods, podObject(name, { mock }));
+      await harness.untilPod("runs", name, 20_000, isRunning);
+      await using following = startKubectl(harness, client, "logs", "-f", name);
+      const followed = lines(await following.ended);
+      const restarted = await harness.untilPod("runs again", name, 20_000, ({ status }) =>
+        (status?.containerStatuses ?? []).some(({ restartCount, state }) => restartCount === 1 && state?.running),
+      );
+      assert.equal(restarted.status?.containerStatuses?.[0]?.restartCount, 1);
+      assert.match(followed[0] ?? "", /run 1$/);
+      assert.match(followed.at(-1) ?? "", /exiting with code 1/);
+      assert.deepEqual(followed, lines(await read(name, "--previous")));
+      await harness.client.delete(pods, { name, namespace: "default" });
+    });
+
     it("shows the run before this one, and says when there was none", async () => {
       await harness.untilPod("has restarted", "restarting", 20_000, ({ status }) =>
         (status?.containerStatuses ?? []).some(({ restartCount = 0 }) => restartCount >= 1),

@@ -139,6 +139,12 @@ export interface ContainerLogOptions {
   readonly follow?: boolean | undefined;
   /** The run before the present one; default false. Never left to the core: NotFound when there is none or none is kept. */
   readonly previous?: boolean | undefined;
+  /**
+   * The run that is meant, by what was reported of it; absent: none was. Where the backend knows its runs by it, it comes
+   * before `previous`, which tells how things were in the latest report: the container may have restarted since. NotFound
+   * when that run's log is not kept.
+   */
+  readonly containerID?: string | undefined;
   /** Only lines of this time or later, RFC 3339 with up to nine digits of a second. `sinceSeconds` comes as this, too. */
   readonly sinceTime?: Time | undefined;
   /** So many lines from the end, 0 for none; absent: all. Counted before `sinceTime` is looked at. */
@@ -302,8 +308,8 @@ export interface Provider {
   updatePod?(request: PodRequest, context: CallContext): Promise<void>;
 
   /**
-   * Contents of the pod's volumes (those of type files) changed: objects in the API, or a token that was renewed. Absent:
-   * a pod keeps what it was created with.
+   * Contents of volumes of a running pod changed: objects in the API, or a token that was renewed. `volumes` are the whole
+   * contents of those of type files that changed; the others stay as they are. Absent: a pod keeps what it was created with.
    */
   updateVolumes?(owner: PodOwner, volumes: readonly ResolvedVolume[], context: CallContext): Promise<void>;
 

@@ -149,6 +149,7 @@ test("a log comes as text, in chunks, and what is wanted of it is told to the pr
       tailLines: 2,
       stream: undefined,
       timestamps: true,
+      containerID: "test://1",
     },
   ]);
   assert.equal(bench.targets[0]?.container, "main");
@@ -215,6 +216,37 @@ test("between two runs the log is that of the one that ended last, whichever of 
   });
   assert.equal(await (await fetch(`${bench.url}?follow=true`)).text(), "crashed\n");
 });
+
+test("a followed log ends with the run that it began with, whatever the container has begun since", async (t) => {
+  /** By run: what it wrote; the last line comes after its follower has ended. */
+  const written = ["run one\n", "run two\n", "run three\n"];
+  const last = "last words\n";
+  for (const knowsRuns of [true, false]) {
+    for (const restarts of [0, 1, 2]) {
+      let isOver = false;
+      const bench = await serve(t, async (_, { containerID, previous }) => {
+        if (!isOver) {
+          isOver = true;
+          // Between the end of the run and this answer the container has begun its next one.
+          const restarted = { restartCount: restarts, containerID: `test://${restarts + 1}` };
+          const ended = { terminated: { exitCode: 1, containerID: "test://1" } };
+          bench.pod = podWith(
+            restarts === 0 ? { ...running, state: ended } : { ...running, ...restarted, lastState: ended },
+          );
+          return { format: "timestamped", data: lines(stamped(written[0])), applied: ["follow"] };
+        }
+        const present = restarts === 0 && knowsRuns ? 1 : restarts;
+        const run = knowsRuns ? Number(containerID?.slice(-1)) - 1 : present - (previous ? 1 : 0);
+        if (run < 0 || run < present - 1) throw new VirtualKubeletError("NotFound", "not kept");
+        return { format: "timestamped", data: lines(stamped(`${written[run]}${run === 0 ? last : ""}`)) };
+      });
+      const text = await (await fetch(`${bench.url}?follow=true`)).text();
+      assert.equal(text, restarts === 2 ? "run one\n" : `run one\n${last}`, `${knowsRuns} ${restarts}`);
+    }
+  }
+});
+
+const stamped = (text = ""): string => text.replaceAll(/^(?=.)/gm, `${new Date(Date.UTC(2026, 0, 1)).toISOString()} `);
 
 test("an error before the first byte is left to the server, one after it breaks the response", async (t) => {
   const fail = (): never => {

@@ -8,7 +8,7 @@ import { sendText } from "./answers.ts";
 import type { KubeletCall, KubeletHandler, KubeletResponse } from "./kubelet-call.ts";
 import { type LogBackend, openLog } from "./log-follow.ts";
 import { type LogRefusal, type LogRequest, parseLogQuery } from "./log-options.ts";
-import { type ContainerRun, findRun, hasEnded, missing, notKept } from "./log-run.ts";
+import { type ContainerRun, findRun, hasEnded, missing, notKept, runsSince } from "./log-run.ts";
 import { LogWriter } from "./log-writer.ts";
 
 export interface ContainerLogsSettings {
@@ -73,7 +73,13 @@ function backendOf(call: KubeletCall, { pod, container, run, getContainerLogs }:
   const target = { owner: node.ownerOf(pod), pod, container };
   return {
     hasEnded: () => hasEnded(run, node.find(namespace, name), container),
-    async open(options: ContainerLogOptions, signal: AbortSignal): Promise<ContainerLogs> {
+    async open(wanted: ContainerLogOptions, signal: AbortSignal): Promise<ContainerLogs> {
+      // A log that is read again is that of the same run, whatever has begun meanwhile.
+      const since = runsSince(run, node.find(namespace, name), container) ?? 0;
+      if (since > 1)
+        throw new VirtualKubeletError("NotFound", "the log of the run before the previous one is not kept");
+      const containerID = run.containerID === "" ? undefined : run.containerID;
+      const options = { ...wanted, previous: wanted.previous === true || since === 1, containerID };
       try {
         return await getContainerLogs(target, options, { signal, log });
       } catch (error) {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ContainerStateTerminated, ContainerStatus, Pod } from "../kube/types.gen.ts";
-import { type ContainerRun, findRun, hasEnded, missing, notKept } from "./log-run.ts";
+import { type ContainerRun, findRun, hasEnded, missing, notKept, runsSince } from "./log-run.ts";
 
 const base: ContainerStatus = { name: "main", image: "", imageID: "", ready: false, restartCount: 0 };
 const exit = (containerID?: string): ContainerStateTerminated => ({
@@ -69,6 +69,11 @@ const runs: readonly (readonly [status: Partial<ContainerStatus>, previous: bool
     true,
     { containerID: "t://1", restartCount: 1 },
   ],
+  [
+    { state: { waiting: { reason: "CrashLoopBackOff" } }, lastState: { terminated: exit("t://1") }, restartCount: 1 },
+    true,
+    { containerID: "t://1", restartCount: 1 },
+  ],
 ];
 
 test("the run that is meant is the present one, the one before, or the last that ended", () => {
@@ -99,6 +104,18 @@ test("a run ends with its container, the next run, its pod, or another pod of th
     podWith({ ...running, containerID: "t://2" }),
   ];
   for (const end of ends) assert.equal(hasEnded(run, end, "main"), true, JSON.stringify(end));
+});
+
+test("runs that have begun since are counted by the restarts, while the pod is there", () => {
+  const status = { state: { running: {} }, restartCount: 1, lastState: { terminated: exit("t://1") } };
+  const pod = podWith(status);
+  const [{ run }, { run: before }] = [findRun(pod, "main", false), findRun(pod, "main", true)];
+  assert.ok(run !== undefined && before !== undefined);
+  assert.deepEqual([runsSince(run, pod, "main"), runsSince(before, pod, "main")], [0, 1]);
+  assert.equal(runsSince(run, podWith({ ...status, restartCount: 3 }), "main"), 2);
+  assert.equal(runsSince(run, podWith(undefined), "main"), 0);
+  assert.equal(runsSince(run, undefined, "main"), undefined);
+  assert.equal(runsSince(run, { ...pod, metadata: { name: "web", uid: "u2" } }, "main"), undefined);
 });
 
 test("a log that is not kept is told of by 400, with what is known of the run", () => {

@@ -46,7 +46,11 @@ export function findRun(pod: Pod, container: string, previous: boolean): FoundRu
       restartCount,
     },
   });
-  if (previous) return last ? run(last.containerID, status.restartCount - 1) : refuse(noPrevious(name, container));
+  if (previous) {
+    // Between two runs the one that ended last is the previous one, too: nothing has restarted after it.
+    const restartCount = running || terminated ? status.restartCount - 1 : status.restartCount;
+    return last ? run(last.containerID, restartCount) : refuse(noPrevious(name, container));
+  }
   if (running) return run(status.containerID);
   if (terminated) return run(terminated.containerID || last?.containerID);
   if (last) return run(last.containerID);
@@ -81,6 +85,13 @@ export function hasEnded(run: ContainerRun, pod: Pod | undefined, container: str
   if (!status?.state?.running || status.restartCount !== run.restartCount) return true;
   const containerID = status.containerID ?? "";
   return containerID !== "" && run.containerID !== "" && containerID !== run.containerID;
+}
+
+/** How many runs of the container have begun after this one, as far as is known; undefined when its pod is gone. */
+export function runsSince(run: ContainerRun, pod: Pod | undefined, container: string): number | undefined {
+  if (pod === undefined || pod.metadata?.uid !== run.uid) return undefined;
+  const status = containerStatus(pod, container);
+  return status === undefined ? 0 : Math.max(0, status.restartCount - run.restartCount);
 }
 
 function noPrevious(pod: string, container: string): string {

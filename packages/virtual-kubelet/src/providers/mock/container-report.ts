@@ -35,7 +35,12 @@ export function containerReport(
 }
 
 export function containerID(owner: PodOwner, container: SimulatedContainer): string {
-  return `mock://${owner.uid}-${container.name}-${container.runs - 1}`;
+  return runID(owner, container.name, container.runs - 1);
+}
+
+/** The containerID of one run; `attempt` from 0 on. */
+export function runID({ uid }: PodOwner, container: string, attempt: number): string {
+  return `mock://${uid}-${container}-${attempt}`;
 }
 
 /** The first restart is immediate, the second waits restartDelay, each further one twice as long as the one before. */

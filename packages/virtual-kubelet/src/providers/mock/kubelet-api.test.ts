@@ -129,6 +129,12 @@ test("a followed log goes on as time does, and ends with its run; the run before
   assert.equal(await logsOf(provider, target, { previous: true }), `${text}`);
   await clock.advance(1);
   assert.equal(await logsOf(provider, target), "starting app (image a:1), run 2\n");
+  // A run is known by its containerID, whatever has begun since.
+  for (const previous of [false, true]) {
+    assert.equal(await logsOf(provider, target, { previous, containerID: "mock://u1-app-0" }), text);
+    assert.match(await logsOf(provider, target, { previous, containerID: "mock://u1-app-1" }), /run 2/);
+    await assert.rejects(logsOf(provider, target, { previous, containerID: "mock://u1-app-2" }), { kind: "NotFound" });
+  }
 });
 
 test("a reader that leaves a followed log is not held, and nothing is left behind", async () => {

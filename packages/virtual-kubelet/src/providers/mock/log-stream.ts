@@ -4,6 +4,7 @@ import { VirtualKubeletError } from "../../errors.ts";
 import type { ContainerLogOptions, ContainerLogs, ContainerTarget } from "../../provider.ts";
 import { behaviourOf, defaultBehaviour, rolesOf } from "./behaviour.ts";
 import { bulkLines } from "./bulk-lines.ts";
+import { runID } from "./container-report.ts";
 import { type LogFormat, type LogSettings, mainOf } from "./log-settings.ts";
 import { formatTime, type LogLine, parseTime, RunLog } from "./run-log.ts";
 import type { RunWatch } from "./run-watch.ts";
@@ -39,7 +40,12 @@ export function containerLogs(
 ): ContainerLogs {
   const { container, owner } = target;
   const { latest, previous } = runsOf(all, container, owner.name);
-  const run = options.previous === true ? previous : latest;
+  const meant = options.previous === true ? previous : latest;
+  const { containerID } = options;
+  const run =
+    containerID === undefined
+      ? meant
+      : [latest, previous].find((each) => each && containerID === runID(owner, container, each.attempt));
   const named = `container ${JSON.stringify(container)} in pod ${JSON.stringify(owner.name)}`;
   if (run === undefined) {
     const message =
