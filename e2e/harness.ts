@@ -237,8 +237,10 @@ export class Harness implements AsyncDisposable {
 
   /** kubectl apply of objects or YAML text. */
   async apply(...documents: readonly (object | string)[]): Promise<void> {
-    const text = documents.map((each) => (typeof each === "string" ? each : JSON.stringify(each))).join("\n---\n");
-    await this.kubectl("apply", "-f", await this.writeFile("apply.yaml", text));
+    const objects = documents.filter((each) => typeof each === "object");
+    const texts = documents.filter((each) => typeof each === "string");
+    if (objects.length > 0) texts.push(JSON.stringify({ apiVersion: "v1", kind: "List", items: objects }));
+    for (const text of texts) await this.kubectl("apply", "-f", await this.writeFile("apply.yaml", text));
   }
 
   /** Path of a new file that is deleted at the end. */
