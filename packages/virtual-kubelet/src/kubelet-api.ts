@@ -42,7 +42,8 @@ export interface KubeletApiParts {
 
 export class KubeletApi {
   readonly #server: KubeletServer;
-  readonly #awaited: readonly Pick<Renewed<unknown>, "current" | "subscribe">[];
+  readonly #serving: readonly Renewed<unknown>[];
+  readonly #clientCA: Renewed<unknown> | undefined;
   readonly #ended: AbortController = new AbortController();
   readonly #background: NonNullable<KubeletApiOptions["background"]>;
 
@@ -74,9 +75,9 @@ export class KubeletApi {
     });
     this.#background = background;
     const { certificate } = options;
-    const serving =
+    this.#serving =
       typeof certificate === "function" ? parts.nodes.map(({ name }) => certificate(name)) : [certificate];
-    this.#awaited = [...serving, ...(options.clientCA === undefined ? [] : [options.clientCA])];
+    this.#clientCA = options.clientCA;
     this.#server = new KubeletServer({
       ...options,
       nodes,
@@ -85,15 +86,6 @@ export class KubeletApi {
       log,
       metrics,
     });
-  }
-
-  /** Resolves when all of them are there, or have had their time. */
-  async #certificates(signal: AbortSignal): Promise<void> {
-    const late = new AbortController();
-    const stop = AbortSignal.any([signal, late.signal]);
-    const cancel = systemClock.schedule(certificatesMs, () => late.abort());
-    await Promise.allSettled(this.#awaited.map((source) => available(source, stop)));
-    cancel();
   }
 
   /** Where each node's API is bound, by the node's name; rejects when one cannot be. */
@@ -106,7 +98,10 @@ export class KubeletApi {
     const end = new AbortController();
     const background = this.#background.map((part) => part.run(end.signal));
     try {
-      await this.#certificates(signal);
+      await Promise.all([
+        awaited(this.#serving, servingMs, signal),
+        awaited(this.#clientCA === undefined ? [] : [this.#clientCA], clientCAMs, signal),
+      ]);
       await Promise.race([this.#server.run(signal), ...background.map(untilFault)]);
     } finally {
       end.abort();
@@ -116,8 +111,21 @@ export class KubeletApi {
   }
 }
 
-/** So long the server waits for its certificates; without them it starts all the same, and takes them when they come. */
-const certificatesMs = 3000;
+/**
+ * So long the server waits for its certificates; without them it starts all the same, and takes them when they come. The
+ * cluster's client CA is one that may not be allowed to be read.
+ */
+const servingMs = 3000;
+const clientCAMs = 500;
+
+/** Resolves when all of them are there, or have had their time. */
+async function awaited(sources: readonly Renewed<unknown>[], limitMs: number, signal: AbortSignal): Promise<void> {
+  const late = new AbortController();
+  const stop = AbortSignal.any([signal, late.signal]);
+  const cancel = systemClock.schedule(limitMs, () => late.abort());
+  await Promise.allSettled(sources.map((source) => available(source, stop)));
+  cancel();
+}
 
 /** Pends for ever but for a fault. */
 function untilFault(work: Promise<void>): Promise<void> {
