@@ -61,8 +61,12 @@ export interface ProbeListener {
   event(run: ProbedRun, type: "Normal" | "Warning", reason: string, message: string): void;
 }
 
-/** How a lifecycle hook ended. `message` for events: no secrets. */
-export type HookOutcome = { readonly type: "succeeded" } | { readonly type: "failed"; readonly message: string };
+/** How a lifecycle hook ended. */
+export type HookOutcome =
+  /** `warning`: an event of the pod's about how it was done. */
+  | { readonly type: "succeeded"; readonly warning?: { readonly reason: string; readonly message: string } | undefined }
+  /** `message` for logs alone; the events have fixed texts, see hookFailedEvents. */
+  | { readonly type: "failed"; readonly message: string };
 
 /** Runs a handler to its end. Never throws but Aborted, when the signal aborts. */
 export type RunHook = (handler: LifecycleHandler, target: RunTarget, context: CallContext) => Promise<HookOutcome>;

@@ -4,6 +4,7 @@ import type { CallContext, ContainerIO, ExecResult, PodOwner, PodRequest } from 
 import type { BackoffLimits } from "./backoff.ts";
 import type { ContainerRuntime, RuntimeContainer } from "./container-runtime.ts";
 import type { PodFindings } from "./findings.ts";
+import { hookFailedEvents } from "./hook-run.ts";
 import { findImage } from "./image-pull.ts";
 import type { Addresses } from "./late-text.ts";
 import { retryMs } from "./plan-create-sandbox.ts";
@@ -171,11 +172,12 @@ async function postStart(
       : await bench.runHook(handler, targetOf(of, run, bench), context);
   if (outcome.type === "succeeded") {
     bench.remember(of.name, run.attempt, { postStarted: true });
+    if (outcome.warning !== undefined) bench.tell({ type: "Warning", ...outcome.warning });
     return;
   }
   bench.found.postStartFailed.add(runKey(run));
-  const { message } = outcome;
-  bench.tell({ type: "Warning", reason: "FailedPostStartHook", message, container: of.name });
+  context.log.warn({ container: of.name, err: outcome.message }, "postStart hook failed");
+  bench.tell({ ...hookFailedEvents.postStart, container: of.name });
 }
 
 /** Whatever comes of it, the container is stopped next. */
@@ -184,9 +186,9 @@ async function preStop(of: PodContainer, run: RuntimeContainer, bench: TaskBench
   if (handler !== undefined && bench.runHook !== undefined) {
     const outcome = await bench.runHook(handler, targetOf(of, run, bench), context);
     if (outcome.type === "failed") {
-      const { message } = outcome;
-      bench.tell({ type: "Warning", reason: "FailedPreStopHook", message, container: of.name });
-    }
+      context.log.warn({ container: of.name, err: outcome.message }, "preStop hook failed");
+      bench.tell({ ...hookFailedEvents.preStop, container: of.name });
+    } else if (outcome.warning !== undefined) bench.tell({ type: "Warning", ...outcome.warning });
   }
   bench.preStopped(run);
 }
