@@ -12,6 +12,7 @@ import type {
   PodTarget,
   Provider,
 } from "./provider.ts";
+import type { ResolvedVolume } from "./resolved-pod.ts";
 import { span } from "./trace.ts";
 
 export interface InstrumentOptions {
@@ -71,7 +72,15 @@ export function instrumentProvider(provider: Provider, { node, metrics }: Instru
     }
   }
 
-  const { updatePod, watchPods, watchNode, ping, configureNode, [Symbol.asyncDispose]: dispose } = provider;
+  const {
+    updatePod,
+    updateVolumes,
+    watchPods,
+    watchNode,
+    ping,
+    configureNode,
+    [Symbol.asyncDispose]: dispose,
+  } = provider;
   const { getContainerLogs, runInContainer, attachToContainer, portForward, getStatsSummary } = provider;
   return {
     capabilities: provider.capabilities,
@@ -84,6 +93,10 @@ export function instrumentProvider(provider: Provider, { node, metrics }: Instru
     ...(updatePod && {
       updatePod: (request: PodRequest, context: CallContext) =>
         call("updatePod", request.owner, context, () => updatePod.call(provider, request, context)),
+    }),
+    ...(updateVolumes && {
+      updateVolumes: (owner: PodOwner, volumes: readonly ResolvedVolume[], context: CallContext) =>
+        call("updateVolumes", owner, context, () => updateVolumes.call(provider, owner, volumes, context)),
     }),
     ...(watchPods && {
       watchPods: (context: CallContext) => stream("watchPods", context, () => watchPods.call(provider, context)),

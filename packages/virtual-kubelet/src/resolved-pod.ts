@@ -27,7 +27,7 @@ export interface ResolvedMount {
 
 export interface ResolvedContainer {
   readonly name: string;
-  /** Normalised: with registry, and tag or digest. */
+  /** As in the spec, with the tag `latest` where it has neither tag nor digest. A name without a registry stays without one. */
   readonly image: string;
   readonly imagePullPolicy: "Always" | "IfNotPresent" | "Never";
   /** Absent: the image's entrypoint. */
@@ -42,8 +42,10 @@ export interface ResolvedContainer {
 export interface ResolvedFile {
   /** Relative to the volume's root; never with `..`. */
   readonly path: string;
-  /** Permission bits, e.g. 0o644. */
+  /** Permission bits, e.g. 0o644; those of the group are there where the pod has an fsGroup. */
   readonly mode: number;
+  /** User that it is to belong to, where only that user may read it (tokens). */
+  readonly uid?: number | undefined;
   readonly data: Uint8Array;
   /** Came from a Secret or is a token or key. */
   readonly secret: boolean;
@@ -95,4 +97,32 @@ export interface ResolvedPod {
   readonly volumes: readonly ResolvedVolume[];
   /** Best match (longest registry) first. */
   readonly imageCredentials: readonly ImageCredential[];
+}
+
+/** Something that a pod refers to and that is not there or cannot be read. Holds no secrets. */
+export interface ReferenceFault {
+  /** Path in the pod, e.g. `spec.containers[0].env[2].valueFrom.secretKeyRef`. */
+  readonly field: string;
+  /** `reason` of the event that tells of it. */
+  readonly reason: string;
+  /** In the kubelet's words. */
+  readonly message: string;
+  /** The container that cannot be made without it; absent: the pod's volumes or its sandbox cannot. */
+  readonly container?: string | undefined;
+}
+
+/** How far a pod is resolved. `notes` are of references that the pod can do without. */
+export type Resolution =
+  /** Something is still being read; the resolver tells when to ask again. */
+  | { readonly type: "pending" }
+  | { readonly type: "missing"; readonly faults: readonly ReferenceFault[]; readonly notes: readonly ReferenceFault[] }
+  /** It asks for what cannot be done here; nothing in the cluster will change that. */
+  | { readonly type: "refused"; readonly field: string; readonly message: string }
+  | { readonly type: "ready"; readonly resolved: ResolvedPod; readonly notes: readonly ReferenceFault[] };
+
+/** What the volumes of a pod that runs already are to hold now. */
+export interface VolumesResolution {
+  /** Those of type files that are known in full; the others stay as they are. */
+  readonly volumes: readonly ResolvedVolume[];
+  readonly faults: readonly ReferenceFault[];
 }

@@ -16,6 +16,8 @@ import { defaultPort, withCapacity } from "./node/node-object.ts";
 import { nodeWatchMode } from "./node/node-watch.ts";
 import { PodController, type PodControllerOptions } from "./pod/pod-controller.ts";
 import type { CallContext, NodeReport, Provider } from "./provider.ts";
+import { PodResolver } from "./resolve/pod-resolver.ts";
+import type { ResolveSettings } from "./resolve/resolve-pod.ts";
 
 /** One virtual node and the provider that runs its pods. */
 export interface VirtualNode {
@@ -48,6 +50,8 @@ export interface VirtualKubeletOptions {
   /** At least one; with a node's own credentials exactly that node. */
   readonly nodes: readonly VirtualNode[];
   readonly pods?: PodTunables | undefined;
+  /** For providers that want pods resolved; default: domain cluster.local, the cluster's own DNS Service. */
+  readonly resolve?: Partial<ResolveSettings> | undefined;
   /** Absent: the kubelet API is not served. */
   readonly kubeletApi?: KubeletApiOptions | undefined;
   /** With a ServiceAccount: up to so many nodes have watches of their own, more share one; default 10. */
@@ -83,6 +87,7 @@ export class VirtualKubelet {
   readonly #recorder: EventRecorder;
   readonly #nodes: NodeController;
   readonly #pods: PodController;
+  readonly #resolver: PodResolver | undefined;
   readonly #api: KubeletApi | undefined;
   readonly #ready: PromiseWithResolvers<void> = Promise.withResolvers<void>();
 
@@ -122,8 +127,23 @@ export class VirtualKubelet {
     });
     for (const virtual of options.nodes)
       this.#nodes.add(withProvider(virtual, log, options.kubeletApi === undefined ? [] : servedFeatures));
+    const resolves = options.nodes.some(({ provider }) => provider.capabilities?.resolve === true);
+    this.#resolver = !resolves
+      ? undefined
+      : new PodResolver({
+          clusterDomain: "cluster.local",
+          ...options.resolve,
+          client,
+          node: (name) => this.#nodes.current(name),
+          onChange: (uid) => this.#pods.resolutionChanged(uid),
+          clock,
+          random,
+          log,
+          metrics,
+        });
     this.#pods = new PodController({
       ...options.pods,
+      resolution: this.#resolver,
       client,
       recorder: this.#recorder,
       cluster: identity.cluster,
@@ -207,6 +227,7 @@ export class VirtualKubelet {
     try {
       const outcomes = await Promise.allSettled([
         guarded(this.#pods.run(stop)),
+        guarded(this.#resolver?.run(stop) ?? Promise.resolve()),
         guarded(this.#api?.run(stop) ?? Promise.resolve()),
         guarded(this.#runNodes(stop)),
         guarded(this.#awaitReady(stop)),

@@ -1,6 +1,6 @@
 // A copy of one collection of the API in memory, kept up to date, that tells each change once.
 import { type Clock, systemClock } from "../clock.ts";
-import { errorText } from "../errors.ts";
+import { errorText, type VirtualKubeletError } from "../errors.ts";
 import { type Logger, silentLogger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import type { KubeClient } from "./client.ts";
@@ -24,6 +24,8 @@ export interface InformerOptions<T extends KubeObject> {
    * enqueues keys. What it throws is logged and changes nothing.
    */
   readonly onChange?: (change: Change<T>) => void;
+  /** Told of each failure to read or watch; it is tried again. Must not throw. */
+  readonly onFailure?: (error: VirtualKubeletError) => void;
   readonly log?: Logger;
   readonly metrics?: Metrics;
   readonly clock?: Clock;
@@ -78,11 +80,11 @@ export class Informer<T extends KubeObject> {
 
   /** Keeps the cache up to date until the signal aborts, whatever the API server does. The cache stays after that. */
   async run(signal: AbortSignal): Promise<void> {
-    const { client, resource, namespace, fieldSelector, labelSelector, metrics } = this.#options;
+    const { client, resource, namespace, fieldSelector, labelSelector, metrics, onFailure } = this.#options;
     const clock = this.#options.clock ?? systemClock;
     const random = this.#options.random ?? Math.random;
     const reflector = new Reflector<T>(
-      { client, resource, namespace, fieldSelector, labelSelector, clock, random, log: this.#log, metrics },
+      { client, resource, namespace, fieldSelector, labelSelector, clock, random, log: this.#log, metrics, onFailure },
       {
         replace: (objects) => {
           for (const object of objects) slim(object);

@@ -16,6 +16,8 @@ export interface ReflectorOptions<T extends KubeObject> {
   readonly random: () => number;
   readonly log: Logger;
   readonly metrics?: Metrics | undefined;
+  /** Told of each failure; it is tried again. */
+  readonly onFailure?: ((error: VirtualKubeletError) => void) | undefined;
 }
 
 /** Where the state goes. Called in turn, never at once; must not throw. */
@@ -79,6 +81,7 @@ export class Reflector<T extends KubeObject> {
           this.#expiries = 0;
         }
         delayMs = this.#failed(error);
+        this.#options.onFailure?.(error);
       }
       metrics?.watchRestarts.inc({ resource: resource.plural, cause });
       if (delayMs > 0) await pause(clock, delayMs, signal);

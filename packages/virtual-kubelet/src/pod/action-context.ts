@@ -10,6 +10,7 @@ import type { NodeUsage } from "./node-usage.ts";
 import type { PodEntry } from "./pod-entry.ts";
 import type { PodRecords } from "./pod-records.ts";
 import type { RefusalPacer } from "./refusal-pacer.ts";
+import type { PodResolution } from "./resolution.ts";
 
 /** One node as the pod side sees it. */
 export interface PodNode {
@@ -26,6 +27,8 @@ export interface ActionContext {
   readonly usage: NodeUsage;
   readonly records: PodRecords;
   readonly pacer: RefusalPacer;
+  /** Where the provider wants pods resolved. */
+  readonly resolution: PodResolution | undefined;
   readonly client: KubeClient;
   readonly recorder: Pick<EventRecorder, "record">;
   readonly clock: Clock;

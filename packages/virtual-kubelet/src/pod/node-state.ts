@@ -23,7 +23,9 @@ export interface NodeState {
 /** Which of the node's slots the action's call takes; undefined: it calls nobody. */
 export function slotsOf(state: NodeState, action: PodAction): CallSlots | undefined {
   if (action.type === "delete") return state.deleteSlots;
-  return action.type === "create" || action.type === "update" || action.type === "observe" ? state.slots : undefined;
+  const { type } = action;
+  const calls = type === "create" || type === "update" || type === "updateVolumes" || type === "observe";
+  return calls ? state.slots : undefined;
 }
 
 /** Is any of these pods starting, stopping or expected? */

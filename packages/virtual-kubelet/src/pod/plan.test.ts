@@ -11,6 +11,7 @@ import { revisionOf } from "./pod-entry.ts";
 const now = Date.parse("2026-01-01T12:00:00Z");
 const rules: Rules = {
   canUpdate: true,
+  canUpdateVolumes: false,
   consistencyDelayMs: 0,
   lostAfterMs: 30_000,
   orphanGraceMs: 60_000,
@@ -47,6 +48,8 @@ const fresh: Observed = {
   lost: false,
   deadlineExceeded: false,
   evicted: false,
+  volumesDue: false,
+  volumesRevision: undefined,
   orphanSince: undefined,
 };
 const inApi = (object: Stored<Pod>): Desired => ({ pod: object, inApi: true, wasInApi: true });
@@ -346,6 +349,8 @@ describe("plan", () => {
     lost: fc.boolean(),
     deadlineExceeded: fc.boolean(),
     evicted: fc.boolean(),
+    volumesDue: fc.boolean(),
+    volumesRevision: fc.constantFrom(undefined, revisionOf(pod())),
     orphanSince: fc.constantFrom(undefined, now - 100_000),
   });
   const anyPod = fc

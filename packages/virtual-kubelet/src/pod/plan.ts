@@ -35,12 +35,16 @@ export interface Observed {
   readonly lost: boolean;
   readonly deadlineExceeded: boolean;
   readonly evicted: boolean;
+  readonly volumesDue: boolean;
+  readonly volumesRevision: string | undefined;
   readonly orphanSince: number | undefined;
 }
 
 export interface Rules {
   /** The provider has updatePod. */
   readonly canUpdate: boolean;
+  /** Contents of volumes are resolved here, and the provider has updateVolumes. */
+  readonly canUpdateVolumes: boolean;
   readonly consistencyDelayMs: number;
   /** Two "not found" so far apart mean that the backend lost the pod. */
   readonly lostAfterMs: number;
@@ -57,6 +61,8 @@ export type PodAction =
   | { readonly type: "observe" }
   | { readonly type: "create" }
   | { readonly type: "update" }
+  /** What the volumes are to hold may have changed. */
+  | { readonly type: "updateVolumes" }
   /** The spec changed and the provider cannot apply it: tell the user, once per revision. */
   | { readonly type: "reportUnapplied" }
   | { readonly type: "delete"; readonly gracePeriodSeconds: number; readonly why: DeleteReason }
@@ -169,6 +175,8 @@ function planPresent(pod: Stored<Pod>, observed: Observed, rules: Rules): PodAct
       ? (pod.metadata.generation ?? 0) > (pod.status?.observedGeneration ?? pod.metadata.generation ?? 0)
       : applied !== revision;
   if (stale) return rules.canUpdate ? { type: "update" } : { type: "reportUnapplied" };
+  if (rules.canUpdateVolumes && (observed.volumesDue || observed.volumesRevision !== revision))
+    return { type: "updateVolumes" };
   return deadline === undefined ? { type: "none" } : { type: "wait", until: deadline };
 }
 

@@ -1,14 +1,17 @@
 // Carries out what plan decided about one pod: the calls of the provider, and what follows from their outcome.
-import { errorText, isErrorKind, VirtualKubeletError } from "../errors.ts";
-import { pods } from "../kube/resource.ts";
-import type { Logger } from "../log.ts";
-import type { CallContext, PodRequest } from "../provider.ts";
+import { errorText, VirtualKubeletError } from "../errors.ts";
+import { pods, type Stored } from "../kube/resource.ts";
+import type { Pod } from "../kube/types.gen.ts";
+import type { PodRequest } from "../provider.ts";
+import type { ResolvedPod } from "../resolved-pod.ts";
 import { type ActionContext, event, fields } from "./action-context.ts";
-import { settleBy } from "./backend-watcher.ts";
 import type { DeleteReason, PodAction } from "./plan.ts";
 import { type PodEntry, revisionOf } from "./pod-entry.ts";
+import { call } from "./provider-call.ts";
 import { admission, hold, refuse, tellOmissions } from "./refusal.ts";
+import { noteVolumes, resolveForCreate, resolveForUpdate } from "./resolution.ts";
 import { acceptedAfterMs, acknowledgeAfterMs } from "./situation.ts";
+import { updateVolumes } from "./volume-update.ts";
 
 type ActionResult = Promise<{ readonly requeueAfterMs?: number } | undefined>;
 
@@ -35,7 +38,9 @@ export async function act(
     case "create":
       return create(entry, context, signal);
     case "update":
-      await update(entry, context, signal);
+      return (await update(entry, context, signal)) ? lookAgain : undefined;
+    case "updateVolumes":
+      await updateVolumes(entry, context, signal);
       return lookAgain;
     case "reportUnapplied":
       if (entry.pod !== undefined) {
@@ -74,50 +79,14 @@ export async function act(
       return lookAgain;
     case "finish":
       context.usage.remove(entry.owner.uid);
+      context.resolution?.release(entry.owner.uid);
       context.onStatus(entry.owner.uid);
       return undefined;
     case "forget":
+      context.resolution?.release(entry.owner.uid);
       context.usage.remove(entry.owner.uid);
       context.records.forget(entry.owner.uid);
       return undefined;
-  }
-}
-
-/** One provider call: with a time limit, ended by a deletion of the pod, never overlapping another for the same pod. */
-async function call<T>(
-  entry: PodEntry,
-  context: ActionContext,
-  signal: AbortSignal,
-  perform: (context: CallContext) => Promise<T>,
-): Promise<T> {
-  const call = new AbortController();
-  entry.call = call;
-  // One controller for the three ways a call ends early: cheaper than a composed signal, and this is a hot path.
-  const stop = (): void => call.abort(signal.reason);
-  if (signal.aborted) stop();
-  signal.addEventListener("abort", stop);
-  const overdue = (): void =>
-    call.abort(new VirtualKubeletError("Unavailable", `no answer within ${limitMs / 1000} s`));
-  const limitMs = context.callTimeoutMs;
-  const cancelTimer = context.clock.schedule(limitMs, overdue);
-  const callContext = {
-    signal: call.signal,
-    // Made when it is asked for: most calls log nothing.
-    get log(): Logger {
-      return context.log.child(fields(entry));
-    },
-  };
-  try {
-    return await settleBy(perform(callContext), call.signal);
-  } catch (error) {
-    // Nobody here ended the call: a provider's own time limit is a failure like any other.
-    if (isErrorKind(error, "Aborted") && !call.signal.aborted)
-      throw new VirtualKubeletError("Unavailable", errorText(error), { cause: error });
-    throw error;
-  } finally {
-    cancelTimer();
-    signal.removeEventListener("abort", stop);
-    entry.call = undefined;
   }
 }
 
@@ -166,7 +135,11 @@ async function create(entry: PodEntry, context: ActionContext, signal: AbortSign
   }
   entry.createStartedAt ??= clock.now();
   context.onStatus(uid, acceptedAfterMs);
-  const request: PodRequest = { owner: entry.owner, pod, revision: revisionOf(pod) };
+  const outcome = resolveForCreate(entry, pod, context);
+  if (outcome.type === "waits") return undefined;
+  if (outcome.type === "held") return { requeueAfterMs: outcome.requeueAfterMs };
+  const { resolved } = outcome;
+  const request = requestOf(entry, pod, resolved);
   const before = entry.create;
   entry.create = "unknown";
   try {
@@ -198,6 +171,11 @@ async function create(entry: PodEntry, context: ActionContext, signal: AbortSign
   entry.createdAt = clock.now();
   entry.applied = request.revision;
   entry.failure = undefined;
+  if (resolved !== undefined) {
+    noteVolumes(entry, resolved.volumes);
+    entry.volumesRevision = request.revision;
+    if (node.provider.updateVolumes === undefined) context.resolution?.release(uid);
+  }
   if (entry.backend.type !== "present") entry.backend = { type: "awaited", since: entry.createdAt };
   event(entry, context, "Normal", "ProviderCreateSuccess", "Create pod in provider successfully");
   tellOmissions(entry, context);
@@ -211,28 +189,38 @@ function isCertain(error: VirtualKubeletError): boolean {
   );
 }
 
-async function update(entry: PodEntry, context: ActionContext, signal: AbortSignal): Promise<void> {
+function requestOf({ owner }: PodEntry, pod: Stored<Pod>, resolved: ResolvedPod | undefined): PodRequest {
+  const request = { owner, pod, revision: revisionOf(pod) };
+  return resolved === undefined ? request : { ...request, resolved };
+}
+
+/** False: it waits for what the pod refers to. */
+async function update(entry: PodEntry, context: ActionContext, signal: AbortSignal): Promise<boolean> {
   const { pod } = entry;
   const { provider } = context.node;
-  if (pod === undefined || provider.updatePod === undefined) return;
-  const request: PodRequest = { owner: entry.owner, pod, revision: revisionOf(pod) };
+  if (pod === undefined || provider.updatePod === undefined) return false;
+  const outcome = resolveForUpdate(entry, pod, context);
+  if (outcome.type !== "resolved") return false;
+  const request = requestOf(entry, pod, outcome.resolved);
   try {
     await call(entry, context, signal, async (callContext) => provider.updatePod?.(request, callContext));
   } catch (thrown) {
     const error = VirtualKubeletError.from(thrown);
-    if (error.kind === "Aborted") return;
+    if (error.kind === "Aborted") return true;
     event(entry, context, "Warning", "ProviderUpdateFailed", errorText(error));
     if (error.kind === "NotFound") entry.backend = { type: "unknown" };
     // What can never be applied is not tried again; the pod runs on as it was.
     else if (error.kind === "Invalid" || error.kind === "Unsupported") entry.applied = request.revision;
     else throw error;
-    return;
+    return true;
   }
+  if (provider.updateVolumes === undefined) context.resolution?.release(entry.owner.uid);
   const asked = entry.applied === "";
   entry.applied = request.revision;
   // Given again to a backend that had been restarted: nothing changed.
   if (!asked) event(entry, context, "Normal", "ProviderUpdateSuccess", "Update pod in provider successfully");
   context.onStatus(entry.owner.uid);
+  return true;
 }
 
 async function remove(

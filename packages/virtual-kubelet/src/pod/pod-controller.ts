@@ -20,6 +20,7 @@ import { act } from "./pod-actions.ts";
 import { type PodEntry, revisionOf } from "./pod-entry.ts";
 import { PodRecords } from "./pod-records.ts";
 import { RefusalPacer } from "./refusal-pacer.ts";
+import type { PodResolution } from "./resolution.ts";
 import { type StatusForm, StatusManager, type StatusOutlook } from "./status-manager.ts";
 import { statusOutlook } from "./status-outlook.ts";
 
@@ -29,6 +30,8 @@ export interface PodControllerOptions {
   readonly metrics: Metrics;
   readonly log: Logger;
   readonly nodes: readonly PodNode[];
+  /** Resolves pods for the providers that want it. */
+  readonly resolution?: PodResolution | undefined;
   /** UID of the cluster, written with every pod on a backend. */
   readonly cluster: string;
   /** "per-node": one watch for each node; "shared": one for all, foreign pods dropped before they are kept. */
@@ -129,6 +132,14 @@ export class PodController {
     return this.#informers.every((informer) => informer.hasSynced());
   }
 
+  /** What was resolved for this pod may be out of date. */
+  resolutionChanged(uid: string): void {
+    const entry = this.#records.get(uid);
+    if (entry === undefined) return;
+    entry.volumesDue = true;
+    this.#queue.add(uid);
+  }
+
   /** Pods bound to the node, with their status as last written. */
   podsOf(node: string): readonly Stored<Pod>[] {
     return [...this.#records.ofNode(node)].flatMap((entry) => this.#shown(entry) ?? []);
@@ -168,6 +179,7 @@ export class PodController {
     const { provider } = node;
     const rules: Rules = {
       canUpdate: provider.updatePod !== undefined,
+      canUpdateVolumes: this.#resolutionFor(node) !== undefined && provider.updateVolumes !== undefined,
       consistencyDelayMs: (provider.capabilities?.consistencyDelaySeconds ?? 0) * 1000,
       lostAfterMs: this.#options.lostAfterMs ?? 30_000,
       orphanGraceMs: this.#options.orphanGraceMs ?? 60_000,
@@ -183,6 +195,10 @@ export class PodController {
       firstListing: Promise.withResolvers(),
       trouble: undefined,
     };
+  }
+
+  #resolutionFor({ provider }: PodNode): PodResolution | undefined {
+    return provider.capabilities?.resolve === true ? this.#options.resolution : undefined;
   }
 
   #createInformers(): readonly Informer<Pod>[] {
@@ -317,7 +333,10 @@ export class PodController {
     const { uid } = entry.owner;
     this.#adopt(entry, state, action);
     // Somebody else may have ended it in the API: nothing of it runs, so it takes no room.
-    if (action.type === "none" && isTerminal(entry.pod?.status)) state.usage.remove(uid);
+    if (action.type === "none" && isTerminal(entry.pod?.status)) {
+      state.usage.remove(uid);
+      state.context.resolution?.release(uid);
+    }
     const result = await act(action, entry, state.context, signal);
     if (action.type === "forget") {
       this.#status.forget(uid);
@@ -348,6 +367,7 @@ export class PodController {
       usage,
       records: this.#records,
       pacer: this.#pacer,
+      resolution: this.#resolutionFor(node),
       client,
       recorder,
       clock: this.#clock,

@@ -3,6 +3,7 @@
 import type { Stored } from "../kube/resource.ts";
 import type { Pod } from "../kube/types.gen.ts";
 import type { PodOwner, PodReport } from "../provider.ts";
+import type { ReferenceFault } from "../resolved-pod.ts";
 
 /** What the backend last said about a pod. */
 export type BackendView =
@@ -69,6 +70,16 @@ export interface PodEntry {
   deadlineExceeded: boolean;
   /** An API DELETE asked for by the backend was sent. */
   evicted: boolean;
+  /** What it refers to and cannot start without; undefined: nothing that is known of. */
+  missing: readonly ReferenceFault[] | undefined;
+  /** Faults that had their event. */
+  toldFaults: Set<string>;
+  /** Contents of its volumes may have changed since they were handed over. */
+  volumesDue: boolean;
+  /** Revision with which contents of volumes were last handed over; undefined: not by this process. */
+  volumesRevision: string | undefined;
+  /** Which contents the backend has, by volume. */
+  readonly volumeDigests: Map<string, string>;
   /** Ends the provider call under way. */
   call: AbortController | undefined;
   /** For an orphan: when it was first seen without an API object, epoch ms. */
@@ -97,6 +108,11 @@ export function newEntry(owner: PodOwner, seenAt: number): PodEntry {
     lost: false,
     deadlineExceeded: false,
     evicted: false,
+    missing: undefined,
+    toldFaults: new Set(),
+    volumesDue: false,
+    volumesRevision: undefined,
+    volumeDigests: new Map(),
     call: undefined,
     orphanSince: undefined,
   };

@@ -33,6 +33,9 @@ export interface ContainerFacts {
   readonly over: boolean;
 }
 
+/** Of a container that cannot be made because something is missing that it refers to. */
+export const unresolvedReason = "CreateContainerConfigError";
+
 const longestMessage = 4096;
 
 /** The container ended, but nobody saw how. */
@@ -147,7 +150,8 @@ function absentState(facts: ContainerFacts): ContainerState {
   if (facts.absent === "completed") return { terminated: completed(facts) };
   if (known?.running)
     return facts.absent === "keep" ? known : unknownEnd(current?.containerID, known.running.startedAt);
-  if (known?.waiting) return known;
+  // Nothing but a missing reference was in the way, and that is over.
+  if (known?.waiting && known.waiting.reason !== unresolvedReason) return known;
   return { waiting: { reason: waitingReason(facts) } };
 }
 

@@ -3,9 +3,10 @@
 import { isIP } from "node:net";
 import type { Stored } from "../kube/resource.ts";
 import type { ContainerStatus, Pod, PodSpec, PodStatus, Time } from "../kube/types.gen.ts";
-import type { PodReport } from "../provider.ts";
+import type { ContainerReport, PodReport } from "../provider.ts";
+import type { ReferenceFault } from "../resolved-pod.ts";
 import { podConditions } from "./conditions.ts";
-import { type ContainerRole, containerStatus, hasRun, settled } from "./container-status.ts";
+import { type ContainerRole, containerStatus, hasRun, settled, unresolvedReason } from "./container-status.ts";
 import { isTerminalPhase, type PodPhase, podPhase } from "./phase.ts";
 import { isSidecar } from "./restart-policy.ts";
 import { cappedText, wholeSeconds } from "./text-and-time.ts";
@@ -14,6 +15,8 @@ import { cappedText, wholeSeconds } from "./text-and-time.ts";
 export type PodSituation =
   /** Not on the backend yet, or the backend was not asked since the start: what the API says of containers stays. */
   | { readonly type: "accepted" }
+  /** Not given to the backend: something that it refers to is not there. */
+  | { readonly type: "unresolved"; readonly faults: readonly ReferenceFault[] }
   /** The backend did not take it; it is tried again. */
   | { readonly type: "providerFailed"; readonly message: string }
   | { readonly type: "reported"; readonly report: PodReport }
@@ -139,7 +142,7 @@ function allStopped(containers: Containers): boolean {
 function containersOf(pod: Pod, spec: PodSpec, situation: PodSituation, now: Time): Containers {
   const current = pod.status ?? {};
   const report = "report" in situation ? situation.report : undefined;
-  const reports = new Map(report?.containers.map((one) => [one.name, one]));
+  const reports = new Map((report?.containers ?? unresolvedContainers(spec, situation)).map((one) => [one.name, one]));
   const asked = report !== undefined;
   const over = isPast(situation);
   const mainRan = report?.containers.some(
@@ -172,6 +175,18 @@ function containersOf(pod: Pod, spec: PodSpec, situation: PodSituation, now: Tim
       .sort(byName),
     running: report?.containers.some((one) => one.state.running) ?? false,
   };
+}
+
+/** As a kubelet shows them: none is made without volumes and sandbox, and then those that lack nothing of their own wait for the others. */
+function unresolvedContainers(spec: PodSpec, situation: PodSituation): readonly ContainerReport[] {
+  if (situation.type !== "unresolved") return [];
+  const { faults } = situation;
+  const none = faults.some(({ container }) => container === undefined);
+  return [...(spec.initContainers ?? []), ...spec.containers, ...(spec.ephemeralContainers ?? [])].map(({ name }) => {
+    const fault = none ? undefined : faults.find(({ container }) => container === name);
+    const waiting = fault === undefined ? {} : { reason: unresolvedReason, message: fault.message };
+    return { name, state: { waiting } };
+  });
 }
 
 /** Can nothing of the pod run any more, whatever its report says? */
@@ -219,6 +234,7 @@ function outcomeOf(input: StatusInput, spec: PodSpec, containers: Containers): O
     case "refused":
       return { phase: "Failed", reason: situation.reason, message: situation.message };
     case "accepted":
+    case "unresolved":
       return { phase: ongoing(spec, containers) };
     case "held":
       return { phase: ongoing(spec, containers), reason: situation.reason, message: situation.message };

@@ -1,0 +1,64 @@
+// A node whose provider wants its pods resolved and keeps what it was given: a mock with a record.
+import { setTimeout as sleep } from "node:timers/promises";
+import type { PodOwner, Provider } from "../packages/virtual-kubelet/src/provider.ts";
+import type { LateText, ResolvedPod, ResolvedVolume } from "../packages/virtual-kubelet/src/resolved-pod.ts";
+import type { VirtualNode } from "../packages/virtual-kubelet/src/virtual-kubelet.ts";
+import { eventually, mockNode } from "./harness.ts";
+
+export interface Handed {
+  readonly owner: PodOwner;
+  /** Epoch ms. */
+  readonly at: number;
+  readonly volumes: readonly ResolvedVolume[];
+}
+
+export class ResolvingNode {
+  readonly virtual: VirtualNode;
+  readonly created: Map<string, { readonly at: number; readonly resolved: ResolvedPod | undefined }>;
+  readonly updated: Handed[];
+
+  constructor(virtual: VirtualNode, created: ResolvingNode["created"], updated: Handed[]) {
+    this.virtual = virtual;
+    this.created = created;
+    this.updated = updated;
+  }
+
+  /** What the pod of this name was created with. */
+  resolved(name: string, deadlineMs = 15_000): Promise<ResolvedPod> {
+    return eventually(`${name} is created`, deadlineMs, () => this.created.get(name)?.resolved);
+  }
+
+  /** The file's text as the backend has it now. */
+  file(name: string, volume: string, path: string): string | undefined {
+    const updates = this.updated.filter(({ owner }) => owner.name === name).flatMap(({ volumes }) => volumes);
+    const all = [...(this.created.get(name)?.resolved?.volumes ?? []), ...updates];
+    const last = all.findLast((each) => each.name === volume);
+    const data = last?.type === "files" ? last.files.find((file) => file.path === path)?.data : undefined;
+    return data === undefined ? undefined : Buffer.from(data).toString("utf8");
+  }
+}
+
+export async function resolvingNode(name: string): Promise<ResolvingNode> {
+  const { virtual, provider } = await mockNode(name);
+  const created: ResolvingNode["created"] = new Map();
+  const updated: Handed[] = [];
+  const recording: Provider = {
+    ...provider,
+    capabilities: { ...provider.capabilities, resolve: true },
+    createPod: async (request, context) => {
+      await sleep(0);
+      await provider.createPod(request, context);
+      created.set(request.owner.name, { at: Date.now(), resolved: request.resolved });
+    },
+    updateVolumes: async (owner, volumes) => {
+      updated.push({ owner, at: Date.now(), volumes });
+    },
+  };
+  return new ResolvingNode({ ...virtual, provider: recording }, created, updated);
+}
+
+/** Late parts as `<status.podIP>`. */
+export function shown(text: LateText | undefined): string | undefined {
+  if (text === undefined || typeof text === "string") return text;
+  return text.map((part) => (typeof part === "string" ? part : `<${part.fieldPath}>`)).join("");
+}

@@ -1,0 +1,108 @@
+// Where a pod is resolved for a provider that wants it: before it is created, when it is updated, and whenever its volumes change.
+import { createHash } from "node:crypto";
+import type { Stored } from "../kube/resource.ts";
+import type { Pod } from "../kube/types.gen.ts";
+import type { ReferenceFault, Resolution, ResolvedPod, ResolvedVolume, VolumesResolution } from "../resolved-pod.ts";
+import { type ActionContext, event, fields } from "./action-context.ts";
+import type { PodEntry } from "./pod-entry.ts";
+import { hold } from "./refusal.ts";
+
+/** What pods refer to, as far as it is known. Never waits: it tells (from outside) when to ask again. */
+export interface PodResolution {
+  /** All that the pod needs to start; what it refers to is watched from here on. */
+  resolve(pod: Stored<Pod>): Resolution;
+  /** Contents of its volumes; what only its start needs is no longer watched. */
+  volumes(pod: Stored<Pod>): VolumesResolution;
+  /** It needs nothing any more. */
+  release(uid: string): void;
+}
+
+/** "waits": somebody tells when to look again. "held": it is refused. */
+export type ResolvedOutcome =
+  | { readonly type: "resolved"; readonly resolved: ResolvedPod | undefined }
+  | { readonly type: "waits" }
+  | { readonly type: "held"; readonly requeueAfterMs: number };
+
+/** For a create: nothing goes to the provider before all is there. */
+export function resolveForCreate(entry: PodEntry, pod: Stored<Pod>, context: ActionContext): ResolvedOutcome {
+  if (context.resolution === undefined) return { type: "resolved", resolved: undefined };
+  const resolution = context.resolution.resolve(pod);
+  // What changes from here on is another change.
+  entry.volumesDue = false;
+  switch (resolution.type) {
+    case "pending":
+      return { type: "waits" };
+    case "refused": {
+      const { field, message } = resolution;
+      const refusal = { reason: "PodFeatureUnsupported", message: `${field}: ${message}`, byProvider: true };
+      context.usage.remove(entry.owner.uid);
+      return { type: "held", ...hold(entry, refusal, context) };
+    }
+    case "missing":
+      tell(entry, [...resolution.notes, ...resolution.faults], context);
+      if (!isSame(entry.missing, resolution.faults)) {
+        entry.missing = resolution.faults;
+        context.log.info(
+          { ...fields(entry), fields: resolution.faults.map(({ field }) => field) },
+          "the pod waits for what it refers to",
+        );
+        context.onStatus(entry.owner.uid);
+      }
+      return { type: "waits" };
+    case "ready":
+      tell(entry, resolution.notes, context);
+      entry.missing = undefined;
+      return { type: "resolved", resolved: resolution.resolved };
+  }
+}
+
+/** For an update of what runs: what has gone meanwhile does not hold it up, unless the backend asks for everything anew. */
+export function resolveForUpdate(entry: PodEntry, pod: Stored<Pod>, context: ActionContext): ResolvedOutcome {
+  if (context.resolution === undefined) return { type: "resolved", resolved: undefined };
+  const resolution = context.resolution.resolve(pod);
+  if (resolution.type === "ready") return { type: "resolved", resolved: resolution.resolved };
+  if (resolution.type === "missing") tell(entry, resolution.faults, context);
+  const needed = (entry.applied ?? entry.report?.revision) === "";
+  return resolution.type === "pending" || needed ? { type: "waits" } : { type: "resolved", resolved: undefined };
+}
+
+/** The backend has these contents now. */
+export function noteVolumes(entry: PodEntry, volumes: readonly ResolvedVolume[]): void {
+  for (const volume of volumes) if (volume.type === "files") entry.volumeDigests.set(volume.name, digestOf(volume));
+}
+
+/** Volumes whose contents the backend does not have yet; what is missing for others is told. */
+export function changedVolumes(entry: PodEntry, pod: Stored<Pod>, context: ActionContext): readonly ResolvedVolume[] {
+  if (context.resolution === undefined) return [];
+  const { volumes, faults } = context.resolution.volumes(pod);
+  tell(entry, faults, context);
+  return volumes.filter(
+    (volume) => volume.type === "files" && entry.volumeDigests.get(volume.name) !== digestOf(volume),
+  );
+}
+
+/** Each fault has its event once, and again when it came back. */
+function tell(entry: PodEntry, faults: readonly ReferenceFault[], context: ActionContext): void {
+  const before = entry.toldFaults;
+  entry.toldFaults = new Set();
+  for (const { field, reason, message, container } of faults) {
+    const key = `${reason} ${field} ${message}`;
+    entry.toldFaults.add(key);
+    if (!before.has(key)) event(entry, context, "Warning", reason, message, container);
+  }
+}
+
+function isSame(before: readonly ReferenceFault[] | undefined, now: readonly ReferenceFault[]): boolean {
+  return JSON.stringify(before) === JSON.stringify(now);
+}
+
+/** Tells contents apart without keeping them. */
+function digestOf(volume: ResolvedVolume): string {
+  const hash = createHash("sha256");
+  if (volume.type !== "files") return "";
+  for (const { path, mode, uid, data } of volume.files) {
+    hash.update(`${JSON.stringify([path, mode, uid ?? null, data.length])}\n`);
+    hash.update(data);
+  }
+  return hash.digest("base64");
+}

@@ -1,0 +1,63 @@
+// The volumes of a pod: contents of those that the cluster's objects fill, and what the backend has to know of the others.
+// Pure over what is known of the cluster.
+import { parseQuantity, wholeUnits } from "../kube/quantity.ts";
+import type { Stored } from "../kube/resource.ts";
+import type { Pod, Volume } from "../kube/types.gen.ts";
+import type { ResolvedVolume } from "../resolved-pod.ts";
+import { fileOwner } from "./file-owner.ts";
+import { kinds } from "./object-kinds.ts";
+import { takeProjected } from "./projected-volume.ts";
+import type { Findings, Sources } from "./sources.ts";
+import { type FilesInput, VolumeFiles } from "./volume-files.ts";
+
+/** Each volume that is known in full; what is wrong with the others is in the findings. */
+export function podVolumes(pod: Stored<Pod>, sources: Sources, findings: Findings): readonly ResolvedVolume[] {
+  return (pod.spec?.volumes ?? []).flatMap((volume, index) => {
+    const resolved = volumeOf(volume, `spec.volumes[${index}]`, pod, sources, findings);
+    return resolved === undefined ? [] : [resolved];
+  });
+}
+
+/** The kubelet's permissions of files where nothing else is said. */
+const defaultMode = 0o644;
+
+function volumeOf(
+  volume: Volume,
+  path: string,
+  pod: Stored<Pod>,
+  sources: Sources,
+  findings: Findings,
+): ResolvedVolume | undefined {
+  const { name, emptyDir, hostPath, configMap, secret, downwardAPI, projected } = volume;
+  if (emptyDir !== undefined) {
+    const { medium = "", sizeLimit } = emptyDir;
+    return { name, type: "emptyDir", medium, ...sizeLimitOf(sizeLimit) };
+  }
+  if (hostPath !== undefined) return { name, type: "hostPath", path: hostPath.path, hostPathType: hostPath.type ?? "" };
+  const input = (mode: number | undefined): FilesInput => ({
+    ...{ pod, volume: name, sources, findings, owner: fileOwner(pod) },
+    defaultMode: mode ?? defaultMode,
+  });
+  let files: VolumeFiles;
+  if (configMap !== undefined) {
+    files = new VolumeFiles(input(configMap.defaultMode));
+    files.takeObject(kinds.configMap, configMap.name ?? "", configMap, `${path}.configMap`);
+  } else if (secret !== undefined) {
+    files = new VolumeFiles(input(secret.defaultMode));
+    files.takeObject(kinds.secret, secret.secretName ?? "", secret, `${path}.secret`);
+  } else if (downwardAPI !== undefined) {
+    files = new VolumeFiles(input(downwardAPI.defaultMode));
+    files.takeFields(downwardAPI.items ?? [], `${path}.downwardAPI`);
+  } else if (projected !== undefined) {
+    files = new VolumeFiles(input(projected.defaultMode));
+    takeProjected(files, projected, `${path}.projected`);
+  } else return { name, type: "backend" };
+  return files.isComplete ? { name, type: "files", files: files.list(), memory: configMap === undefined } : undefined;
+}
+
+function sizeLimitOf(sizeLimit: string | undefined): { readonly sizeLimit?: number } {
+  if (sizeLimit === undefined) return {};
+  const bytes = Number(wholeUnits(parseQuantity(sizeLimit)));
+  // The API takes 0 for "no limit".
+  return bytes > 0 ? { sizeLimit: bytes } : {};
+}
