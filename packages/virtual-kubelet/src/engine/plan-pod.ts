@@ -54,7 +54,7 @@ function isOver(views: readonly ContainerView[]): boolean {
 /** Init containers one after another, each sidecar up before the next; then all main ones. Ephemeral ones at any time. */
 function planStarts(views: readonly ContainerView[], facts: PodFacts, draft: PlanDraft): void {
   for (const view of views) if (view.of.role === "ephemeral") ensureRunning(view, facts, draft);
-  const initialized = views.some((view) => view.of.role === "main" && view.current);
+  const initialized = views.some(({ of, current, memory }) => of.role === "main" && current && memory.kept !== true);
   for (const view of views) {
     if (view.of.role === "init") {
       if (initialized || (view.current && view.state === "ended" && view.exitCode === 0)) continue;

@@ -19,6 +19,7 @@ import { podReport, reportChangesAt } from "./report.ts";
 import { runNotes } from "./run-notes.ts";
 import { runTask, type TaskBench, targetOf } from "./run-task.ts";
 import { TaskTable } from "./task-table.ts";
+import { timedCall } from "./timed-call.ts";
 
 export interface ActorOptions {
   readonly runtime: ContainerRuntime;
@@ -116,9 +117,8 @@ export class PodActor {
   /** Looks at it once. "gone": nothing of it is left; "lost": it is gone without having been asked to. */
   async look(signal: AbortSignal): Promise<{ readonly again?: number | undefined } | "gone" | "lost"> {
     const version = this.#version;
-    const { runtime } = this.#options;
     const context = { signal, log: this.#log };
-    const sandbox = await this.#tasks.timed(context, (limited) => runtime.get(this.owner.uid, limited));
+    const sandbox = await this.#call(context, (runtime, limited) => runtime.get(this.owner.uid, limited));
     // What changed meanwhile has asked for another look already.
     if (version !== this.#version) return {};
     const before = this.#sandbox;
@@ -201,11 +201,14 @@ export class PodActor {
     const same = Object.entries(notes).every(([key, value]) => sandbox.notes[key] === value);
     if (same && revision === sandbox.revision) return true;
     const { uid } = this.owner;
-    await this.#tasks.timed(context, (limited) =>
-      this.#options.runtime.updateSandbox(uid, { revision, notes }, limited),
-    );
+    await this.#call(context, (runtime, limited) => runtime.updateSandbox(uid, { revision, notes }, limited));
     if (version === this.#version) return true;
     return false;
+  }
+
+  #call<T>(context: CallContext, perform: (runtime: ContainerRuntime, context: CallContext) => Promise<T>): Promise<T> {
+    const { clock, runtime, callTimeoutMs } = this.#options;
+    return timedCall(clock, context, callTimeoutMs, (limited) => perform(runtime, limited));
   }
 
   #facts(): PodFacts {

@@ -6,6 +6,7 @@ import type { Logger } from "../log.ts";
 import type { CallContext, PodOwner } from "../provider.ts";
 import type { ContainerRuntime, RuntimeSandbox } from "./container-runtime.ts";
 import { type ActorOptions, PodActor } from "./pod-actor.ts";
+import { timedCall } from "./timed-call.ts";
 
 export interface PodTableOptions extends Omit<ActorOptions, "wake"> {
   readonly runtime: ContainerRuntime;
@@ -146,7 +147,8 @@ export class PodTable {
 
   /** Has those looked at that are not as they were in the listing before. */
   async #compare(context: CallContext): Promise<void> {
-    const sandboxes = await this.#options.runtime.list(context);
+    const { clock, runtime, callTimeoutMs } = this.#options;
+    const sandboxes = await timedCall(clock, context, callTimeoutMs, (limited) => runtime.list(limited));
     const present = new Set<string>();
     for (const sandbox of sandboxes) {
       const { uid } = sandbox.owner;

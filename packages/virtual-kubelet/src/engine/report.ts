@@ -31,7 +31,8 @@ export function podReport(facts: PodFacts, { type }: ReportOptions): PodReport {
 
 function containerReport(view: ContainerView, facts: PodFacts, type: string): ContainerReport {
   const { of, run, previous } = view;
-  if (run === undefined) return { name: of.name, state: waiting(view, facts), restartCount: 0 };
+  const remembered = facts.memory.runs[of.name]?.attempt ?? 0;
+  if (run === undefined) return { name: of.name, state: waiting(view, facts), restartCount: remembered };
   const shown = stateOf(view, facts, type);
   const ended = shown.state.waiting !== undefined && view.state === "ended" ? run : previous;
   const lastState = ended === undefined ? undefined : endOf(ended, facts, type);
@@ -41,7 +42,7 @@ function containerReport(view: ContainerView, facts: PodFacts, type: string): Co
     name: of.name,
     ...shown,
     ...(lastState === undefined ? {} : { lastState }),
-    restartCount: Math.max(run.attempt, facts.memory.runs[of.name]?.attempt ?? 0),
+    restartCount: Math.max(run.attempt, remembered),
     image: from.image,
     imageID: from.imageID,
     ...(view.state === "created" && previous === undefined ? {} : { containerID: `${type}://${from.id}` }),

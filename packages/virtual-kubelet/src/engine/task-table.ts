@@ -4,6 +4,7 @@ import { errorText, VirtualKubeletError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { CallContext } from "../provider.ts";
 import type { Task } from "./task.ts";
+import { timedCall } from "./timed-call.ts";
 
 export interface TaskTableOptions {
   readonly clock: Clock;
@@ -70,34 +71,6 @@ export class TaskTable {
     for (const { call } of this.#underWay.values()) call.abort(unwanted());
   }
 
-  /** A call with the time limit, which ends even if the runtime heeds no signal. */
-  async timed<T>(
-    context: CallContext,
-    perform: (context: CallContext) => Promise<T>,
-    limitMs: number | undefined = this.#options.callTimeoutMs,
-  ): Promise<T> {
-    const call = new AbortController();
-    const { promise, reject } = Promise.withResolvers<never>();
-    const end = (error: unknown): void => {
-      call.abort(error);
-      reject(VirtualKubeletError.from(error));
-    };
-    const stop = (): void => end(context.signal.reason);
-    if (context.signal.aborted) stop();
-    context.signal.addEventListener("abort", stop, { once: true });
-    const overdue = (): void => end(new VirtualKubeletError("Unavailable", "the runtime does not answer in time"));
-    const cancel = limitMs === undefined ? undefined : this.#options.clock.schedule(limitMs, overdue);
-    promise.catch(() => {});
-    try {
-      const answer = perform({ signal: call.signal, log: context.log });
-      answer.catch(() => {});
-      return await Promise.race([answer, promise]);
-    } finally {
-      cancel?.();
-      context.signal.removeEventListener("abort", stop);
-    }
-  }
-
   /** A stop under way is asked for again when it is to come sooner. */
   #hasten(running: UnderWay, task: Task): void {
     if (task.type !== "stop" || running.task.type !== "stop" || task.deadline >= running.task.deadline) return;
@@ -130,7 +103,7 @@ export class TaskTable {
       task.type === "image" || task.type === "preStop" || task.type === "postStart"
         ? undefined
         : callTimeoutMs + stopMs;
-    await this.timed({ signal, log }, (context) => perform(task, context), limitMs);
+    await timedCall(clock, { signal, log }, limitMs, (context) => perform(task, context));
   }
 
   #failed(task: Task, signal: AbortSignal, error: VirtualKubeletError): void {

@@ -33,7 +33,7 @@ export function podPhase(
     else {
       stopped++;
       if (end.exitCode === 0) succeeded++;
-      if (restarts(container, spec, end)) restarting++;
+      if (runsAgain(container, spec, status, end)) restarting++;
     }
   }
   if (waiting) return "Pending";
@@ -58,7 +58,7 @@ function initPhase(spec: PodSpec, initStatuses: readonly ContainerStatus[]): Ini
     const end = endOf(status);
     if (!isSidecar(container)) {
       if (end === undefined) pending = true;
-      else if (end.exitCode !== 0 && !restarts(container, spec, end)) failed = true;
+      else if (end.exitCode !== 0 && !runsAgain(container, spec, status, end)) failed = true;
     } else if (status?.state?.running) {
       // Not started yet, it holds back the main containers: they wait, and with them the phase.
       running = true;
@@ -77,6 +77,13 @@ function endOf(status: ContainerStatus | undefined): ContainerStateTerminated | 
   return status.state?.terminated ?? status.lastState?.terminated ?? undefined;
 }
 
-function restarts(container: Container, spec: PodSpec, end: ContainerStateTerminated): boolean {
-  return end.reason === "RestartingAllContainers" || restartDecision(container, spec, end.exitCode) !== "no";
+/** What waits although it has ended runs again, whatever the policies say: its image was changed, or all start over. */
+function runsAgain(
+  container: Container,
+  spec: PodSpec,
+  status: ContainerStatus | undefined,
+  end: ContainerStateTerminated,
+): boolean {
+  if (status?.state?.waiting || end.reason === "RestartingAllContainers") return true;
+  return restartDecision(container, spec, end.exitCode) !== "no";
 }

@@ -61,6 +61,20 @@ export class EngineBench {
     await this.pass(0);
   }
 
+  /** Moves time on until the promise has settled. */
+  async during<T>(promise: Promise<T>): Promise<T> {
+    let settled = false;
+    const done = (): void => {
+      settled = true;
+    };
+    promise.then(done, done);
+    for (let turn = 0; !settled; turn++) {
+      if (turn > 10_000) throw new VirtualKubeletError("Internal", "a promise does not settle");
+      await this.clock.advance(turn === 0 ? 0 : 20);
+    }
+    return promise;
+  }
+
   async close(): Promise<void> {
     this.#stop.abort();
     await this.engine[Symbol.asyncDispose]();
