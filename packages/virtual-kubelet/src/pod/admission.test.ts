@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Stored } from "../kube/resource.ts";
 import type { Node, NodeSelectorRequirement, Pod, PodSpec, Taint, Toleration } from "../kube/types.gen.ts";
+import { quantities } from "../status/pod-resources.ts";
 import { type AdmissionNode, admit } from "./admission.ts";
-import { quantities } from "./pod-resources.ts";
 
 const meta = { name: "p", namespace: "ns", uid: "u", resourceVersion: "1" };
 

@@ -2,9 +2,9 @@
 // reasons and messages (controllers and people look for them). Pure.
 import type { Stored } from "../kube/resource.ts";
 import type { Node, Pod, PodSpec } from "../kube/types.gen.ts";
+import { podRequests, type Quantities, quantities } from "../status/pod-resources.ts";
 import { collides, type HostPort, hostPortsOf } from "./host-ports.ts";
 import { matchesNode, tolerates } from "./node-match.ts";
-import { podRequests, type Quantities, quantities } from "./pod-resources.ts";
 
 export interface Rejection {
   /** `reason` of the pod's status and of the event. */

@@ -9,8 +9,8 @@ import type {
   Volume,
 } from "../kube/types.gen.ts";
 import type { Capabilities, PodFeature } from "../provider.ts";
+import { podRequests, quantities } from "../status/pod-resources.ts";
 import { isSidecar } from "../status/restart-policy.ts";
-import { podRequests, quantities } from "./pod-resources.ts";
 
 /** One field that cannot be honoured. */
 export interface FieldFault {

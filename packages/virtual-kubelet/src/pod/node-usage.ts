@@ -1,7 +1,7 @@
 // What the admitted pods of one node request together, kept up to date by difference: admission stays cheap on a full node.
 import type { Pod } from "../kube/types.gen.ts";
+import { podRequests, type Quantities } from "../status/pod-resources.ts";
 import { type HostPort, hostPortsOf } from "./host-ports.ts";
-import { podRequests, type Quantities } from "./pod-resources.ts";
 
 export class NodeUsage {
   readonly #byPod = new Map<string, { readonly requests: Quantities; readonly ports: readonly HostPort[] }>();

@@ -33,11 +33,17 @@ test("every setting reaches the assembly", () => {
       orphanGraceMs: 60_000,
       callTimeoutMs: 120_000,
     },
+    resolve: { clusterDomain: "cluster.local", clusterDNS: undefined },
     perNodeWatchLimit: 10,
     shutdownNode: "leave",
     leaseDurationSeconds: 40,
     statusReportMs: 300_000,
   });
+});
+
+test("the addresses of the cluster's DNS reach the assembly", () => {
+  const clusterDNS = ["10.0.0.10", "fd00::a"];
+  assert.deepEqual(assemblySettings({ ...processWith([]), clusterDNS }).resolve?.clusterDNS, clusterDNS);
 });
 
 test("a node's settings become its specification", () => {

@@ -16,7 +16,7 @@ export function assemblySettings(
   config: Config,
 ): Pick<
   VirtualKubeletOptions,
-  "pods" | "perNodeWatchLimit" | "shutdownNode" | "leaseDurationSeconds" | "statusReportMs"
+  "pods" | "resolve" | "perNodeWatchLimit" | "shutdownNode" | "leaseDurationSeconds" | "statusReportMs"
 > {
   const pods: PodTunables = {
     workers: config.podSyncWorkers,
@@ -30,6 +30,7 @@ export function assemblySettings(
   };
   return {
     pods,
+    resolve: { clusterDomain: config.clusterDomain, clusterDNS: config.clusterDNS },
     perNodeWatchLimit: config.watch.perNodeLimit,
     shutdownNode: config.node.onShutdown,
     leaseDurationSeconds: Math.round(config.lease.duration / 1000),

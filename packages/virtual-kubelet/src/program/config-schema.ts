@@ -30,7 +30,7 @@ export interface NodeEntry extends NodeSettings {
 
 /** What one layer says about the process. */
 export type ProcessSettings = {
-  readonly [K in keyof ProcessConfig]?: ProcessConfig[K] extends string | number | undefined
+  readonly [K in keyof ProcessConfig]?: ProcessConfig[K] extends string | number | readonly string[] | undefined
     ? ProcessConfig[K]
     : Given<ProcessConfig[K]>;
 };
@@ -160,6 +160,10 @@ const processEntries = {
   kubeContext: say(text(), "Context of the kubeconfig; default its current one."),
   clusterId: say(text(), "Marks this cluster's pods on the backend; default the UID of the namespace kube-system."),
   clusterDomain: say(text(), "DNS domain of the cluster."),
+  clusterDNS: say(
+    list(ipAddress),
+    "IP addresses of the cluster's DNS, for pods; default those of the Service kube-system/kube-dns, and without it the host's DNS.",
+  ),
   podSyncWorkers: say(integer(1, 10_000), "Provider calls of each node at the same time, and as many deletions."),
   podStatusWorkers: say(integer(1, 10_000), "Pod statuses written at the same time."),
   podStatusForm: say(

@@ -79,6 +79,8 @@ export interface ProcessConfig {
   /** Marks this cluster's pods on the backend. Default: UID of the namespace kube-system. */
   readonly clusterId?: string;
   readonly clusterDomain: string;
+  /** IP addresses. Default: those of the Service kube-system/kube-dns, where there is one. */
+  readonly clusterDNS?: readonly string[];
   readonly podSyncWorkers: number;
   readonly podStatusWorkers: number;
   /** How statuses are written; see StatusForm. */

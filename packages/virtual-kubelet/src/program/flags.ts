@@ -93,6 +93,14 @@ export const flagSpecs: readonly FlagSpec[] = [
   text("kube-context", "kubeContext", cluster, "NAME"),
   text("cluster-id", "clusterId", cluster, "ID"),
   text("cluster-domain", "clusterDomain", cluster, "DOMAIN"),
+  {
+    name: "cluster-dns",
+    kind: "list",
+    path: "clusterDNS",
+    group: cluster,
+    value: "IP",
+    about: "IP address of the cluster's DNS, for pods (repeatable). Default: the Service kube-system/kube-dns.",
+  },
   { name: "namespace", kind: "text", ignored: "pods of all namespaces are served" },
 
   { ...text("nodename", "nodeName", node, "NAME"), default: "virtual-kubelet" },

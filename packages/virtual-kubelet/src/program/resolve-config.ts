@@ -74,13 +74,23 @@ function resolveProcess(flags: ProcessLayer, env: ProcessLayer, file: ProcessLay
 
 /** The settings that have no section, as far as this layer has them. */
 function scalars(layer: ProcessLayer): Partial<ProcessConfig> {
-  const { kubeconfig, kubeContext, clusterId, clusterDomain, podSyncWorkers, podStatusWorkers, podStatusForm } = layer;
+  const {
+    kubeconfig,
+    kubeContext,
+    clusterId,
+    clusterDomain,
+    clusterDNS,
+    podSyncWorkers,
+    podStatusWorkers,
+    podStatusForm,
+  } = layer;
   const { fullResyncPeriod, orphanGrace, providerCallTimeout, startupTimeout, metricsAddr } = layer;
   return {
     ...(kubeconfig === undefined ? {} : { kubeconfig }),
     ...(kubeContext === undefined ? {} : { kubeContext }),
     ...(clusterId === undefined ? {} : { clusterId }),
     ...(clusterDomain === undefined ? {} : { clusterDomain }),
+    ...(clusterDNS === undefined ? {} : { clusterDNS }),
     ...(podSyncWorkers === undefined ? {} : { podSyncWorkers }),
     ...(podStatusWorkers === undefined ? {} : { podStatusWorkers }),
     ...(podStatusForm === undefined ? {} : { podStatusForm }),

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Container, Pod, PodSpec } from "../kube/types.gen.ts";
-import { podRequests, quantities } from "./pod-resources.ts";
+import { podLimits, podRequests, quantities } from "./pod-resources.ts";
 
 const of = (name: string, requests: Readonly<Record<string, string>>, more: Partial<Container> = {}): Container => ({
   name,
@@ -53,5 +53,45 @@ describe("quantities", () => {
         ["memory", 2n],
       ],
     );
+  });
+});
+
+describe("podLimits", () => {
+  const limited = (
+    name: string,
+    limits: Readonly<Record<string, string>>,
+    more: Partial<Container> = {},
+  ): Container => ({
+    name,
+    resources: { limits },
+    ...more,
+  });
+  const limits = (spec: Partial<PodSpec>): Readonly<Record<string, bigint>> =>
+    Object.fromEntries(podLimits({ spec: { containers: [], ...spec } }));
+
+  it("adds up, and takes the largest init container if that is more", () => {
+    const containers = [limited("a", { cpu: "1", memory: "2" }), limited("b", { cpu: "500m", memory: "3" })];
+    assert.deepEqual(limits({ containers }), { cpu: 1500n, memory: 5n });
+    const initContainers = [limited("i", { cpu: "3", memory: "1" })];
+    assert.deepEqual(limits({ containers, initContainers }), { cpu: 3000n, memory: 5n });
+    const sidecars = [limited("s", { cpu: "2", memory: "1" }, sidecar)];
+    assert.deepEqual(limits({ containers, initContainers: sidecars }), { cpu: 3500n, memory: 6n });
+  });
+
+  it("has no limit of what one container may use without limit", () => {
+    const containers = [limited("a", { cpu: "1", memory: "2", "x.io/gpu": "1" }), limited("b", { memory: "3" })];
+    assert.deepEqual(limits({ containers }), { memory: 5n, "x.io/gpu": 1n });
+    assert.deepEqual(limits({ containers, initContainers: [limited("i", {})] }), { "x.io/gpu": 1n });
+    assert.deepEqual(limits({ containers: [limited("a", { cpu: "0" })] }), {});
+  });
+
+  it("takes pod-level limits in place of all that, and overhead beside what is limited", () => {
+    const containers = [limited("a", { memory: "2" }), limited("b", {})];
+    const resources = { limits: { cpu: "4", memory: "9" } };
+    assert.deepEqual(limits({ containers, resources }), { cpu: 4000n, memory: 9n });
+    assert.deepEqual(limits({ containers, resources, overhead: { memory: "1", "ephemeral-storage": "1" } }), {
+      cpu: 4000n,
+      memory: 10n,
+    });
   });
 });
