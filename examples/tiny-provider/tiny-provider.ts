@@ -33,14 +33,10 @@ export const createProvider: CreateProvider = () => {
       signal.throwIfAborted();
       return [...pods.values()];
     },
-    async getContainerLogs({ owner }) {
-      return {
-        format: "plain",
-        data: new Blob([
-          `${find(owner).owner.name} says hello
-`,
-        ]).stream(),
-      };
+    async getContainerLogs({ owner }, { previous = false }) {
+      if (previous) throw new VirtualKubeletError("NotFound", "nothing here runs twice");
+      const text = `${find(owner).owner.name} says hello\n`;
+      return { format: "plain", data: new Blob([text]).stream() };
     },
   };
 };

@@ -66,24 +66,64 @@ export type {
   Time,
   Toleration,
 } from "./kube/types.gen.ts";
+export type { KubeletApiOptions } from "./kubelet-api.ts";
 export { type Logger, silentLogger } from "./log.ts";
 export { createMetrics, type Metrics } from "./metrics.ts";
 export { providerTaint } from "./node/node-object.ts";
 export type {
   CallContext,
   Capabilities,
+  ContainerIO,
+  ContainerLogOptions,
+  ContainerLogs,
   ContainerReport,
+  ContainerTarget,
   CreateProvider,
+  ExecResult,
   NodeReport,
   PodFeature,
   PodOwner,
   PodReport,
   PodRequest,
+  PodTarget,
   PodUpdate,
   Provider,
   ProviderInit,
+  TerminalSize,
   VolumeKind,
 } from "./provider.ts";
+export type {
+  ImageCredential,
+  LateField,
+  LateText,
+  ResolvedContainer,
+  ResolvedEnvVar,
+  ResolvedFile,
+  ResolvedMount,
+  ResolvedPod,
+  ResolvedVolume,
+} from "./resolved-pod.ts";
+export type { AccessAttributes, AccessDecision, Authenticator, Authorizer, UserInfo } from "./server/access.ts";
+export { type AuthenticationOptions, createAuthenticator } from "./server/authentication.ts";
+export { type AuthorizationOptions, createAuthorizer, insecureEverythingIsAllowed } from "./server/authorization.ts";
+export type { Renewed, ServingCertificate } from "./server/certificate-source.ts";
+export { ClientCaConfigMap } from "./server/client-ca-config-map.ts";
+export { ClientCaFile } from "./server/client-ca-file.ts";
+export type { KubeletServerLimits } from "./server/kubelet-server-options.ts";
+export { ServingCertificateFiles } from "./server/serving-certificate-files.ts";
+export { RequestedServingCertificate } from "./server/serving-certificate-request.ts";
+export { SelfSignedServingCertificate } from "./server/serving-certificate-self-signed.ts";
+export { servingNames } from "./server/serving-names.ts";
+export type {
+  ContainerStats,
+  CPUStats,
+  FsStats,
+  MemoryStats,
+  NetworkStats,
+  NodeStats,
+  PodStats,
+  StatsSummary,
+} from "./stats-summary.ts";
 export {
   type Health,
   type PodTunables,

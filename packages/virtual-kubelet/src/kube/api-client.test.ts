@@ -104,8 +104,8 @@ test("each verb's request", async () => {
     [`PATCH /api/v1/nodes/n?${manager}`, "application/merge-patch+json", json, { a: 1 }],
     [`PATCH ${pod1}/status?${manager}`, "application/strategic-merge-patch+json", partial, { b: 2 }],
     [`PATCH ${pod1}?fieldManager=me&force=true`, "application/apply-patch+yaml", json, {}],
-    [`DELETE ${pod1}`, json, json, { ...deletion, gracePeriodSeconds: 0, preconditions: { uid: "u" } }],
-    [`DELETE ${pod1}`, json, json, deletion],
+    [`DELETE ${pod1}`, json, partial, { ...deletion, gracePeriodSeconds: 0, preconditions: { uid: "u" } }],
+    [`DELETE ${pod1}`, json, partial, deletion],
     [`POST /api/v1/namespaces/ns/serviceaccounts/a/token?${manager}`, json, json, { c: 3 }],
   ]);
   await assert.rejects(client.get(pods, { name: "a" }), { kind: "Internal", message: /needs a namespace/ });
