@@ -240,6 +240,8 @@ async function printHints({ kubectl }: Place, program: Program): Promise<void> {
   const lines = [
     ...(prepare === undefined ? [] : [prepare]),
     `${command} get pods -o wide`,
+    `${command} logs -f deployment/sample-web`,
+    `${command} exec -it deployment/sample-web -- sh`,
     `${command} scale deployment sample-web --replicas=10`,
     `${command} delete pod -l app=sample-web --wait=false`,
     `${command} describe node ${nodeName}`,
