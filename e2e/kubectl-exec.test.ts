@@ -108,11 +108,36 @@ for (const client of clients)
       await attached.says("first");
       attached.write("second\n");
       await attached.says("second");
-      // The end of the client's input is not the end of the process: only when the client goes is it over.
-      attached.child.stdin?.end();
+      // Who closes an input that stays open for others has left; the process goes on.
+      const left = await attached.end("third");
+      assert.deepEqual([left.code, left.stdout.toString()], [0, "first\nsecond\nthird"]);
+      const { status } = await harness.client.get(pods, { name: "cat", namespace: "default" });
+      const [container] = status?.containerStatuses ?? [];
+      assert.ok(container?.state?.running);
+      assert.equal(container.restartCount, 0);
+      await eventually("the stream is gone from the node", 10_000, async () => (await openStreams()) === 0);
+    });
+
+    it("attaches with an input for once, whose end is the process's", async () => {
+      const name = `once-${clients.indexOf(client)}`;
+      const container = { command: ["cat"], stdin: true, stdinOnce: true };
+      await harness.client.create(pods, podObject(name, { container, spec: { restartPolicy: "Never" } }));
+      await harness.untilPod("runs", name, 20_000, isRunning);
+      const ended = await run(client, ["attach", "-i", name], "all of it");
+      assert.deepEqual([ended.code, ended.stdout.toString()], [0, "all of it"]);
+      await harness.untilPod("has ended", name, 20_000, ({ status }) => status?.phase === "Succeeded");
+    });
+
+    it("ends an attachment whose client is gone, and nothing else", async () => {
+      await using attached = startKubectl(harness, client, "attach", "-i", "cat");
+      attached.write("here\n");
+      await attached.says("here");
       assert.equal(await openStreams(), 1);
       attached.child.kill("SIGKILL");
       await eventually("the stream is gone from the node", 10_000, async () => (await openStreams()) === 0);
+      await using again = startKubectl(harness, client, "attach", "-i", "cat");
+      again.write("still\n");
+      await again.says("still");
     });
 
     it("copies files and folders in and out", async () => {
