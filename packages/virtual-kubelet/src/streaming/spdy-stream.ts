@@ -71,10 +71,11 @@ export class SpdyStream extends Duplex {
     }
     this.#peerEnded = fin;
     if (piece.length > 0 && !this.#discards) {
-      if (this.#wanted && this.#pieces.length === 0) this.#wanted = this.push(piece);
+      const kept = this.readableFlowing === true && this.#wanted ? piece : ownMemory(piece);
+      if (this.#wanted && this.#pieces.length === 0) this.#wanted = this.push(kept);
       else {
-        this.#pieces.push(piece);
-        this.#charge(piece.length + pieceCost);
+        this.#pieces.push(kept);
+        this.#charge(kept.length + pieceCost);
       }
     }
     if (fin) this.#deliver();
@@ -142,4 +143,12 @@ export class SpdyStream extends Duplex {
     this.#cost += change;
     this.#link.buffered(this, change);
   }
+}
+
+/** A small part of a large chunk would keep all of that in memory as long as it waits: it gets memory of its own. */
+function ownMemory(piece: Buffer): Buffer {
+  if (piece.length * 4 >= piece.buffer.byteLength) return piece;
+  const copy = Buffer.allocUnsafeSlow(piece.length);
+  piece.copy(copy);
+  return copy;
 }
