@@ -11,6 +11,7 @@ import type {
   NodeSystemInfo,
   Pod,
   Quantity,
+  ResourceRequirements,
   Taint,
   Time,
 } from "./kube/types.gen.ts";
@@ -73,6 +74,8 @@ export interface ContainerReport {
   readonly started?: boolean | undefined;
   /** Readiness as far as the backend knows it. Default: running and started. */
   readonly ready?: boolean | undefined;
+  /** In force, and held for it on the node. Default: the spec's. */
+  readonly resources?: ResourceRequirements | undefined;
 }
 
 /** Facts about one pod on the backend. Never phase or conditions: the core computes them. */
@@ -95,8 +98,22 @@ export interface PodReport {
   readonly sandboxReady?: boolean | undefined;
   /** False holds the pod's Ready back although its containers are ready (e.g. a load balancer is not). */
   readonly ready?: boolean | undefined;
-  /** The backend ended the pod as a whole, for good (eviction, spot reclaim): phase Failed with this reason. */
-  readonly failure?: { readonly reason: string; readonly message: string } | undefined;
+  /**
+   * The backend ends the pod as a whole, for good (eviction, spot reclaim): phase Failed with this reason once nothing runs.
+   * `disruption`: condition DisruptionTarget with this reason, at once.
+   */
+  readonly failure?:
+    | { readonly reason: string; readonly message: string; readonly disruption?: string | undefined }
+    | undefined;
+  /** All containers are being stopped to start over (RestartAllContainers): condition AllContainersRestarting. */
+  readonly restartingAll?: boolean | undefined;
+  /**
+   * Resources that were asked for and are not in force: conditions PodResizePending (infeasible: never on this backend;
+   * deferred: not yet) and PodResizeInProgress. Absent: there are none.
+   */
+  readonly resize?:
+    | { readonly state: "infeasible" | "deferred" | "inProgress" | "failed"; readonly message?: string | undefined }
+    | undefined;
   /** The backend wants the pod gone (it was removed there by hand): the core deletes the API object with this grace. */
   readonly evict?: { readonly gracePeriodSeconds: number } | undefined;
   /** Annotations to be set on the API object, e.g. the backend's own id; keys should carry the provider's domain. */

@@ -11,6 +11,8 @@ export class PodFindings implements Findings {
   readonly messages: Map<string, string> = new Map();
   readonly stopped: Set<string> = new Set();
   readonly postStartFailed: Set<string> = new Set();
+  readonly unresizable: Map<string, string> = new Map();
+  readonly resizeErrors: Map<string, string> = new Map();
   sandboxFailedAt: number | undefined;
   sandboxUncertain = false;
 
@@ -33,7 +35,8 @@ export class PodFindings implements Findings {
   /** What is said of runs that are gone is forgotten. */
   forgetBut(runs: readonly RunId[]): void {
     const known = new Set(runs.map(runKey));
-    for (const one of [this.messages, this.stopped, this.postStartFailed])
+    for (const one of [this.messages, this.stopped, this.postStartFailed, this.resizeErrors])
       for (const key of one.keys()) if (!known.has(key)) one.delete(key);
+    for (const key of this.unresizable.keys()) if (!known.has(key.split(" ")[0] ?? "")) this.unresizable.delete(key);
   }
 }

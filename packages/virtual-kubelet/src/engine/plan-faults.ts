@@ -3,6 +3,7 @@ import { effectivePolicy } from "../status/restart-policy.ts";
 import type { ContainerView } from "./container-view.ts";
 import type { PlanDraft } from "./plan-draft.ts";
 import { kill } from "./plan-kill.ts";
+import { needsRestart, resizeOf } from "./plan-resize.ts";
 import { type PodFacts, runKey } from "./pod-facts.ts";
 import { graceOf } from "./pod-grace.ts";
 import type { KillReason } from "./pod-memory.ts";
@@ -24,7 +25,8 @@ interface Fault {
   readonly graceSeconds?: number | undefined;
 }
 
-function faultOf({ of, run, notes }: ContainerView, facts: PodFacts): Fault | undefined {
+function faultOf(view: ContainerView, facts: PodFacts): Fault | undefined {
+  const { of, run, notes } = view;
   if (run === undefined || notes === undefined) return undefined;
   const { name, role, container } = of;
   if (run.state === "unknown") return { why: "unknown", message: `Container ${name} is in unknown state` };
@@ -33,6 +35,9 @@ function faultOf({ of, run, notes }: ContainerView, facts: PodFacts): Fault | un
   const text = (what: string): string => `Container ${name} ${what}${restarts ? ", will be restarted" : ""}`;
   if (role !== "init" && notes.image !== (container.image ?? ""))
     return { why: "changed", message: `Container ${name} definition changed, will be restarted` };
+  const resize = resizeOf(view);
+  if (resize !== undefined && facts.canResize && needsRestart(container, resize))
+    return { why: "changed", message: `Container ${name} resize requires restart` };
   if (facts.found.postStartFailed.has(runKey(run))) return { why: "postStart", message: "FailedPostStartHook" };
   const results = facts.probes(run);
   if (results?.startup === "failure") {

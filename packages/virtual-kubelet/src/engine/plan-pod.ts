@@ -6,6 +6,7 @@ import { PlanDraft, type PodPlan } from "./plan-draft.ts";
 import { planEnding } from "./plan-ending.ts";
 import { findKills } from "./plan-faults.ts";
 import { planStops, refOf, stopStrays } from "./plan-kill.ts";
+import { planResize } from "./plan-resize.ts";
 import { ensureRunning } from "./plan-start.ts";
 import { planStartOver } from "./plan-start-over.ts";
 import { type PodFacts, runKey } from "./pod-facts.ts";
@@ -40,6 +41,7 @@ function planAlive(views: readonly ContainerView[], facts: PodFacts, draft: Plan
   findKills(views, facts, draft);
   planStops(views, facts, draft, false);
   planStarts(views, facts, draft);
+  planResize(views, facts, draft);
   removeOldRuns(facts, draft);
 }
 

@@ -1,8 +1,9 @@
 // Gets one container to run, or to run again: image, create, start, postStart, with the pauses in between. Pure.
 import { durationText, raised } from "./backoff.ts";
 import { type ContainerView, postStartDone, stepOf } from "./container-view.ts";
+import { isPullBackoff } from "./image-backoff.ts";
 import type { PlanDraft } from "./plan-draft.ts";
-import type { PodFacts } from "./pod-facts.ts";
+import type { PodFacts, StartError } from "./pod-facts.ts";
 import { podText } from "./pod-text.ts";
 import type { RunNotes } from "./run-notes.ts";
 import { hookKey, startKey } from "./task.ts";
@@ -49,12 +50,28 @@ function begin(view: ContainerView, facts: PodFacts, draft: PlanDraft): void {
   const image = of.resolved?.image ?? "";
   const error = facts.found.startErrors.get(of.name);
   if (error !== undefined && error.attempt === attempt && error.image === image && facts.now < error.againAt) {
+    tellBackoff(error, of.name, facts, draft);
     draft.lookAt(error.againAt);
     return;
   }
   const known = facts.found.images.get(of.name);
   if (known?.attempt !== attempt || known.image !== image) draft.want({ type: "image", key, of, attempt });
   else draft.want({ type: "create", key, of, attempt, notes: notesFor(view, facts) });
+}
+
+/** Once for each pause, when it is no longer told as an error but as a back-off. */
+function tellBackoff(error: StartError, container: string, facts: PodFacts, draft: PlanDraft): void {
+  if (!isPullBackoff(error, facts.now)) return;
+  const once = `pull/${container}/${error.attempt}/${error.at}`;
+  const message = `Back-off pulling image "${error.image}"`;
+  draft.tell({ type: "Normal", reason: "BackOff", message, container, once });
+  draft.tell({
+    type: "Warning",
+    reason: "Failed",
+    message: "Error: ImagePullBackOff",
+    container,
+    once: `${once}/error`,
+  });
 }
 
 function startRun({ of, run }: ContainerView, facts: PodFacts, draft: PlanDraft): void {

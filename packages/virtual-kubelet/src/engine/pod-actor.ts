@@ -225,6 +225,7 @@ export class PodActor {
       found: this.#found,
       probes: (ref) => probes?.results(ref),
       limits,
+      canResize: runtime.updateResources !== undefined,
       canStopSandbox: runtime.stopSandbox !== undefined,
       now: clock.now(),
     };

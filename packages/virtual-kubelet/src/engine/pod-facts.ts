@@ -24,6 +24,8 @@ export interface PodFacts {
   readonly limits: BackoffLimits;
   /** The runtime has `stopSandbox`. */
   readonly canStopSandbox: boolean;
+  /** The runtime has `updateResources`. */
+  readonly canResize: boolean;
   /** Epoch milliseconds. */
   readonly now: number;
 }
@@ -54,6 +56,10 @@ export interface Findings {
   readonly stopped: ReadonlySet<string>;
   /** Runs whose postStart failed. */
   readonly postStartFailed: ReadonlySet<string>;
+  /** Changes of resources that were refused, with the reason. */
+  readonly unresizable: ReadonlyMap<string, string>;
+  /** The last failure of a resize that is tried again, by run. */
+  readonly resizeErrors: ReadonlyMap<string, string>;
   /** When the last try to make the sandbox failed. */
   readonly sandboxFailedAt: number | undefined;
   /** It was to be made, and has not been removed since: it may be there although it is not shown. */

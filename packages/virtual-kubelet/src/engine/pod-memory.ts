@@ -1,6 +1,9 @@
 // What the engine must not forget about a pod when the program is killed: one note on its sandbox. Everything else is read
 // from the backend again or can be found out anew.
 import * as v from "valibot";
+import type { ResourceRequirements } from "../kube/types.gen.ts";
+import type { PodReport } from "../provider.ts";
+import { resourcesSchema } from "./run-notes.ts";
 
 /** Why a run is being stopped. */
 export type KillReason =
@@ -34,6 +37,8 @@ export interface RunMemory {
   readonly started?: true | undefined;
   /** Last word of the readiness probe. */
   readonly ready?: boolean | undefined;
+  /** Resources given to it since it was made. */
+  readonly resources?: ResourceRequirements | undefined;
   readonly kill?: Kill | undefined;
   /** Counts although the pod has started over since: it had ended for good. */
   readonly kept?: true | undefined;
@@ -58,7 +63,7 @@ export interface PodMemory {
   readonly epoch: number;
   readonly ending?: Ending | undefined;
   /** Why this node ends it. */
-  readonly failure?: { readonly reason: string; readonly message: string } | undefined;
+  readonly failure?: PodReport["failure"];
   /** All containers are being stopped to start over: asked for by the end of this run. */
   readonly restartingAll?: { readonly container: string; readonly attempt: number } | undefined;
   readonly runs: Readonly<Record<string, RunMemory>>;
@@ -92,7 +97,7 @@ const schema: v.GenericSchema<unknown, PodMemory> = v.object({
       stoppedAt: v.optional(v.number()),
     }),
   ),
-  failure: v.optional(v.object({ reason: v.string(), message: v.string() })),
+  failure: v.optional(v.object({ reason: v.string(), message: v.string(), disruption: v.optional(v.string()) })),
   restartingAll: v.optional(v.object({ container: v.string(), attempt: v.number() })),
   runs: v.record(
     v.string(),
@@ -101,6 +106,7 @@ const schema: v.GenericSchema<unknown, PodMemory> = v.object({
       postStarted: v.optional(v.literal(true)),
       started: v.optional(v.literal(true)),
       ready: v.optional(v.boolean()),
+      resources: v.optional(resourcesSchema),
       kill: v.optional(kill),
       kept: v.optional(v.literal(true)),
     }),

@@ -3,6 +3,8 @@ import type { ContainerState, ContainerStateTerminated } from "../kube/types.gen
 import type { ContainerReport, PodReport } from "../provider.ts";
 import type { RuntimeContainer } from "./container-runtime.ts";
 import { type ContainerView, exitCodeOf, postStartDone, viewOf } from "./container-view.ts";
+import { backoffBeginsAt, isPullBackoff } from "./image-backoff.ts";
+import { resizeId, resizeOf } from "./plan-resize.ts";
 import { crashLoopMessage, nextAttempt } from "./plan-start.ts";
 import { type PodFacts, runKey } from "./pod-facts.ts";
 import { runNotes } from "./run-notes.ts";
@@ -16,17 +18,36 @@ export function podReport(facts: PodFacts, { type }: ReportOptions): PodReport {
   const { sandbox, memory, request } = facts;
   const hostNetwork = request?.pod.spec?.hostNetwork === true;
   const ips = sandbox?.ips ?? [];
+  const views = facts.containers.map((of) => viewOf(of, facts));
+  const resize = request === undefined ? undefined : resizeReport(views, facts);
   return {
     owner: facts.owner,
     // Without the request nobody can look after it; a pod that ends needs none.
     ...(request === undefined && memory.ending === undefined ? { revision: "" } : {}),
     ...(request === undefined ? {} : { revision: request.revision }),
-    containers: facts.containers.map((of) => containerReport(viewOf(of, facts), facts, type)),
+    containers: views.map((view) => containerReport(view, facts, type)),
     ...(ips.length > 0 && !hostNetwork ? { podIPs: ips } : {}),
     startTime: new Date(memory.acceptedAt).toISOString(),
     sandboxReady: sandbox?.ready === true,
     ...(memory.failure === undefined ? {} : { failure: memory.failure }),
+    ...(memory.restartingAll === undefined ? {} : { restartingAll: true }),
+    ...(resize === undefined ? {} : { resize }),
   };
+}
+
+/** Of several changes that are not in force, the one that will never be goes first. */
+function resizeReport(views: readonly ContainerView[], facts: PodFacts): PodReport["resize"] {
+  let resize: PodReport["resize"];
+  for (const view of views) {
+    const change = resizeOf(view);
+    if (change === undefined || view.run === undefined) continue;
+    if (!facts.canResize) return { state: "infeasible", message: "In-place resize is not supported by this node" };
+    const refused = facts.found.unresizable.get(resizeId(view.run, change));
+    if (refused !== undefined) return { state: "infeasible", message: refused };
+    const error = facts.found.resizeErrors.get(runKey(view.run));
+    resize = error === undefined ? (resize ?? { state: "inProgress" }) : { state: "failed", message: error };
+  }
+  return resize;
 }
 
 function containerReport(view: ContainerView, facts: PodFacts, type: string): ContainerReport {
@@ -34,6 +55,7 @@ function containerReport(view: ContainerView, facts: PodFacts, type: string): Co
   const remembered = facts.memory.runs[of.name]?.attempt ?? 0;
   if (run === undefined) return { name: of.name, state: waiting(view, facts), restartCount: remembered };
   const shown = stateOf(view, facts, type);
+  const resize = resizeOf(view);
   const ended = shown.state.waiting !== undefined && view.state === "ended" ? run : previous;
   const lastState = ended === undefined ? undefined : endOf(ended, facts, type);
   // A run that has not begun counts, but has nothing to show.
@@ -45,6 +67,7 @@ function containerReport(view: ContainerView, facts: PodFacts, type: string): Co
     restartCount: Math.max(run.attempt, remembered),
     image: from.image,
     imageID: from.imageID,
+    ...(resize === undefined ? {} : { resources: resize.inForce }),
     ...(view.state === "created" && previous === undefined ? {} : { containerID: `${type}://${from.id}` }),
   };
 }
@@ -94,9 +117,6 @@ function waiting(view: ContainerView, facts: PodFacts): ContainerState {
   return { waiting: {} };
 }
 
-/** An image that cannot be had is told as an error first, and as a back-off while that lasts. */
-const freshErrorMs = 5000;
-
 function startError(
   view: ContainerView,
   facts: PodFacts,
@@ -105,19 +125,17 @@ function startError(
   const error = facts.found.startErrors.get(of.name);
   const attempt = state === "created" && view.current ? run?.attempt : nextAttempt(view, facts);
   if (error === undefined || error.attempt !== attempt) return undefined;
-  const { reason, message, image, at, againAt } = error;
-  if (!pullErrors.has(reason) || facts.now < at + freshErrorMs || facts.now >= againAt) return { reason, message };
+  const { reason, message, image } = error;
+  if (!isPullBackoff(error, facts.now)) return { reason, message };
   return { reason: "ImagePullBackOff", message: `Back-off pulling image "${image}": ${reason}: ${message}` };
 }
-
-const pullErrors: ReadonlySet<string> = new Set(["ErrImagePull", "RegistryUnavailable", "SignatureValidationFailed"]);
 
 /** When the words of the report change by themselves. */
 export function reportChangesAt(facts: PodFacts): number | undefined {
   let at: number | undefined;
   for (const error of facts.found.startErrors.values()) {
-    const change = error.at + freshErrorMs;
-    if (pullErrors.has(error.reason) && facts.now < change) at = Math.min(at ?? change, change);
+    const change = backoffBeginsAt(error, facts.now);
+    if (change !== undefined) at = Math.min(at ?? change, change);
   }
   return at;
 }

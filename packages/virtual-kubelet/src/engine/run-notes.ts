@@ -1,7 +1,7 @@
 // What the engine keeps with each run of a container on the backend: enough to report, restart-count, back off and stop it
 // after a restart of the program, before anybody has said again what the pod is to be.
 import * as v from "valibot";
-import type { Container } from "../kube/types.gen.ts";
+import type { Container, ResourceRequirements } from "../kube/types.gen.ts";
 import type { RuntimeContainer } from "./container-runtime.ts";
 
 export type ContainerRole = "init" | "sidecar" | "main" | "ephemeral";
@@ -64,6 +64,7 @@ function digest(container: Container): Container {
     name,
     ...(restartPolicy === undefined ? {} : { restartPolicy }),
     ...(restartPolicyRules === undefined ? {} : { restartPolicyRules }),
+    ...(container.resources === undefined ? {} : { resources: container.resources }),
     ...(terminationMessagePolicy === undefined ? {} : { terminationMessagePolicy }),
     ...(preStop === undefined && postStart === undefined
       ? {}
@@ -97,10 +98,19 @@ const rule = v.object({
 
 const port = v.object({ name: v.exactOptional(v.string()), containerPort: v.number() });
 
+const quantities = v.record(v.string(), v.string());
+
+export const resourcesSchema: v.GenericSchema<unknown, ResourceRequirements> = v.object({
+  limits: v.exactOptional(quantities),
+  requests: v.exactOptional(quantities),
+  claims: v.exactOptional(v.array(v.object({ name: v.string(), request: v.exactOptional(v.string()) }))),
+});
+
 const container = v.object({
   name: v.string(),
   restartPolicy: v.exactOptional(v.string()),
   restartPolicyRules: v.exactOptional(v.array(rule)),
+  resources: v.exactOptional(resourcesSchema),
   terminationMessagePolicy: v.exactOptional(v.string()),
   lifecycle: v.exactOptional(v.object({ preStop: v.exactOptional(handler), postStart: v.exactOptional(handler) })),
   ports: v.exactOptional(v.array(port)),

@@ -10,6 +10,7 @@ import type { Addresses } from "./late-text.ts";
 import { retryMs } from "./plan-create-sandbox.ts";
 import type { EngineEvent } from "./plan-draft.ts";
 import { refOf } from "./plan-kill.ts";
+import { resizeId } from "./plan-resize.ts";
 import type { PodContainer } from "./pod-container.ts";
 import { runKey } from "./pod-facts.ts";
 import type { RunMemory } from "./pod-memory.ts";
@@ -80,6 +81,8 @@ export async function runTask(task: Task, bench: TaskBench, context: CallContext
       found.stopped.add(runKey(task.ref));
       return;
     }
+    case "resize":
+      return resize(task, bench, context);
     case "remove":
       await runtime.removeContainer(task.ref, context);
       bench.removed(task.ref);
@@ -140,6 +143,28 @@ async function start(
   }
   bench.found.startErrors.delete(of.name);
   bench.tell({ type: "Normal", reason: "Started", message: "Container started", container: of.name });
+}
+
+async function resize(
+  { of, run, resize: change }: Extract<Task, { readonly type: "resize" }>,
+  bench: TaskBench,
+  context: CallContext,
+): Promise<void> {
+  try {
+    await bench.runtime.updateResources?.(refOf(run), change.wanted, context);
+  } catch (error) {
+    if (context.signal.aborted) throw error;
+    const { kind } = VirtualKubeletError.from(error);
+    if (kind === "Unsupported" || kind === "Invalid")
+      bench.found.unresizable.set(resizeId(run, change), errorText(error));
+    else {
+      bench.found.resizeErrors.set(runKey(run), errorText(error));
+      throw error;
+    }
+    return;
+  }
+  bench.found.resizeErrors.delete(runKey(run));
+  bench.remember(of.name, run.attempt, { resources: change.wanted });
 }
 
 function failed(of: PodContainer, attempt: number, reason: string, error: unknown, bench: TaskBench): void {

@@ -1,6 +1,7 @@
 // What decisions about a pod lead to: tasks that take their time, each under a key of which there is never more than one
 // under way. Types and keys only.
 import type { ContainerRef, RuntimeContainer } from "./container-runtime.ts";
+import type { Resize } from "./plan-resize.ts";
 import type { PodContainer } from "./pod-container.ts";
 import type { PodMemory } from "./pod-memory.ts";
 import type { RunNotes } from "./run-notes.ts";
@@ -28,9 +29,17 @@ export type Task =
       /** KILL not before a minimal time, whatever the deadline; epoch milliseconds. 0: at once. */
       readonly deadline: number;
     }
+  | {
+      readonly type: "resize";
+      readonly key: string;
+      readonly of: PodContainer;
+      readonly run: RuntimeContainer;
+      readonly resize: Resize;
+    }
   | { readonly type: "remove"; readonly key: string; readonly ref: ContainerRef }
   | { readonly type: "message"; readonly key: string; readonly of: PodContainer; readonly run: RuntimeContainer };
 
+export const resizeKey = (name: string): string => `resize/${name}`;
 /** Getting a container to run: image, create, start. */
 export const startKey = (name: string): string => `start/${name}`;
 export const hookKey = (name: string): string => `hook/${name}`;

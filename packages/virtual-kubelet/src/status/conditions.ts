@@ -1,5 +1,6 @@
 // The conditions of a pod that the kubelet owns, from its phase and containers. Conditions of others are never touched.
 import type { ContainerStatus, Pod, PodCondition, PodSpec, Time } from "../kube/types.gen.ts";
+import type { PodReport } from "../provider.ts";
 import { hasRun } from "./container-status.ts";
 import { isTerminalPhase, type PodPhase } from "./phase.ts";
 import { isSidecar } from "./restart-policy.ts";
@@ -11,6 +12,9 @@ export const ownConditions: ReadonlySet<string> = new Set([
   "Ready",
   "ContainersReady",
   "PodScheduled",
+  "PodResizePending",
+  "PodResizeInProgress",
+  "AllContainersRestarting",
 ]);
 
 export interface ConditionFacts {
@@ -19,8 +23,7 @@ export interface ConditionFacts {
   readonly initStatuses: readonly ContainerStatus[];
   readonly mainStatuses: readonly ContainerStatus[];
   readonly sandboxReady: boolean;
-  /** False: the backend holds the pod's readiness back. */
-  readonly backendReady: boolean;
+  readonly report: PodReport | undefined;
   /** metadata.generation of the spec that was last acted on. */
   readonly generation: number;
   /** Whole seconds. */
@@ -44,7 +47,30 @@ export function podConditions(facts: ConditionFacts): readonly PodCondition[] {
     condition(facts, "Ready", readyVerdict(facts, containersReady)),
     condition(facts, "ContainersReady", containersReady),
     condition(facts, "PodScheduled", yes),
+    ...passing(facts).map(([type, verdict]) => condition(facts, type, verdict)),
   ];
+}
+
+/** Those that are there only while, or once, the backend says so. */
+function passing({ report, phase }: ConditionFacts): readonly (readonly [string, Verdict])[] {
+  const conditions: (readonly [string, Verdict])[] = [];
+  const { failure, resize, restartingAll } = report ?? {};
+  if (failure?.disruption !== undefined)
+    conditions.push(["DisruptionTarget", { status: "True", reason: failure.disruption, message: failure.message }]);
+  if (isTerminalPhase(phase)) return conditions;
+  if (restartingAll === true) conditions.push(["AllContainersRestarting", yes]);
+  if (resize !== undefined) {
+    const { state, message = "" } = resize;
+    const more = message === "" ? {} : { message };
+    if (state === "infeasible" || state === "deferred") {
+      const reason = state === "infeasible" ? "Infeasible" : "Deferred";
+      conditions.push(["PodResizePending", { status: "True", reason, ...more }]);
+    } else {
+      const reason = state === "failed" ? { reason: "Error" } : {};
+      conditions.push(["PodResizeInProgress", { status: "True", ...reason, ...more }]);
+    }
+  }
+  return conditions;
 }
 
 function condition({ pod, generation: acted, now }: ConditionFacts, type: string, verdict: Verdict): PodCondition {
@@ -83,7 +109,7 @@ function containersReadyVerdict({ pod, phase, initStatuses, mainStatuses }: Cond
   return message === "" ? yes : { status: "False", reason: "ContainersNotReady", message };
 }
 
-function readyVerdict({ pod, backendReady }: ConditionFacts, containersReady: Verdict): Verdict {
+function readyVerdict({ pod, report }: ConditionFacts, containersReady: Verdict): Verdict {
   if (containersReady.status === "False") return containersReady;
   const messages: string[] = [];
   for (const { conditionType } of pod.spec?.readinessGates ?? []) {
@@ -95,7 +121,7 @@ function readyVerdict({ pod, backendReady }: ConditionFacts, containersReady: Ve
     }
   }
   if (messages.length > 0) return { status: "False", reason: "ReadinessGatesNotReady", message: messages.join(", ") };
-  if (backendReady) return yes;
+  if (report?.ready !== false) return yes;
   return { status: "False", reason: "ProviderNotReady", message: "the backend does not report the pod as ready" };
 }
 

@@ -66,7 +66,8 @@ export function containerStatus(facts: ContainerFacts): ContainerStatus {
   const running = Boolean(state.running);
   const started = running && (source?.started ?? (source ? true : (current?.started ?? false)));
   const ready = started && (source?.ready ?? (source ? true : (current?.ready ?? false)));
-  const { requests } = container.resources ?? {};
+  const resources = report?.resources ?? container.resources ?? {};
+  const { requests } = resources;
   const mounts = mountStatuses(container);
   return {
     name: container.name,
@@ -80,7 +81,7 @@ export function containerStatus(facts: ContainerFacts): ContainerStatus {
     restartCount: role === "ephemeral" ? 0 : restartCount(facts, state),
     ...(role === "ephemeral" ? {} : { started }),
     ...(requests && Object.keys(requests).length > 0 ? { allocatedResources: requests } : {}),
-    ...(role === "ephemeral" ? {} : { resources: container.resources ?? {} }),
+    ...(role === "ephemeral" ? {} : { resources }),
     ...(mounts.length > 0 ? { volumeMounts: mounts } : {}),
   };
 }

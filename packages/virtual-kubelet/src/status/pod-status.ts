@@ -1,6 +1,5 @@
 // The one function that makes a v1.PodStatus: from what is known of a pod's containers on the backend and what the API
 // already says. Pure, so that the same facts always lead to the same status, and repeating it changes nothing.
-import { isIP } from "node:net";
 import type { Stored } from "../kube/resource.ts";
 import type { ContainerStatus, Pod, PodSpec, PodStatus, Time } from "../kube/types.gen.ts";
 import type { ContainerReport, PodReport } from "../provider.ts";
@@ -8,6 +7,7 @@ import type { ReferenceFault } from "../resolved-pod.ts";
 import { podConditions } from "./conditions.ts";
 import { type ContainerRole, containerStatus, hasRun, settled, unresolvedReason } from "./container-status.ts";
 import { isTerminalPhase, type PodPhase, podPhase } from "./phase.ts";
+import { distinctIPs, podIPsOf } from "./pod-addresses.ts";
 import { isSidecar } from "./restart-policy.ts";
 import { cappedText, wholeSeconds } from "./text-and-time.ts";
 
@@ -90,7 +90,7 @@ export function podStatus(input: StatusInput): PodStatus {
     mainStatuses: containers.main,
     // Before the first report of this process the API's word stands.
     sandboxReady: sandboxReady || (!terminal && report === undefined && wasReady === true),
-    backendReady: report?.ready !== false,
+    report,
     generation,
     now,
   });
@@ -243,25 +243,29 @@ function outcomeOf(input: StatusInput, spec: PodSpec, containers: Containers): O
     case "reported": {
       const { failure } = situation.report;
       if (containers.running) return { phase: ongoing(spec, containers) };
-      if (failure !== undefined) return { phase: "Failed", ...failure };
+      if (failure !== undefined) return failedBy(failure);
       if (input.deadlineExceeded && allStopped(containers)) return expired;
       return { phase: podPhase(spec, containers.init, containers.main, stops(pod, containers)) };
     }
     case "lost": {
       const failure = situation.report?.failure;
-      if (failure !== undefined) return { phase: "Failed", ...failure };
+      if (failure !== undefined) return failedBy(failure);
       const phase = lastPhase(input, spec);
       if (phase !== undefined) return { phase };
       return { phase: "Failed", reason: "ProviderLostPod", message: "The backend no longer has the pod" };
     }
     case "ended": {
       const failure = situation.report?.failure;
-      if (failure !== undefined) return { phase: "Failed", ...failure };
+      if (failure !== undefined) return failedBy(failure);
       if (input.deadlineExceeded) return expired;
       const phase = podPhase(spec, containers.init, containers.main, true);
       return { phase: phase === "Succeeded" ? phase : "Failed" };
     }
   }
+}
+
+function failedBy({ reason, message }: { readonly reason: string; readonly message: string }): Outcome {
+  return { phase: "Failed", reason, message };
 }
 
 /** The final phase that a lost pod had reached before, by its last report. */
@@ -284,27 +288,6 @@ function ongoing(spec: PodSpec, containers: Containers): PodPhase {
 function saidOfRefused(type: string, current: PodStatus): boolean {
   if (type !== "Initialized" && type !== "PodReadyToStartContainers") return true;
   return current.conditions?.some((one) => one.type === type) ?? false;
-}
-
-function podIPsOf(
-  spec: PodSpec,
-  report: PodReport | undefined,
-  current: PodStatus,
-  hosts: readonly string[],
-): readonly string[] {
-  if (report?.podIPs !== undefined && report.podIPs.length > 0) return distinctIPs(report.podIPs);
-  if (spec.hostNetwork === true) return hosts;
-  // A backend may drop the address with the last container; the pod's history keeps it, as long as it is the same pod.
-  return current.podIPs?.map(({ ip }) => ip) ?? [];
-}
-
-/** The first of each family: the API takes no more, and nothing else. */
-function distinctIPs(ips: readonly string[]): readonly string[] {
-  const families = new Set<number>([0]);
-  return ips.filter((ip) => {
-    const family = isIP(ip);
-    return families.has(family) ? false : families.add(family);
-  });
 }
 
 function listed<Key extends string>(
