@@ -4,6 +4,9 @@ import { hostOf, portOf } from "./probe-address.ts";
 import type { RunTarget } from "./probe-results.ts";
 import { hostPort } from "./probe-text.ts";
 
+/** What may be the name of a header. */
+const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+
 export interface HttpGetRequest {
   readonly scheme: "http" | "https";
   readonly host: string;
@@ -41,8 +44,7 @@ export function urlOf({ scheme, host, port, path }: HttpGetRequest): string {
 /** Why the request cannot be sent; undefined when it can. */
 export function headerFault({ headers }: HttpGetRequest): string | undefined {
   for (const [name, value] of headers) {
-    if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name))
-      return `net/http: invalid header field name ${JSON.stringify(name)}`;
+    if (!token.test(name)) return `net/http: invalid header field name ${JSON.stringify(name)}`;
     if (name === "Host" && !/^[\x21-\x7e]*$/.test(value)) return "http: invalid Host header";
     // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what a value may not have
     if (/[\x00-\x08\x0a-\x1f\x7f]/.test(value))
@@ -106,8 +108,9 @@ function headerLines(given: readonly HTTPHeader[], agent: string): (readonly [st
   return sent;
 }
 
-/** "x-request-id" as "X-Request-Id". */
+/** "x-request-id" as "X-Request-Id"; what cannot be a name stays as it is. */
 function canonical(name: string): string {
+  if (!token.test(name)) return name;
   return name.toLowerCase().replaceAll(/(^|-)[a-z]/g, (start) => start.toUpperCase());
 }
 

@@ -82,8 +82,11 @@ function getOnce(request: HttpGetRequest, deadline: Deadline): Promise<HttpOutco
     resolve(outcome);
     call.destroy();
   };
+  let answered = false;
   call.on("error", (error) => {
-    const plain = scheme === "https" && /WRONG_VERSION_NUMBER/.test(errorCode(error) + error.message);
+    // After the head it is the body that breaks off.
+    if (answered) return;
+    const plain = scheme === "https" && /wrong version number/.test(error.message);
     const text = deadline.isOver
       ? "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
       : plain
@@ -98,6 +101,7 @@ function getOnce(request: HttpGetRequest, deadline: Deadline): Promise<HttpOutco
     done(answer(response, "", undefined));
   });
   call.on("response", (response) => {
+    answered = true;
     void readBody(response, hostPort(host, port), deadline).then(([body, fault]) =>
       done(answer(response, body, fault)),
     );

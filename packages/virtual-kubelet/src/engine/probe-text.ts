@@ -49,7 +49,10 @@ export function socketErrorText(error: unknown, host: string, port: number): str
   if (text !== undefined && dialled) return `dial tcp ${address}: connect: ${text}`;
   if (text !== undefined && syscall !== undefined) return `${String(syscall)} tcp ${address}: ${text}`;
   if (code === "ECONNRESET") return "EOF";
-  return error instanceof Error ? error.message.replaceAll(/\s+/g, " ") : String(error);
+  const message = error instanceof Error ? error.message.replaceAll(/\s+/g, " ") : String(error);
+  // OpenSSL's own words, without its places in memory and source.
+  const [, tls] = /:SSL routines:[^:]*:([^:]+):/.exec(message) ?? [];
+  return tls === undefined ? message : `tls: ${tls}`;
 }
 
 /** As `format` of a kubelet's User-Agent: "kube-probe/1.36" of "v1.36.3-vk-0.1.0". */
