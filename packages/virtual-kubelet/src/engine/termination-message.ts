@@ -34,20 +34,23 @@ async function endOfLog(runtime: ContainerRuntime, run: RuntimeContainer, contex
     size += chunk.length;
     while (size - (chunks[0]?.length ?? 0) > largestRead) size -= chunks.shift()?.length ?? 0;
   }
-  const lines = Buffer.concat(chunks).toString("utf8").split("\n");
-  if (lines.at(-1) === "") lines.pop();
+  const lines =
+    Buffer.concat(chunks)
+      .toString("utf8")
+      .match(/[^\n]*\n|[^\n]+$/g) ?? [];
   return lines
     .slice(-linesFromLog)
-    .map((line) => `${lineText(line, log.format)}\n`)
+    .map((line) => lineText(line, log.format))
     .join("");
 }
 
 /** Of a line with its time, or of a CRI line, what the container wrote. */
 function lineText(line: string, format: "plain" | "timestamped" | "cri"): string {
   if (format === "plain") return line;
-  let at = 0;
-  for (let skip = format === "cri" ? 3 : 1; skip > 0; skip--) at = line.indexOf(" ", at) + 1;
-  return line.slice(at);
+  if (format === "timestamped") return line.slice(line.indexOf(" ") + 1);
+  const found = /^\S+ \S+ (\S+) ([^\n]*\n?)$/.exec(line);
+  const text = found?.[2] ?? line;
+  return found?.[1]?.startsWith("P") === true ? text.replace(/\n$/, "") : text;
 }
 
 function cappedEnd(text: string, bytes: number): string {
