@@ -1,0 +1,141 @@
+// Configuration of the process provider: where it keeps its state, how far it isolates, which images there are, what pods may
+// do. Nothing is allowed that is not written down. All faults are reported at once.
+import { readFile } from "node:fs/promises";
+import { isAbsolute, normalize } from "node:path";
+import * as v from "valibot";
+import { parse } from "yaml";
+import { errorText, VirtualKubeletError } from "../../errors.ts";
+import { parseQuantity, wholeUnits } from "../../kube/quantity.ts";
+
+export interface ImageConfig {
+  /** Directory that is the root of its containers; undefined: the host's own root. */
+  readonly root?: string | undefined;
+  readonly command?: readonly string[] | undefined;
+  readonly args?: readonly string[] | undefined;
+  readonly env?: Readonly<Record<string, string>> | undefined;
+  readonly workingDir?: string | undefined;
+}
+
+export interface ProcessConfig {
+  /** Each node has a directory of its name in it. */
+  readonly stateDirectory: string;
+  readonly isolation: "namespaces" | "none";
+  readonly cgroups: "auto" | "off" | "required";
+  readonly cgroupParent: string;
+  readonly images: Readonly<Record<string, "host" | ImageConfig>>;
+  readonly hostPaths: readonly string[];
+  readonly user: { readonly uid: number; readonly gid: number };
+  readonly allowRoot: boolean;
+  readonly allowPrivileged: boolean;
+  /** Bytes of one file; files kept. */
+  readonly logs: { readonly maxSize: number; readonly maxFiles: number };
+  /** Quantities by resource; in place of what is found. */
+  readonly capacity: Readonly<Record<string, string>>;
+  /** Quantities, or shares like "10%": below them the node is under pressure. */
+  readonly pressure: Readonly<Record<"memoryAvailable" | "diskAvailable" | "inodesFree" | "pidsAvailable", string>>;
+}
+
+const quantity = v.pipe(
+  v.union([v.string(), v.number()], "must be a quantity"),
+  v.transform(String),
+  v.check((text) => {
+    try {
+      return parseQuantity(text) >= 0n;
+    } catch {
+      return false;
+    }
+  }, "must be a quantity, and not negative"),
+);
+const bytes = v.pipe(
+  quantity,
+  v.transform((text) => Number(wholeUnits(parseQuantity(text)))),
+);
+const share = v.pipe(v.string(), v.regex(/^(100|\d{1,2})(\.\d+)?%$/, "must be a quantity or a percentage like 10%"));
+const threshold = v.union([share, quantity], "must be a quantity, or a percentage like 10%");
+const path = v.pipe(
+  v.string("must be a path"),
+  v.check((text) => isAbsolute(text), "must be an absolute path"),
+  v.check((text) => !/[,:\\\n\0]/.test(text), "must hold no comma, colon, backslash or line break"),
+  v.transform((text) => normalize(text).replace(/(?<=.)\/+$/, "")),
+);
+const id = v.pipe(v.number("must be a number"), v.integer(), v.minValue(0), v.maxValue(2 ** 32 - 2));
+const words = v.array(v.string());
+
+const image = v.union(
+  [
+    v.literal("host"),
+    v.strictObject({
+      root: v.optional(path),
+      command: v.optional(words),
+      args: v.optional(words),
+      env: v.optional(v.record(v.string(), v.string())),
+      workingDir: v.optional(path),
+    }),
+  ],
+  'must be "host", or an object with root, command, args, env, workingDir',
+);
+
+const schema = v.strictObject({
+  stateDirectory: path,
+  isolation: v.optional(v.picklist(["namespaces", "none"], 'must be "namespaces" or "none"'), "namespaces"),
+  cgroups: v.optional(v.picklist(["auto", "off", "required"], 'must be "auto", "off" or "required"'), "auto"),
+  cgroupParent: v.optional(
+    v.pipe(v.string(), v.regex(/^\/?[\w.-]+(\/[\w.-]+)*$/, "must be a path of cgroup names")),
+    "virtual-kubelet",
+  ),
+  images: v.optional(v.record(v.string(), image), {}),
+  hostPaths: v.optional(v.array(path), []),
+  user: v.optional(v.strictObject({ uid: id, gid: id }), { uid: 65534, gid: 65534 }),
+  allowRoot: v.optional(v.boolean(), false),
+  allowPrivileged: v.optional(v.boolean(), false),
+  logs: v.optional(
+    v.strictObject({
+      maxSize: v.optional(v.pipe(bytes, v.minValue(4096, "must be at least 4096")), "10Mi"),
+      maxFiles: v.optional(v.pipe(v.number(), v.integer(), v.minValue(2, "must be at least 2"), v.maxValue(1000)), 5),
+    }),
+    {},
+  ),
+  capacity: v.optional(v.record(v.string(), quantity), {}),
+  pressure: v.optional(
+    v.strictObject({
+      memoryAvailable: v.optional(threshold, "100Mi"),
+      diskAvailable: v.optional(threshold, "10%"),
+      inodesFree: v.optional(threshold, "5%"),
+      pidsAvailable: v.optional(threshold, "5%"),
+    }),
+    {},
+  ),
+});
+
+/** Throws Invalid with all faults in one message. */
+export function parseProcessConfig(value: unknown): ProcessConfig {
+  const result = v.safeParse(schema, value);
+  if (result.success) return result.output;
+  const faults = v.flatten(result.issues);
+  const lines = [
+    ...(faults.root ?? []),
+    ...Object.entries(faults.nested ?? {}).flatMap(([key, messages]) =>
+      (messages ?? []).map((message) => `${key}: ${message}`),
+    ),
+  ];
+  throw new VirtualKubeletError("Invalid", `configuration of the process provider: ${lines.join("; ")}`);
+}
+
+/** From the object in the program's configuration or from a file of its own, in JSON or YAML; not both. */
+export async function readProcessConfig(source: {
+  readonly path?: string | undefined;
+  readonly object?: unknown;
+}): Promise<ProcessConfig> {
+  if (source.path === undefined) return parseProcessConfig(source.object ?? {});
+  if (source.object !== undefined)
+    throw new VirtualKubeletError(
+      "Invalid",
+      "the process provider takes its configuration from a file or in place, not both",
+    );
+  try {
+    return parseProcessConfig(parse(await readFile(source.path, "utf8")));
+  } catch (cause) {
+    if (cause instanceof VirtualKubeletError) throw cause;
+    throw new VirtualKubeletError("Invalid", `cannot read ${source.path}: ${errorText(cause)}`, { cause });
+  }
+}

@@ -1,0 +1,66 @@
+// Which images this host has: a map from names to root directories, or to the host itself. Pure.
+import { VirtualKubeletError } from "../../errors.ts";
+
+export interface ImageEntry {
+  /** Directory that is the root of its containers; undefined: the host's own root. */
+  readonly root?: string | undefined;
+  /** In place of those of an image: for containers that name none. */
+  readonly command?: readonly string[] | undefined;
+  readonly args?: readonly string[] | undefined;
+  readonly env?: Readonly<Record<string, string>> | undefined;
+  readonly workingDir?: string | undefined;
+}
+
+export class ImageMap {
+  readonly #exact = new Map<string, ImageEntry>();
+  readonly #patterns: { readonly length: number; readonly pattern: RegExp; readonly entry: ImageEntry }[] = [];
+
+  /** Names as users write them or with registry and tag; `*` stands for any characters. */
+  constructor(entries: Readonly<Record<string, ImageEntry>>) {
+    for (const [name, entry] of Object.entries(entries)) {
+      if (!name.includes("*")) {
+        this.#exact.set(normalised(name), entry);
+        continue;
+      }
+      const pattern = new RegExp(`^${name.split("*").map(escaped).join(".*")}$`, "s");
+      this.#patterns.push({ length: name.length, pattern, entry });
+    }
+    // The longest says most.
+    this.#patterns.sort((a, b) => b.length - a.length);
+  }
+
+  find(image: string): ImageEntry | undefined {
+    const full = normalised(image);
+    const exact = this.#exact.get(full);
+    if (exact !== undefined) return exact;
+    const names = [full, familiar(full)];
+    return this.#patterns.find(({ pattern }) => names.some((name) => pattern.test(name)))?.entry;
+  }
+
+  /** Throws NotFound, with the reason that the pod shows. */
+  get(image: string): ImageEntry {
+    const entry = this.find(image);
+    if (entry !== undefined) return entry;
+    throw new VirtualKubeletError(
+      "NotFound",
+      `image "${image}" is not among the images of this node; its containers are processes of the host, and only images that its configuration names can be run`,
+      { reason: "ErrImageNeverPull", field: "image" },
+    );
+  }
+}
+
+const escaped = (text: string): string => text.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`);
+
+/** With registry and tag: "busybox" is docker.io/library/busybox:latest. */
+export function normalised(image: string): string {
+  const [first = "", ...rest] = image.split("/");
+  const hasRegistry = rest.length > 0 && (/[.:]/.test(first) || first === "localhost");
+  const named = hasRegistry ? image : `docker.io/${rest.length === 0 ? "library/" : ""}${image}`;
+  const last = named.slice(named.lastIndexOf("/") + 1);
+  return /[:@]/.test(last) ? named : `${named}:latest`;
+}
+
+/** As users write it. */
+function familiar(image: string): string {
+  return image.replace(/^docker\.io\/(library\/)?/, "");
+}

@@ -1,0 +1,163 @@
+// A runtime of processes over a directory of its own, for tests; and what must not be left of it. Needs root on Linux.
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { mkdtempSync, readdirSync, readFileSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { ContainerRef, ContainerSpec, RuntimeContainer, SandboxSpec } from "../engine/container-runtime.ts";
+import { silentLogger } from "../log.ts";
+import type { CallContext } from "../provider.ts";
+import { type ProcessConfig, parseProcessConfig } from "../providers/process/config.ts";
+import { mountsUnder, removeTree } from "../providers/process/pod-volumes.ts";
+import { ProcessRuntime } from "../providers/process/process-runtime.ts";
+
+export const quiet: CallContext = { signal: new AbortController().signal, log: silentLogger };
+export const benchImage = "registry.example/host:1";
+
+export class ProcessBench implements AsyncDisposable {
+  readonly directory: string = mkdtempSync(join(tmpdir(), "vk-process-"));
+  readonly config: ProcessConfig;
+  readonly node = "node-a";
+  #runtime: ProcessRuntime | undefined;
+
+  constructor(settings: Readonly<Record<string, unknown>> = {}) {
+    assert.equal(process.getuid?.(), 0, "tests of processes in namespaces need root");
+    this.config = parseProcessConfig({
+      stateDirectory: join(this.directory, "state"),
+      cgroupParent: `vk-test-${process.pid}`,
+      images: { [benchImage]: "host" },
+      ...settings,
+    });
+  }
+
+  get runtime(): ProcessRuntime {
+    assert.ok(this.#runtime !== undefined, "open() comes first");
+    return this.#runtime;
+  }
+
+  async open(): Promise<ProcessRuntime> {
+    const { config, node } = this;
+    this.#runtime = await ProcessRuntime.open({ config, node, log: silentLogger, hostIPs: ["192.0.2.1"] });
+    return this.#runtime;
+  }
+
+  async reopen(): Promise<ProcessRuntime> {
+    await this.runtime[Symbol.asyncDispose]();
+    return this.open();
+  }
+
+  async pod(change: Partial<SandboxSpec> = {}): Promise<string> {
+    const spec = sandboxOf(change);
+    await this.runtime.createSandbox(spec, quiet);
+    return spec.owner.uid;
+  }
+
+  /** Made and started. */
+  async run(podUid: string, script: string, change: Partial<ContainerSpec> = {}): Promise<ContainerRef> {
+    const spec = containerOf(podUid, script, change);
+    await this.runtime.createContainer(spec, quiet);
+    await this.runtime.startContainer(spec, quiet);
+    return { podUid, name: spec.name, attempt: spec.attempt };
+  }
+
+  async container({ podUid, name, attempt }: ContainerRef): Promise<RuntimeContainer> {
+    const sandbox = await this.runtime.get(podUid, quiet);
+    const found = sandbox?.containers.find((each) => each.name === name && each.attempt === attempt);
+    assert.ok(found !== undefined, `${name} is there`);
+    return found;
+  }
+
+  async ended(ref: ContainerRef): Promise<RuntimeContainer> {
+    await until(
+      async () => ["exited", "unknown"].includes((await this.container(ref)).state),
+      `the end of ${ref.name}`,
+    );
+    return this.container(ref);
+  }
+
+  /** Lines of the log without their times. */
+  async log(ref: ContainerRef): Promise<readonly string[]> {
+    return (await this.rawLog(ref)).map((line) => line.slice(line.indexOf(" ") + 1));
+  }
+
+  async rawLog(ref: ContainerRef): Promise<readonly string[]> {
+    const { data } = await this.runtime.logs(ref, {}, quiet);
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of data) chunks.push(chunk);
+    return Buffer.concat(chunks).toString().split("\n").slice(0, -1);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#runtime !== undefined) {
+      for (const { owner } of await this.#runtime.list(quiet)) await this.#runtime.removeSandbox(owner.uid, quiet);
+      await this.#runtime[Symbol.asyncDispose]();
+    }
+    try {
+      await until(
+        () => this.leftovers().length === 0,
+        () => `nothing to be left: ${this.leftovers().join("; ")}`,
+      );
+    } finally {
+      for (const { pid } of this.processes()) process.kill(pid, "SIGKILL");
+      await removeTree(this.directory);
+      await rm(this.directory, { recursive: true, force: true });
+    }
+  }
+
+  /** Mounts and processes of this bench. */
+  leftovers(): readonly string[] {
+    return [
+      ...mountsUnder(this.directory),
+      ...this.processes().map(({ pid, command }) => `process ${pid}: ${command}`),
+    ];
+  }
+
+  /** Everything whose command line, directory or environment speaks of it, ourselves excepted. */
+  processes(): readonly { readonly pid: number; readonly command: string }[] {
+    return readdirSync("/proc").flatMap((name) => {
+      if (!/^\d+$/.test(name) || Number(name) === process.pid) return [];
+      const read = (file: string): string => {
+        try {
+          return readFileSync(`/proc/${name}/${file}`, "latin1");
+        } catch {
+          return "";
+        }
+      };
+      const command = read("cmdline").replaceAll("\0", " ");
+      const ours = command.includes(this.directory) || read("environ").includes(`VKTEST=${this.directory}`);
+      return ours && !/^\d+ \(.*\) [ZX]/s.test(read("stat")) ? [{ pid: Number(name), command }] : [];
+    });
+  }
+}
+
+export function sandboxOf(change: Partial<SandboxSpec> = {}): SandboxSpec {
+  return {
+    owner: { cluster: "cluster-a", node: "node-a", namespace: "default", name: "pod-a", uid: randomUUID() },
+    ...{ revision: "1", hostname: "pod-a", hostNetwork: false, hostPID: false, hostIPC: false },
+    ...{ shareProcessNamespace: false, sysctls: {}, hostPorts: [], volumes: [], notes: {} },
+    ...change,
+  };
+}
+
+export function containerOf(podUid: string, script: string, change: Partial<ContainerSpec> = {}): ContainerSpec {
+  return {
+    ...{ podUid, name: "main", attempt: 0, image: benchImage, command: ["/bin/sh", "-c", script], env: [], mounts: [] },
+    ...{ tty: false, stdin: false, stdinOnce: false, terminationMessagePath: "/dev/termination-log" },
+    ...{ security: {}, resources: {}, notes: {} },
+    ...change,
+  };
+}
+
+export async function until(
+  condition: () => boolean | Promise<boolean>,
+  what: string | (() => string),
+  timeoutMs = 20_000,
+): Promise<void> {
+  const deadline = Date.now() + timeoutMs;
+  while (!(await condition())) {
+    if (Date.now() > deadline) assert.fail(`timed out waiting for ${typeof what === "string" ? what : what()}`);
+    await sleep(20);
+  }
+}
