@@ -79,12 +79,10 @@ test("statuses", async () => {
     [300, { type: "warning", output: warning }],
     [302, { type: "warning", output: warning }],
     [399, { type: "warning", output: warning }],
-    ...[400, 404, 500, 503, 599].map(
-      (status): [number, ProbeOutcome] => [
-        status,
-        { type: "failure", output: `HTTP probe failed with statuscode: ${status}` },
-      ],
-    ),
+    ...[400, 404, 500, 503, 599].map((status): [number, ProbeOutcome] => [
+      status,
+      { type: "failure", output: `HTTP probe failed with statuscode: ${status}` },
+    ]),
   ];
   for (const [status, outcome] of table)
     assert.deepEqual(await probe(server.port, { path: `/${status}` }), outcome, String(status));
