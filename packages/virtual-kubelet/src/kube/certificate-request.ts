@@ -1,6 +1,6 @@
 // Makes keys, certificate requests and self-signed certificates. The library that does it costs a tenth of a second and
 // some 20 MB, so it is loaded by the first who needs one.
-import { createPrivateKey, createPublicKey, generateKeyPair, webcrypto } from "node:crypto";
+import { createPrivateKey, createPublicKey, generateKeyPair, type KeyObject, webcrypto } from "node:crypto";
 import { promisify } from "node:util";
 import { VirtualKubeletError } from "../errors.ts";
 import { type CertificateSubject, type CertifiedKey, canonicalIp, type Validity } from "./certificate-pair.ts";
@@ -51,6 +51,50 @@ export async function createSelfSigned(
     ],
   });
   return { cert: `${certificate.toString("pem")}\n`, key };
+}
+
+/** PKCS #10 without any names, in base64 of its DER: proof that the key is one's own. RSA, EC of the NIST curves and Ed25519. */
+export async function createStubRequest(privateKey: KeyObject): Promise<string> {
+  const library = await load();
+  const { importing, signing: signingAlgorithm } = algorithmsOf(privateKey);
+  const pkcs8 = privateKey.export({ type: "pkcs8", format: "der" });
+  const spki = createPublicKey(privateKey.export({ type: "pkcs8", format: "pem" })).export({
+    type: "spki",
+    format: "der",
+  });
+  const { subtle } = webcrypto;
+  const keys = {
+    privateKey: await subtle.importKey("pkcs8", pkcs8, importing, true, ["sign"]),
+    publicKey: await subtle.importKey("spki", spki, importing, true, ["verify"]),
+  };
+  const request = await library.Pkcs10CertificateRequestGenerator.create({ keys, signingAlgorithm });
+  return Buffer.from(request.rawData).toString("base64");
+}
+
+type Algorithm =
+  | { readonly name: "Ed25519" }
+  | { readonly name: "RSASSA-PKCS1-v1_5"; readonly hash: string }
+  | { readonly name: "ECDSA"; readonly namedCurve: string; readonly hash: string };
+
+function algorithmsOf({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): {
+  readonly importing: Algorithm;
+  readonly signing: Algorithm;
+} {
+  const same = (algorithm: Algorithm): { readonly importing: Algorithm; readonly signing: Algorithm } => ({
+    importing: algorithm,
+    signing: algorithm,
+  });
+  if (asymmetricKeyType === "ed25519") return same({ name: "Ed25519" });
+  if (asymmetricKeyType === "rsa") return same({ name: "RSASSA-PKCS1-v1_5", hash: "SHA-256" });
+  const curves: Readonly<Record<string, readonly [string, string]>> = {
+    prime256v1: ["P-256", "SHA-256"],
+    secp384r1: ["P-384", "SHA-384"],
+    secp521r1: ["P-521", "SHA-512"],
+  };
+  const [namedCurve, hash] = curves[asymmetricKeyDetails?.namedCurve ?? ""] ?? [];
+  if (namedCurve === undefined || hash === undefined)
+    throw new VirtualKubeletError("Unsupported", `no certificate request for a key of type ${asymmetricKeyType}`);
+  return same({ name: "ECDSA", namedCurve, hash });
 }
 
 let loaded: Promise<Library> | undefined;

@@ -2,16 +2,19 @@
 // something of it changed. Holds secrets in memory; never logs them.
 import { type Clock, systemClock } from "../clock.ts";
 import type { KubeClient } from "../kube/client.ts";
-import { configMaps, type Resource, resource, type Stored, secrets, services } from "../kube/resource.ts";
+import { configMaps, type Stored, secrets, services } from "../kube/resource.ts";
 import type { ConfigMap, Node, Pod, Secret, Service } from "../kube/types.gen.ts";
 import { type Logger, silentLogger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Resolution, VolumesResolution } from "../resolved-pod.ts";
+import { trustBundlesOf } from "./certificates-api.ts";
 import { CollectionCache } from "./collection-cache.ts";
 import { ObjectCache } from "./object-cache.ts";
+import { certificateKey, requestCertificate } from "./pod-certificate.ts";
+import { RenewedCredentials } from "./renewed-credentials.ts";
 import { type ResolveSettings, resolvePod, resolveVolumes } from "./resolve-pod.ts";
-import { ServiceAccountTokens } from "./service-account-tokens.ts";
-import type { ClusterTrustBundle, Sources } from "./sources.ts";
+import { requestToken, tokenKey } from "./service-account-token.ts";
+import type { ClusterTrustBundle, IssuedCertificate, PodCertificateSource, Sources, TokenSource } from "./sources.ts";
 
 export interface PodResolverOptions extends ResolveSettings {
   readonly client: KubeClient;
@@ -30,14 +33,15 @@ interface Held {
   configMaps: Set<string>;
   secrets: Set<string>;
   tokens: Set<string>;
+  certificates: Set<string>;
 }
 
-const trustBundles: Resource<ClusterTrustBundle> = resource(
-  "certificates.k8s.io/v1beta1",
-  "ClusterTrustBundle",
-  "clustertrustbundles",
-  false,
-);
+const nothing = (): Held => ({
+  configMaps: new Set(),
+  secrets: new Set(),
+  tokens: new Set(),
+  certificates: new Set(),
+});
 
 export class PodResolver {
   readonly #options: PodResolverOptions;
@@ -45,7 +49,8 @@ export class PodResolver {
   readonly #secrets: ObjectCache<Secret>;
   readonly #services: CollectionCache<Service>;
   readonly #trustBundles: CollectionCache<ClusterTrustBundle>;
-  readonly #tokens: ServiceAccountTokens;
+  readonly #tokens: RenewedCredentials<TokenSource, string>;
+  readonly #certificates: RenewedCredentials<PodCertificateSource, IssuedCertificate>;
   readonly #held = new Map<string, Held>();
 
   constructor(options: PodResolverOptions) {
@@ -54,14 +59,27 @@ export class PodResolver {
     const common = { client, onChange, metrics, clock, random, log };
     this.#configMaps = new ObjectCache({ ...common, resource: configMaps });
     this.#secrets = new ObjectCache({ ...common, resource: secrets });
-    this.#services = new CollectionCache({ ...common, resource: services, follow: false });
-    this.#trustBundles = new CollectionCache({ ...common, resource: trustBundles, follow: true });
-    this.#tokens = new ServiceAccountTokens(common);
+    this.#services = new CollectionCache({ ...common, resource: async () => services, follow: false });
+    const bundles = (signal: AbortSignal): ReturnType<typeof trustBundlesOf> => trustBundlesOf(client, signal);
+    this.#trustBundles = new CollectionCache({ ...common, resource: bundles, follow: true });
+    this.#tokens = new RenewedCredentials({
+      ...common,
+      name: "tokens",
+      key: tokenKey,
+      ask: (source, signal) => requestToken(client, source, random, signal),
+    });
+    this.#certificates = new RenewedCredentials({
+      ...common,
+      name: "pod-certificates",
+      key: certificateKey,
+      ask: (source, signal) => requestCertificate({ client, clock, node: options.node }, source, signal),
+    });
   }
 
   /** Objects and tokens held for pods: 0 when no pod needs any. */
   get held(): number {
-    return this.#configMaps.size + this.#secrets.size + this.#tokens.size + this.#held.size;
+    const caches = [this.#configMaps, this.#secrets, this.#tokens, this.#certificates, this.#held];
+    return caches.reduce((sum, { size }) => sum + size, 0);
   }
 
   /**
@@ -82,22 +100,22 @@ export class PodResolver {
     const held = this.#held.get(uid);
     if (held === undefined) return;
     this.#held.delete(uid);
-    this.#letGo(uid, held, { configMaps: new Set(), secrets: new Set(), tokens: new Set() });
+    this.#letGo(uid, held, nothing());
     this.#services.release(uid);
     this.#trustBundles.release(uid);
   }
 
   /** Reads and watches until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
-    const parts = [this.#configMaps, this.#secrets, this.#services, this.#trustBundles, this.#tokens];
-    await Promise.all(parts.map((part) => part.run(signal)));
+    const objects = [this.#configMaps, this.#secrets, this.#services, this.#trustBundles];
+    await Promise.all([...objects, this.#tokens, this.#certificates].map((part) => part.run(signal)));
   }
 
   /** Whatever is not asked for this time is let go of. */
   #with<T>(pod: Stored<Pod>, work: (sources: Sources) => T): T {
     const { uid } = pod.metadata;
     const before = this.#held.get(uid);
-    const held: Held = { configMaps: new Set(), secrets: new Set(), tokens: new Set() };
+    const held = nothing();
     this.#held.set(uid, held);
     try {
       return work(this.#sources(uid, held));
@@ -110,6 +128,7 @@ export class PodResolver {
     for (const key of before.configMaps) if (!kept.configMaps.has(key)) this.#configMaps.release(uid, key);
     for (const key of before.secrets) if (!kept.secrets.has(key)) this.#secrets.release(uid, key);
     for (const key of before.tokens) if (!kept.tokens.has(key)) this.#tokens.release(key);
+    for (const key of before.certificates) if (!kept.certificates.has(key)) this.#certificates.release(key);
   }
 
   #sources(uid: string, held: Held): Sources {
@@ -128,7 +147,10 @@ export class PodResolver {
         return this.#tokens.hold(source);
       },
       trustBundles: () => this.#trustBundles.hold(uid),
-      certificate: () => ({ state: "absent" }),
+      certificate: (source) => {
+        held.certificates.add(this.#certificates.key(source));
+        return this.#certificates.hold(source);
+      },
       node: (name) => {
         const node = this.#options.node(name);
         return node === undefined ? { state: "pending" } : { state: "found", value: node };

@@ -17,6 +17,10 @@ export function takeTrustBundle(
     files.fail(field, `cluster trust bundles cannot be read: ${view.message}`);
     return;
   }
+  if (view.state === "absent" && !optional) {
+    files.fail(field, "the API server has no ClusterTrustBundles");
+    return;
+  }
   const all = view.state === "found" ? [...view.value] : [];
   const chosen =
     name === undefined
