@@ -10,6 +10,7 @@ import { type Clock, systemClock } from "../clock.ts";
 import { FakeClock } from "../testing/fake-clock.ts";
 import { type SpdyUpgrade, upgradeToSpdy } from "../testing/spdy-client.ts";
 import type { CommandOutcome, RemoteCommand, StreamsWanted, TerminalSize } from "./remote-command.ts";
+import { SpdyFrameParser } from "./spdy-frames.ts";
 import { acceptSpdyRemoteCommand, expectedStreams } from "./spdy-remote-command.ts";
 import type { SpdySession } from "./spdy-session.ts";
 import type { SpdyStream } from "./spdy-stream.ts";
@@ -69,6 +70,8 @@ interface Both {
   /** All that comes on the error stream. */
   readonly status: Promise<string>;
   readonly socket: Socket;
+  /** "data" or "fin" and the id of the stream, in the order in which they came. */
+  readonly order: readonly string[];
   readonly streams: Readonly<Record<string, SpdyStream>>;
   readonly command: RemoteCommand;
 }
@@ -77,6 +80,14 @@ async function start(t: TestContext, wanted: StreamsWanted, protocol: string = v
   const served = await serve(t, wanted);
   const upgrade = await upgradeToSpdy(served.port, "/exec", protocol);
   const client = granted(t, upgrade);
+  const order: string[] = [];
+  const parser = new SpdyFrameParser();
+  upgrade.socket.on("data", (chunk: Buffer) => {
+    parser.push(chunk);
+    for (let frame = parser.next(); frame !== undefined; frame = parser.next()) {
+      if (frame.type === "data") order.push(`${frame.fin ? "fin" : "data"} ${frame.streamId}`);
+    }
+  });
   const version = Number(/^v(\d)/.exec(protocol)?.[1] ?? 1);
   const streams: Record<string, SpdyStream> = {};
   for (const type of expectedStreams(wanted, version)) streams[type] = await open(client, type);
@@ -84,7 +95,7 @@ async function start(t: TestContext, wanted: StreamsWanted, protocol: string = v
   assert.ok(error !== undefined);
   const status = text(error);
   status.catch(() => {});
-  return { client, status, socket: upgrade.socket, streams: others, command: await served.next() };
+  return { client, status, socket: upgrade.socket, order, streams: others, command: await served.next() };
 }
 
 function given<T>(value: T | undefined): T {
@@ -185,7 +196,7 @@ const endings: readonly { readonly protocol: string; readonly outcome: CommandOu
 
 for (const { protocol, outcome, says } of endings) {
   test(`${protocol} tells ${outcome.type} after all output, and closes`, async (t) => {
-    const { client, status, streams, command } = await start(t, all, protocol);
+    const { client, status, order, streams, command } = await start(t, all, protocol);
     const output = [
       buffer(given(streams["stdout"])),
       text(given(streams["stderr"])),
@@ -201,6 +212,9 @@ for (const { protocol, outcome, says } of endings) {
     assert.equal(stdin, "");
     const told = await status;
     assert.deepEqual(protocol === v4 ? JSON.parse(told) : told, says);
+    // The error stream is the first one that was opened, stdout the third.
+    const beforeStatus = order.slice(0, order.indexOf(told === "" ? "fin 1" : "data 1"));
+    assert.ok(beforeStatus.includes("fin 5") && beforeStatus.includes("fin 7"), order.slice(-8).join(", "));
     await client.closed;
     await finished;
     assert.equal(command.signal.aborted, false);

@@ -346,6 +346,24 @@ test("data after the end of its stream resets that stream alone", async () => {
   session.destroy();
 });
 
+test("a stream that is destroyed before both sides have ended is reset, one that has ended is not", async () => {
+  const { peer, session, streams } = raw();
+  peer.open(1, "peer ended", true);
+  peer.open(3, "we ended");
+  peer.open(5, "both ended", true);
+  await until("they are open", () => streams.size === 3);
+  streams.get("peer ended")?.destroy();
+  for (const name of ["we ended", "both ended"]) streams.get(name)?.resume().end();
+  await until("it has ended", () => streams.get("both ended")?.closed === true);
+  streams.get("we ended")?.destroy();
+  await until("both are reset", () => peer.frames.filter((frame) => frame.type === "rstStream").length === 2);
+  assert.deepEqual(
+    peer.frames.filter((frame) => frame.type === "rstStream"),
+    [1, 3].map((streamId) => ({ type: "rstStream", streamId, status: 5 })),
+  );
+  session.destroy();
+});
+
 test("when the peer is gone, the signal aborts and every stream ends, without an uncaught error", async (t) => {
   const [clientSocket, serverSocket] = await sockets(t);
   const { streams, accept } = accepting();
