@@ -1,6 +1,8 @@
 // One pod in the life of this process: observes it, asks the plan, writes down what must be remembered, then has the tasks
 // done. Never two looks at once; tasks go on beside them and ask for another look when they end.
 import type { Clock } from "../clock.ts";
+import type { Stored } from "../kube/resource.ts";
+import type { Pod } from "../kube/types.gen.ts";
 import type { Logger } from "../log.ts";
 import type { CallContext, PodOwner, PodReport, PodRequest } from "../provider.ts";
 import type { ResolvedVolume } from "../resolved-pod.ts";
@@ -97,6 +99,22 @@ export class PodActor {
     const why = before?.why === "deleted" ? "deleted" : ending.why;
     const merged: Ending = { ...sooner, why, stoppedAt: before?.stoppedAt };
     this.#memory = { ...this.#memory, failure: this.#memory.failure ?? failure, ending: merged };
+  }
+
+  /** For the node's sake. */
+  evict(graceSeconds: number, message: string): void {
+    this.end("failed", graceSeconds, { reason: "Evicted", message, disruption: "TerminationByKubelet" });
+    this.#tell({ type: "Warning", reason: "Evicted", message });
+  }
+
+  /** As last asked for; undefined while nobody has said so. */
+  get pod(): Stored<Pod> | undefined {
+    return this.#request?.pod;
+  }
+
+  /** It was to end, and nothing of it runs any more. */
+  get isOver(): boolean {
+    return this.#memory.ending?.stoppedAt !== undefined || (this.isEnding && this.#sandbox === undefined);
   }
 
   get isEnding(): boolean {

@@ -24,6 +24,8 @@ import type { ResolvedVolume } from "../resolved-pod.ts";
 import type { StatsSummary } from "../stats-summary.ts";
 import { type BackoffLimits, defaultBackoff } from "./backoff.ts";
 import type { ContainerRef, ContainerRuntime } from "./container-runtime.ts";
+import { NodeGuard } from "./node-guard.ts";
+import type { ShutdownRule } from "./node-shutdown.ts";
 import { statsSummary } from "./pod-stats.ts";
 import { PodTable } from "./pod-table.ts";
 import type { ProbeListener, ProbeManager, RunHook } from "./probe-results.ts";
@@ -65,6 +67,7 @@ export class PodEngine implements Provider {
   readonly #pods: PodTable;
   readonly #feed: UpdateFeed = new UpdateFeed();
   readonly #probes: ProbeManager | undefined;
+  readonly #guard: NodeGuard;
   readonly #end: AbortController = new AbortController();
   #running: Promise<void> | undefined;
 
@@ -90,11 +93,13 @@ export class PodEngine implements Provider {
       told: (owner, { type, reason, message, container }) =>
         this.#feed.event({ type: "event", owner, eventType: type, reason, message, container }),
     });
+    this.#guard = new NodeGuard({ runtime, log, pods: this.#pods, clock: options.clock ?? systemClock });
     Object.assign(this, this.#optional());
   }
 
   async createPod(request: PodRequest, context: CallContext): Promise<void> {
     this.#begin(context);
+    if (this.#guard.isShuttingDown) throw shutDown();
     this.#pods.add(request.owner).request(request);
   }
 
@@ -150,6 +155,15 @@ export class PodEngine implements Provider {
     return this.#runtime.exec(await this.#run(owner, container, "running", context), command, io, context);
   }
 
+  /**
+   * The node goes down: ends its pods by priority, each group with its own time, and takes no more of them. Resolves when
+   * all have ended, or their time has.
+   */
+  async shutdown(rules: readonly ShutdownRule[], context: CallContext): Promise<void> {
+    this.#begin(context);
+    await this.#guard.shutdown(rules, context);
+  }
+
   /** Lets go of the pods, which run on; the next engine over the same runtime takes them up. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#end.abort();
@@ -195,8 +209,14 @@ export class PodEngine implements Provider {
   #begin({ signal }: CallContext): void {
     if (signal.aborted || this.#end.signal.aborted)
       throw new VirtualKubeletError("Aborted", "the call was ended before it began");
-    this.#running ??= this.#pods.run(this.#end.signal);
+    const { signal: end } = this.#end;
+    this.#running ??= Promise.all([this.#pods.run(end), this.#guard.run(end)]).then(() => undefined);
   }
+}
+
+function shutDown(): VirtualKubeletError {
+  const message = "Pod was rejected as the node is shutting down.";
+  return new VirtualKubeletError("Invalid", message, { reason: "NodeShutdown" });
 }
 
 async function* nothing(): AsyncGenerator<never> {}

@@ -11,8 +11,9 @@ import type {
 } from "../engine/container-runtime.ts";
 import { VirtualKubeletError } from "../errors.ts";
 import type { ResourceRequirements } from "../kube/types.gen.ts";
-import type { CallContext, ContainerIO, ContainerLogs, ExecResult } from "../provider.ts";
+import type { CallContext, ContainerIO, ContainerLogs, ExecResult, NodeReport } from "../provider.ts";
 import type { ResolvedVolume } from "../resolved-pod.ts";
+import type { ContainerStats, NodeStats } from "../stats-summary.ts";
 
 /** What one run of a container does. */
 export interface RunScript {
@@ -52,6 +53,8 @@ export interface MemoryRuntimeOptions {
   /** Around each call: to hold it, to fail it before or after its work. */
   readonly around?: (<T>(call: string, work: () => T) => Promise<T>) | undefined;
   readonly exec?: ((ref: ContainerRef, command: readonly string[], io: ContainerIO) => Promise<ExecResult>) | undefined;
+  /** Bytes that the containers of a pod use, each. */
+  readonly memoryOf?: ((podUid: string) => number) | undefined;
   /** Throws for what it cannot resize; absent: all can be. */
   readonly resize?: ((ref: ContainerRef, resources: ResourceRequirements) => void) | undefined;
 }
@@ -79,6 +82,8 @@ export class MemoryRuntime implements ContainerRuntime {
   readonly #sandboxes = new Map<string, Sandbox>();
   readonly #listeners = new Set<(uid: string) => void>();
   #ids = 0;
+  #node: NodeReport = {};
+  readonly #nodeListeners = new Set<() => void>();
 
   constructor(options: MemoryRuntimeOptions) {
     this.#options = options;
@@ -311,6 +316,41 @@ export class MemoryRuntime implements ContainerRuntime {
       this.#listeners.delete(listener);
       signal.removeEventListener("abort", end);
     }
+  }
+
+  /** What the node reports from now on. */
+  node(report: NodeReport): void {
+    this.#node = report;
+    for (const listener of this.#nodeListeners) listener();
+  }
+
+  async *watchNode({ signal }: CallContext): AsyncGenerator<NodeReport> {
+    for (let said: NodeReport | undefined; !signal.aborted; ) {
+      if (said !== this.#node) {
+        said = this.#node;
+        yield said;
+        continue;
+      }
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#nodeListeners.add(resolve);
+      signal.addEventListener("abort", () => resolve(), { once: true });
+      await promise;
+      this.#nodeListeners.delete(resolve);
+    }
+  }
+
+  async stats(context: CallContext): Promise<{
+    readonly node: NodeStats;
+    readonly containers: ReadonlyMap<string, readonly ContainerStats[]>;
+  }> {
+    return this.#call("stats", context, () => {
+      const time = new Date(this.#options.clock.now()).toISOString();
+      const containers = [...this.#sandboxes.keys()].map((uid) => {
+        const memory = { time, workingSetBytes: this.#options.memoryOf?.(uid) ?? 0 };
+        return [uid, this.running(uid).map(({ name }) => ({ name, startTime: time, memory }))] as const;
+      });
+      return { node: { nodeName: "node", startTime: time }, containers: new Map(containers) };
+    });
   }
 
   async exec(

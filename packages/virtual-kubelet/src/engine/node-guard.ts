@@ -1,0 +1,124 @@
+// Ends pods for the node's sake: one at a time under pressure, as long as that lasts; all of them, by priority, when it
+// shuts down.
+import { type Clock, pause } from "../clock.ts";
+import { errorText } from "../errors.ts";
+import type { Logger } from "../log.ts";
+import type { CallContext } from "../provider.ts";
+import type { ContainerRuntime } from "./container-runtime.ts";
+import { type EvictionCandidate, evictionMessage, evictionOrder, type Pressure, scarce } from "./eviction.ts";
+import { type ShutdownRule, shutdownFailure, shutdownOrder } from "./node-shutdown.ts";
+import type { PodActor } from "./pod-actor.ts";
+import type { PodTable } from "./pod-table.ts";
+
+export interface NodeGuardOptions {
+  readonly runtime: ContainerRuntime;
+  readonly pods: PodTable;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+const pressures: readonly Pressure[] = ["MemoryPressure", "DiskPressure", "PIDPressure"];
+const intervalMs = 10_000;
+const retryMs = 5000;
+/** Of an eviction: its pods have had their chance. */
+const evictionGraceSeconds = 1;
+
+export class NodeGuard {
+  readonly #options: NodeGuardOptions;
+  #pressed: readonly Pressure[] = [];
+  #wake: () => void = () => {};
+  #shuttingDown = false;
+
+  constructor(options: NodeGuardOptions) {
+    this.#options = options;
+  }
+
+  get isShuttingDown(): boolean {
+    return this.#shuttingDown;
+  }
+
+  /** Heeds the pressure that the runtime reports until the signal aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    if (this.#options.runtime.watchNode === undefined) return;
+    await Promise.all([this.#watch(signal), this.#relieve(signal)]);
+  }
+
+  /** Ends all pods, those of the lowest priority first; resolves when they have ended, or their time has. New ones are refused from now on. */
+  async shutdown(rules: readonly ShutdownRule[], { signal }: Pick<CallContext, "signal">): Promise<void> {
+    this.#shuttingDown = true;
+    const pods = [...this.#options.pods.all()].flatMap((actor) =>
+      actor.pod === undefined || actor.isOver ? [] : [{ actor, pod: actor.pod }],
+    );
+    for (const group of shutdownOrder(pods, rules)) {
+      for (const { actor, pod } of group.pods) {
+        const own = pod.spec?.terminationGracePeriodSeconds ?? 30;
+        actor.end("failed", Math.min(own, group.gracePeriodSeconds), shutdownFailure);
+      }
+      await this.#ended(
+        group.pods.map(({ actor }) => actor),
+        group.gracePeriodSeconds,
+        signal,
+      );
+    }
+  }
+
+  async #ended(actors: readonly PodActor[], seconds: number, signal: AbortSignal): Promise<void> {
+    const until = this.#options.clock.now() + seconds * 1000;
+    while (!signal.aborted && actors.some((actor) => !actor.isOver) && this.#options.clock.now() < until)
+      await pause(this.#options.clock, 200, signal);
+  }
+
+  async #watch(signal: AbortSignal): Promise<void> {
+    const { runtime, clock, log } = this.#options;
+    while (!signal.aborted) {
+      try {
+        for await (const { conditions } of runtime.watchNode?.({ signal, log }) ?? []) {
+          if (signal.aborted) return;
+          if (conditions === undefined) continue;
+          this.#pressed = pressures.filter((type) =>
+            conditions.some((condition) => condition.type === type && condition.status === "True"),
+          );
+          this.#wake();
+        }
+      } catch (error) {
+        if (!signal.aborted) log.warn({ err: errorText(error) }, "the runtime's node cannot be watched");
+      }
+      await pause(clock, retryMs, signal);
+    }
+  }
+
+  async #relieve(signal: AbortSignal): Promise<void> {
+    const { clock, log } = this.#options;
+    while (!signal.aborted) {
+      const pressure = this.#pressed[0];
+      try {
+        if (pressure !== undefined) await this.#evictOne(pressure, signal);
+      } catch (error) {
+        if (!signal.aborted) log.warn({ err: errorText(error) }, "no pod could be evicted");
+      }
+      const woken = new AbortController();
+      this.#wake = () => woken.abort();
+      if (pressure === undefined && this.#pressed.length > 0) continue;
+      const either = AbortSignal.any([signal, ...(pressure === undefined ? [woken.signal] : [])]);
+      await pause(clock, pressure === undefined ? 3_600_000 : intervalMs, either);
+    }
+  }
+
+  /** Unless one is on its way already: what its end frees is to be seen first. */
+  async #evictOne(pressure: Pressure, signal: AbortSignal): Promise<void> {
+    const { runtime, pods, log } = this.#options;
+    if ([...pods.all()].some((actor) => actor.isEnding && !actor.isOver)) return;
+    const stats = await runtime.stats?.({ signal, log });
+    const candidates = [...pods.all()].flatMap((actor): (EvictionCandidate & { readonly actor: PodActor })[] =>
+      actor.pod === undefined || actor.isEnding
+        ? []
+        : [{ actor, pod: actor.pod, stats: stats?.containers.get(actor.owner.uid) ?? [] }],
+    );
+    const first = evictionOrder(pressure, candidates)[0];
+    const chosen = candidates.find((one) => one === first);
+    if (chosen === undefined) return;
+    const message = evictionMessage(pressure, chosen);
+    log.warn({ pod: chosen.actor.owner.name, uid: chosen.actor.owner.uid, resource: scarce[pressure] }, "pod evicted");
+    chosen.actor.evict(evictionGraceSeconds, message);
+  }
+}
