@@ -19,14 +19,24 @@ export interface SubjectOptions {
   readonly flags: readonly string[];
   /** Flags of Node.js. */
   readonly node?: readonly string[];
+  /** Default: the mock. */
+  readonly provider?: string;
+  /** InternalIP of its nodes, where the API server looks for the kubelet API; default one where nobody is. */
+  readonly nodeIP?: string;
 }
 
-export async function startSubject({ kubeconfig, flags, node = [] }: SubjectOptions): Promise<Subject> {
+export async function startSubject({
+  kubeconfig,
+  flags,
+  node = [],
+  provider = "mock",
+  nodeIP = "10.0.0.1",
+}: SubjectOptions): Promise<Subject> {
   const own = [
     "--kubeconfig",
     kubeconfig,
     "--provider",
-    "mock",
+    provider,
     "--metrics-addr",
     "127.0.0.1:0",
     "--log-format",
@@ -38,7 +48,7 @@ export async function startSubject({ kubeconfig, flags, node = [] }: SubjectOpti
   ];
   const child = spawn(process.execPath, [...node, program, ...own, ...flags], {
     stdio: ["ignore", "ignore", "pipe"],
-    env: { ...process.env, VKUBELET_POD_IP: "10.0.0.1" },
+    env: { ...process.env, VKUBELET_POD_IP: nodeIP },
   });
   const metrics = await metricsAddress(child.stderr);
   return {
