@@ -94,7 +94,7 @@ export class PodEngine implements Provider {
         this.#feed.event({ type: "event", owner, eventType: type, reason, message, container }),
     });
     this.#guard = new NodeGuard({ runtime, log, pods: this.#pods, clock: options.clock ?? systemClock });
-    Object.assign(this, this.#optional());
+    Object.assign(this, this.#optional(options.node));
   }
 
   async createPod(request: PodRequest, context: CallContext): Promise<void> {
@@ -173,7 +173,7 @@ export class PodEngine implements Provider {
   }
 
   /** What there is only where the runtime has it. */
-  #optional(): Partial<Provider> {
+  #optional(node: string): Partial<Provider> {
     const runtime = this.#runtime;
     return {
       ...(runtime.attach && {
@@ -185,7 +185,7 @@ export class PodEngine implements Provider {
           runtime.portForward?.(owner.uid, port, connection, context),
       }),
       ...(runtime.stats && {
-        getStatsSummary: (context: CallContext): Promise<StatsSummary> => statsSummary(runtime, context),
+        getStatsSummary: (context: CallContext): Promise<StatsSummary> => statsSummary(runtime, node, context),
       }),
       ...(runtime.ping && { ping: async (context: CallContext) => runtime.ping?.(context) }),
       ...(runtime.watchNode && {

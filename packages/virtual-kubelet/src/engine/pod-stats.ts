@@ -4,7 +4,11 @@ import type { CallContext } from "../provider.ts";
 import type { PodStats, StatsSummary } from "../stats-summary.ts";
 import type { ContainerRuntime } from "./container-runtime.ts";
 
-export async function statsSummary(runtime: ContainerRuntime, context: CallContext): Promise<StatsSummary> {
+export async function statsSummary(
+  runtime: ContainerRuntime,
+  nodeName: string,
+  context: CallContext,
+): Promise<StatsSummary> {
   if (runtime.stats === undefined) throw new VirtualKubeletError("Unsupported", "this runtime has no stats");
   const [{ node, containers }, sandboxes] = await Promise.all([runtime.stats(context), runtime.list(context)]);
   const pods = sandboxes.flatMap(({ owner, createdAt }): PodStats[] => {
@@ -13,5 +17,5 @@ export async function statsSummary(runtime: ContainerRuntime, context: CallConte
     const { name, namespace, uid } = owner;
     return [{ podRef: { name, namespace, uid }, startTime: new Date(createdAt).toISOString(), containers: running }];
   });
-  return { node, pods };
+  return { node: { ...node, nodeName }, pods };
 }

@@ -45,7 +45,7 @@ export interface JournalEntry {
 
 export interface MemoryRuntimeOptions {
   readonly clock: Clock;
-  readonly script?: ((ref: ContainerRef) => RunScript) | undefined;
+  readonly script?: ((spec: ContainerSpec) => RunScript) | undefined;
   /** Images that are here; absent: all. */
   readonly images?: Set<string> | undefined;
   /** What a pull does before the image is here; throws. */
@@ -53,7 +53,7 @@ export interface MemoryRuntimeOptions {
   /** Around each call: to hold it, to fail it before or after its work. */
   readonly around?: (<T>(call: string, work: () => T) => Promise<T>) | undefined;
   readonly exec?: ((ref: ContainerRef, command: readonly string[], io: ContainerIO) => Promise<ExecResult>) | undefined;
-  /** Bytes that the containers of a pod use, each. */
+  /** Bytes that the containers of a pod use, each; default 1 MiB. */
   readonly memoryOf?: ((podUid: string) => number) | undefined;
   /** Throws for what it cannot resize; absent: all can be. */
   readonly resize?: ((ref: ContainerRef, resources: ResourceRequirements) => void) | undefined;
@@ -346,7 +346,7 @@ export class MemoryRuntime implements ContainerRuntime {
     return this.#call("stats", context, () => {
       const time = new Date(this.#options.clock.now()).toISOString();
       const containers = [...this.#sandboxes.keys()].map((uid) => {
-        const memory = { time, workingSetBytes: this.#options.memoryOf?.(uid) ?? 0 };
+        const memory = { time, workingSetBytes: this.#options.memoryOf?.(uid) ?? 1024 * 1024 };
         return [uid, this.running(uid).map(({ name }) => ({ name, startTime: time, memory }))] as const;
       });
       return { node: { nodeName: "node", startTime: time }, containers: new Map(containers) };
