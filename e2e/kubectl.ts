@@ -108,3 +108,10 @@ export function runKubectl(
 ): Promise<Ended> {
   return startKubectl(harness, client, ...args).end(input);
 }
+
+/** Starts one in a terminal of its own, by script(1): its standard error is in its output. */
+export function startInTerminal(harness: Harness, client: Client, ...args: string[]): Kubectl {
+  const words = [client.program, "--kubeconfig", harness.cluster.kubeconfig, ...args];
+  const command = words.map((word) => `'${word.replaceAll("'", String.raw`'\''`)}'`).join(" ");
+  return new Kubectl({ ...client, program: "script" }, ["-qefc", `exec ${command}`, "/dev/null"]);
+}
