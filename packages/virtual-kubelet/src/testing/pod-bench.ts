@@ -23,6 +23,8 @@ export interface PodBenchOptions {
   readonly capabilities?: Capabilities;
   readonly controller?: Partial<PodControllerOptions>;
   readonly random?: () => number;
+  /** Puts something of the test's in place of the provider's own. */
+  readonly wrap?: (provider: Provider) => Provider;
 }
 
 export class PodBench implements AsyncDisposable {
@@ -127,7 +129,8 @@ export class PodBench implements AsyncDisposable {
   }
 
   #node(name: string): PodNode {
-    const provider = this.#watched(this.provider(name));
+    const watched = this.#watched(this.provider(name));
+    const provider = this.#options.wrap?.(watched) ?? watched;
     return {
       name,
       provider,
