@@ -13,6 +13,10 @@ const builtIn: Readonly<Record<string, { readonly about: string; readonly load: 
     about: "simulates pods in memory or in a process of its own: for trials and tests",
     load: () => import("../providers/mock/mock-provider.ts"),
   },
+  process: {
+    about: "runs containers as processes of this host, with little isolation: for edge boxes, batch and trials",
+    load: () => import("../providers/process/process-provider.ts"),
+  },
 };
 
 export const builtInProviders: readonly { readonly name: string; readonly about: string }[] = Object.entries(

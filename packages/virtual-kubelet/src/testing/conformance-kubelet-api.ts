@@ -140,7 +140,7 @@ export function kubeletApiConformance(bench: Bench, options: ConformanceOptions)
     has("portForward") && echoPod !== undefined && "portForward carries every byte both ways, and half-closes",
     async () => {
       assert.ok(echoPod !== undefined);
-      const target = await bench.runningTarget(echoPod);
+      const target = await echoing(bench, echoPod);
       const carry = async (bytes: Buffer): Promise<void> => {
         const [ours, theirs] = duplexPair();
         const carried = Promise.resolve(bench.provider.portForward?.(target, echoPod.port, theirs, bench.context));
@@ -155,7 +155,7 @@ export function kubeletApiConformance(bench: Bench, options: ConformanceOptions)
 
   optional(has("portForward") && echoPod !== undefined && "portForward ends when its call is aborted", async () => {
     assert.ok(echoPod !== undefined);
-    const target = await bench.runningTarget(echoPod);
+    const target = await echoing(bench, echoPod);
     const stop = new AbortController();
     const [ours, theirs] = duplexPair();
     const context: CallContext = { signal: stop.signal, log: silentLogger };
@@ -190,6 +190,22 @@ export function kubeletApiConformance(bench: Bench, options: ConformanceOptions)
       return !isThere();
     }, "the end of the pod's figures");
   });
+}
+
+/** A pod whose server has begun to listen, which may be some time after it runs. */
+async function echoing(bench: Bench, echoPod: NonNullable<ConformanceOptions["echoPod"]>): Promise<ContainerTarget> {
+  const target = await bench.runningTarget(echoPod);
+  await bench.until(async () => {
+    const [ours, theirs] = duplexPair();
+    ours.on("error", () => {});
+    ours.end("x");
+    ours.resume();
+    return Promise.resolve(bench.provider.portForward?.(target, echoPod.port, theirs, bench.context)).then(
+      () => true,
+      () => false,
+    );
+  }, "the server of the echo pod");
+  return target;
 }
 
 async function run(

@@ -128,6 +128,7 @@ export function planContainer(spec: ContainerSpec, context: PlanContext): Contai
       namespaces,
       root,
       terminationMessageFile,
+      user: user.user,
     },
   };
   return { plan, description, files };

@@ -37,14 +37,14 @@ export class ImageMap {
     return this.#patterns.find(({ pattern }) => names.some((name) => pattern.test(name)))?.entry;
   }
 
-  /** Throws NotFound, with the reason that the pod shows. */
+  /** Throws NotFound. */
   get(image: string): ImageEntry {
     const entry = this.find(image);
     if (entry !== undefined) return entry;
     throw new VirtualKubeletError(
       "NotFound",
       `image "${image}" is not among the images of this node; its containers are processes of the host, and only images that its configuration names can be run`,
-      { reason: "ErrImageNeverPull", field: "image" },
+      { field: "image" },
     );
   }
 }

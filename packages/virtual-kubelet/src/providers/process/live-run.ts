@@ -259,6 +259,13 @@ export class LiveRun {
     for (const pid of this.#carriers()) if (statOf(pid)?.parent === claim.pid) signal(pid, "SIGTERM");
   }
 
+  /** The process reads the end of its input as soon as the last of its writers is gone. */
+  endInput(): void {
+    const { claim } = this.record.facts();
+    const holder = Number(readIfThere(this.#path("holder")) ?? 0);
+    if (claim !== undefined && holder > 0 && statOf(holder)?.parent === claim.pid) signal(holder, "SIGTERM");
+  }
+
   terminationMessage(): string {
     const path = this.record.description.terminationMessageFile;
     if (path === undefined) return "";

@@ -107,7 +107,7 @@ export class LogCollector {
     delete this.#raw.stdout;
     delete this.#raw.stderr;
     this.#opened = false;
-    await Promise.all(handles.map((handle) => handle?.close()));
+    for (const handle of handles) await handle?.close();
   }
 
   async #pump(final: boolean): Promise<void> {

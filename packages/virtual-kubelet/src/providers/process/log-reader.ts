@@ -3,11 +3,31 @@ import { type FileHandle, open } from "node:fs/promises";
 import { type LogCollector, logNumbers, logPath } from "./log-collector.ts";
 import { isMissing } from "./state-files.ts";
 
-/** The whole log there is; `follow`: and what comes, until the run is over. The signal ends it. */
-export async function* readLog(
+/** The whole log there is; `follow`: and what comes, until the run is over. The signal ends it, and its reader by `return`. */
+export function readLog(
   collector: LogCollector,
   options: { readonly follow: boolean; readonly signal: AbortSignal },
-): AsyncGenerator<Uint8Array> {
+): AsyncIterable<Uint8Array> {
+  return {
+    [Symbol.asyncIterator]: () => {
+      const left = new AbortController();
+      const pieces = readPieces(collector, { ...options, signal: AbortSignal.any([options.signal, left.signal]) });
+      return {
+        next: () => pieces.next(),
+        // What waits for more of the log must not hold up who has had enough.
+        return: () => {
+          left.abort();
+          return pieces.return(undefined);
+        },
+      };
+    },
+  };
+}
+
+async function* readPieces(
+  collector: LogCollector,
+  options: { readonly follow: boolean; readonly signal: AbortSignal },
+): AsyncGenerator<Uint8Array, undefined> {
   const { directory } = collector;
   const { follow, signal } = options;
   let number = logNumbers(directory)[0];
@@ -17,7 +37,7 @@ export async function* readLog(
   try {
     for (let at = 0; !signal.aborted; ) {
       if (number === undefined) {
-        if (!follow || collector.finished) return;
+        if (!follow || collector.finished) return undefined;
         await collector.changed(signal);
         number = logNumbers(directory)[0];
         continue;
@@ -35,16 +55,17 @@ export async function* readLog(
         yield buffer.subarray(0, bytesRead);
         continue;
       }
-      if (number === last) return;
+      if (number === last) return undefined;
       // The next was there before we came to the end of this: nothing more is written to it.
       if (next !== undefined) {
         await file?.close();
         [file, number, at] = [undefined, next, 0];
         continue;
       }
-      if (!follow || finished) return;
+      if (!follow || finished) return undefined;
       await changed;
     }
+    return undefined;
   } finally {
     await file?.close();
   }

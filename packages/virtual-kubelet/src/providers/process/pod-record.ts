@@ -112,3 +112,15 @@ function names(directory: string): readonly string[] {
 function isPodDescription(value: unknown): value is PodDescription {
   return typeof value === "object" && value !== null && "spec" in value && "volumes" in value && "boot" in value;
 }
+
+/** In place of the description of a pod that has lost its own. */
+export function halfRemoved(uid: string): PodDescription {
+  const owner = { cluster: "", node: "", namespace: "", name: "", uid };
+  return {
+    spec: {
+      ...{ owner, hostname: "", hostNetwork: true, hostPID: false, hostIPC: false, shareProcessNamespace: false },
+      ...{ sysctls: {}, hostPorts: [] },
+    },
+    ...{ revision: "", notes: {}, volumes: [], createdAt: 0, boot: "" },
+  };
+}

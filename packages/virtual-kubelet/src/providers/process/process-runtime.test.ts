@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { ProcessBench, quiet, until } from "../../testing/process-bench.ts";
+import { ProcessBench, quiet } from "../../testing/process-bench.ts";
 
 describe("a container in namespaces", () => {
   it("runs with its environment, user, volumes and names, and leaves exit code, log and message", async () => {

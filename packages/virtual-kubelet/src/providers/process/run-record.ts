@@ -18,6 +18,8 @@ export interface RunDescription {
   /** In a mount namespace of its own. */
   readonly namespaces: boolean;
   readonly root?: string | undefined;
+  /** As whom it runs, where that is not as whom we do. */
+  readonly user?: { readonly uid: number; readonly gid: number } | undefined;
   /** Path of the file on the host. */
   readonly terminationMessageFile?: string | undefined;
 }

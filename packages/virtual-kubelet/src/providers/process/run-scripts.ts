@@ -65,7 +65,7 @@ export function supervisorScript(plan: RunPlan): string {
     `cd ${shellWord(directory)} || exit 1`,
     "read -r stat </proc/self/stat && set -- $stat",
     "read -r boot </proc/sys/kernel/random/boot_id",
-    'echo "$1 ${22} $boot" >"claim.$1" || exit 1',
+    `echo "$1 \${22} $boot" >"claim.$1" || exit 1`,
     'ln "claim.$1" claim 2>/dev/null; taken=$?',
     'rm -f "claim.$1"',
     '[ "$taken" = 0 ] || exit 0',
@@ -128,7 +128,7 @@ export function initScript(plan: RunPlan): string {
         `echo 0 >${shellWord(`${cgroup}/cgroup.procs`)} || fail ${shellWord(`cannot join the cgroup ${cgroup}`)}`,
     ),
     "read -r stat </proc/self/stat && set -- $stat",
-    'pid="$1 ${22}"',
+    `pid="$1 \${22}"`,
     ...(plan.oomScoreAdj === undefined
       ? []
       : [
@@ -151,7 +151,7 @@ const loader =
 const shell =
   /^(IFS|OPTIND|PPID|UID|EUID|GROUPS|SHELLOPTS|BASHOPTS|BASH.*|LINENO|RANDOM|SECONDS|DIRSTACK|FUNCNAME|HISTCMD|PS[0-9]|ENV|PWD|OLDPWD|POSIXLY_CORRECT|SHLVL|_)$/;
 
-/** Sourced with the command as "$@": becomes it. Run by commands in the container too. Fd 9, when open, is this file. */
+/** Sourced with the command as "$@": becomes it. Run by commands in the container too. Fd 9 or 3, when open, is this file. */
 export function enterScript(plan: EnterPlan): string {
   const plain = plan.env.filter(({ name }) => isPlain(name));
   const others = plan.env.filter(({ name }) => !isPlain(name));
@@ -166,7 +166,7 @@ export function enterScript(plan: EnterPlan): string {
       : []),
     "unset OLDPWD SHLVL SHELL LC_ALL PATH PWD",
     ...plain.map(({ name, value }) => `export ${name}=${shellWord(value)}`),
-    `exec ${becoming(plan)}${through}"$@" 8>&- 9<&-`,
+    `exec ${becoming(plan)}${through}"$@" 3<&- 8>&- 9<&-`,
     "",
   ].join("\n");
 }
