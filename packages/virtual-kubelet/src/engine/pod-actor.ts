@@ -10,11 +10,12 @@ import type { BackoffLimits } from "./backoff.ts";
 import type { ContainerRuntime, RuntimeContainer, RuntimeSandbox } from "./container-runtime.ts";
 import { PodFindings } from "./findings.ts";
 import type { Addresses } from "./late-text.ts";
+import { lostRuns } from "./lost-runs.ts";
 import type { EngineEvent } from "./plan-draft.ts";
 import { planPod } from "./plan-pod.ts";
 import { containersByRuns, containersOf, type PodContainer } from "./pod-container.ts";
 import { type PodFacts, runKey } from "./pod-facts.ts";
-import { decodeMemory, type Ending, encodeMemory, type PodMemory, type RunMemory, withRun } from "./pod-memory.ts";
+import { decodeMemory, encodeMemory, type PodMemory, type RunMemory, withEnding, withRun } from "./pod-memory.ts";
 import type { ProbeManager, RunHook, RunTarget } from "./probe-results.ts";
 import { probedRuns } from "./probed-runs.ts";
 import { podReport, reportChangesAt } from "./report.ts";
@@ -29,8 +30,8 @@ export interface ActorOptions {
   readonly log: Logger;
   readonly limits: BackoffLimits;
   readonly callTimeoutMs: number;
-  readonly probes: ProbeManager | undefined;
-  readonly runHook: RunHook | undefined;
+  readonly probes: ProbeManager;
+  readonly runHook: RunHook;
   hostIPs(): readonly string[];
   /** Have it looked at again. */
   wake(uid: string): void;
@@ -76,29 +77,26 @@ export class PodActor {
   }
 
   request(request: PodRequest): void {
-    this.#request = request;
+    // An update may come without: then what was resolved before holds.
+    this.#request = request.resolved === undefined ? { ...request, resolved: this.#request?.resolved } : request;
     if (!this.#adopted) this.#memory = { ...this.#memory, restartPolicy: request.pod.spec?.restartPolicy ?? "Always" };
     this.#changed();
   }
 
   async updateVolumes(volumes: readonly ResolvedVolume[], context: CallContext): Promise<void> {
-    if (this.#request?.resolved !== undefined)
-      this.#request = { ...this.#request, resolved: { ...this.#request.resolved, volumes } };
+    const resolved = this.#request?.resolved;
+    if (this.#request !== undefined && resolved !== undefined) {
+      const merged = resolved.volumes.map((before) => volumes.find(({ name }) => name === before.name) ?? before);
+      this.#request = { ...this.#request, resolved: { ...resolved, volumes: merged } };
+    }
     if (this.#sandbox !== undefined) await this.#options.runtime.updateVolumes(this.owner.uid, volumes, context);
   }
 
   /** Ends it for good; the earliest deadline said counts. */
   end(why: "deleted" | "failed", graceSeconds: number, failure?: PodMemory["failure"]): void {
-    this.#end({ why, graceSeconds, deadline: this.#options.clock.now() + graceSeconds * 1000 }, failure);
+    const deadline = this.#options.clock.now() + graceSeconds * 1000;
+    this.#memory = withEnding(this.#memory, { why, graceSeconds, deadline }, failure);
     this.#changed();
-  }
-
-  #end(ending: Ending, failure: PodMemory["failure"]): void {
-    const before = this.#memory.ending;
-    const sooner = before === undefined || ending.deadline < before.deadline ? ending : before;
-    const why = before?.why === "deleted" ? "deleted" : ending.why;
-    const merged: Ending = { ...sooner, why, stoppedAt: before?.stoppedAt };
-    this.#memory = { ...this.#memory, failure: this.#memory.failure ?? failure, ending: merged };
   }
 
   /** For the node's sake. */
@@ -142,14 +140,15 @@ export class PodActor {
     const before = this.#sandbox;
     this.#observe(sandbox);
     if (this.isGone) return "gone";
-    if (before !== undefined && sandbox === undefined && !this.isEnding && this.#tasks.size === 0) return "lost";
+    const deleted = this.#memory.ending?.why === "deleted";
+    if (before !== undefined && sandbox === undefined && !deleted && this.#tasks.size === 0) return "lost";
     const facts = this.#facts();
     const plan = planPod(facts);
     this.#memory = plan.memory;
     for (const event of plan.events) this.#tell(event);
     this.#publish();
     if (!(await this.#write(context, version))) return {};
-    this.#options.probes?.sync(
+    this.#options.probes.sync(
       this.owner.uid,
       probedRuns(this.#facts(), (of, run) => this.#target(of, run)),
     );
@@ -164,12 +163,13 @@ export class PodActor {
 
   #observe(sandbox: RuntimeSandbox | undefined): void {
     if (!this.#adopted) this.#adopt(sandbox);
-    const now = this.#options.clock.now();
     const runs = new Map((sandbox?.containers ?? []).map((run) => [runKey(run), run]));
-    // A run that has vanished has ended, nobody knows how.
     if (sandbox !== undefined && this.#sandbox?.createdAt === sandbox.createdAt)
-      for (const [key, run] of this.#runs)
-        if (!runs.has(key) && run.state !== "created") runs.set(key, this.#lost(run, now));
+      for (const run of lostRuns(this.#runs, runs, this.#options.clock.now())) {
+        runs.set(runKey(run), run);
+        this.#found.messages.set(runKey(run), this.#found.messages.get(runKey(run)) ?? "");
+        if ((this.#memory.runs[run.name]?.attempt ?? -1) < run.attempt) this.#remember(run.name, run.attempt, {});
+      }
     this.#sandbox = sandbox;
     this.#runs = runs;
     this.#found.forgetBut([...runs.values()]);
@@ -182,7 +182,7 @@ export class PodActor {
   /** Ends what is under way here; the pod itself goes on. */
   stop(): void {
     this.#tasks.stop();
-    this.#options.probes?.sync(this.owner.uid, []);
+    this.#options.probes.sync(this.owner.uid, []);
   }
 
   /** What the backend remembers goes before what this process took for granted; of two ends the sooner counts. */
@@ -193,21 +193,7 @@ export class PodActor {
     const epoch = Math.max(0, ...sandbox.containers.map((run) => runNotes(run).epoch));
     const known = decodeMemory(sandbox.notes);
     this.#memory = known ?? { ...this.#memory, acceptedAt: sandbox.createdAt, epoch, ending: undefined };
-    if (ending !== undefined) this.#end(ending, failure);
-  }
-
-  #lost(run: RuntimeContainer, now: number): RuntimeContainer {
-    if (run.state === "exited") return run;
-    this.#found.messages.set(runKey(run), "");
-    this.#memory = withRun(this.#memory, run.name, run.attempt, {});
-    return {
-      ...run,
-      state: "exited",
-      exitCode: 137,
-      reason: "ContainerStatusUnknown",
-      message: "The container could not be located when the pod was looked at",
-      finishedAt: now,
-    };
+    if (ending !== undefined) this.#memory = withEnding(this.#memory, ending, failure);
   }
 
   /** True once the backend remembers all that is to be remembered. */
@@ -241,7 +227,7 @@ export class PodActor {
       memory: this.#memory,
       underWay: this.#tasks.keys,
       found: this.#found,
-      probes: (ref) => probes?.results(ref),
+      probes: (ref) => probes.results(ref),
       limits,
       canResize: runtime.updateResources !== undefined,
       canStopSandbox: runtime.stopSandbox !== undefined,

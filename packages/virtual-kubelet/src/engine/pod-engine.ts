@@ -24,10 +24,12 @@ import type { ResolvedVolume } from "../resolved-pod.ts";
 import type { StatsSummary } from "../stats-summary.ts";
 import { type BackoffLimits, defaultBackoff } from "./backoff.ts";
 import type { ContainerRef, ContainerRuntime } from "./container-runtime.ts";
+import { hookRunner } from "./hook-run.ts";
 import { NodeGuard } from "./node-guard.ts";
 import type { ShutdownRule } from "./node-shutdown.ts";
 import { statsSummary } from "./pod-stats.ts";
 import { PodTable } from "./pod-table.ts";
+import { ContainerProbes } from "./probe-manager.ts";
 import type { ProbeListener, ProbeManager, RunHook } from "./probe-results.ts";
 import { chosenRun } from "./run-choice.ts";
 import { UpdateFeed } from "./update-feed.ts";
@@ -44,9 +46,11 @@ export interface PodEngineOptions {
   readonly capabilities?: Capabilities | undefined;
   /** Addresses of the node, primary first: for `status.hostIP` in the environment, and pods in its network. */
   readonly hostIPs?: (() => readonly string[]) | undefined;
-  /** Makes what probes containers; absent: probes count as passed. */
+  /** For the User-Agent of probes and hooks; default "1.36". */
+  readonly kubernetesVersion?: string | undefined;
+  /** Makes what probes containers; default ContainerProbes. */
   readonly probes?: ((listener: ProbeListener) => ProbeManager) | undefined;
-  /** Runs lifecycle hooks; absent: they count as done. */
+  /** Runs lifecycle hooks; default hookRunner. */
   readonly runHook?: RunHook | undefined;
   /** Of restarts and image pulls; default 10 s to 5 min. */
   readonly backoff?: BackoffLimits | undefined;
@@ -66,24 +70,28 @@ export class PodEngine implements Provider {
   readonly #runtime: ContainerRuntime;
   readonly #pods: PodTable;
   readonly #feed: UpdateFeed = new UpdateFeed();
-  readonly #probes: ProbeManager | undefined;
+  readonly #probes: ProbeManager;
   readonly #guard: NodeGuard;
   readonly #end: AbortController = new AbortController();
   #running: Promise<void> | undefined;
 
   constructor(options: PodEngineOptions) {
-    const { runtime, log, runHook } = options;
+    const { runtime, log, kubernetesVersion = "1.36" } = options;
+    const { clock = systemClock, random = Math.random } = options;
     this.#runtime = runtime;
     this.capabilities = { ...options.capabilities, resolve: true };
-    this.#probes = options.probes?.({
+    const makeProbes =
+      options.probes ??
+      ((listener: ProbeListener): ProbeManager =>
+        new ContainerProbes({ listener, log, kubernetesVersion, clock, random }));
+    this.#probes = makeProbes({
       changed: (uid) => this.#pods.wake(uid),
       event: ({ owner, ref }, type, reason, message) =>
         this.#feed.event({ type: "event", owner, eventType: type, reason, message, container: ref.name }),
     });
     this.#pods = new PodTable({
-      ...{ runtime, log, runHook, probes: this.#probes },
-      clock: options.clock ?? systemClock,
-      random: options.random ?? Math.random,
+      ...{ runtime, log, clock, random, probes: this.#probes },
+      runHook: options.runHook ?? hookRunner({ kubernetesVersion, clock }),
       workers: options.workers ?? 16,
       limits: options.backoff ?? defaultBackoff,
       callTimeoutMs: options.callTimeoutMs ?? 120_000,
@@ -93,7 +101,7 @@ export class PodEngine implements Provider {
       told: (owner, { type, reason, message, container }) =>
         this.#feed.event({ type: "event", owner, eventType: type, reason, message, container }),
     });
-    this.#guard = new NodeGuard({ runtime, log, pods: this.#pods, clock: options.clock ?? systemClock });
+    this.#guard = new NodeGuard({ runtime, log, pods: this.#pods, clock });
     Object.assign(this, this.#optional(options.node));
   }
 
@@ -168,7 +176,7 @@ export class PodEngine implements Provider {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#end.abort();
     await this.#running;
-    this.#probes?.stop();
+    this.#probes.stop();
     await this.#runtime[Symbol.asyncDispose]?.();
   }
 

@@ -129,3 +129,15 @@ export function withRun(memory: PodMemory, name: string, attempt: number, change
   const base = before?.attempt === attempt ? before : { attempt };
   return { ...memory, runs: { ...memory.runs, [name]: { ...base, ...change } } };
 }
+
+/** Memory with an end; of two the sooner counts, and a deletion stays one. */
+export function withEnding(memory: PodMemory, ending: Ending, failure?: PodMemory["failure"]): PodMemory {
+  const before = memory.ending;
+  const sooner = before === undefined || ending.deadline < before.deadline ? ending : before;
+  const why = before?.why === "deleted" ? "deleted" : ending.why;
+  return {
+    ...memory,
+    failure: memory.failure ?? failure,
+    ending: { ...sooner, why, stoppedAt: before?.stoppedAt },
+  };
+}

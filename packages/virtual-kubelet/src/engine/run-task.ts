@@ -27,7 +27,7 @@ export interface TaskBench {
   readonly request: PodRequest | undefined;
   readonly found: PodFindings;
   readonly limits: BackoffLimits;
-  readonly runHook: RunHook | undefined;
+  readonly runHook: RunHook;
   readonly containerCount: number;
   addresses(): Addresses;
   now(): number;
@@ -74,13 +74,8 @@ export async function runTask(task: Task, bench: TaskBench, context: CallContext
       return postStart(task.of, task.run, bench, context);
     case "preStop":
       return preStop(task.of, task.run, bench, context);
-    case "stop": {
-      const left = Math.ceil((task.deadline - bench.now()) / 1000);
-      const gracePeriodSeconds = task.deadline === 0 ? 0 : Math.max(leastGraceSeconds, left);
-      await runtime.stopContainer(task.ref, { gracePeriodSeconds }, context);
-      found.stopped.add(runKey(task.ref));
-      return;
-    }
+    case "stop":
+      return stop(task, bench, context);
     case "resize":
       return resize(task, bench, context);
     case "remove":
@@ -102,6 +97,25 @@ export async function runTask(task: Task, bench: TaskBench, context: CallContext
       found.messages.set(runKey(task.run), text);
     }
   }
+}
+
+async function stop(
+  { ref, deadline }: Extract<Task, { readonly type: "stop" }>,
+  bench: TaskBench,
+  context: CallContext,
+): Promise<void> {
+  const left = Math.ceil((deadline - bench.now()) / 1000);
+  const gracePeriodSeconds = deadline === 0 ? 0 : Math.max(leastGraceSeconds, left);
+  try {
+    await bench.runtime.stopContainer(ref, { gracePeriodSeconds }, context);
+  } catch (error) {
+    if (!context.signal.aborted) {
+      const message = `error killing pod: failed to kill container ${ref.name}: ${errorText(error)}`;
+      bench.tell({ type: "Warning", reason: "FailedKillPod", message });
+    }
+    throw error;
+  }
+  bench.found.stopped.add(runKey(ref));
 }
 
 async function create(
@@ -192,7 +206,7 @@ async function postStart(
 ): Promise<void> {
   const handler = of.container.lifecycle?.postStart;
   const outcome =
-    handler === undefined || bench.runHook === undefined
+    handler === undefined
       ? ({ type: "succeeded" } as const)
       : await bench.runHook(handler, targetOf(of, run, bench), context);
   if (outcome.type === "succeeded") {
@@ -208,7 +222,7 @@ async function postStart(
 /** Whatever comes of it, the container is stopped next. */
 async function preStop(of: PodContainer, run: RuntimeContainer, bench: TaskBench, context: CallContext): Promise<void> {
   const handler = of.container.lifecycle?.preStop;
-  if (handler !== undefined && bench.runHook !== undefined) {
+  if (handler !== undefined) {
     const outcome = await bench.runHook(handler, targetOf(of, run, bench), context);
     if (outcome.type === "failed") {
       context.log.warn({ container: of.name, err: outcome.message }, "preStop hook failed");
