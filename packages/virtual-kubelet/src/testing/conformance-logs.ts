@@ -86,6 +86,15 @@ export function logsConformance(bench: Bench, options: ConformanceOptions): void
     assert.ok(again.startsWith(before), "a follower goes on by what it has had");
   });
 
+  optional(has && "a run's log is found by the containerID that was reported of it", async () => {
+    const target = await bench.runningTarget(loggingPod);
+    const { containers } = await bench.running(target.owner);
+    const containerID = containers.find(({ name }) => name === target.container)?.containerID;
+    const before = await promptly(textOf((await logs(target)).data), "a log that is not followed", 10_000);
+    const { data } = await logs(target, { containerID });
+    assert.ok((await promptly(textOf(data), "the log of this run", 10_000)).startsWith(before));
+  });
+
   optional(has && "a container that has run once has no previous log: NotFound", async () => {
     const target = await bench.runningTarget(loggingPod);
     await assert.rejects(logs(target, { previous: true }), isNotFound);
