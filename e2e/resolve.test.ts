@@ -6,24 +6,17 @@ import { request } from "node:https";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import type { Clock } from "../packages/virtual-kubelet/src/clock.ts";
-import {
-  configMaps,
-  events,
-  pods,
-  type Stored,
-  secrets,
-  tokenReviews,
-} from "../packages/virtual-kubelet/src/kube/resource.ts";
-import type { Container, Event, Pod, PodSpec } from "../packages/virtual-kubelet/src/kube/types.gen.ts";
-import type { ResolvedPod } from "../packages/virtual-kubelet/src/resolved-pod.ts";
+import { pods, tokenReviews } from "../packages/virtual-kubelet/src/kube/resource.ts";
 import { LogRecorder } from "../packages/virtual-kubelet/src/testing/log-recorder.ts";
-import { eventually, type Harness, isRunning, podObject, startHarness, throughout } from "./harness.ts";
-import { resolvingNode, shown } from "./resolving-node.ts";
+import { eventually, type Harness, isRunning, startHarness, throughout } from "./harness.ts";
+import { base64, environment, ResolvingCluster, resolvingNode, shown } from "./resolving-node.ts";
 
 let harness: Harness;
+let cluster: ResolvingCluster;
 
 before(async () => {
   harness = await startHarness();
+  cluster = new ResolvingCluster(harness);
   await harness.apply(await readFile(join(import.meta.dirname, "../deploy/rbac.yaml"), "utf8"));
 });
 after(() => harness?.[Symbol.asyncDispose]());
@@ -32,40 +25,6 @@ const credentials: readonly (readonly [string, () => Promise<string>])[] = [
   ["node-user", () => harness.cluster.kubeconfigFor("system:node:node-user", ["system:nodes"])],
   ["account", () => harness.cluster.serviceAccountKubeconfig("virtual-kubelet", "virtual-kubelet")],
 ];
-
-const base64 = (text: string): string => Buffer.from(text).toString("base64");
-
-async function configMap(name: string, data: Readonly<Record<string, string>>): Promise<void> {
-  await harness.client.create(configMaps, { metadata: { name, namespace: "default" }, data });
-}
-
-async function secret(name: string, data: Readonly<Record<string, string>>, type = "Opaque"): Promise<void> {
-  const encoded = Object.fromEntries(Object.entries(data).map(([key, value]) => [key, base64(value)]));
-  await harness.client.create(secrets, { metadata: { name, namespace: "default" }, type, data: encoded });
-}
-
-async function run(
-  name: string,
-  node: string,
-  container: Partial<Container>,
-  spec: Partial<PodSpec> = {},
-): Promise<Stored<Pod>> {
-  const containers = [{ name: "main", image: "example.com/app:1", ...container }];
-  return await harness.client.create(pods, podObject(name, { spec: { ...spec, nodeName: node, containers } }));
-}
-
-function environment(resolved: ResolvedPod, container = "main"): Readonly<Record<string, string | undefined>> {
-  const found = resolved.containers.find((each) => each.name === container);
-  return Object.fromEntries((found?.env ?? []).map(({ name, value }) => [name, shown(value)]));
-}
-
-async function eventsOf(pod: string): Promise<readonly Event[]> {
-  const { items } = await harness.client.list(events, {
-    namespace: "default",
-    fieldSelector: `involvedObject.name=${pod}`,
-  });
-  return items;
-}
 
 /** GET with a bearer token; the status code. */
 function statusOf(url: string, token: string, ca: string): Promise<number> {
@@ -79,9 +38,6 @@ function statusOf(url: string, token: string, ca: string): Promise<number> {
   return promise;
 }
 
-const waiting = (pod: Pod, container = "main"): { readonly reason?: string; readonly message?: string } | undefined =>
-  pod.status?.containerStatuses?.find(({ name }) => name === container)?.state?.waiting;
-
 describe("resolved pods", { concurrency: true, timeout: 180_000 }, () => {
   for (const [name, kubeconfig] of credentials) {
     it(`environment, volumes and credentials; no secret is shown: ${name}`, async () => {
@@ -89,12 +45,12 @@ describe("resolved pods", { concurrency: true, timeout: 180_000 }, () => {
       const log = new LogRecorder();
       await using _kubelet = await harness.kubelet([node], { kubeconfig: await kubeconfig(), log });
       const dns = "192.0.2.53";
-      await configMap(`${name}-config`, { greeting: "hello", subject: "world", "file.txt": "text" });
-      await secret(`${name}-secret`, { password: "s3cr3t-value", other: "s3cr3t-other" });
+      await cluster.configMap(`${name}-config`, { greeting: "hello", subject: "world", "file.txt": "text" });
+      await cluster.secret(`${name}-secret`, { password: "s3cr3t-value", other: "s3cr3t-other" });
       const auths = { "registry.example.com/team": { auth: base64("user:s3cr3t-login") } };
       const pull = JSON.stringify({ auths });
-      await secret(`${name}-pull`, { ".dockerconfigjson": pull }, "kubernetes.io/dockerconfigjson");
-      const pod = await run(
+      await cluster.secret(`${name}-pull`, { ".dockerconfigjson": pull }, "kubernetes.io/dockerconfigjson");
+      const pod = await cluster.run(
         `${name}-all`,
         name,
         {
@@ -232,125 +188,22 @@ describe("resolved pods", { concurrency: true, timeout: 180_000 }, () => {
 
       await harness.untilPod("runs", `${name}-all`, 15_000, isRunning);
       await eventually("what is left out is told", 10_000, async () => {
-        const reasons = (await eventsOf(`${name}-all`)).map(({ reason }) => reason);
+        const reasons = (await cluster.eventsOf(`${name}-all`)).map(({ reason }) => reason);
         return ["OptionalConfigMapNotFound", "OptionalSecretKeyNotFound", "FailedToRetrieveImagePullSecret"].every(
           (reason) => reasons.includes(reason),
         );
       });
       // A token no longer works once its pod is gone, and nothing of any secret was written anywhere.
-      const told = JSON.stringify([await harness.find(pods, `${name}-all`), await eventsOf(`${name}-all`), log.lines]);
+      const told = JSON.stringify([
+        await harness.find(pods, `${name}-all`),
+        await cluster.eventsOf(`${name}-all`),
+        log.lines,
+      ]);
       assert.match(told, /contents|createPod|registered/);
       for (const hidden of ["s3cr3t", base64("s3cr3t-value"), base64("user:s3cr3t-login"), token, token.split(".")[2]])
         assert.ok(hidden !== undefined && !told.includes(hidden));
       await harness.kubectl("delete", "pod", `${name}-all`);
       await eventually("the token is worth nothing", 15_000, async () => !(await review(token)).status?.authenticated);
-    });
-
-    it(`a pod waits for what it must have, and starts when that appears: ${name}`, async () => {
-      const node = await resolvingNode(`${name}-waits`);
-      const user = name === "node-user" ? `system:node:${name}-waits` : undefined;
-      const config =
-        user === undefined ? await kubeconfig() : await harness.cluster.kubeconfigFor(user, ["system:nodes"]);
-      await using _kubelet = await harness.kubelet([node], { kubeconfig: config });
-      const env = [{ name: "KEY", valueFrom: { secretKeyRef: { name: `${name}-later`, key: "key" } } }];
-      await run(`${name}-env`, `${name}-waits`, { env });
-      const volumes = [{ name: "data", configMap: { name: `${name}-late` } }];
-      await run(`${name}-volume`, `${name}-waits`, {}, { volumes });
-
-      const lacks = await harness.untilPod(
-        "says what it lacks",
-        `${name}-env`,
-        15_000,
-        (pod) => waiting(pod)?.reason === "CreateContainerConfigError",
-      );
-      assert.equal(waiting(lacks)?.message, `secret "${name}-later" not found`);
-      assert.equal(lacks.status?.phase, "Pending");
-      await harness.untilPod(
-        "waits for its volume",
-        `${name}-volume`,
-        15_000,
-        (pod) => waiting(pod)?.reason === "ContainerCreating",
-      );
-      const told = async (pod: string, reason: string): Promise<readonly Event[]> =>
-        (await eventsOf(pod)).filter((event) => event.reason === reason);
-      const [event] = await eventually("event", 10_000, async () => {
-        const found = await told(`${name}-env`, "MandatorySecretNotFound");
-        return found.length > 0 && found;
-      });
-      assert.equal(event?.type, "Warning");
-      assert.equal(event?.involvedObject.fieldPath, "spec.containers{main}");
-      const [mount] = await eventually("event", 10_000, async () => {
-        const found = await told(`${name}-volume`, "FailedMount");
-        return found.length > 0 && found;
-      });
-      assert.equal(mount?.message, `MountVolume.SetUp failed for volume "data" : configmap "${name}-late" not found`);
-      await throughout("nothing is given to the provider", 1500, () => node.created.size === 0);
-
-      // The object, but not its key.
-      await secret(`${name}-later`, { wrong: "x" });
-      const message = `couldn't find key key in Secret default/${name}-later`;
-      await harness.untilPod("says so", `${name}-env`, 10_000, (pod) => waiting(pod)?.message === message);
-      const patch = { data: { key: base64("found") } };
-      await harness.client.patchMeta(secrets, { namespace: "default", name: `${name}-later` }, "merge", patch);
-      const at = Date.now();
-      assert.equal(environment(await node.resolved(`${name}-env`, 5000))["KEY"], "found");
-      assert.ok((node.created.get(`${name}-env`)?.at ?? 0) - at < 2000, "at once");
-      await configMap(`${name}-late`, { a: "1" });
-      await node.resolved(`${name}-volume`, 5000);
-      for (const pod of [`${name}-env`, `${name}-volume`]) await harness.untilPod("runs", pod, 15_000, isRunning);
-      assert.equal((await told(`${name}-env`, "MandatorySecretNotFound"))[0]?.count, 1);
-      await harness.kubectl("delete", "pod", `${name}-env`, `${name}-volume`);
-    });
-
-    it(`changes reach the volumes of a running pod, and nothing else of it: ${name}`, async () => {
-      const node = await resolvingNode(`${name}-changes`);
-      const user = name === "node-user" ? `system:node:${name}-changes` : undefined;
-      const config =
-        user === undefined ? await kubeconfig() : await harness.cluster.kubeconfigFor(user, ["system:nodes"]);
-      const kubelet = await harness.kubelet([node], { kubeconfig: config });
-      await configMap(`${name}-live`, { key: "one" });
-      const volumes = [
-        { name: "live", configMap: { name: `${name}-live` } },
-        { name: "later", secret: { secretName: `${name}-optional`, optional: true } },
-        { name: "labels", downwardAPI: { items: [{ path: "labels", fieldRef: { fieldPath: "metadata.labels" } }] } },
-      ];
-      const env = [{ name: "KEY", valueFrom: { configMapKeyRef: { name: `${name}-live`, key: "key" } } }];
-      const pod = `${name}-changing`;
-      await run(pod, `${name}-changes`, { env }, { volumes });
-      await harness.untilPod("runs", pod, 15_000, isRunning);
-      assert.equal(node.file(pod, "live", "key"), "one");
-      assert.equal(node.file(pod, "later", "key"), undefined);
-
-      const change = { data: { key: "two" } };
-      await harness.client.patchMeta(configMaps, { namespace: "default", name: `${name}-live` }, "merge", change);
-      await eventually("the change arrives", 10_000, () => node.file(pod, "live", "key") === "two");
-      await secret(`${name}-optional`, { key: "there" });
-      await eventually("what is optional comes", 10_000, () => node.file(pod, "later", "key") === "there");
-      await harness.kubectl("label", "pod", pod, "tier=web");
-      await eventually("labels", 10_000, () => node.file(pod, "labels", "labels") === 'tier="web"');
-      assert.ok(
-        node.updated.every(({ volumes: handed }) => handed.length === 1),
-        "only what changed",
-      );
-      assert.equal(node.created.size, 1);
-      assert.equal(environment(await node.resolved(pod))["KEY"], "one");
-
-      // Deleted under the pod: it keeps what it has, and other changes go on.
-      await harness.client.delete(configMaps, { namespace: "default", name: `${name}-live` });
-      await eventually("told", 10_000, async () =>
-        (await eventsOf(pod)).some(({ reason }) => reason === "FailedMount"),
-      );
-      assert.equal(node.file(pod, "live", "key"), "two");
-      await harness.kubectl("label", "pod", pod, "tier=api", "--overwrite");
-      await eventually("labels", 10_000, () => node.file(pod, "labels", "labels") === 'tier="api"');
-
-      // Adopted by another process, which cannot know what the pod has.
-      await kubelet.stop();
-      await configMap(`${name}-live`, { key: "three" });
-      await using _again = await harness.kubelet([node], { kubeconfig: config });
-      await eventually("the change arrives", 15_000, () => node.file(pod, "live", "key") === "three");
-      assert.equal(node.created.size, 1);
-      await harness.kubectl("delete", "pod", pod);
     });
   }
 
@@ -361,7 +214,7 @@ describe("resolved pods", { concurrency: true, timeout: 180_000 }, () => {
     // 480 s of the token's 600 pass in 8 s.
     await using _kubelet = await harness.kubelet([node], { kubeconfig, clock: fastClock(60) });
     const sources = [{ serviceAccountToken: { path: "token", expirationSeconds: 600 } }];
-    await run(
+    await cluster.run(
       name,
       name,
       {},

@@ -1,9 +1,11 @@
 // A node whose provider wants its pods resolved and keeps what it was given: a mock with a record.
 import { setTimeout as sleep } from "node:timers/promises";
+import { configMaps, events, pods, type Stored, secrets } from "../packages/virtual-kubelet/src/kube/resource.ts";
+import type { Container, Event, Pod, PodSpec } from "../packages/virtual-kubelet/src/kube/types.gen.ts";
 import type { PodOwner, Provider } from "../packages/virtual-kubelet/src/provider.ts";
 import type { LateText, ResolvedPod, ResolvedVolume } from "../packages/virtual-kubelet/src/resolved-pod.ts";
 import type { VirtualNode } from "../packages/virtual-kubelet/src/virtual-kubelet.ts";
-import { eventually, mockNode } from "./harness.ts";
+import { eventually, type Harness, mockNode, podObject } from "./harness.ts";
 
 export interface Handed {
   readonly owner: PodOwner;
@@ -61,4 +63,47 @@ export async function resolvingNode(name: string): Promise<ResolvingNode> {
 export function shown(text: LateText | undefined): string | undefined {
   if (text === undefined || typeof text === "string") return text;
   return text.map((part) => (typeof part === "string" ? part : `<${part.fieldPath}>`)).join("");
+}
+
+/** ConfigMaps, Secrets and pods for them, in namespace default. */
+export class ResolvingCluster {
+  readonly #harness: Harness;
+
+  constructor(harness: Harness) {
+    this.#harness = harness;
+  }
+
+  async configMap(name: string, data: Readonly<Record<string, string>>): Promise<void> {
+    await this.#harness.client.create(configMaps, { metadata: { name, namespace: "default" }, data });
+  }
+
+  async secret(name: string, data: Readonly<Record<string, string>>, type = "Opaque"): Promise<void> {
+    const encoded = Object.fromEntries(Object.entries(data).map(([key, value]) => [key, base64(value)]));
+    await this.#harness.client.create(secrets, { metadata: { name, namespace: "default" }, type, data: encoded });
+  }
+
+  async run(
+    name: string,
+    node: string,
+    container: Partial<Container>,
+    spec: Partial<PodSpec> = {},
+  ): Promise<Stored<Pod>> {
+    const containers = [{ name: "main", image: "example.com/app:1", ...container }];
+    return await this.#harness.client.create(pods, podObject(name, { spec: { ...spec, nodeName: node, containers } }));
+  }
+
+  async eventsOf(pod: string): Promise<readonly Event[]> {
+    const { items } = await this.#harness.client.list(events, {
+      namespace: "default",
+      fieldSelector: `involvedObject.name=${pod}`,
+    });
+    return items;
+  }
+}
+
+export const base64 = (text: string): string => Buffer.from(text).toString("base64");
+
+export function environment(resolved: ResolvedPod, container = "main"): Readonly<Record<string, string | undefined>> {
+  const found = resolved.containers.find((each) => each.name === container);
+  return Object.fromEntries((found?.env ?? []).map(({ name, value }) => [name, shown(value)]));
 }

@@ -42,7 +42,10 @@ export interface PodRequest {
    * changes applied that were made while the program was down, labels and annotations included.
    */
   readonly revision: string;
-  /** What the pod refers to, where the provider's capabilities ask for it (`resolve`). Holds secrets. */
+  /**
+   * What the pod refers to, where the provider's capabilities ask for it (`resolve`). Holds secrets. Absent in an update when
+   * something of it has gone meanwhile: what was given before holds.
+   */
   readonly resolved?: ResolvedPod | undefined;
 }
 

@@ -1,6 +1,6 @@
 // What resolving a pod reads, from a table: whatever is not in it is absent.
-import type { KubeObject, Stored } from "../kube/resource.ts";
-import type { ConfigMap, Node, Pod, PodSpec, Secret, Service } from "../kube/types.gen.ts";
+import type { KubeObject, Stored, StoredMeta } from "../kube/resource.ts";
+import type { ConfigMap, Node, Pod, PodSpec, Secret, Service, ServiceSpec } from "../kube/types.gen.ts";
 import type { ClusterTrustBundle, IssuedCertificate, Sources, TokenSource, View } from "../resolve/sources.ts";
 
 export interface KnownCluster {
@@ -17,14 +17,14 @@ export interface KnownCluster {
 
 export const podNamespace = "shop";
 
-export function knownPod(spec: Partial<PodSpec> = {}, metadata: Partial<Stored<Pod>["metadata"]> = {}): Stored<Pod> {
+export function knownPod(spec: Partial<PodSpec> = {}, metadata: Partial<StoredMeta> = {}): Stored<Pod> {
   return {
     metadata: { name: "web-0", namespace: podNamespace, uid: "uid-1", resourceVersion: "1", ...metadata },
     spec: { nodeName: "vk", serviceAccountName: "robot", containers: [{ name: "main", image: "i" }], ...spec },
   };
 }
 
-export function knownService(name: string, spec: Service["spec"] = {}, namespace = podNamespace): Stored<Service> {
+export function knownService(name: string, spec: ServiceSpec = {}, namespace: string = podNamespace): Stored<Service> {
   return { metadata: { name, namespace, uid: `${namespace}/${name}`, resourceVersion: "1" }, spec };
 }
 
