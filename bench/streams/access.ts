@@ -86,12 +86,8 @@ export function openExec(
   command: readonly string[],
   stdin: boolean,
 ): Promise<Exec> {
-  const query = new URLSearchParams([
-    ["container", "main"],
-    ["stdout", "true"],
-    ...(stdin ? [["stdin", "true"]] : []),
-    ...command.map((word) => ["command", word]),
-  ]);
+  const query = new URLSearchParams({ container: "main", stdout: "true", ...(stdin && { stdin: "true" }) });
+  for (const word of command) query.append("command", word);
   const path = `/api/v1/namespaces/default/pods/${pod}/exec?${query.toString()}`;
   return wire === "SPDY" ? bySpdy(access, path, stdin) : byWebSocket(access, path, stdin);
 }

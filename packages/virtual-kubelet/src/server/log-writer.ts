@@ -2,9 +2,10 @@
 // not faster than the client reads.
 import type { KubeletResponse } from "./kubelet-call.ts";
 
-/** Pieces of that size are not collected. */
+/** Pieces of that size are not copied together. */
 const largePiece = 16 * 1024;
-const fullBatch = 32 * 1024;
+/** What is written at once becomes one piece of work for TLS and the kernel. */
+const fullBatch = 128 * 1024;
 
 export class LogWriter {
   readonly #response: KubeletResponse;
@@ -34,15 +35,10 @@ export class LogWriter {
 
   /** Resolves to whether to go on, when the client has taken enough of it. The bytes are not to be changed any more. */
   async write(bytes: Uint8Array): Promise<boolean> {
-    if (bytes.length >= largePiece) {
-      this.#flush();
-      this.#send(bytes);
-    } else {
-      this.#batch.push(bytes);
-      this.#batched += bytes.length;
-      if (this.#batched >= fullBatch) this.#flush();
-      else this.#flushing ??= setImmediate(() => this.#flush());
-    }
+    this.#batch.push(bytes);
+    this.#batched += bytes.length;
+    if (this.#batched >= fullBatch) this.#flush();
+    else this.#flushing ??= setImmediate(() => this.#flush());
     while (this.#isFull && !this.#isGone) await this.#change();
     return !this.#isGone;
   }
@@ -78,11 +74,21 @@ export class LogWriter {
     clearImmediate(this.#flushing);
     this.#flushing = undefined;
     const batch = this.#batch;
-    const [only] = batch;
-    if (only === undefined) return;
     this.#batch = [];
     this.#batched = 0;
-    this.#send(batch.length === 1 ? only : Buffer.concat(batch));
+    let from = 0;
+    for (const [index, bytes] of batch.entries()) {
+      if (bytes.length < largePiece) continue;
+      this.#sendTogether(batch.slice(from, index));
+      this.#send(bytes);
+      from = index + 1;
+    }
+    this.#sendTogether(batch.slice(from));
+  }
+
+  #sendTogether(pieces: readonly Uint8Array[]): void {
+    const [first] = pieces;
+    if (first !== undefined) this.#send(pieces.length === 1 ? first : Buffer.concat(pieces));
   }
 
   #send(bytes: Uint8Array): void {

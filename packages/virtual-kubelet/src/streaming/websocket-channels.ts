@@ -61,10 +61,16 @@ export function decodeChannelMessage(message: Buffer, protocol: ChannelProtocol)
   return data === undefined ? { type: "invalid", reason: "not base64" } : { type: "data", channel: first - zero, data };
 }
 
-/** One message out of a channel's bytes. */
-export function encodeChannelMessage(channel: number, data: Buffer, protocol: ChannelProtocol): Buffer | string {
+/** One message out of a channel's bytes; put into `room` where it is binary and fits. */
+export function encodeChannelMessage(
+  channel: number,
+  data: Buffer,
+  protocol: ChannelProtocol,
+  room?: Buffer,
+): Buffer | string {
   if (protocol.encoding === "base64") return String.fromCharCode(zero + channel) + data.toString("base64");
-  const message = Buffer.allocUnsafe(1 + data.length);
+  const length = 1 + data.length;
+  const message = room !== undefined && length <= room.length ? room.subarray(0, length) : Buffer.allocUnsafe(length);
   message[0] = channel;
   data.copy(message, 1);
   return message;

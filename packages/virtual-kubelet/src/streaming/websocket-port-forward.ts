@@ -128,12 +128,16 @@ function pairOf(
   for (const channel of [dataChannel, dataChannel + 1]) {
     wire.send(encodeChannelMessage(channel, portBytes, protocol), () => {});
   }
-  const { stream, inlet } = channelDuplex(wire, (piece) => encodeChannelMessage(dataChannel, piece, protocol), {
-    async ended() {
-      clock.schedule(lastInputMs, () => inlet.end());
+  const { stream, inlet } = channelDuplex(
+    wire,
+    (piece, room) => encodeChannelMessage(dataChannel, piece, protocol, room),
+    {
+      async ended() {
+        clock.schedule(lastInputMs, () => inlet.end());
+      },
+      destroyed: () => {},
     },
-    destroyed: () => {},
-  });
+  );
   let isOver = false;
   return {
     inlet,

@@ -39,7 +39,7 @@ export async function acceptWebSocketRemoteCommand(
   );
   const stdin = wanted.stdin ? channelInput(wire) : undefined;
   const output = (channel: number): Writable =>
-    channelOutput(wire, (piece) => encodeChannelMessage(channel, piece, protocol));
+    channelOutput(wire, (piece, room) => encodeChannelMessage(channel, piece, protocol, room));
   const stdout = wanted.stdout ? output(channels.stdout) : undefined;
   const stderr = wanted.stderr && !wanted.tty ? output(channels.stderr) : undefined;
   const sizes = wanted.tty ? new TerminalSizes() : undefined;

@@ -11,8 +11,11 @@ const maxPieceBytes = 64 * 1024;
 const shortBytes = 1024;
 const crumbsBytes = 4096;
 
-/** Makes the message that carries a piece of content. */
-export type EncodePiece = (piece: Buffer) => Buffer | string;
+/** From this length on, content is put into a message whose memory is used again: what is allocated for each costs its copying and a garbage collection many times over. */
+const longPiece = 4096;
+
+/** Makes the message that carries a piece of content, in `room` where there is some and it can be used. */
+export type EncodePiece = (piece: Buffer, room?: Buffer) => Buffer | string;
 
 /** What comes in for one stream: the way from the wire to who reads it. */
 export class Inlet {
@@ -148,15 +151,30 @@ interface Writing {
 }
 
 function writing(wire: WebSocketWire, encode: EncodePiece): Writing {
+  let room: Buffer | undefined;
+  // Of a stream, one message at a time is waited for.
+  const encodeAwaited: EncodePiece = (piece) => {
+    if (piece.length < longPiece) return encode(piece);
+    room ??= Buffer.allocUnsafeSlow(1 + maxPieceBytes);
+    return encode(piece, room);
+  };
+  const encoders = { encode, encodeAwaited };
   return {
-    write: (chunk, _encoding, done) => sendPieces(wire, encode, bufferOf(chunk), done),
+    write: (chunk, _encoding, done) => sendPieces(wire, encoders, bufferOf(chunk), done),
     // Many small writes become few messages: a message costs more than its bytes.
-    writev: (chunks, done) => sendPieces(wire, encode, Buffer.concat(chunks.map(({ chunk }) => bufferOf(chunk))), done),
+    writev: (chunks, done) =>
+      sendPieces(wire, encoders, Buffer.concat(chunks.map(({ chunk }) => bufferOf(chunk))), done),
   };
 }
 
+interface Encoders {
+  readonly encode: EncodePiece;
+  /** For a message that is the last until it has left. */
+  readonly encodeAwaited: EncodePiece;
+}
+
 /** Sends piece after piece, no faster than the client takes them; `done` when the last one has left. */
-function sendPieces(wire: WebSocketWire, encode: EncodePiece, data: Buffer, done: Done): void {
+function sendPieces(wire: WebSocketWire, { encode, encodeAwaited }: Encoders, data: Buffer, done: Done): void {
   let offset = 0;
   const next = (error?: Error | null): void => {
     if (error !== undefined && error !== null) {
@@ -167,8 +185,11 @@ function sendPieces(wire: WebSocketWire, encode: EncodePiece, data: Buffer, done
       const piece = data.subarray(offset, offset + maxPieceBytes);
       offset += piece.length;
       const mustWait = offset >= data.length || wire.isFull;
-      wire.send(encode(piece), mustWait ? next : ignore);
-      if (mustWait) return;
+      if (!mustWait) wire.send(encode(piece), ignore);
+      else {
+        wire.send(encodeAwaited(piece), next);
+        return;
+      }
     }
     done();
   };
