@@ -7,6 +7,7 @@ import { needsRestart, resizeOf } from "./plan-resize.ts";
 import { type PodFacts, runKey } from "./pod-facts.ts";
 import { graceOf } from "./pod-grace.ts";
 import type { KillReason } from "./pod-memory.ts";
+import { probeFault } from "./probe-state.ts";
 
 export function findKills(views: readonly ContainerView[], facts: PodFacts, draft: PlanDraft): void {
   for (const view of views) {
@@ -40,13 +41,7 @@ function faultOf(view: ContainerView, facts: PodFacts): Fault | undefined {
     return { why: "changed", message: `Container ${name} resize requires restart` };
   if (facts.found.postStartFailed.has(runKey(run))) return { why: "postStart", message: "FailedPostStartHook" };
   const results = facts.probes(run);
-  if (results?.startup === "failure") {
-    const graceSeconds = container.startupProbe?.terminationGracePeriodSeconds;
-    return { why: "startup", message: text("failed startup probe"), graceSeconds };
-  }
-  if (results?.liveness === "failure") {
-    const graceSeconds = container.livenessProbe?.terminationGracePeriodSeconds;
-    return { why: "liveness", message: text("failed liveness probe"), graceSeconds };
-  }
-  return undefined;
+  const fault = results && probeFault(results, container);
+  if (fault === undefined) return undefined;
+  return { why: fault.type, message: text(`failed ${fault.type} probe`), graceSeconds: fault.graceSeconds };
 }

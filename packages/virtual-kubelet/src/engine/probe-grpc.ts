@@ -32,7 +32,13 @@ export async function grpcProbe(check: GrpcCheck, deadline: Deadline): Promise<P
   const { host, port, timeoutMs } = check;
   const address = hostPort(host, port);
   const socket = connect({ host, port });
-  const session = connectHttp2(`http://${address}`, { createConnection: () => socket, maxSessionMemory: 1 });
+  // Of one that is given up while it is being connected nobody else would hear.
+  socket.on("error", () => {});
+  const session = connectHttp2(`http://${address}`, {
+    createConnection: () => socket,
+    maxSessionMemory: 1,
+    settings: { enablePush: false },
+  });
   try {
     const connected = await deadline.race(greeted(session, host, port));
     deadline.throwIfAborted();

@@ -209,6 +209,7 @@ test("servers that are not there, hang up, break off, or speak something else", 
   await using breaksOff = await raw((socket) => {
     socket.once("data", () => socket.end("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab"));
   });
+  await using simple = await raw((socket) => socket.once("data", () => socket.end("HTTP/1.0 200 OK\n\nhello")));
   await using talks = await raw((socket) => socket.end("220 mail.example ESMTP\r\n"));
   const { port: nobody } = await closed();
   const get = (port: number): string => `Get "http://127.0.0.1:${port}/": `;
@@ -219,6 +220,7 @@ test("servers that are not there, hang up, break off, or speak something else", 
       resets.port,
       { type: "failure", output: `${get(resets.port)}read tcp 127.0.0.1:${resets.port}: connection reset by peer` },
     ],
+    [simple.port, { type: "success" }],
     [breaksOff.port, { type: "error", state: "failure", message: "unexpected EOF" }],
     [
       talks.port,

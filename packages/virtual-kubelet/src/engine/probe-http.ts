@@ -67,6 +67,8 @@ function getOnce(request: HttpGetRequest, deadline: Deadline): Promise<HttpOutco
     ...{ host, port, path, method: "GET", agent: false, setHost: false, signal: deadline.signal },
     headers: [...request.headers.flat(), ...(hasConnection(request) ? [] : ["Connection", "close"])],
     maxHeaderSize: headerLimit,
+    // The simplest servers end their lines as they like; nothing but the status is made of what they say.
+    insecureHTTPParser: true,
   };
   const call =
     scheme === "http"

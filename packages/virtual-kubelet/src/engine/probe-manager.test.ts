@@ -243,6 +243,31 @@ test("slow probes never overlap, and keep their pace", async () => {
   bench.probes.stop();
 });
 
+test("a clock that is set back holds nothing up", async () => {
+  const clock = new FakeClock(1_000_000_000);
+  let back = 0;
+  const times: number[] = [];
+  await using probes = new ContainerProbes({
+    listener: { changed: () => {}, event: () => {} },
+    ...{ log: silentLogger, kubernetesVersion: "v1.36.3" },
+    clock: { now: () => clock.now() - back, schedule: (ms, callback) => clock.schedule(ms, callback) },
+    action: async () => {
+      times.push(clock.now() - 1_000_000_000);
+      return ok;
+    },
+  });
+  probes.sync("uid", [runOf({ readiness: probe("r"), liveness: probe("l") }, { startedAt: clock.now() })]);
+  await clock.advance(25_000);
+  back = 3_600_000;
+  await clock.advance(30_000);
+  const [first, ...later] = times.filter((_, index) => index % 2 === 0).slice(3);
+  assert.ok(first !== undefined && first > 25_000 && first <= 40_000, `first ${first}`);
+  assert.deepEqual(
+    later,
+    [first + 10_000, first + 20_000].filter((time) => time <= 55_000),
+  );
+});
+
 test("so many at a time, in the order in which they were due", async () => {
   const bench = new Bench({ concurrency: 3 });
   let active = 0;

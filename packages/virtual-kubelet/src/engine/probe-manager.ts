@@ -36,7 +36,7 @@ interface Scheduled extends HeapItem {
   readonly probe: Probe;
   readonly rules: ProbeRules;
   /** Where its pace began. */
-  readonly first: number;
+  first: number;
   state: ProbeState;
   underWay: AbortController | undefined;
 }
@@ -60,6 +60,7 @@ export class ContainerProbes implements ProbeManager {
   readonly #heap = new DueHeap<Scheduled>();
   readonly #counts = new ProbeCounts();
   readonly #underWay = new Set<Promise<void>>();
+  #lastNow: number;
   #alarm: { readonly due: number; readonly cancel: () => void } | undefined;
   #stopped = false;
 
@@ -68,6 +69,7 @@ export class ContainerProbes implements ProbeManager {
     this.#clock = options.clock ?? systemClock;
     this.#userAgent = userAgent("probe", options.kubernetesVersion);
     this.#began = this.#clock.now();
+    this.#lastNow = this.#began;
   }
 
   sync(podUid: string, runs: readonly ProbedRun[]): void {
@@ -154,6 +156,8 @@ export class ContainerProbes implements ProbeManager {
   /** Begins what is due, as far as there is room, and sets the timer for the next. */
   #begin(): void {
     const now = this.#clock.now();
+    if (now < this.#lastNow) this.#setBack(now - this.#lastNow);
+    this.#lastNow = now;
     const room = this.#options.concurrency ?? 256;
     for (let item = this.#heap.peek(); item !== undefined && item.due <= now; item = this.#heap.peek()) {
       // Whoever ends next makes room.
@@ -169,6 +173,18 @@ export class ContainerProbes implements ProbeManager {
     }
     const next = this.#heap.peek()?.due;
     this.#setAlarm(next !== undefined && next > now ? next : undefined);
+  }
+
+  /** The clock was set back: what would be due after that time is due as if it had not been. */
+  #setBack(ms: number): void {
+    this.#setAlarm(undefined);
+    for (const pod of this.#pods.values())
+      for (const run of pod.values())
+        for (const item of run.scheduled.values()) {
+          // All of them by the same: their order on the heap stays.
+          item.due += ms;
+          item.first += ms;
+        }
   }
 
   #setAlarm(due: number | undefined): void {
@@ -204,7 +220,7 @@ export class ContainerProbes implements ProbeManager {
     if (signal.aborted) return;
     item.underWay = undefined;
     const now = this.#clock.now();
-    this.#counts.add(target.owner, target.ref.name, type, countedAs(outcome), (now - began) / 1000);
+    this.#counts.add(target.owner, target.ref.name, type, countedAs(outcome), Math.max(0, now - began) / 1000);
     const event = probeEvent(type, outcome);
     if (event !== undefined) this.#options.listener.event(run.target, event.type, event.reason, event.message);
     if (outcome.type !== "error")

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import type { ProbeResult, ProbeType } from "./probe-results.ts";
-import { initialState, nextState, type ProbeRules, probeRules } from "./probe-state.ts";
+import { initialState, nextState, type ProbeRules, probeFault, probeRules } from "./probe-state.ts";
 
 test("numbers that are not given are the API's defaults", () => {
   const seconds = (initialDelayMs: number, periodMs: number, timeoutMs: number) => ({
@@ -100,4 +100,22 @@ test("a result is the last run of equal outcomes that was long enough, whatever 
       assert.equal(state.result, expected);
     }),
   );
+});
+
+test("what stops a run, and the grace it then has", () => {
+  const container = {
+    name: "c",
+    startupProbe: { terminationGracePeriodSeconds: 7 },
+    livenessProbe: { terminationGracePeriodSeconds: 0 },
+  };
+  const results = { startup: "success", liveness: "success", readiness: "failure" } as const;
+  assert.equal(probeFault(results, container), undefined);
+  assert.equal(probeFault({ ...results, startup: "unknown" }, container), undefined);
+  assert.deepEqual(probeFault({ ...results, startup: "failure" }, container), { type: "startup", graceSeconds: 7 });
+  assert.deepEqual(probeFault({ ...results, liveness: "failure" }, container), { type: "liveness", graceSeconds: 0 });
+  const bare = { name: "c", livenessProbe: {} };
+  assert.deepEqual(probeFault({ ...results, liveness: "failure" }, bare), {
+    type: "liveness",
+    graceSeconds: undefined,
+  });
 });

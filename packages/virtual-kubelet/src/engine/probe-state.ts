@@ -1,6 +1,6 @@
 // What the outcomes of one probe of one run of a container add up to. Pure.
-import type { Probe } from "../kube/types.gen.ts";
-import type { ProbedRun, ProbeResult, ProbeType } from "./probe-results.ts";
+import type { Container, Probe } from "../kube/types.gen.ts";
+import type { ProbedRun, ProbeResult, ProbeType, RunResults } from "./probe-results.ts";
 
 /** A probe's numbers with the API's defaults. */
 export interface ProbeRules {
@@ -60,4 +60,20 @@ export function nextState(
   if (inARow < threshold) return { ...state, last: outcome, inARow };
   const isDone = type === "startup" || (type === "liveness" && outcome === "failure");
   return { result: outcome, last: outcome, inARow, isDone };
+}
+
+export interface ProbeFault {
+  readonly type: "startup" | "liveness";
+  /** Goes before the pod's own grace; undefined: that one counts. */
+  readonly graceSeconds: number | undefined;
+}
+
+/** Why a run is to be stopped, by what its probes have said; undefined: it may go on. */
+export function probeFault(results: RunResults, container: Container): ProbeFault | undefined {
+  const { livenessProbe, startupProbe } = container;
+  if (results.startup === "failure")
+    return { type: "startup", graceSeconds: startupProbe?.terminationGracePeriodSeconds };
+  if (results.liveness === "failure")
+    return { type: "liveness", graceSeconds: livenessProbe?.terminationGracePeriodSeconds };
+  return undefined;
 }
