@@ -65,12 +65,15 @@ export class PodResolver {
     this.#tokens = new RenewedCredentials({
       ...common,
       name: "tokens",
+      workers: 16,
       key: tokenKey,
       ask: (source, signal) => requestToken(client, source, random, signal),
     });
     this.#certificates = new RenewedCredentials({
       ...common,
       name: "pod-certificates",
+      // Most of the time they wait for a signer.
+      workers: 256,
       key: certificateKey,
       ask: (source, signal) => requestCertificate({ client, clock, node: options.node }, source, signal),
     });

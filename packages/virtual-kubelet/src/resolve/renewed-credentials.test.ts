@@ -31,6 +31,7 @@ class Bench implements AsyncDisposable {
     const random = (): number => this.random;
     this.tokens = new RenewedCredentials({
       name: "tokens",
+      workers: 16,
       key: tokenKey,
       ask: (of, signal) => requestToken(this.api.client, of, random, signal),
       onChange: (uid) => this.told.push(uid),
@@ -182,6 +183,7 @@ describe("a refusal that no patience helps", () => {
     const told: string[] = [];
     const credentials = new RenewedCredentials<TokenSource, string>({
       name: "certificates",
+      workers: 1,
       key: tokenKey,
       ask: () => {
         asked.push(clock.now());

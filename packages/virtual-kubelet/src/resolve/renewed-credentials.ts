@@ -18,6 +18,8 @@ export interface Credential<V> {
 export interface RenewedCredentialsOptions<S, V> {
   /** Of its queue, for metrics. */
   readonly name: string;
+  /** Asked for at the same time. */
+  readonly workers: number;
   /** Names a credential; no two pods have one in common. */
   readonly key: (source: S) => string;
   readonly ask: (source: S, signal: AbortSignal) => Promise<Credential<V>>;
@@ -52,10 +54,10 @@ export class RenewedCredentials<S extends { readonly podUid: string }, V> {
 
   constructor(options: RenewedCredentialsOptions<S, V>) {
     this.#options = options;
-    const { name, clock, random, metrics } = options;
+    const { name, workers, clock, random, metrics } = options;
     this.#queue = new WorkQueue({
       name,
-      workers: 16,
+      workers,
       process: (key, signal) => this.#renew(key, signal),
       backoff: { baseMs: 1000, maxMs: 60_000 },
       clock,
