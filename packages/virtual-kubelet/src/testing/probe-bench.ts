@@ -1,7 +1,13 @@
-// A run of a container to be probed or hooked, as tests want it; and servers whose connections are counted.
+// Runs of containers to be probed or hooked, as tests want them; probes in a time that tests move; and servers whose
+// connections are counted.
 import { once } from "node:events";
 import type { Server } from "node:net";
+import { ContainerProbes, type ContainerProbesOptions } from "../engine/probe-manager.ts";
+import type { ProbeOutcome } from "../engine/probe-outcome.ts";
 import type { ProbedRun } from "../engine/probe-results.ts";
+import type { Probe } from "../kube/types.gen.ts";
+import { silentLogger } from "../log.ts";
+import { FakeClock } from "./fake-clock.ts";
 import { eventually } from "./fault-server.ts";
 
 /** Container "c" of pod "p", first attempt, at 127.0.0.1; started at time 0 and with the types of all probes it has. */
@@ -59,4 +65,71 @@ export async function listening(server: Server, host = "127.0.0.1"): Promise<Lis
       await closed;
     },
   };
+}
+
+export const ok: ProbeOutcome = { type: "success" };
+export const bad: ProbeOutcome = { type: "failure", output: "bad" };
+
+/** Probes in fake time from 0 on; each probe is known by its exec command. */
+export class ProbesBench {
+  readonly clock: FakeClock = new FakeClock(0);
+  /** "second what", as it happened. */
+  readonly log: string[] = [];
+  /** What a probe finds; default success. */
+  finds: (command: string, signal: AbortSignal) => ProbeOutcome | Promise<ProbeOutcome> = () => ok;
+  readonly probes: ContainerProbes;
+
+  constructor(options: Partial<ContainerProbesOptions> = {}) {
+    this.probes = new ContainerProbes({
+      listener: {
+        changed: () => this.#note(`changed ${this.results}`),
+        event: ({ ref }, type, reason, message) => this.#note(`${ref.name} ${type} ${reason} ${message}`),
+      },
+      log: silentLogger,
+      kubernetesVersion: "v1.36.3",
+      clock: this.clock,
+      action: async ({ exec }, _target, { signal }) => {
+        const command = exec?.command?.join(" ") ?? "";
+        this.#note(command);
+        return await this.finds(command, signal);
+      },
+      ...options,
+    });
+  }
+
+  /** Of the first run of container c: startup, liveness, readiness by their first letters; "none" when it is not probed. */
+  get results(): string {
+    const found = this.probes.results({ podUid: "uid", name: "c", attempt: 0 });
+    if (found === undefined) return "none";
+    return [found.startup, found.liveness, found.readiness].map((result) => result.charAt(0)).join("");
+  }
+
+  run(...runs: readonly ProbedRun[]): void {
+    this.probes.sync("uid", runs);
+  }
+
+  /** What has happened in so many seconds. */
+  async pass(seconds: number): Promise<readonly string[]> {
+    await this.clock.advance(seconds * 1000);
+    return this.log.splice(0);
+  }
+
+  #note(what: string): void {
+    this.log.push(`${this.clock.now() / 1000} ${what}`);
+  }
+}
+
+export const probe = (name: string, numbers: Partial<Probe> = {}): Probe => ({ exec: { command: [name] }, ...numbers });
+
+export function runOf(
+  probes: { readonly startup?: Probe; readonly liveness?: Probe; readonly readiness?: Probe },
+  change: Partial<ProbedRun> = {},
+): ProbedRun {
+  const container = {
+    name: "c",
+    ...(probes.startup && { startupProbe: probes.startup }),
+    ...(probes.liveness && { livenessProbe: probes.liveness }),
+    ...(probes.readiness && { readinessProbe: probes.readiness }),
+  };
+  return probedRun({ container, ...change });
 }
