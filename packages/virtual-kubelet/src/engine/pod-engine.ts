@@ -23,7 +23,7 @@ import type {
 import type { ResolvedVolume } from "../resolved-pod.ts";
 import type { StatsSummary } from "../stats-summary.ts";
 import { type BackoffLimits, defaultBackoff } from "./backoff.ts";
-import type { ContainerRef, ContainerRuntime } from "./container-runtime.ts";
+import type { ContainerRef, ContainerRuntime, RuntimeContainer } from "./container-runtime.ts";
 import { hookRunner } from "./hook-run.ts";
 import { NodeGuard } from "./node-guard.ts";
 import type { ShutdownRule } from "./node-shutdown.ts";
@@ -31,7 +31,7 @@ import { statsSummary } from "./pod-stats.ts";
 import { PodTable } from "./pod-table.ts";
 import { ContainerProbes } from "./probe-manager.ts";
 import type { ProbeListener, ProbeManager, RunHook } from "./probe-results.ts";
-import { chosenRun } from "./run-choice.ts";
+import { chosenRun, runByID } from "./run-choice.ts";
 import { UpdateFeed } from "./update-feed.ts";
 
 export interface PodEngineOptions {
@@ -150,7 +150,12 @@ export class PodEngine implements Provider {
     options: ContainerLogOptions,
     context: CallContext,
   ): Promise<ContainerLogs> {
-    const run = await this.#run(owner, container, options.previous === true ? "previous" : "last", context);
+    const { containerID } = options;
+    const which = options.previous === true ? "previous" : "last";
+    const run =
+      containerID === undefined
+        ? await this.#run(owner, container, which, context)
+        : runByID(await this.#runs(owner, context), container, containerID);
     return this.#runtime.logs(run, options, context);
   }
 
@@ -208,9 +213,12 @@ export class PodEngine implements Provider {
     which: "running" | "last" | "previous",
     context: CallContext,
   ): Promise<ContainerRef> {
+    return chosenRun(await this.#runs(owner, context), container, which);
+  }
+
+  async #runs(owner: PodOwner, context: CallContext): Promise<readonly RuntimeContainer[]> {
     this.#begin(context);
-    const sandbox = await this.#runtime.get(owner.uid, context);
-    return chosenRun(sandbox?.containers ?? [], container, which);
+    return (await this.#runtime.get(owner.uid, context))?.containers ?? [];
   }
 
   /** From the first call on, what is on the backend is looked after. */

@@ -3,6 +3,15 @@ import { VirtualKubeletError } from "../errors.ts";
 import type { ContainerRef, RuntimeContainer } from "./container-runtime.ts";
 import { refOf } from "./plan-kill.ts";
 
+/** The run that was reported by this containerID. Throws NotFound. */
+export function runByID(runs: readonly RuntimeContainer[], container: string, containerID: string): ContainerRef {
+  const id = containerID.slice(containerID.indexOf("://") + "://".length);
+  const run = runs.find((each) => each.name === container && each.id === id);
+  if (run === undefined)
+    throw new VirtualKubeletError("NotFound", `there is no run ${containerID} of container ${container}`);
+  return refOf(run);
+}
+
 /** "last": that has begun, running or not; "previous": the one before it. Throws NotFound. */
 export function chosenRun(
   runs: readonly RuntimeContainer[],

@@ -113,6 +113,9 @@ test("runs that have begun since are counted by the restarts, while the pod is t
   assert.ok(run !== undefined && before !== undefined);
   assert.deepEqual([runsSince(run, pod, "main"), runsSince(before, pod, "main")], [0, 1]);
   assert.equal(runsSince(run, podWith({ ...status, restartCount: 3 }), "main"), 2);
+  const counted = podWith({ state: { waiting: {} }, restartCount: 2, lastState: { terminated: exit("t://2") } });
+  assert.equal(runsSince({ ...run, containerID: "t://2" }, counted, "main"), 0, "the next one has not begun");
+  assert.equal(runsSince({ ...run, containerID: "t://1" }, counted, "main"), 1);
   assert.equal(runsSince(run, podWith(undefined), "main"), 0);
   assert.equal(runsSince(run, undefined, "main"), undefined);
   assert.equal(runsSince(run, { ...pod, metadata: { name: "web", uid: "u2" } }, "main"), undefined);

@@ -91,7 +91,11 @@ export function hasEnded(run: ContainerRun, pod: Pod | undefined, container: str
 export function runsSince(run: ContainerRun, pod: Pod | undefined, container: string): number | undefined {
   if (pod === undefined || pod.metadata?.uid !== run.uid) return undefined;
   const status = containerStatus(pod, container);
-  return status === undefined ? 0 : Math.max(0, status.restartCount - run.restartCount);
+  if (status === undefined) return 0;
+  // A restart may be counted before the next run has begun.
+  const { containerID } = status.lastState?.terminated ?? {};
+  if (status.state?.waiting && run.containerID !== "" && containerID === run.containerID) return 0;
+  return Math.max(0, status.restartCount - run.restartCount);
 }
 
 function noPrevious(pod: string, container: string): string {
