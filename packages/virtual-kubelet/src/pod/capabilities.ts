@@ -1,4 +1,6 @@
 // Which fields of a pod its provider cannot honour, so that it is refused early and the user told why. Pure.
+
+import type { Stored } from "../kube/resource.ts";
 import type {
   Container,
   EphemeralContainer,
@@ -48,6 +50,32 @@ export function omissions(pod: Pod, capabilities: Capabilities): readonly FieldF
       field,
       message: "the backend takes no projected volumes: the pod has no ServiceAccount token",
     }));
+}
+
+/** The pod as the provider runs it: without those volumes and their mounts. The same object where there are none. */
+export function withoutOmissions(pod: Stored<Pod>, capabilities: Capabilities): Stored<Pod> {
+  const { spec } = pod;
+  const omitted = new Set(
+    volumeFaults(spec ?? { containers: [] }, capabilities)
+      .filter(({ volume }) => isApiAccess(volume))
+      .map(({ volume }) => volume.name),
+  );
+  if (spec === undefined || omitted.size === 0) return pod;
+  const mounting = <C extends AnyContainer>(container: C): C => ({
+    ...container,
+    volumeMounts: (container.volumeMounts ?? []).filter(({ name }) => !omitted.has(name)),
+  });
+  const { initContainers, ephemeralContainers } = spec;
+  return {
+    ...pod,
+    spec: {
+      ...spec,
+      volumes: (spec.volumes ?? []).filter(({ name }) => !omitted.has(name)),
+      containers: spec.containers.map(mounting),
+      ...(initContainers === undefined ? {} : { initContainers: initContainers.map(mounting) }),
+      ...(ephemeralContainers === undefined ? {} : { ephemeralContainers: ephemeralContainers.map(mounting) }),
+    },
+  };
 }
 
 /** Mounted by the API server's ServiceAccount admission, not asked for by the user. */

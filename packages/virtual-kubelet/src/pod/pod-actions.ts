@@ -215,7 +215,7 @@ async function update(entry: PodEntry, context: ActionContext, signal: AbortSign
     return true;
   }
   if (provider.updateVolumes === undefined) context.resolution?.release(entry.owner.uid);
-  const asked = entry.applied === "";
+  const asked = (entry.applied ?? entry.report?.revision) === "";
   entry.applied = request.revision;
   // Given again to a backend that had been restarted: nothing changed.
   if (!asked) event(entry, context, "Normal", "ProviderUpdateSuccess", "Update pod in provider successfully");

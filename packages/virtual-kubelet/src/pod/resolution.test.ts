@@ -2,7 +2,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { VirtualKubeletError } from "../errors.ts";
-import type { Provider } from "../provider.ts";
+import type { Stored } from "../kube/resource.ts";
+import type { Pod } from "../kube/types.gen.ts";
+import type { Provider, VolumeKind } from "../provider.ts";
 import type { ReferenceFault, Resolution, ResolvedPod, ResolvedVolume } from "../resolved-pod.ts";
 import { PodBench, type PodBenchOptions } from "../testing/pod-bench.ts";
 import type { PodController } from "./pod-controller.ts";
@@ -32,13 +34,15 @@ class Script implements PodResolution {
   current: readonly ResolvedVolume[] = [];
   faults: readonly ReferenceFault[] = [];
   readonly asked: string[] = [];
+  onResolve: (pod: Stored<Pod>) => void = () => {};
 
-  resolve(pod: { readonly metadata: { readonly name: string } }): Resolution {
+  resolve(pod: Stored<Pod>): Resolution {
+    this.onResolve(pod);
     this.asked.push(`resolve ${pod.metadata.name}`);
     return this.answer;
   }
 
-  volumes(pod: { readonly metadata: { readonly name: string } }): ReturnType<PodResolution["volumes"]> {
+  volumes(pod: Stored<Pod>): ReturnType<PodResolution["volumes"]> {
     this.asked.push(`volumes ${pod.metadata.name}`);
     return { volumes: this.current, faults: this.faults };
   }
@@ -65,7 +69,12 @@ class Bench extends PodBench {
   #controller: PodController | undefined;
 
   constructor(
-    options: PodBenchOptions & { readonly fails?: () => void; readonly keeps?: true; readonly unresolved?: true } = {},
+    options: PodBenchOptions & {
+      readonly fails?: () => void;
+      readonly keeps?: true;
+      readonly unresolved?: true;
+      readonly volumes?: readonly VolumeKind[];
+    } = {},
   ) {
     const script = new Script();
     const handed: string[] = [];
@@ -87,7 +96,7 @@ class Bench extends PodBench {
         },
       }),
     });
-    const capabilities = options.unresolved ? {} : { resolve: true };
+    const capabilities = { ...(options.unresolved ? {} : { resolve: true }), volumes: options.volumes };
     super({ ...options, wrap, capabilities, controller: { resolution: script, ...options.controller } });
     this.script = script;
     this.handed = handed;
@@ -229,6 +238,26 @@ describe("before a pod is created", () => {
     await bench.clock.advance(10 * minute);
     assert.equal(bench.count("Warning OptionalSecretNotFound web"), 1);
     assert.equal(bench.phase("web"), "Running");
+  });
+
+  it("what the backend leaves out is not asked for", async () => {
+    const asked: unknown[] = [];
+    await using bench = new Bench({ volumes: ["emptyDir"] });
+    bench.script.onResolve = (pod) => asked.push(pod.spec?.volumes, pod.spec?.containers[0]?.volumeMounts);
+    await bench.begin();
+    const access = { name: "kube-api-access-x", mountPath: "/var/run/secrets" };
+    const dir = { name: "dir", mountPath: "/dir" };
+    const volumes = [
+      { name: "kube-api-access-x", projected: { sources: [] } },
+      { name: "dir", emptyDir: {} },
+    ];
+    bench.api.create("n", "web", {
+      spec: { volumes, containers: [{ name: "main", image: "i", volumeMounts: [access, dir] }] },
+    });
+    await bench.clock.advance(5000);
+    assert.deepEqual(asked, [[{ name: "dir", emptyDir: {} }], [dir]]);
+    assert.equal(bench.phase("web"), "Running");
+    assert.equal(bench.count("PodFeatureOmitted"), 1);
   });
 
   it("one that is deleted while it waits ends at once", async () => {

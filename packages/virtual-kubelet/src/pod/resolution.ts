@@ -4,6 +4,7 @@ import type { Stored } from "../kube/resource.ts";
 import type { Pod } from "../kube/types.gen.ts";
 import type { ReferenceFault, Resolution, ResolvedPod, ResolvedVolume, VolumesResolution } from "../resolved-pod.ts";
 import { type ActionContext, event, fields } from "./action-context.ts";
+import { withoutOmissions } from "./capabilities.ts";
 import type { PodEntry } from "./pod-entry.ts";
 import { hold } from "./refusal.ts";
 
@@ -26,7 +27,7 @@ export type ResolvedOutcome =
 /** For a create: nothing goes to the provider before all is there. */
 export function resolveForCreate(entry: PodEntry, pod: Stored<Pod>, context: ActionContext): ResolvedOutcome {
   if (context.resolution === undefined) return { type: "resolved", resolved: undefined };
-  const resolution = context.resolution.resolve(pod);
+  const resolution = context.resolution.resolve(asRun(pod, context));
   // What changes from here on is another change.
   entry.volumesDue = false;
   switch (resolution.type) {
@@ -59,7 +60,7 @@ export function resolveForCreate(entry: PodEntry, pod: Stored<Pod>, context: Act
 /** For an update of what runs: what has gone meanwhile does not hold it up, unless the backend asks for everything anew. */
 export function resolveForUpdate(entry: PodEntry, pod: Stored<Pod>, context: ActionContext): ResolvedOutcome {
   if (context.resolution === undefined) return { type: "resolved", resolved: undefined };
-  const resolution = context.resolution.resolve(pod);
+  const resolution = context.resolution.resolve(asRun(pod, context));
   if (resolution.type === "ready") return { type: "resolved", resolved: resolution.resolved };
   if (resolution.type === "missing") tell(entry, resolution.faults, context);
   const needed = (entry.applied ?? entry.report?.revision) === "";
@@ -74,11 +75,16 @@ export function noteVolumes(entry: PodEntry, volumes: readonly ResolvedVolume[])
 /** Volumes whose contents the backend does not have yet; what is missing for others is told. */
 export function changedVolumes(entry: PodEntry, pod: Stored<Pod>, context: ActionContext): readonly ResolvedVolume[] {
   if (context.resolution === undefined) return [];
-  const { volumes, faults } = context.resolution.volumes(pod);
+  const { volumes, faults } = context.resolution.volumes(asRun(pod, context));
   tell(entry, faults, context);
   return volumes.filter(
     (volume) => volume.type === "files" && entry.volumeDigests.get(volume.name) !== digestOf(volume),
   );
+}
+
+/** What the provider leaves out is not asked for either. */
+function asRun(pod: Stored<Pod>, { node }: ActionContext): Stored<Pod> {
+  return withoutOmissions(pod, node.provider.capabilities ?? {});
 }
 
 /** Each fault has its event once, and again when it came back. */

@@ -104,6 +104,7 @@ describe("each flag has its effect", () => {
     ["--log-format=json", (c) => c.logging.format, "json"],
     ["--klog.v=4", (c) => c.logging.level, "debug"],
     ["--klog.v=0", (c) => c.logging.level, "info"],
+    ["--cluster-dns=10.0.0.10,fd00::a", (c) => c.clusterDNS, ["10.0.0.10", "fd00::a"]],
     ["--trace-exporter=otlp", (c) => c.tracing.exporters, ["otlp"]],
     ["--trace-endpoint=http://h:1/x", (c) => c.tracing.endpoint, "http://h:1/x"],
     ["--trace-service-name=me", (c) => c.tracing.serviceName, "me"],

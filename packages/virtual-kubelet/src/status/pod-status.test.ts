@@ -291,6 +291,30 @@ describe("before the backend", () => {
     }
   });
 
+  it("shows of a pod that waits for what it refers to which container lacks what", () => {
+    const fault = (name: string, of?: string) => ({
+      ...{ field: "spec.x", reason: "R", message: `${name} not found` },
+      ...(of === undefined ? {} : { container: of }),
+    });
+    const spec = { containers: ab, initContainers: [{ name: "i" }] };
+    const lacking = statusOf(podOf(spec), { type: "unresolved", faults: [fault("one", "a"), fault("two", "a")] });
+    assert.deepEqual([lacking.phase, lacking.reason, lacking.startTime], ["Pending", undefined, nowText]);
+    const states = (status: PodStatus) => ["i", "a", "b"].map((name) => container(status, name)?.state?.waiting);
+    const initializing = { reason: "PodInitializing" };
+    assert.deepEqual(states(lacking), [
+      initializing,
+      { reason: "CreateContainerConfigError", message: "one not found" },
+      initializing,
+    ]);
+    assert.equal(verdict(lacking, "PodReadyToStartContainers"), "False||");
+    assert.equal(verdict(lacking, "Ready"), "False|ContainersNotReady|containers with unready status: [b a]");
+    // Without its volumes no container of it is made.
+    const mounting = statusOf(podOf(spec, lacking), { type: "unresolved", faults: [fault("one", "a"), fault("v")] });
+    assert.deepEqual(states(mounting), [initializing, initializing, initializing]);
+    const accepted = statusOf(podOf(spec, lacking), { type: "accepted" });
+    assert.deepEqual(states(accepted), [initializing, initializing, initializing]);
+  });
+
   it("tells a provider's failure and forgets it afterwards", () => {
     const failed = statusOf(podOf({}), { type: "providerFailed", message: "quota" });
     assert.deepEqual([failed.phase, failed.reason, failed.message], ["Pending", "ProviderFailed", "quota"]);
@@ -617,6 +641,10 @@ describe("any history", () => {
   const situation: fc.Arbitrary<PodSituation> = fc.oneof(
     fc.constant<PodSituation>({ type: "accepted" }),
     fc.constant<PodSituation>({ type: "providerFailed", message: "m" }),
+    fc.constant<PodSituation>({
+      type: "unresolved",
+      faults: [{ field: "f", reason: "R", message: "m", container: "a" }],
+    }),
     report.map(reported),
     report.map((last): PodSituation => ({ type: "lost", report: last })),
     report.map((last): PodSituation => ({ type: "ended", report: last })),
