@@ -24,7 +24,7 @@ export interface ContainerView {
   readonly state: "none" | "created" | "running" | "ending" | "ended";
   /** Once it has ended. */
   readonly exitCode: number;
-  /** Runs, postStart is done and the startup probe has succeeded. */
+  /** Counts as running, postStart is done and the startup probe has succeeded. */
   readonly started: boolean;
   /** Started, and ready by its probe. */
   readonly ready: boolean;
@@ -48,8 +48,8 @@ export function viewOf(of: PodContainer, facts: PodFacts): ContainerView {
   const current = notes !== undefined && (notes.epoch >= facts.memory.epoch || memory.kept === true);
   const state = stateOf(run, facts);
   const exitCode = state === "ended" ? exitCodeOf(run) : 0;
-  const results = run && state === "running" ? facts.probes(run) : undefined;
-  const up = state === "running" && postStartDone(of, memory);
+  const up = (state === "running" || state === "ending") && postStartDone(of, memory);
+  const results = run && up ? facts.probes(run) : undefined;
   const started =
     up && (of.container.startupProbe === undefined || memory.started === true || results?.startup === "success");
   const ready =

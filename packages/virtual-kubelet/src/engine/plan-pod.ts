@@ -11,7 +11,7 @@ import { ensureRunning } from "./plan-start.ts";
 import { planStartOver } from "./plan-start-over.ts";
 import { type PodFacts, runKey } from "./pod-facts.ts";
 import { graceOf } from "./pod-grace.ts";
-import { messageKey, removeKey } from "./task.ts";
+import { messageKey, removeKey, type Task } from "./task.ts";
 
 export function planPod(facts: PodFacts): PodPlan {
   const draft = new PlanDraft(facts.memory);
@@ -90,6 +90,17 @@ function readMessages(views: readonly ContainerView[], facts: PodFacts, draft: P
         const key = messageKey(one.name, one.attempt);
         if (!facts.found.messages.has(runKey(one))) draft.want({ type: "message", key, of, run: one });
       }
+}
+
+/** Tasks that ask how runs ended of which that is not known yet. */
+export function endedRuns(facts: PodFacts): readonly Task[] {
+  const draft = new PlanDraft(facts.memory);
+  readMessages(
+    facts.containers.map((of) => viewOf(of, facts)),
+    facts,
+    draft,
+  );
+  return draft.finished().tasks;
 }
 
 /** The newest run and the one before stay, for their logs and their end. */

@@ -12,7 +12,7 @@ import { PodFindings } from "./findings.ts";
 import type { Addresses } from "./late-text.ts";
 import { lostRuns } from "./lost-runs.ts";
 import type { EngineEvent } from "./plan-draft.ts";
-import { planPod } from "./plan-pod.ts";
+import { endedRuns, planPod } from "./plan-pod.ts";
 import { containersByRuns, containersOf, type PodContainer } from "./pod-container.ts";
 import { type PodFacts, runKey } from "./pod-facts.ts";
 import { decodeMemory, encodeMemory, type PodMemory, type RunMemory, withEnding, withRun } from "./pod-memory.ts";
@@ -39,6 +39,9 @@ export interface ActorOptions {
   told(owner: PodOwner, event: EngineEvent): void;
 }
 
+/** Not before something happens. */
+const never = Number.POSITIVE_INFINITY;
+
 export class PodActor {
   readonly owner: PodOwner;
   readonly #options: ActorOptions;
@@ -49,6 +52,7 @@ export class PodActor {
   #memory: PodMemory;
   /** Has the backend been asked what it remembers? */
   #adopted = false;
+  #prepared = false;
   #sandbox: RuntimeSandbox | undefined;
   /** Of the last observation, by run. */
   #runs = new Map<string, RuntimeContainer>();
@@ -131,14 +135,15 @@ export class PodActor {
   }
 
   /** Looks at it once. "gone": nothing of it is left; "lost": it is gone without having been asked to. */
-  async look(signal: AbortSignal): Promise<{ readonly again?: number | undefined } | "gone" | "lost"> {
+  async look(signal: AbortSignal): Promise<{ readonly again: number } | "gone" | "lost"> {
     const version = this.#version;
     const context = { signal, log: this.#log };
     const sandbox = await this.#call(context, (runtime, limited) => runtime.get(this.owner.uid, limited));
     // What changed meanwhile has asked for another look already.
-    if (version !== this.#version) return {};
+    if (version !== this.#version) return { again: never };
     const before = this.#sandbox;
     this.#observe(sandbox);
+    await this.#prepare(context);
     if (this.isGone) return "gone";
     const deleted = this.#memory.ending?.why === "deleted";
     if (before !== undefined && sandbox === undefined && !deleted && this.#tasks.size === 0) return "lost";
@@ -147,18 +152,29 @@ export class PodActor {
     this.#memory = plan.memory;
     for (const event of plan.events) this.#tell(event);
     this.#publish();
-    if (!(await this.#write(context, version))) return {};
+    if (!(await this.#write(context, version))) return { again: never };
     this.#options.probes.sync(
       this.owner.uid,
       probedRuns(this.#facts(), (of, run) => this.#target(of, run)),
     );
     const again = this.#tasks.match(plan.tasks, plan.kept);
-    return { again: earliest(plan.lookAt, again, reportChangesAt(facts)) };
+    return { again: Math.min(plan.lookAt ?? never, again ?? never, reportChangesAt(facts) ?? never) };
   }
 
   /** Takes in what a listing shows of it, unless it is known already: looks know better. */
-  adopt(sandbox: RuntimeSandbox): void {
+  async adopt(sandbox: RuntimeSandbox, context: CallContext): Promise<void> {
     if (!this.#adopted) this.#observe(sandbox);
+    await this.#prepare(context);
+  }
+
+  /** Of runs that had ended before this process saw them, all is to be known before anything is said of them. */
+  async #prepare(context: CallContext): Promise<void> {
+    if (this.#prepared) return;
+    const tasks = endedRuns(this.#facts());
+    await Promise.all(
+      tasks.map((task) => this.#call(context, (_runtime, limited) => runTask(task, this.#bench(), limited))),
+    );
+    this.#prepared = true;
   }
 
   #observe(sandbox: RuntimeSandbox | undefined): void {
@@ -206,8 +222,7 @@ export class PodActor {
     if (same && revision === sandbox.revision) return true;
     const { uid } = this.owner;
     await this.#call(context, (runtime, limited) => runtime.updateSandbox(uid, { revision, notes }, limited));
-    if (version === this.#version) return true;
-    return false;
+    return version === this.#version;
   }
 
   #call<T>(context: CallContext, perform: (runtime: ContainerRuntime, context: CallContext) => Promise<T>): Promise<T> {
@@ -288,9 +303,4 @@ export class PodActor {
   #target(of: PodContainer, run: RuntimeContainer): RunTarget {
     return targetOf(of, run, this.#bench());
   }
-}
-
-function earliest(...times: readonly (number | undefined)[]): number | undefined {
-  const known = times.filter((time) => time !== undefined);
-  return known.length === 0 ? undefined : Math.min(...known);
 }

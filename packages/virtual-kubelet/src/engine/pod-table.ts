@@ -59,7 +59,7 @@ export class PodTable {
     const known = this.#pods.get(owner.uid);
     const sandbox =
       known === undefined || known.isSeen ? await this.#options.runtime.get(owner.uid, context) : undefined;
-    if (sandbox !== undefined) return this.#seen(sandbox);
+    if (sandbox !== undefined) return this.#seen(sandbox, context);
     const pod = this.#pods.get(owner.uid);
     if (pod === undefined || (pod === known && pod.isSeen) || pod.isGone)
       throw new VirtualKubeletError("NotFound", `there is no pod ${owner.uid}`);
@@ -68,7 +68,8 @@ export class PodTable {
 
   /** All there are, after a complete listing of the backend. */
   async list(context: CallContext): Promise<readonly PodActor[]> {
-    for (const sandbox of await this.#options.runtime.list(context)) this.#seen(sandbox);
+    const sandboxes = await this.#options.runtime.list(context);
+    await Promise.all(sandboxes.map((sandbox) => this.#seen(sandbox, context)));
     return [...this.#pods.values()].filter((pod) => !pod.isGone);
   }
 
@@ -82,9 +83,9 @@ export class PodTable {
     for (const pod of this.#pods.values()) pod.stop();
   }
 
-  #seen(sandbox: RuntimeSandbox): PodActor {
+  async #seen(sandbox: RuntimeSandbox, context: CallContext): Promise<PodActor> {
     const pod = this.add(sandbox.owner);
-    pod.adopt(sandbox);
+    await pod.adopt(sandbox, context);
     return pod;
   }
 
@@ -100,7 +101,9 @@ export class PodTable {
       return undefined;
     }
     const { again } = outcome;
-    return again === undefined ? undefined : { requeueAfterMs: Math.max(0, again - this.#options.clock.now()) };
+    return again === Number.POSITIVE_INFINITY
+      ? undefined
+      : { requeueAfterMs: Math.max(0, again - this.#options.clock.now()) };
   }
 
   async #watch(signal: AbortSignal): Promise<void> {
@@ -153,7 +156,7 @@ export class PodTable {
     for (const sandbox of sandboxes) {
       const { uid } = sandbox.owner;
       present.add(uid);
-      this.#seen(sandbox);
+      this.add(sandbox.owner);
       const text = JSON.stringify(sandbox);
       if (this.#listed.get(uid) !== text) this.#queue.add(uid);
       this.#listed.set(uid, text);

@@ -99,7 +99,12 @@ function isToRunAgain(view: ContainerView, facts: PodFacts): boolean {
   if (facts.memory.restartingAll !== undefined) return view.of.role !== "ephemeral";
   if (!view.current) return true;
   if (view.after.type === "restartAll" || view.memory.kill?.why === "changed") return true;
-  return view.after.type === "restart" && (facts.now < view.after.at || startError(view, facts) !== undefined);
+  return view.after.type === "restart" && (backsOff(view) || startError(view, facts) !== undefined);
+}
+
+/** There is a pause before its restart: it waits until that has come, not only until the pause is over. */
+function backsOff({ after, run }: ContainerView): boolean {
+  return after.type === "restart" && after.at > (run?.finishedAt ?? after.at);
 }
 
 function waiting(view: ContainerView, facts: PodFacts): ContainerState {
@@ -109,10 +114,10 @@ function waiting(view: ContainerView, facts: PodFacts): ContainerState {
     state === "ended" &&
     (facts.memory.restartingAll !== undefined || after.type === "restartAll" || !view.current);
   if (restartingAll) return { waiting: { reason: "RestartingAllContainers" } };
-  if (view.current && after.type === "restart" && facts.now < after.at)
-    return { waiting: { reason: "CrashLoopBackOff", message: crashLoopMessage(view, facts) } };
   const error = startError(view, facts);
   if (error !== undefined) return { waiting: error };
+  if (view.current && backsOff(view))
+    return { waiting: { reason: "CrashLoopBackOff", message: crashLoopMessage(view, facts) } };
   // The core knows the word for it.
   return { waiting: {} };
 }

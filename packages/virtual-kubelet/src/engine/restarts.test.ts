@@ -200,7 +200,7 @@ describe("RestartAllContainers", () => {
     const { owner } = await bench.create({
       restartPolicy: "Never",
       initContainers: [plain("i"), plain("s", { restartPolicy: "Always" })],
-      containers: [plain("a", rules), plain("b")],
+      containers: [plain("a", rules), plain("b", { restartPolicy: "OnFailure" })],
     });
     await bench.pass(5100);
     assert.equal(await bench.state(owner, "a"), "waiting RestartingAllContainers #0");
@@ -213,6 +213,15 @@ describe("RestartAllContainers", () => {
     ]);
     for (const name of ["s", "a", "b"]) assert.equal(await bench.state(owner, name), "running #1");
     assert.equal((await bench.report(owner))?.restartingAll, undefined);
+    // Who only had to start over has no failure of its own to pay for.
+    for (const [name, state] of [
+      ["b", "running #2"],
+      ["a", "terminated 1 Error #1"],
+    ] as const) {
+      bench.runtime.exit({ podUid: owner.uid, name, attempt: 1 }, 1);
+      await bench.pass(0);
+      assert.equal(await bench.state(owner, name), state);
+    }
     await bench.close();
   });
 });
