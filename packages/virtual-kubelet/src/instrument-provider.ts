@@ -79,6 +79,7 @@ export function instrumentProvider(provider: Provider, { node, metrics }: Instru
     watchNode,
     ping,
     configureNode,
+    getProbeMetrics,
     [Symbol.asyncDispose]: dispose,
   } = provider;
   const { getContainerLogs, runInContainer, attachToContainer, portForward, getStatsSummary } = provider;
@@ -136,6 +137,8 @@ export function instrumentProvider(provider: Provider, { node, metrics }: Instru
       getStatsSummary: (context: CallContext) =>
         call("getStatsSummary", undefined, context, () => getStatsSummary.call(provider, context)),
     }),
+    // A figure at hand, no call of a backend.
+    ...(getProbeMetrics && { getProbeMetrics: () => getProbeMetrics.call(provider) }),
     ...(dispose && { [Symbol.asyncDispose]: () => dispose.call(provider) }),
   };
 }

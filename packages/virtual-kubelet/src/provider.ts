@@ -43,8 +43,8 @@ export interface PodRequest {
    */
   readonly revision: string;
   /**
-   * What the pod refers to, where the provider's capabilities ask for it (`resolve`). Holds secrets. Absent in an update when
-   * something of it has gone meanwhile: what was given before holds.
+   * What the pod refers to, where the provider's capabilities ask for it (`resolve`). Holds secrets. Absent in an update of
+   * labels and annotations alone when something of it has gone meanwhile: what was given before holds.
    */
   readonly resolved?: ResolvedPod | undefined;
 }
@@ -188,6 +188,29 @@ export interface ContainerLogs {
   readonly data: AsyncIterable<Uint8Array>;
   /** What of the options has been applied already; the core does the rest. Default: nothing. */
   readonly applied?: readonly ("follow" | "sinceTime" | "tailLines" | "stream")[] | undefined;
+}
+
+/** One probe of one container run. */
+export interface ProbeLabels {
+  readonly probeType: "Liveness" | "Readiness" | "Startup";
+  readonly container: string;
+  readonly pod: string;
+  readonly namespace: string;
+  readonly podUID: string;
+}
+
+/** Counted since the container's probe began. */
+export interface ProbeMetrics {
+  readonly results: readonly (ProbeLabels & {
+    readonly result: "successful" | "failed" | "unknown";
+    readonly count: number;
+  })[];
+  readonly durations: readonly (ProbeLabels & {
+    /** Upper bound in seconds, ascending, and how many took no longer; the last need not be infinite. */
+    readonly buckets: readonly (readonly [number, number])[];
+    readonly count: number;
+    readonly sumSeconds: number;
+  })[];
 }
 
 /** In character cells. */
@@ -402,6 +425,9 @@ export interface Provider {
    * zero; counters never fall within a run.
    */
   getStatsSummary?(context: CallContext): Promise<StatsSummary>;
+
+  /** What the provider's probes of containers have counted: /metrics/probes. Absent: it runs none itself. */
+  getProbeMetrics?(): ProbeMetrics;
 
   /** Frees connections and the like at the end of the program; pods go on. */
   [Symbol.asyncDispose]?(): Promise<void>;

@@ -18,6 +18,7 @@ import type {
   PodRequest,
   PodTarget,
   PodUpdate,
+  ProbeMetrics,
   Provider,
 } from "../provider.ts";
 import type { ResolvedVolume } from "../resolved-pod.ts";
@@ -166,6 +167,10 @@ export class PodEngine implements Provider {
     context: CallContext,
   ): Promise<ExecResult> {
     return this.#runtime.exec(await this.#run(owner, container, "running", context), command, io, context);
+  }
+
+  getProbeMetrics(): ProbeMetrics {
+    return this.#probes.metrics();
   }
 
   /**

@@ -1,29 +1,10 @@
 // How often each probe of each container said what, and how long it took: what /metrics/probes shows.
-import type { PodOwner } from "../provider.ts";
+import type { PodOwner, ProbeLabels, ProbeMetrics } from "../provider.ts";
 import { probeTypeText } from "./probe-outcome.ts";
 import type { ProbeType } from "./probe-results.ts";
 
-export interface ProbeLabels {
-  readonly probeType: "Liveness" | "Readiness" | "Startup";
-  readonly container: string;
-  readonly pod: string;
-  readonly namespace: string;
-  readonly podUID: string;
-}
-
 /** "unknown": the probe itself failed. */
-export type CountedResult = "successful" | "failed" | "unknown";
-
-/** As the kubelet API's ProbeMetrics. */
-export interface ProbeCountsView {
-  readonly results: readonly (ProbeLabels & { readonly result: CountedResult; readonly count: number })[];
-  readonly durations: readonly (ProbeLabels & {
-    /** Upper bound in seconds, and how many took no longer. */
-    readonly buckets: readonly (readonly [number, number])[];
-    readonly count: number;
-    readonly sumSeconds: number;
-  })[];
-}
+export type CountedResult = ProbeMetrics["results"][number]["result"];
 
 const bounds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 /** Containers that wait to be restarted are not probed meanwhile, for five minutes at most: their counts go on after that. */
@@ -59,7 +40,7 @@ export class ProbeCounts {
     this.#sweep(now);
   }
 
-  view(now: number): ProbeCountsView {
+  view(now: number): ProbeMetrics {
     this.#sweep(now);
     const all = [...this.#pods.values()].flatMap((pod) => [...pod.values()]);
     return {

@@ -5,9 +5,10 @@ import { errorText } from "../errors.ts";
 import { DueHeap, type HeapItem } from "../kube/due-heap.ts";
 import type { Probe } from "../kube/types.gen.ts";
 import type { Logger } from "../log.ts";
+import type { ProbeMetrics } from "../provider.ts";
 import type { ContainerRef } from "./container-runtime.ts";
 import { type ProbeAction, runProbe, runProbeTries } from "./probe-action.ts";
-import { type CountedResult, ProbeCounts, type ProbeCountsView } from "./probe-counts.ts";
+import { type CountedResult, ProbeCounts } from "./probe-counts.ts";
 import { timedOut } from "./probe-exec.ts";
 import { type ProbeOutcome, probeEvent } from "./probe-outcome.ts";
 import type { ProbedRun, ProbeListener, ProbeManager, ProbeType, RunResults } from "./probe-results.ts";
@@ -97,7 +98,7 @@ export class ContainerProbes implements ProbeManager {
   }
 
   /** For /metrics/probes. */
-  metrics(): ProbeCountsView {
+  metrics(): ProbeMetrics {
     return this.#counts.view(this.#clock.now());
   }
 

@@ -1,7 +1,7 @@
 // What probes and hooks have to say to the engine, and what they are told: the seam between the machine that runs pods and
 // the pieces that look into their containers. Types only.
 import type { Container, LifecycleHandler } from "../kube/types.gen.ts";
-import type { CallContext, ContainerIO, ExecResult, PodOwner } from "../provider.ts";
+import type { CallContext, ContainerIO, ExecResult, PodOwner, ProbeMetrics } from "../provider.ts";
 import type { ContainerRef } from "./container-runtime.ts";
 
 export type ProbeType = "startup" | "liveness" | "readiness";
@@ -49,6 +49,8 @@ export interface ProbeManager {
   sync(podUid: string, runs: readonly ProbedRun[]): void;
   /** Undefined for a run that is not probed. */
   results(ref: ContainerRef): RunResults | undefined;
+  /** For /metrics/probes. */
+  metrics(): ProbeMetrics;
   /** Ends all probes. */
   stop(): void;
 }

@@ -143,7 +143,7 @@ function isCreateProvider(value: unknown): value is CreateProvider {
 const required = ["createPod", "deletePod", "getPodStatus", "getPods"];
 const optional = [
   ...["updatePod", "updateVolumes", "watchPods", "watchNode", "ping", "configureNode"],
-  ...["getContainerLogs", "runInContainer", "attachToContainer", "portForward", "getStatsSummary"],
+  ...["getContainerLogs", "runInContainer", "attachToContainer", "portForward", "getStatsSummary", "getProbeMetrics"],
 ];
 
 /** Makes the provider of one node and checks it: throws Invalid that names every method that is missing or is no function. */

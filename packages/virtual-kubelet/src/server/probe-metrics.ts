@@ -1,27 +1,6 @@
 // Renders /metrics/probes: what the probes of containers have counted. Pure.
+import type { ProbeLabels, ProbeMetrics } from "../provider.ts";
 import { labelText, MetricFamily } from "./prometheus-text.ts";
-
-export interface ProbeLabels {
-  readonly probeType: "Liveness" | "Readiness" | "Startup";
-  readonly container: string;
-  readonly pod: string;
-  readonly namespace: string;
-  readonly podUID: string;
-}
-
-/** Since the container's probe began. */
-export interface ProbeMetrics {
-  readonly results: readonly (ProbeLabels & {
-    readonly result: "successful" | "failed" | "unknown";
-    readonly count: number;
-  })[];
-  readonly durations: readonly (ProbeLabels & {
-    /** Upper bound in seconds, ascending, and how many took no longer; the last need not be infinite. */
-    readonly buckets: readonly (readonly [number, number])[];
-    readonly count: number;
-    readonly sumSeconds: number;
-  })[];
-}
 
 /** Without probes an empty text, which is a valid one. */
 export function renderProbeMetrics(metrics: ProbeMetrics | undefined): string {

@@ -9,7 +9,7 @@ import type { Provider } from "../provider.ts";
 import { renderCadvisorMetrics } from "./cadvisor-metrics.ts";
 import type { KubeletHandler } from "./kubelet-call.ts";
 import { KubeletMetrics } from "./kubelet-metrics.ts";
-import { type ProbeMetrics, renderProbeMetrics } from "./probe-metrics.ts";
+import { renderProbeMetrics } from "./probe-metrics.ts";
 import { prometheusContentType } from "./prometheus-text.ts";
 import { renderResourceMetrics } from "./resource-metrics.ts";
 import type { ServedNode } from "./served-node.ts";
@@ -27,8 +27,6 @@ export interface StatsHandlersOptions {
   readonly signal?: AbortSignal | undefined;
   /** `status.capacity` of a node, for machine_cpu_cores and machine_memory_bytes. Default: both are left out. */
   readonly capacityOf?: ((node: ServedNode) => Readonly<Record<string, Quantity>> | undefined) | undefined;
-  /** What the core's probes of a node's pods have counted. Default: nothing. */
-  readonly probesOf?: ((node: ServedNode) => ProbeMetrics) | undefined;
   /** See StatsCollectorOptions. */
   readonly sharedForMs?: number | undefined;
   readonly timeoutMs?: number | undefined;
@@ -105,7 +103,7 @@ export function createStatsHandlers(options: StatsHandlersOptions): StatsHandler
     },
 
     async probeMetrics(call) {
-      await respond(call, prometheusContentType, renderProbeMetrics(options.probesOf?.(call.node)));
+      await respond(call, prometheusContentType, renderProbeMetrics(call.node.provider.getProbeMetrics?.()));
     },
 
     async metrics(call) {

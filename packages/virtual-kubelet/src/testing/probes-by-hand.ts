@@ -1,5 +1,7 @@
 // Probes whose results a test says.
+
 import type { ProbeListener, ProbeManager, ProbeResult, RunResults } from "../engine/probe-results.ts";
+import type { ProbeMetrics } from "../provider.ts";
 
 /** Begins like a kubelet: readiness failed, liveness good, startup unknown. */
 export class ProbesByHand implements ProbeManager {
@@ -34,6 +36,11 @@ export class ProbesByHand implements ProbeManager {
 
   results({ name, attempt }: Parameters<ProbeManager["results"]>[0]): RunResults | undefined {
     return this.#results.get(`${name}/${attempt}`);
+  }
+
+  /** Nothing is counted. */
+  metrics(): ProbeMetrics {
+    return { results: [], durations: [] };
   }
 
   stop(): void {}
