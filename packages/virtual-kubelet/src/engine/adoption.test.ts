@@ -57,8 +57,16 @@ describe("a new engine over the same runtime", () => {
   });
 
   it("keeps what probes had said until they say something else", async () => {
-    const probes = new ProbesByHand();
-    const bench = new EngineBench({}, { probes: (listener) => probes.listenTo(listener) });
+    let probes = new ProbesByHand();
+    const bench = new EngineBench(
+      {},
+      {
+        probes: (listener) => {
+          probes = new ProbesByHand();
+          return probes.listenTo(listener);
+        },
+      },
+    );
     const request = await bench.create({ containers: [plain("c", { startupProbe: {}, readinessProbe: {} })] });
     probes.say("c/0", { startup: "success", readiness: "success" });
     await bench.pass(0);

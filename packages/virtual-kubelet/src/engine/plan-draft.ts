@@ -8,7 +8,7 @@ export interface EngineEvent {
   readonly reason: string;
   readonly message: string;
   readonly container?: string | undefined;
-  /** Told once for this key in the life of a pod; absent: each time. */
+  /** Not told again while it is the same for this kind of event; absent: told each time. */
   readonly once?: string | undefined;
 }
 

@@ -1,43 +1,34 @@
 // One pod in the life of this process: observes it, asks the plan, writes down what must be remembered, then has the tasks
 // done. Never two looks at once; tasks go on beside them and ask for another look when they end.
-import type { Clock } from "../clock.ts";
 import type { Stored } from "../kube/resource.ts";
 import type { Pod } from "../kube/types.gen.ts";
 import type { Logger } from "../log.ts";
 import type { CallContext, PodOwner, PodReport, PodRequest } from "../provider.ts";
 import type { ResolvedVolume } from "../resolved-pod.ts";
-import type { BackoffLimits } from "./backoff.ts";
+import type { ActorOptions } from "./actor-options.ts";
 import type { ContainerRuntime, RuntimeContainer, RuntimeSandbox } from "./container-runtime.ts";
 import { PodFindings } from "./findings.ts";
 import type { Addresses } from "./late-text.ts";
 import { lostRuns } from "./lost-runs.ts";
 import type { EngineEvent } from "./plan-draft.ts";
 import { endedRuns, planPod } from "./plan-pod.ts";
-import { containersByRuns, containersOf, type PodContainer } from "./pod-container.ts";
+import { containersByRuns, containersOf } from "./pod-container.ts";
 import { type PodFacts, runKey } from "./pod-facts.ts";
-import { decodeMemory, encodeMemory, type PodMemory, type RunMemory, withEnding, withRun } from "./pod-memory.ts";
-import type { ProbeManager, RunHook, RunTarget } from "./probe-results.ts";
+import {
+  decodeMemory,
+  encodeMemory,
+  type PodMemory,
+  type RunMemory,
+  withEnding,
+  withPreStopped,
+  withRun,
+} from "./pod-memory.ts";
 import { probedRuns } from "./probed-runs.ts";
 import { podReport, reportChangesAt } from "./report.ts";
 import { runNotes } from "./run-notes.ts";
 import { runTask, type TaskBench, targetOf } from "./run-task.ts";
 import { TaskTable } from "./task-table.ts";
 import { timedCall } from "./timed-call.ts";
-
-export interface ActorOptions {
-  readonly runtime: ContainerRuntime;
-  readonly clock: Clock;
-  readonly log: Logger;
-  readonly limits: BackoffLimits;
-  readonly callTimeoutMs: number;
-  readonly probes: ProbeManager;
-  readonly runHook: RunHook;
-  hostIPs(): readonly string[];
-  /** Have it looked at again. */
-  wake(uid: string): void;
-  reported(report: PodReport): void;
-  told(owner: PodOwner, event: EngineEvent): void;
-}
 
 /** Not before something happens. */
 const never = Number.POSITIVE_INFINITY;
@@ -56,7 +47,8 @@ export class PodActor {
   #sandbox: RuntimeSandbox | undefined;
   /** Of the last observation, by run. */
   #runs = new Map<string, RuntimeContainer>();
-  readonly #told = new Set<string>();
+  /** Of events told once: the last one of each kind. */
+  readonly #told = new Map<string, string>();
   #reported = "";
   /** Counts what changes under a look. */
   #version = 0;
@@ -155,7 +147,7 @@ export class PodActor {
     if (!(await this.#write(context, version))) return { again: never };
     this.#options.probes.sync(
       this.owner.uid,
-      probedRuns(this.#facts(), (of, run) => this.#target(of, run)),
+      probedRuns(this.#facts(), (of, run) => targetOf(of, run, this.#bench())),
     );
     const again = this.#tasks.match(plan.tasks, plan.kept);
     return { again: Math.min(plan.lookAt ?? never, again ?? never, reportChangesAt(facts) ?? never) };
@@ -265,8 +257,9 @@ export class PodActor {
 
   #tell(event: EngineEvent): void {
     if (event.once !== undefined) {
-      if (this.#told.has(event.once)) return;
-      this.#told.add(event.once);
+      const kind = `${event.type}/${event.reason}/${event.container ?? ""}`;
+      if (this.#told.get(kind) === event.once) return;
+      this.#told.set(kind, event.once);
     }
     this.#options.told(this.owner, event);
   }
@@ -287,10 +280,8 @@ export class PodActor {
       now: () => clock.now(),
       tell: (event) => this.#tell(event),
       remember: (name, attempt, change) => this.#remember(name, attempt, change),
-      preStopped: ({ name, attempt }) => {
-        const remembered = this.#memory.runs[name];
-        if (remembered?.attempt === attempt && remembered.kill !== undefined)
-          this.#remember(name, attempt, { kill: { ...remembered.kill, preStopped: true } });
+      preStopped: (run) => {
+        this.#memory = withPreStopped(this.#memory, run);
       },
       removed: (run) => this.#runs.delete(runKey(run)),
     };
@@ -298,9 +289,5 @@ export class PodActor {
 
   #remember(name: string, attempt: number, change: Partial<RunMemory>): void {
     this.#memory = withRun(this.#memory, name, attempt, change);
-  }
-
-  #target(of: PodContainer, run: RuntimeContainer): RunTarget {
-    return targetOf(of, run, this.#bench());
   }
 }

@@ -141,3 +141,13 @@ export function withEnding(memory: PodMemory, ending: Ending, failure?: PodMemor
     ending: { ...sooner, why, stoppedAt: before?.stoppedAt },
   };
 }
+
+/** Memory of a preStop hook that has had its turn. */
+export function withPreStopped(
+  memory: PodMemory,
+  { name, attempt }: { readonly name: string; readonly attempt: number },
+): PodMemory {
+  const before = memory.runs[name];
+  if (before?.attempt !== attempt || before.kill === undefined) return memory;
+  return withRun(memory, name, attempt, { kill: { ...before.kill, preStopped: true } });
+}

@@ -4,8 +4,9 @@ import { errorText, VirtualKubeletError } from "../errors.ts";
 import { WorkQueue } from "../kube/work-queue.ts";
 import type { Logger } from "../log.ts";
 import type { CallContext, PodOwner } from "../provider.ts";
+import type { ActorOptions } from "./actor-options.ts";
 import type { ContainerRuntime, RuntimeSandbox } from "./container-runtime.ts";
-import { type ActorOptions, PodActor } from "./pod-actor.ts";
+import { PodActor } from "./pod-actor.ts";
 import { timedCall } from "./timed-call.ts";
 
 export interface PodTableOptions extends Omit<ActorOptions, "wake"> {

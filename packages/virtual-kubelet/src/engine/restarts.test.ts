@@ -226,6 +226,22 @@ describe("RestartAllContainers", () => {
   });
 });
 
+describe("RestartAllContainers again and again", () => {
+  it("waits by the back-off of the container that asks for it", async () => {
+    const rules = {
+      restartPolicy: "Never",
+      restartPolicyRules: [{ action: "RestartAllContainers", exitCodes: { operator: "In", values: [88] } }],
+    };
+    const bench = new EngineBench({ script: ({ name }) => (name === "a" ? { exitAfterMs: 1000, exitCode: 88 } : {}) });
+    await bench.create({ containers: [plain("a", rules), plain("b")] });
+    await bench.pass(60_000);
+    const starts = bench.runtime.journal.filter(({ what, name }) => what === "start" && name === "b");
+    const gaps = starts.map(({ at }, index) => (at - (starts[index - 1]?.at ?? at)) / 1000);
+    assert.deepEqual(gaps, [0, 1, 11, 21]);
+    await bench.close();
+  });
+});
+
 describe("a container that is lost", () => {
   it("counts as killed, nobody knows how, and is restarted", async () => {
     const bench = new EngineBench();
@@ -250,6 +266,19 @@ describe("a restarted host", () => {
     assert.equal(await bench.state(owner), "running #1");
     assert.equal(await bench.state(owner, "i"), "terminated 0 Completed #1");
     assert.ok(bench.events.includes("SandboxChanged: Pod sandbox changed, it will be killed and re-created."));
+    await bench.close();
+  });
+
+  it("leaves what was done for good as it is", async () => {
+    const bench = new EngineBench({ script: ({ name }) => (name === "a" ? { exitAfterMs: 100, exitCode: 0 } : {}) });
+    const { owner } = await bench.create({ restartPolicy: "OnFailure", containers: [plain("a"), plain("b")] });
+    await bench.pass(1000);
+    for (const restarts of [1, 2]) {
+      bench.runtime.restartHost();
+      await bench.pass(1000 + 30_000);
+      assert.equal(await bench.state(owner, "a"), "terminated 0 Completed #0");
+      assert.equal(await bench.state(owner, "b"), `running #${restarts}`);
+    }
     await bench.close();
   });
 });
