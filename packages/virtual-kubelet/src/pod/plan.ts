@@ -83,7 +83,12 @@ export function plan(desired: Desired, observed: Observed, now: number, rules: R
   const { pod } = desired;
   if (!desired.inApi || pod === undefined) return planWithoutObject(desired, observed, now, rules);
   if (isTerminal(pod.status)) return planFinished(pod, observed, now, rules);
-  if (pod.metadata.deletionTimestamp !== undefined) return planDeletion(pod, observed, now, rules);
+  if (pod.metadata.deletionTimestamp !== undefined) {
+    const action = planDeletion(pod, observed, now, rules);
+    // A grace may be longer than the life of a token.
+    const runsOn = action.type === "wait" && observed.backend.type === "present";
+    return runsOn && rules.canUpdateVolumes && observed.volumesDue ? { type: "updateVolumes" } : action;
+  }
   if (observed.refusal !== undefined) {
     if (observed.refusal.final) return { type: "finish" };
     return now < observed.refusal.failAt ? { type: "wait", until: observed.refusal.failAt } : { type: "refuse" };
@@ -174,9 +179,10 @@ function planPresent(pod: Stored<Pod>, observed: Observed, rules: Rules): PodAct
     applied === undefined
       ? (pod.metadata.generation ?? 0) > (pod.status?.observedGeneration ?? pod.metadata.generation ?? 0)
       : applied !== revision;
+  // An update may have to wait for what the pod refers to; a token that gets old does not.
+  if (rules.canUpdateVolumes && observed.volumesDue) return { type: "updateVolumes" };
   if (stale) return rules.canUpdate ? { type: "update" } : { type: "reportUnapplied" };
-  if (rules.canUpdateVolumes && (observed.volumesDue || observed.volumesRevision !== revision))
-    return { type: "updateVolumes" };
+  if (rules.canUpdateVolumes && observed.volumesRevision !== revision) return { type: "updateVolumes" };
   return deadline === undefined ? { type: "none" } : { type: "wait", until: deadline };
 }
 

@@ -173,7 +173,6 @@ async function create(entry: PodEntry, context: ActionContext, signal: AbortSign
   entry.failure = undefined;
   if (resolved !== undefined) {
     noteVolumes(entry, resolved.volumes);
-    entry.volumesRevision = request.revision;
     if (node.provider.updateVolumes === undefined) context.resolution?.release(uid);
   }
   if (entry.backend.type !== "present") entry.backend = { type: "awaited", since: entry.createdAt };
@@ -200,6 +199,7 @@ async function update(entry: PodEntry, context: ActionContext, signal: AbortSign
   const { provider } = context.node;
   if (pod === undefined || provider.updatePod === undefined) return false;
   const outcome = resolveForUpdate(entry, pod, context);
+  entry.updateWaits = outcome.type !== "resolved";
   if (outcome.type !== "resolved") return false;
   const request = requestOf(entry, pod, outcome.resolved);
   try {
@@ -215,6 +215,8 @@ async function update(entry: PodEntry, context: ActionContext, signal: AbortSign
     return true;
   }
   if (provider.updateVolumes === undefined) context.resolution?.release(entry.owner.uid);
+  // From here on its volumes alone need what it refers to: they are looked at once more.
+  else entry.volumesRevision = undefined;
   const asked = (entry.applied ?? entry.report?.revision) === "";
   entry.applied = request.revision;
   // Given again to a backend that had been restarted: nothing changed.

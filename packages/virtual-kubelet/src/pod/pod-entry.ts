@@ -74,6 +74,8 @@ export interface PodEntry {
   missing: readonly ReferenceFault[] | undefined;
   /** Faults that had their event. */
   toldFaults: Set<string>;
+  /** An update waits for what it refers to. */
+  updateWaits: boolean;
   /** Contents of its volumes may have changed since they were handed over. */
   volumesDue: boolean;
   /** Revision with which contents of volumes were last handed over; undefined: not by this process. */
@@ -110,6 +112,7 @@ export function newEntry(owner: PodOwner, seenAt: number): PodEntry {
     evicted: false,
     missing: undefined,
     toldFaults: new Set(),
+    updateWaits: false,
     volumesDue: false,
     volumesRevision: undefined,
     volumeDigests: new Map(),

@@ -42,8 +42,8 @@ class Script implements PodResolution {
     return this.answer;
   }
 
-  volumes(pod: Stored<Pod>): ReturnType<PodResolution["volumes"]> {
-    this.asked.push(`volumes ${pod.metadata.name}`);
+  volumes(pod: Stored<Pod>, keep: boolean): ReturnType<PodResolution["volumes"]> {
+    this.asked.push(`volumes ${pod.metadata.name}${keep ? ", keeping all" : ""}`);
     return { volumes: this.current, faults: this.faults };
   }
 
@@ -141,6 +141,8 @@ describe("before a pod is created", () => {
     assert.deepEqual(bench.given, [resolvedPod([volume])]);
     assert.deepEqual(bench.handed, []);
     assert.equal(bench.count("Warning"), 0);
+    // Once it runs, what only its start needed is let go of.
+    assert.deepEqual(bench.script.asked, ["resolve web", "volumes web"]);
   });
 
   it("what it must refer to is waited for, and shown as a kubelet shows it", async () => {
@@ -364,6 +366,19 @@ describe("volumes of a pod that runs", () => {
     assert.equal(bench.given.length, 1);
   });
 
+  it("follow while the pod is given time to end", async () => {
+    await using bench = await running({ behaviour: { terminateDelay: 5 * minute } });
+    bench.api.remove("web", 600);
+    await bench.clock.advance(minute);
+    bench.script.current = [files("a", "late"), files("b", "1")];
+    await bench.changed("web");
+    assert.deepEqual(bench.handed, ["a=late"]);
+    await bench.clock.advance(10 * minute);
+    assert.equal(bench.api.get("web"), undefined);
+    assert.equal(bench.script.asked.at(-1), "release uid-1");
+    assert.deepEqual(bench.api.sins, []);
+  });
+
   it("are let go of with the pod", async () => {
     await using bench = await running();
     bench.api.remove("web");
@@ -412,6 +427,31 @@ describe("an update of a pod that runs", () => {
     await bench.clock.advance(1000);
     assert.deepEqual([bench.given.length, bench.given.at(-1)], [3, undefined]);
     assert.equal(bench.count("MandatorySecretNotFound"), 1);
+  });
+
+  it("of the spec waits for what has gone: a container may be made anew by it", async () => {
+    await using bench = new Bench();
+    await bench.begin();
+    bench.api.create("n", "web");
+    await bench.clock.advance(5000);
+    bench.script.missing(lacks("s", "main"));
+    const containers = [{ name: "main", image: "new" }];
+    bench.api.edit("web", (pod) => ({ ...pod, spec: { ...pod.spec, containers } }));
+    await bench.clock.advance(5 * minute);
+    assert.equal(bench.given.length, 1);
+    assert.equal(bench.count("MandatorySecretNotFound"), 1);
+    assert.equal(bench.phase("web"), "Running");
+    // Its volumes do not wait with it, and nothing else is let go of meanwhile.
+    bench.script.current = [files("token", "2")];
+    bench.script.asked.length = 0;
+    await bench.changed("web", minute);
+    assert.deepEqual(bench.handed, ["token=2"]);
+    assert.deepEqual(bench.script.asked.slice(0, 2), ["volumes web, keeping all", "resolve web"]);
+    assert.ok(bench.script.asked.length < 6, "no going round in circles");
+    bench.script.ready(files("token", "2"));
+    await bench.changed("web");
+    assert.equal(bench.given.length, 2);
+    assert.equal(bench.script.asked.at(-1), "volumes web");
   });
 
   it("waits while something is being read", async () => {

@@ -5,15 +5,15 @@ import type { Pod } from "../kube/types.gen.ts";
 import type { ReferenceFault, Resolution, ResolvedPod, ResolvedVolume, VolumesResolution } from "../resolved-pod.ts";
 import { type ActionContext, event, fields } from "./action-context.ts";
 import { withoutOmissions } from "./capabilities.ts";
-import type { PodEntry } from "./pod-entry.ts";
+import { type PodEntry, revisionOf } from "./pod-entry.ts";
 import { hold } from "./refusal.ts";
 
 /** What pods refer to, as far as it is known. Never waits: it tells (from outside) when to ask again. */
 export interface PodResolution {
   /** All that the pod needs to start; what it refers to is watched from here on. */
   resolve(pod: Stored<Pod>): Resolution;
-  /** Contents of its volumes; what only its start needs is no longer watched. */
-  volumes(pod: Stored<Pod>): VolumesResolution;
+  /** Contents of its volumes; what else it needs is no longer watched unless `keep` says so. */
+  volumes(pod: Stored<Pod>, keep: boolean): VolumesResolution;
   /** It needs nothing any more. */
   release(uid: string): void;
 }
@@ -57,14 +57,18 @@ export function resolveForCreate(entry: PodEntry, pod: Stored<Pod>, context: Act
   }
 }
 
-/** For an update of what runs: what has gone meanwhile does not hold it up, unless the backend asks for everything anew. */
+/**
+ * For an update of what runs. What has gone meanwhile holds up a changed spec (containers may be made anew by it) and a backend
+ * that asks for everything again, but not labels and annotations: they go without.
+ */
 export function resolveForUpdate(entry: PodEntry, pod: Stored<Pod>, context: ActionContext): ResolvedOutcome {
   if (context.resolution === undefined) return { type: "resolved", resolved: undefined };
   const resolution = context.resolution.resolve(asRun(pod, context));
   if (resolution.type === "ready") return { type: "resolved", resolved: resolution.resolved };
   if (resolution.type === "missing") tell(entry, resolution.faults, context);
-  const needed = (entry.applied ?? entry.report?.revision) === "";
-  return resolution.type === "pending" || needed ? { type: "waits" } : { type: "resolved", resolved: undefined };
+  const generation = (revision: string | undefined): string | undefined => revision?.split("/", 1)[0];
+  const isSameSpec = generation(entry.applied ?? entry.report?.revision) === generation(revisionOf(pod));
+  return resolution.type === "pending" || !isSameSpec ? { type: "waits" } : { type: "resolved", resolved: undefined };
 }
 
 /** The backend has these contents now. */
@@ -75,7 +79,7 @@ export function noteVolumes(entry: PodEntry, volumes: readonly ResolvedVolume[])
 /** Volumes whose contents the backend does not have yet; what is missing for others is told. */
 export function changedVolumes(entry: PodEntry, pod: Stored<Pod>, context: ActionContext): readonly ResolvedVolume[] {
   if (context.resolution === undefined) return [];
-  const { volumes, faults } = context.resolution.volumes(asRun(pod, context));
+  const { volumes, faults } = context.resolution.volumes(asRun(pod, context), entry.updateWaits);
   tell(entry, faults, context);
   return volumes.filter(
     (volume) => volume.type === "files" && entry.volumeDigests.get(volume.name) !== digestOf(volume),

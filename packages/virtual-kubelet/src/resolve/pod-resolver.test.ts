@@ -129,6 +129,25 @@ describe("PodResolver", () => {
     assert.equal(Buffer.from(volume.files[0]?.data ?? []).toString(), "two");
   });
 
+  it("keeps what is watched where that is asked for", async () => {
+    await using bench = new Bench();
+    const both = pod({ ...ofSecret("s"), ...ofConfig("c") });
+    bench.resolver.resolve(both);
+    await settle();
+    bench.resolver.volumes(both, true);
+    bench.resolver.volumes(pod(ofConfig("d")), true);
+    await settle();
+    const objects = [
+      "configmaps shop metadata.name=c",
+      "configmaps shop metadata.name=d",
+      "secrets shop metadata.name=s",
+    ];
+    assert.deepEqual(bench.watched, [...objects, "services"]);
+    bench.resolver.release("u");
+    await settle();
+    assert.deepEqual([bench.watched, bench.resolver.held], [["services"], 0]);
+  });
+
   it("tells when a token was renewed", async () => {
     await using bench = new Bench();
     const of = pod({ volumes: [{ name: "v", projected: { sources: [token] } }] });

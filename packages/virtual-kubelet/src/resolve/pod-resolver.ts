@@ -93,9 +93,9 @@ export class PodResolver {
     return this.#with(pod, (sources) => resolvePod(pod, sources, this.#options));
   }
 
-  /** Contents of the volumes of a pod that runs. From here on only what these need is watched. */
-  volumes(pod: Stored<Pod>): VolumesResolution {
-    return this.#with(pod, (sources) => resolveVolumes(pod, sources));
+  /** Contents of the volumes of a pod that runs. From here on only what these need is watched; all that was, with `keep`. */
+  volumes(pod: Stored<Pod>, keep: boolean = false): VolumesResolution {
+    return this.#with(pod, (sources) => resolveVolumes(pod, sources), keep);
   }
 
   /** The pod needs nothing any more. */
@@ -114,16 +114,16 @@ export class PodResolver {
     await Promise.all([...objects, this.#tokens, this.#certificates].map((part) => part.run(signal)));
   }
 
-  /** Whatever is not asked for this time is let go of. */
-  #with<T>(pod: Stored<Pod>, work: (sources: Sources) => T): T {
+  /** Whatever is not asked for this time is let go of, unless it is to be kept. */
+  #with<T>(pod: Stored<Pod>, work: (sources: Sources) => T, keep: boolean = false): T {
     const { uid } = pod.metadata;
     const before = this.#held.get(uid);
-    const held = nothing();
+    const held = keep && before !== undefined ? before : nothing();
     this.#held.set(uid, held);
     try {
       return work(this.#sources(uid, held));
     } finally {
-      if (before !== undefined) this.#letGo(uid, before, held);
+      if (before !== undefined && before !== held) this.#letGo(uid, before, held);
     }
   }
 
