@@ -84,7 +84,7 @@ function afterEnd(view: Omit<ContainerView, "after">, facts: PodFacts): AfterEnd
   // A clock that was set back must not make it wait for ever.
   const due = Math.min(at, facts.now + facts.limits.maxMs);
   if (memory.kill?.why === "changed") return { type: "restart", at: facts.now };
-  const decision = of.role === "sidecar" ? "container" : restartDecision(of.container, facts.memory, exitCode);
+  const decision = restartDecision(of.container, facts.memory, exitCode);
   if (decision === "all") return { type: "restartAll", at: due };
   return decision === "container" ? { type: "restart", at: due } : { type: "none" };
 }

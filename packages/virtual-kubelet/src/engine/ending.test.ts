@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { VirtualKubeletError } from "../errors.ts";
 import type { Container } from "../kube/types.gen.ts";
 import { EngineBench, quiet } from "../testing/engine-bench.ts";
 import type { RunScript } from "../testing/memory-runtime.ts";
@@ -167,6 +168,42 @@ describe("a deletion", () => {
     await bench.close();
   });
 
+  it("removes a sandbox that was to be made and was never seen", async () => {
+    const calls: string[] = [];
+    const bench = new EngineBench({
+      around: async (call, work) => {
+        calls.push(call);
+        if (call === "createSandbox") throw new VirtualKubeletError("Unavailable", "no answer");
+        return work();
+      },
+    });
+    const { owner } = await bench.create({});
+    await bench.engine.deletePod(owner, { gracePeriodSeconds: 30 }, quiet);
+    await bench.pass(0);
+    assert.equal(await bench.state(owner), "gone");
+    assert.ok(calls.includes("removeSandbox"));
+    await bench.close();
+  });
+
+  it("waits for a sandbox that is still being made, and removes it", async () => {
+    const bench: EngineBench = new EngineBench({
+      around: async (call, work) => {
+        if (call === "createSandbox") {
+          const { promise, resolve } = Promise.withResolvers<void>();
+          bench.clock.schedule(5000, resolve);
+          await promise;
+        }
+        return work();
+      },
+    });
+    const { owner } = await bench.create({});
+    await bench.engine.deletePod(owner, { gracePeriodSeconds: 30 }, quiet);
+    await bench.pass(60_000);
+    assert.equal(await bench.state(owner), "gone");
+    assert.deepEqual(bench.history, ["sandbox", "sandboxRemoved"]);
+    await bench.close();
+  });
+
   it("of a pod whose image is still being pulled ends at once", async () => {
     const { promise } = Promise.withResolvers<void>();
     const bench = new EngineBench({ images: new Set(), pull: () => promise });
@@ -227,6 +264,27 @@ describe("termination messages", () => {
       await bench.close();
     });
   }
+
+  it("come with the end: until they are known the container counts as running", async () => {
+    const bench: EngineBench = new EngineBench({
+      script: () => ({ exitAfterMs: 100, exitCode: 1, terminationMessage: "why" }),
+      around: async (call, work) => {
+        if (call === "terminationMessage") {
+          const { promise, resolve } = Promise.withResolvers<void>();
+          bench.clock.schedule(500, resolve);
+          await promise;
+        }
+        return work();
+      },
+    });
+    const { owner } = await bench.create({ restartPolicy: "Never" });
+    await bench.pass(100);
+    const { state, ready } = (await bench.container(owner)) ?? {};
+    assert.deepEqual([Object.keys(state ?? {}), ready], [["running"], true]);
+    await bench.pass(500);
+    assert.equal((await bench.container(owner))?.state.terminated?.message, "why");
+    await bench.close();
+  });
 
   it("share 12 KiB among the containers of a pod", async () => {
     const bench = scripted({ c0: { exitAfterMs: 100, terminationMessage: "x".repeat(5000) } });

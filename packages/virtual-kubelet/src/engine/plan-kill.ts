@@ -39,8 +39,6 @@ export function planStops(views: readonly ContainerView[], facts: PodFacts, draf
     const remembered = draft.memory.runs[of.name];
     const order = remembered?.attempt === run.attempt ? remembered.kill : undefined;
     if (order === undefined) continue;
-    // A start under way may come through yet: first it ends, then what it started.
-    if (facts.underWay.has(startKey(of.name))) continue;
     const hook = of.container.lifecycle?.preStop !== undefined && order.preStopped !== true;
     const late = facts.now >= order.deadline;
     if (hook && order.graceSeconds > 0 && !late) {

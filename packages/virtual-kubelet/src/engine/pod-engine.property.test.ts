@@ -8,6 +8,7 @@ import type { PodReport, PodRequest } from "../provider.ts";
 import { isTerminal, podStatus } from "../status/pod-status.ts";
 import { EngineBench, quiet, requestOf } from "../testing/engine-bench.ts";
 import type { JournalEntry, MemoryRuntime, RunScript } from "../testing/memory-runtime.ts";
+import { ProbesByHand } from "../testing/probes-by-hand.ts";
 
 // Random pods over a runtime that is slow, fails and loses answers, under an engine that is killed at any moment.
 
@@ -15,6 +16,7 @@ type Role = "init" | "sidecar" | "main";
 
 interface Shape {
   readonly restartPolicy: string;
+  /** `hooks`: 1 postStart, 2 preStop, 4 a main container whose exit code 2 restarts all. */
   readonly containers: readonly { readonly role: Role; readonly hooks: number }[];
   /** Of run n of container m: entry (m * 7 + n) of these. */
   readonly scripts: readonly RunScript[];
@@ -27,6 +29,7 @@ type Step =
   | { readonly type: "exit"; readonly container: number; readonly exitCode: number }
   | { readonly type: "vanish"; readonly container: number }
   | { readonly type: "image"; readonly container: number }
+  | { readonly type: "unhealthy"; readonly container: number }
   | { readonly type: "restartHost" };
 
 const script: fc.Arbitrary<RunScript> = fc.record({
@@ -39,7 +42,7 @@ const script: fc.Arbitrary<RunScript> = fc.record({
 const shape: fc.Arbitrary<Shape> = fc.record({
   restartPolicy: fc.constantFrom("Always", "OnFailure", "Never"),
   containers: fc
-    .array(fc.record({ role: fc.constantFrom<Role[]>("init", "sidecar", "main"), hooks: fc.nat(3) }), { maxLength: 4 })
+    .array(fc.record({ role: fc.constantFrom<Role[]>("init", "sidecar", "main"), hooks: fc.nat(7) }), { maxLength: 4 })
     .map((list) => [...list, { role: "main" as const, hooks: 0 }]),
   scripts: fc.array(script, { minLength: 1, maxLength: 12 }),
 });
@@ -57,11 +60,14 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
   { weight: 1, arbitrary: fc.record({ type: fc.constant("vanish" as const), container: fc.nat(4) }) },
   { weight: 1, arbitrary: fc.record({ type: fc.constant("image" as const), container: fc.nat(4) }) },
+  { weight: 1, arbitrary: fc.record({ type: fc.constant("unhealthy" as const), container: fc.nat(4) }) },
   { weight: 1, arbitrary: fc.constant({ type: "restartHost" as const }) },
 );
 
 /** Numbers below 1000: what happens around the calls of the runtime, one after another. */
 const faults: fc.Arbitrary<readonly number[]> = fc.array(fc.nat(999), { maxLength: 40 });
+
+const restartAll = { action: "RestartAllContainers", exitCodes: { operator: "In", values: [2] } };
 
 function specOf({ restartPolicy, containers }: Shape, images: ReadonlyMap<string, string>): PodSpec {
   const made = containers.map(({ role, hooks }, index): Container & { readonly role: Role } => ({
@@ -69,6 +75,8 @@ function specOf({ restartPolicy, containers }: Shape, images: ReadonlyMap<string
     name: `${role}${index}`,
     image: images.get(`${role}${index}`) ?? "img",
     ...(role === "sidecar" ? { restartPolicy: "Always" } : {}),
+    ...(role === "main" ? { livenessProbe: {} } : {}),
+    ...(role === "main" && hooks & 4 ? { restartPolicy, restartPolicyRules: [restartAll] } : {}),
     ...(hooks > 0 && role !== "init"
       ? { lifecycle: { ...(hooks & 1 ? { postStart: {} } : {}), ...(hooks & 2 ? { preStop: {} } : {}) } }
       : {}),
@@ -87,6 +95,7 @@ class World {
   readonly bench: EngineBench;
   readonly shape: Shape;
   readonly #faults: number[];
+  #probes: ProbesByHand = new ProbesByHand();
   calm = false;
   request: PodRequest;
   api: Stored<Pod>;
@@ -110,7 +119,13 @@ class World {
         },
         around: (call, work) => this.#around(call, work),
       },
-      { runHook: (_handler, _target, context) => this.#hook(context.signal) },
+      {
+        runHook: (_handler, _target, context) => this.#hook(context.signal),
+        probes: (listener) => {
+          this.#probes = new ProbesByHand();
+          return this.#probes.listenTo(listener);
+        },
+      },
     );
     this.api = this.#pod({ phase: "Pending" });
     this.request = requestOf(this.api);
@@ -168,6 +183,11 @@ class World {
       case "vanish": {
         const run = running[one.container % Math.max(1, running.length)];
         if (run !== undefined) bench.runtime.vanish(run);
+        return bench.pass(0);
+      }
+      case "unhealthy": {
+        const run = running[one.container % Math.max(1, running.length)];
+        if (run !== undefined) this.#probes.say(`${run.name}/${run.attempt}`, { liveness: "failure" });
         return bench.pass(0);
       }
       case "restartHost":
@@ -374,7 +394,8 @@ describe("pods under an engine that is killed, over a runtime that fails", () =>
         }
         world.calm = true;
         const rough = steps.some(({ type }) => type === "restartHost" || type === "vanish");
-        if (!rough) checkBackoff(bench.runtime, new Set(world.images.keys()));
+        const all = form.containers.some(({ role, hooks }) => role === "main" && (hooks & 4) > 0);
+        if (!rough && !all) checkBackoff(bench.runtime, new Set(world.images.keys()));
         await bench.pass(30_000);
         await world.delete(5);
         await bench.pass(120_000);

@@ -52,12 +52,16 @@ describe("resources changed under a running container", () => {
   });
 
   it("stay as they were where the runtime cannot change them", async () => {
+    let tries = 0;
     const bench = new EngineBench({
       resize: () => {
+        tries++;
         throw new VirtualKubeletError("Unsupported", "no cgroups here");
       },
     });
     const owner = await resized(bench);
+    await bench.pass(120_000);
+    assert.equal(tries, 1, "it is asked once");
     const status = await statusOf(bench, owner);
     assert.equal(verdict(status, "PodResizePending"), "True|Infeasible|no cgroups here");
     assert.deepEqual(status.containerStatuses?.[0]?.resources, small);

@@ -103,7 +103,13 @@ export class TaskTable {
       task.type === "image" || task.type === "preStop" || task.type === "postStart"
         ? undefined
         : callTimeoutMs + stopMs;
-    await timedCall(clock, { signal, log }, limitMs, (context) => perform(task, context));
+    await timedCall(
+      clock,
+      { signal, log },
+      limitMs,
+      (context) => perform(task, context),
+      task.type === "createSandbox",
+    );
   }
 
   #failed(task: Task, signal: AbortSignal, error: VirtualKubeletError): void {

@@ -3,12 +3,16 @@ import type { Clock } from "../clock.ts";
 import { VirtualKubeletError } from "../errors.ts";
 import type { CallContext } from "../provider.ts";
 
-/** Throws Unavailable when `limitMs` are over (undefined: never), Aborted when the context's signal aborts. */
+/**
+ * Throws Unavailable when `limitMs` are over (undefined: never), Aborted when the context's signal aborts. `patient`: after
+ * an abort the call is still waited for, as far as the limit goes, so that it cannot take effect unseen.
+ */
 export async function timedCall<T>(
   clock: Clock,
   context: CallContext,
   limitMs: number | undefined,
   perform: (context: CallContext) => Promise<T>,
+  patient = false,
 ): Promise<T> {
   const call = new AbortController();
   const { promise, reject } = Promise.withResolvers<never>();
@@ -17,7 +21,7 @@ export async function timedCall<T>(
     call.abort(error);
     reject(VirtualKubeletError.from(error));
   };
-  const stop = (): void => end(context.signal.reason);
+  const stop = (): void => (patient ? call.abort(context.signal.reason) : end(context.signal.reason));
   if (context.signal.aborted) stop();
   context.signal.addEventListener("abort", stop, { once: true });
   const overdue = (): void => end(new VirtualKubeletError("Unavailable", "the runtime does not answer in time"));
