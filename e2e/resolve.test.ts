@@ -6,7 +6,7 @@ import { request } from "node:https";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import type { Clock } from "../packages/virtual-kubelet/src/clock.ts";
-import { pods, tokenReviews } from "../packages/virtual-kubelet/src/kube/resource.ts";
+import { pods, serviceAccounts, tokenReviews } from "../packages/virtual-kubelet/src/kube/resource.ts";
 import { LogRecorder } from "../packages/virtual-kubelet/src/testing/log-recorder.ts";
 import { eventually, type Harness, isRunning, startHarness, throughout } from "./harness.ts";
 import { base64, environment, ResolvingCluster, resolvingNode, shown } from "./resolving-node.ts";
@@ -206,6 +206,30 @@ describe("resolved pods", { concurrency: true, timeout: 180_000 }, () => {
       await eventually("the token is worth nothing", 15_000, async () => !(await review(token)).status?.authenticated);
     });
   }
+
+  it("has the ServiceAccount's pull secrets, and refuses what cannot be done", async () => {
+    const node = await resolvingNode("pulls");
+    const kubeconfig = await harness.cluster.kubeconfigFor("system:node:pulls", ["system:nodes"]);
+    await using _kubelet = await harness.kubelet([node], { kubeconfig });
+    const login = { username: "ann", password: "s3cr3t" };
+    const auths = JSON.stringify({ "https://r.example.com/v2/": login });
+    await cluster.secret("puller-pull", { ".dockercfg": auths }, "kubernetes.io/dockercfg");
+    await harness.client.create(serviceAccounts, {
+      metadata: { name: "puller", namespace: "default" },
+      imagePullSecrets: [{ name: "puller-pull" }],
+    });
+    await cluster.run("pulls", "pulls", {}, { serviceAccountName: "puller" });
+    const { imageCredentials } = await node.resolved("pulls");
+    assert.deepEqual(imageCredentials, [{ registry: "r.example.com", ...login }]);
+
+    const fileKeyRef = { volumeName: "dir", path: "env", key: "KEY" };
+    const volumes = [{ name: "dir", emptyDir: {} }];
+    await cluster.run("files", "pulls", { env: [{ name: "KEY", valueFrom: { fileKeyRef } }] }, { volumes });
+    const refused = await harness.untilPod("refused", "files", 15_000, ({ status }) => status?.phase === "Failed");
+    assert.equal(refused.status?.reason, "PodFeatureUnsupported");
+    assert.match(refused.status?.message ?? "", /spec\.containers\[0\]\.env\[0\]\.valueFrom\.fileKeyRef/);
+    assert.ok(!node.created.has("files"));
+  });
 
   it("renews tokens before they are old, and the old one works until then", async () => {
     const name = "renews";
