@@ -1,7 +1,7 @@
 // A runtime of processes over a directory of its own, for tests; and what must not be left of it. Needs root on Linux.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { mkdtempSync, readdirSync, readFileSync } from "node:fs";
+import { chmodSync, globSync, mkdtempSync, readdirSync, readFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -20,13 +20,16 @@ export class ProcessBench implements AsyncDisposable {
   readonly directory: string = mkdtempSync(join(tmpdir(), "vk-process-"));
   readonly config: ProcessConfig;
   readonly node = "node-a";
+  readonly #cgroup = `vk-test-${randomUUID()}`;
   #runtime: ProcessRuntime | undefined;
 
   constructor(settings: Readonly<Record<string, unknown>> = {}) {
     assert.equal(process.getuid?.(), 0, "tests of processes in namespaces need root");
+    // Mount points of tests are in it: the host's root is theirs, too.
+    chmodSync(this.directory, 0o755);
     this.config = parseProcessConfig({
       stateDirectory: join(this.directory, "state"),
-      cgroupParent: `vk-test-${process.pid}`,
+      cgroupParent: this.#cgroup,
       images: { [benchImage]: "host" },
       ...settings,
     });
@@ -106,10 +109,11 @@ export class ProcessBench implements AsyncDisposable {
     }
   }
 
-  /** Mounts and processes of this bench. */
+  /** Mounts, control groups and processes of this bench. */
   leftovers(): readonly string[] {
     return [
       ...mountsUnder(this.directory),
+      ...globSync([`/sys/fs/cgroup/${this.#cgroup}`, `/sys/fs/cgroup/*/${this.#cgroup}`]),
       ...this.processes().map(({ pid, command }) => `process ${pid}: ${command}`),
     ];
   }

@@ -1,5 +1,5 @@
 // Connects a client with the main process of a run: its output from now on, and its input where it has one.
-import { constants, openSync } from "node:fs";
+import { constants, openSync, statSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { Socket } from "node:net";
 import { join } from "node:path";
@@ -21,9 +21,11 @@ export async function attachToRun(run: LiveRun, io: ContainerIO, { signal }: Cal
   const { spec } = run.record;
   const over = new AbortController();
   const until = AbortSignal.any([signal, over.signal]);
+  // Before anything is typed: its answer is to be seen.
+  const from = { stdout: sizeOf(run, "stdout"), stderr: sizeOf(run, "stderr") };
   const output = Promise.all([
-    follow(run, "stdout", io.stdout, until),
-    follow(run, "stderr", spec.tty ? undefined : io.stderr, until),
+    follow(run, "stdout", from.stdout, io.stdout, until),
+    follow(run, "stderr", from.stderr, spec.tty ? undefined : io.stderr, until),
   ]).then(() => {});
   const sizes = spec.tty ? io.resize?.[Symbol.asyncIterator]() : undefined;
   const resizing = sizes && followSizes(sizes, () => terminalHolder(state.main.pid), until);
@@ -39,10 +41,15 @@ export async function attachToRun(run: LiveRun, io: ContainerIO, { signal }: Cal
   }
 }
 
-/** What comes on a stream from now on, until the run is over. */
+function sizeOf(run: LiveRun, stream: OutputStream): number {
+  return statSync(join(run.record.directory, stream), { throwIfNoEntry: false })?.size ?? 0;
+}
+
+/** What comes on a stream after so many bytes, until the run is over. */
 async function follow(
   run: LiveRun,
   stream: OutputStream,
+  from: number,
   to: Writable | undefined,
   signal: AbortSignal,
 ): Promise<void> {
@@ -52,8 +59,7 @@ async function follow(
   const floor = { stdout: Number.MAX_SAFE_INTEGER, stderr: Number.MAX_SAFE_INTEGER };
   const release = run.log.hold(floor);
   try {
-    file = await openOrNone(path);
-    let at = (await file?.stat())?.size ?? 0;
+    let at = from;
     for (floor[stream] = at; !signal.aborted; floor[stream] = at) {
       const wake = new AbortController();
       const changed = run.log.changed(AbortSignal.any([signal, wake.signal, AbortSignal.timeout(1000)]));

@@ -103,7 +103,8 @@ export function planContainer(spec: ContainerSpec, context: PlanContext): Contai
   };
   const setup = namespaces
     ? mountLines({
-        ...{ directory, image: image.root, root: root ?? "", readOnlyRoot, ownPids, mounts },
+        ...{ directory, image: image.root, root: root ?? "", readOnlyRoot, mounts },
+        ownPids: ownPids || (context.joinPid !== undefined && !sandbox.hostPID),
         devices: user.privileged ? undefined : pod.devices,
         hostname: sandbox.hostNetwork ? undefined : sandbox.hostname,
         workingDir: image.root === undefined ? undefined : workingDir,

@@ -20,14 +20,14 @@ describe("a container in namespaces", () => {
     });
     const ref = await bench.run(
       podUid,
-      'echo "$GREETING"; id -u; hostname; cat /etc/resolv.conf /etc/hosts; cat /vk-conf/a.txt; echo; echo x >/vk-scratch/f && cat /vk-scratch/f; echo bad >&2; echo $$; echo bye >/dev/termination-log; echo no >/vk-conf/b || echo readonly; exit 7',
+      `M=${bench.directory}; echo "$GREETING"; id -u; hostname; cat /etc/resolv.conf /etc/hosts; cat $M/conf/a.txt; echo; echo x >$M/scratch/f && cat $M/again/f; echo bad >&2; echo $$; echo bye >/dev/termination-log; echo no >$M/conf/b || echo readonly; exit 7`,
       {
         env: [{ name: "GREETING", value: `it's "fine"\n$HOME` }],
         hosts: "127.0.0.1 localhost\n",
         mounts: [
-          { volume: "scratch", mountPath: "/tmp/vk-scratch-test", readOnly: false },
-          { volume: "scratch", mountPath: "/vk-scratch", readOnly: false },
-          { volume: "conf", mountPath: "/vk-conf", readOnly: true },
+          { volume: "scratch", mountPath: `${bench.directory}/again`, readOnly: false },
+          { volume: "scratch", mountPath: `${bench.directory}/scratch`, readOnly: false },
+          { volume: "conf", mountPath: `${bench.directory}/conf`, readOnly: true },
         ],
       },
     );

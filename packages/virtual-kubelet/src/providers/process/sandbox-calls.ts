@@ -69,7 +69,8 @@ export async function removeSandbox(state: RuntimeState, podUid: string, signal:
   for (const run of pod.runs.values()) await run.close();
   await removeTree(pod.directory);
   for (const run of pod.runs.values()) removeCgroups(run.record.description.cgroups);
-  removeCgroups(state.cgroupPaths(podUid));
+  // Those above go with the last pod.
+  for (const level of ["", "..", "../.."]) removeCgroups(state.cgroupPaths(podUid).map((path) => join(path, level)));
   state.pods.delete(podUid);
   state.events.tell(podUid);
 }
