@@ -12,7 +12,7 @@ import type { Addresses } from "./late-text.ts";
 import { lostRuns } from "./lost-runs.ts";
 import type { EngineEvent } from "./plan-draft.ts";
 import { endedRuns, planPod } from "./plan-pod.ts";
-import { containersByRuns, containersOf } from "./pod-container.ts";
+import { containersByRuns, containersOf, type PodContainer } from "./pod-container.ts";
 import { type PodFacts, runKey } from "./pod-facts.ts";
 import {
   decodeMemory,
@@ -40,6 +40,8 @@ export class PodActor {
   readonly #found: PodFindings = new PodFindings();
   readonly #tasks: TaskTable;
   #request: PodRequest | undefined;
+  /** Of the request. */
+  #containers: readonly PodContainer[] | undefined;
   #memory: PodMemory;
   /** Has the backend been asked what it remembers? */
   #adopted = false;
@@ -228,7 +230,7 @@ export class PodActor {
     return {
       owner: this.owner,
       request: this.#request,
-      containers: this.#request === undefined ? containersByRuns(runs) : containersOf(this.#request),
+      containers: this.#containers ?? containersByRuns(runs),
       sandbox: this.#sandbox,
       runs,
       memory: this.#memory,
