@@ -77,6 +77,7 @@ export class PodActor {
   request(request: PodRequest): void {
     // An update may come without: then what was resolved before holds.
     this.#request = request.resolved === undefined ? { ...request, resolved: this.#request?.resolved } : request;
+    this.#containers = containersOf(this.#request);
     if (!this.#adopted) this.#memory = { ...this.#memory, restartPolicy: request.pod.spec?.restartPolicy ?? "Always" };
     this.#changed();
   }
