@@ -5,8 +5,10 @@ import { chmodSync, globSync, mkdtempSync, readdirSync, readFileSync } from "nod
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { PassThrough } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ContainerRef, ContainerSpec, RuntimeContainer, SandboxSpec } from "../engine/container-runtime.ts";
+import { VirtualKubeletError } from "../errors.ts";
 import { silentLogger } from "../log.ts";
 import type { CallContext } from "../provider.ts";
 import { type ProcessConfig, parseProcessConfig } from "../providers/process/config.ts";
@@ -78,6 +80,15 @@ export class ProcessBench implements AsyncDisposable {
       `the end of ${ref.name}`,
     );
     return this.container(ref);
+  }
+
+  /** Of a command in the container: what it wrote, to whichever stream, and its code. */
+  async exec(ref: ContainerRef, ...command: string[]): Promise<{ readonly out: string; readonly code: number }> {
+    const stdout = new PassThrough();
+    const chunks: Buffer[] = [];
+    stdout.on("data", (chunk: Buffer) => chunks.push(chunk));
+    const { exitCode } = await this.runtime.exec(ref, command, { tty: false, stdout, stderr: stdout }, quiet);
+    return { out: Buffer.concat(chunks).toString(), code: exitCode };
   }
 
   /** Lines of the log without their times. */
@@ -152,6 +163,11 @@ export function containerOf(podUid: string, script: string, change: Partial<Cont
     ...{ security: {}, resources: {}, notes: {} },
     ...change,
   };
+}
+
+/** Is it a refusal that names this field? */
+export function refuses(kind: "Unsupported" | "Invalid", field: string): (error: unknown) => boolean {
+  return (error) => error instanceof VirtualKubeletError && error.kind === kind && error.field === field;
 }
 
 export async function until(

@@ -86,6 +86,7 @@ export class LiveRun {
     if (this.#finished) return;
     const { type } = this.record.state();
     if (type === "created") return;
+    this.watch();
     const over = type === "exited" || type === "lost";
     if (type === "lost") this.killRest();
     await this.log.pump(over);

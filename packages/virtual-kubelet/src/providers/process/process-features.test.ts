@@ -5,27 +5,9 @@ import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, symlink
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { PassThrough } from "node:stream";
 import { describe, it } from "node:test";
-import type { ContainerRef } from "../../engine/container-runtime.ts";
-import { isErrorKind, VirtualKubeletError } from "../../errors.ts";
-import type { TerminalSize } from "../../provider.ts";
-import { benchImage, containerOf, ProcessBench, quiet, until } from "../../testing/process-bench.ts";
-
-const refuses = (kind: "Unsupported" | "Invalid", field: string) => (error: unknown) =>
-  isErrorKind(error, kind) && error instanceof VirtualKubeletError && error.field === field;
-
-async function exec(
-  bench: ProcessBench,
-  ref: ContainerRef,
-  ...command: string[]
-): Promise<{ readonly out: string; readonly code: number }> {
-  const stdout = new PassThrough();
-  const chunks: Buffer[] = [];
-  stdout.on("data", (chunk: Buffer) => chunks.push(chunk));
-  const { exitCode } = await bench.runtime.exec(ref, command, { tty: false, stdout, stderr: stdout }, quiet);
-  return { out: Buffer.concat(chunks).toString(), code: exitCode };
-}
+import { isErrorKind } from "../../errors.ts";
+import { benchImage, containerOf, ProcessBench, quiet, refuses, until } from "../../testing/process-bench.ts";
 
 describe("environment", () => {
   it("has every name and value as they are, and what a loader heeds only when privileges are gone", async () => {
@@ -46,7 +28,7 @@ describe("environment", () => {
     );
     for (const text of [
       (await bench.rawLog(ref)).join("\n"),
-      (await exec(bench, ref, "sh", "-c", "tr '\\0' '|' </proc/self/environ")).out,
+      (await bench.exec(ref, "sh", "-c", "tr '\\0' '|' </proc/self/environ")).out,
     ]) {
       for (const { name, value } of env.filter((each) => !each.value.includes("\n")))
         assert.ok(text.includes(`${name}=${value}|`), `${name} in ${text}`);
@@ -102,7 +84,7 @@ describe("an image with a root directory", () => {
         lines.map((line) => line.slice(9)),
         ["1234", "4321", "/home/app image", "/work", "new", "denied", "none", "1"],
       );
-      assert.deepEqual(await exec(bench, ref, "sh", "-c", "id -u; pwd; cat /run/secrets/f"), {
+      assert.deepEqual(await bench.exec(ref, "sh", "-c", "id -u; pwd; cat /run/secrets/f"), {
         out: "1234\n/work\nnew\n",
         code: 0,
       });
@@ -153,8 +135,7 @@ describe("volumes", () => {
     for (let turn = 1; turn <= 20; turn++) await bench.runtime.updateVolumes(podUid, set(String(turn)), quiet);
     assert.equal(
       (
-        await exec(
-          bench,
+        await bench.exec(
           ref,
           "cat",
           `${bench.directory}/conf/a`,
@@ -165,8 +146,7 @@ describe("volumes", () => {
       "20200",
     );
     assert.deepEqual(await bench.log(ref), ["stdout F ready"]);
-    const stat = await exec(
-      bench,
+    const stat = await bench.exec(
       ref,
       "stat",
       "-L",
@@ -176,7 +156,7 @@ describe("volumes", () => {
       `${bench.directory}/conf/dir/b`,
     );
     assert.equal(stat.out, "640 7777\n440 7777\n");
-    assert.match((await exec(bench, ref, "ls", "-la", `${bench.directory}/conf/`)).out, /\.\.data -> \.\.\d{4}_/);
+    assert.match((await bench.exec(ref, "ls", "-la", `${bench.directory}/conf/`)).out, /\.\.data -> \.\.\d{4}_/);
   });
 
   it("what cannot be had is refused by name", async () => {
@@ -212,173 +192,6 @@ describe("volumes", () => {
       bench.run(podUid, "true", { security: { runAsUser: 0 } }),
       refuses("Unsupported", "securityContext.runAsUser"),
     );
-  });
-});
-
-describe("without namespaces", () => {
-  it("a mount that cannot be at its path is refused", async () => {
-    await using bench = new ProcessBench({ isolation: "none", hostPaths: ["/usr"] });
-    await bench.open();
-    const podUid = await bench.pod({
-      volumes: [
-        { name: "e", type: "emptyDir", medium: "" },
-        { name: "h", type: "hostPath", path: "/usr", hostPathType: "" },
-      ],
-    });
-    await assert.rejects(
-      bench.run(podUid, "true", { mounts: [{ volume: "e", mountPath: "/data", readOnly: false }] }),
-      refuses("Unsupported", "volumeMounts[e].mountPath"),
-    );
-    const ref = await bench.run(podUid, "ls /usr/bin >/dev/null && echo fine", {
-      mounts: [{ volume: "h", mountPath: "/usr", readOnly: false }],
-    });
-    await bench.ended(ref);
-    assert.deepEqual(await bench.log(ref), ["stdout F fine"]);
-  });
-
-  for (const cgroups of ["auto", "off"]) {
-    it(`no process is left, not those in the background with a session of their own (cgroups ${cgroups})`, async () => {
-      await using bench = new ProcessBench({ isolation: "none", cgroups });
-      await bench.open();
-      const podUid = await bench.pod();
-      const daemon = `setsid sh -c 'echo in >>/dev/null; exec sleep 98765' </dev/null & sleep 98765 & echo ready`;
-      const env = [{ name: "VKTEST", value: bench.directory }];
-      const byItself = await bench.run(podUid, `${daemon}; sleep 0.3; exit 6`, { name: "ends", env });
-      const stopped = await bench.run(podUid, `${daemon}; trap '' TERM; while :; do sleep 0.1; done`, {
-        name: "stopped",
-        env,
-      });
-      assert.equal((await bench.ended(byItself)).exitCode, 6);
-      await until(async () => (await bench.log(stopped)).length > 0, "the other one");
-      await bench.runtime.stopContainer(stopped, { gracePeriodSeconds: 0 }, quiet);
-      assert.equal((await bench.container(stopped)).exitCode, 137);
-      assert.deepEqual(
-        bench.processes().map(({ command }) => command),
-        [],
-      );
-    });
-  }
-});
-
-describe("limits", () => {
-  it("a container over its memory limit is OOMKilled, and figures come from its group", async () => {
-    await using bench = new ProcessBench({ cgroups: "required" });
-    await bench.open();
-    const podUid = await bench.pod();
-    const calm = await bench.run(podUid, "while :; do :; done", {
-      name: "calm",
-      resources: { limits: { cpu: "200m", memory: "64Mi" } },
-    });
-    const greedy = await bench.run(podUid, "x=xxxxxxxxxxxxxxxx; while :; do x=$x$x; done", {
-      resources: { limits: { memory: "20Mi" } },
-    });
-    const end = await bench.ended(greedy);
-    assert.deepEqual([end.exitCode, end.reason], [137, "OOMKilled"]);
-    await until(async () => {
-      const figures = (await bench.runtime.stats(quiet)).containers.get(podUid)?.[0];
-      return (figures?.cpu?.usageNanoCores ?? 0) > 0 && (figures?.memory?.workingSetBytes ?? 0) > 0;
-    }, "figures");
-    const rate = (await bench.runtime.stats(quiet)).containers.get(podUid)?.[0]?.cpu?.usageNanoCores ?? 0;
-    assert.ok(rate < 400_000_000, `held to a fifth of a core: ${rate}`);
-    await bench.runtime.updateResources(calm, { limits: { cpu: "500m", memory: "128Mi" } }, quiet);
-  });
-});
-
-describe("terminals, attach, ephemeral containers", () => {
-  it("a command in a terminal has its size from the first, and its changes", async () => {
-    await using bench = new ProcessBench();
-    await bench.open();
-    const ref = await bench.run(await bench.pod(), "sleep 1000");
-    let more: (size: TerminalSize) => void = () => {};
-    const later = new Promise<TerminalSize>((resolve) => {
-      more = resolve;
-    });
-    async function* sizes(): AsyncGenerator<TerminalSize> {
-      yield { width: 100, height: 40 };
-      yield await later;
-    }
-    const stdout = new PassThrough();
-    let text = "";
-    stdout.on("data", (chunk: Buffer) => {
-      text += chunk.toString();
-    });
-    const stdin = new PassThrough();
-    const command = [
-      "sh",
-      "-c",
-      "stty size; tty; trap 'stty size; exit 3' WINCH; echo set; while :; do sleep 0.05; done",
-    ];
-    const ending = bench.runtime.exec(ref, command, { tty: true, stdin, stdout, resize: sizes() }, quiet);
-    await until(() => text.includes("set"), "the trap");
-    more({ width: 77, height: 33 });
-    assert.deepEqual(await ending, { exitCode: 3 });
-    assert.match(text, /^40 100\r\n\/dev\/pts\/\d+\r\nset\r\n33 77\r\n$/);
-  });
-
-  it("a container with a terminal has one; who attaches sees what comes, types, and may leave", async () => {
-    await using bench = new ProcessBench();
-    await bench.open();
-    const ref = await bench.run(await bench.pod(), "echo $TERM; while read line; do echo got $line; done", {
-      tty: true,
-      stdin: true,
-    });
-    await until(async () => (await bench.log(ref)).length > 0, "the first line");
-    assert.deepEqual(await bench.log(ref), ["stdout F xterm\r"]);
-    const [stdin, stdout] = [new PassThrough(), new PassThrough()];
-    let text = "";
-    stdout.on("data", (chunk: Buffer) => {
-      text += chunk.toString();
-    });
-    const attached = bench.runtime.attach(ref, { tty: true, stdin, stdout }, quiet);
-    stdin.write("hello\n");
-    await until(() => text.includes("got hello"), "the answer");
-    stdin.end();
-    await attached;
-    assert.equal((await bench.container(ref)).state, "running");
-    assert.ok(!text.includes("xterm"), "what was before is not shown again");
-  });
-
-  it("an input that is for once ends with its client's, and the output goes on to the end", async () => {
-    await using bench = new ProcessBench();
-    await bench.open();
-    const ref = await bench.run(await bench.pod(), "cat; echo end of input; exit 4", { stdin: true, stdinOnce: true });
-    const [stdin, stdout] = [new PassThrough(), new PassThrough()];
-    let text = "";
-    stdout.on("data", (chunk: Buffer) => {
-      text += chunk.toString();
-    });
-    const attached = bench.runtime.attach(ref, { tty: false, stdin, stdout }, quiet);
-    stdin.end("all of it\n");
-    await attached;
-    assert.equal(text, "all of it\nend of input\n");
-    assert.equal((await bench.ended(ref)).exitCode, 4);
-  });
-
-  it("an ephemeral container sees its target's processes, and ends with it", async () => {
-    await using bench = new ProcessBench();
-    await bench.open();
-    const podUid = await bench.pod();
-    const main = await bench.run(podUid, "exec sleep 4711");
-    const debug = await bench.run(podUid, "tr '\\0' ' ' </proc/1/cmdline; echo; sleep 1000", {
-      name: "debug",
-      targetContainer: "main",
-    });
-    await until(async () => (await bench.log(debug)).length > 0, "its look");
-    assert.deepEqual(await bench.log(debug), ["stdout F sleep 4711 "]);
-    await bench.runtime.stopContainer(debug, { gracePeriodSeconds: 0 }, quiet);
-    assert.equal((await bench.container(main)).state, "running");
-    assert.equal((await bench.container(debug)).exitCode, 137);
-  });
-
-  it("stdout and stderr can be opened again by their names, by the container and by commands", async () => {
-    await using bench = new ProcessBench();
-    await bench.open();
-    const ref = await bench.run(await bench.pod(), "echo one >/dev/stdout; echo two >/dev/stderr; sleep 1000");
-    await until(async () => (await bench.log(ref)).length === 2, "both lines");
-    assert.deepEqual(await exec(bench, ref, "sh", "-c", "echo three >/dev/stdout; cat /dev/null"), {
-      out: "three\n",
-      code: 0,
-    });
   });
 });
 
