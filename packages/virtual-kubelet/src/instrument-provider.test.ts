@@ -7,6 +7,8 @@ import { instrumentProvider } from "./instrument-provider.ts";
 import { type Logger, silentLogger } from "./log.ts";
 import { createMetrics } from "./metrics.ts";
 import type { CallContext, PodOwner, Provider } from "./provider.ts";
+import type { ResolvedVolume } from "./resolved-pod.ts";
+import { LogRecorder } from "./testing/log-recorder.ts";
 
 const owner: PodOwner = { cluster: "c", node: "vk-0", namespace: "default", name: "web", uid: "u1" };
 const context: CallContext = { signal: new AbortController().signal, log: silentLogger };
@@ -33,6 +35,7 @@ test("methods that are absent stay absent", () => {
   const wrapped = instrumentProvider(new Minimal(), { node: "vk-0", metrics: createMetrics() });
   const optional = [
     "updatePod",
+    "updateVolumes",
     "watchPods",
     "watchNode",
     "ping",
@@ -65,6 +68,28 @@ test("calls reach the provider with their arguments; outcomes are counted by kin
     assert.ok(text.includes(line), `${line}\n${text}`);
   }
   assert.match(text, /provider_call_duration_seconds_count\{method="deletePod"\} 1/);
+});
+
+test("contents of volumes reach the provider, and no line of the log", async () => {
+  const metrics = createMetrics();
+  const log = new LogRecorder();
+  const handed: unknown[] = [];
+  class Keeping extends Minimal {
+    async updateVolumes(of: PodOwner, given: readonly ResolvedVolume[]): Promise<void> {
+      handed.push(of, given);
+    }
+  }
+  const wrapped = instrumentProvider(new Keeping(), { node: "vk-0", metrics });
+  const data = Buffer.from("hidden");
+  const volumes = [
+    { name: "v", type: "files", memory: true, files: [{ path: "p", mode: 0o600, data, secret: true }] },
+  ] as const;
+  await wrapped.updateVolumes?.(owner, volumes, { signal: context.signal, log });
+  assert.deepEqual(handed, [owner, volumes]);
+  assert.match(await metrics.registry.metrics(), /method="updateVolumes",outcome="ok"\} 1/);
+  assert.equal(log.count(/provider call/), 1);
+  const text = JSON.stringify(log.lines);
+  for (const shown of ["hidden", data.toString("base64"), JSON.stringify([...data])]) assert.ok(!text.includes(shown));
 });
 
 test("what is behind the kubelet API gets the very streams of the caller, and is counted with its outcome", async () => {
