@@ -119,6 +119,20 @@ test("client certificates over HTTP/2", async () => {
   }
 });
 
+test("HTTP/1.1 for who has the choice, HTTP/2 for who speaks nothing else", async () => {
+  await using kubelet = await startKubelet([new FakeNode("node-a")]);
+  for (const [offered, agreed] of [
+    [["h2", "http/1.1"], "http/1.1"],
+    [["http/1.1", "h2"], "http/1.1"],
+    [["http/1.1"], "http/1.1"],
+    [["h2"], "h2"],
+  ] as const) {
+    const socket = await kubelet.tls({ ALPNProtocols: [...offered] });
+    assert.equal(socket.alpnProtocol, agreed);
+    socket.destroy();
+  }
+});
+
 test("nodes with certificates of their own on one port: by server name", async () => {
   const ca = createAuthority("ca");
   const own = (node: string): Changing<ServingCertificate> => {

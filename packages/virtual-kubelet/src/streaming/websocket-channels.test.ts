@@ -147,3 +147,18 @@ test("base64 that is no base64 is never taken for less than it says", () => {
     ),
   );
 });
+
+test("a message is put into the room that it is given, if it fits", () => {
+  const protocol = channelProtocol("v5.channel.k8s.io");
+  const room = Buffer.alloc(4);
+  for (const [text, isInRoom] of [
+    ["abc", true],
+    ["a", true],
+    ["abcd", false],
+  ] as const) {
+    const message = encodeChannelMessage(1, Buffer.from(text), protocol, room);
+    assert.ok(Buffer.isBuffer(message));
+    assert.equal(message.toString("latin1"), `\u0001${text}`);
+    assert.equal(message.buffer === room.buffer && message.byteOffset === room.byteOffset, isInRoom);
+  }
+});
