@@ -76,6 +76,33 @@ describe("a new engine over the same runtime", () => {
     await bench.close();
   });
 
+  it("probes at once, and stops what fails, before it knows what the pod is to be", async () => {
+    let probes = new ProbesByHand();
+    const bench = new EngineBench(
+      { script: () => ({ termMs: Number.POSITIVE_INFINITY }) },
+      {
+        probes: (listener) => {
+          probes = new ProbesByHand();
+          return probes.listenTo(listener);
+        },
+      },
+    );
+    const livenessProbe = { httpGet: { port: "web" }, terminationGracePeriodSeconds: 4 };
+    const ports = [{ name: "web", containerPort: 80 }];
+    const request = await bench.create({ containers: [plain("c", { livenessProbe, ports })] });
+    await bench.restart();
+    assert.deepEqual(probes.probed, ["c/0 liveness"]);
+    assert.deepEqual(probes.containers, [{ name: "c", livenessProbe, ports }]);
+    probes.say("c/0", { liveness: "failure" });
+    await bench.pass(60_000);
+    assert.deepEqual(bench.history.slice(-3), ["term c/0", "kill c/0", "exit c/0"]);
+    assert.equal(await bench.state(request.owner), "terminated 137 Error #0");
+    await bench.engine.updatePod(request, quiet);
+    await bench.pass(0);
+    assert.equal(await bench.state(request.owner), "running #1");
+    await bench.close();
+  });
+
   it("goes on with a deletion, by the deadline that was", async () => {
     const bench = new EngineBench({ script: () => ({ termMs: Number.POSITIVE_INFINITY }) });
     const { owner } = await bench.create({});

@@ -34,7 +34,7 @@ function faultOf(view: ContainerView, facts: PodFacts): Fault | undefined {
   if (role === "ephemeral") return undefined;
   const restarts = role === "sidecar" || effectivePolicy(container, facts.memory) !== "Never";
   const text = (what: string): string => `Container ${name} ${what}${restarts ? ", will be restarted" : ""}`;
-  if (role !== "init" && notes.image !== (container.image ?? ""))
+  if (facts.request !== undefined && role !== "init" && notes.image !== (container.image ?? ""))
     return { why: "changed", message: `Container ${name} definition changed, will be restarted` };
   const resize = resizeOf(view);
   if (resize !== undefined && facts.canResize && needsRestart(container, resize))

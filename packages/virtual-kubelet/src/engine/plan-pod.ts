@@ -20,6 +20,7 @@ export function planPod(facts: PodFacts): PodPlan {
   const { ending } = facts.memory;
   if (ending !== undefined) planEnding(ending, views, facts, draft);
   else if (facts.request !== undefined) planAlive(views, facts, draft);
+  else planFound(views, facts, draft);
   return draft.finished();
 }
 
@@ -43,6 +44,13 @@ function planAlive(views: readonly ContainerView[], facts: PodFacts, draft: Plan
   planStarts(views, facts, draft);
   planResize(views, facts, draft);
   removeOldRuns(facts, draft);
+}
+
+/** Nobody has said yet what it is to be: what runs is looked after, and nothing is begun or ended for good. */
+function planFound(views: readonly ContainerView[], facts: PodFacts, draft: PlanDraft): void {
+  noteProbes(views, draft);
+  findKills(views, facts, draft);
+  planStops(views, facts, draft, facts.memory.restartingAll !== undefined);
 }
 
 /** Nothing of it will run again by itself: a failed init container, or all main containers done. */

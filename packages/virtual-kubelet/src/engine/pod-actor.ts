@@ -17,7 +17,9 @@ import { type PodFacts, runKey } from "./pod-facts.ts";
 import {
   decodeMemory,
   encodeMemory,
+  newMemory,
   type PodMemory,
+  policiesOf,
   type RunMemory,
   withEnding,
   withPreStopped,
@@ -59,7 +61,7 @@ export class PodActor {
     this.owner = owner;
     this.#options = options;
     this.#log = options.log.child({ pod: `${owner.namespace}/${owner.name}`, uid: owner.uid });
-    this.#memory = { restartPolicy: "Always", acceptedAt: options.clock.now(), epoch: 0, runs: {} };
+    this.#memory = newMemory(options.clock.now());
     this.#tasks = new TaskTable({
       clock: options.clock,
       log: this.#log,
@@ -78,7 +80,7 @@ export class PodActor {
     // An update may come without: then what was resolved before holds.
     this.#request = request.resolved === undefined ? { ...request, resolved: this.#request?.resolved } : request;
     this.#containers = containersOf(this.#request);
-    if (!this.#adopted) this.#memory = { ...this.#memory, restartPolicy: request.pod.spec?.restartPolicy ?? "Always" };
+    if (!this.#adopted) this.#memory = { ...this.#memory, ...policiesOf(request.pod.spec) };
     this.#changed();
   }
 

@@ -1,7 +1,7 @@
 // The grace that a pod's spec gives its containers.
 import type { PodFacts } from "./pod-facts.ts";
 
-/** Seconds; the API's default is 30. */
-export function graceOf({ request }: Pick<PodFacts, "request">): number {
-  return request?.pod.spec?.terminationGracePeriodSeconds ?? 30;
+/** Seconds. */
+export function graceOf({ request, memory }: Pick<PodFacts, "request" | "memory">): number {
+  return request?.pod.spec?.terminationGracePeriodSeconds ?? memory.graceSeconds;
 }

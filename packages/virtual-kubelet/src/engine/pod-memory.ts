@@ -1,7 +1,7 @@
 // What the engine must not forget about a pod when the program is killed: one note on its sandbox. Everything else is read
 // from the backend again or can be found out anew.
 import * as v from "valibot";
-import type { ResourceRequirements } from "../kube/types.gen.ts";
+import type { PodSpec, ResourceRequirements } from "../kube/types.gen.ts";
 import type { PodReport } from "../provider.ts";
 import { resourcesSchema } from "./run-notes.ts";
 
@@ -57,6 +57,8 @@ export interface Ending {
 
 export interface PodMemory {
   readonly restartPolicy: string;
+  /** terminationGracePeriodSeconds of the spec. */
+  readonly graceSeconds: number;
   /** When the pod was accepted, epoch milliseconds. */
   readonly acceptedAt: number;
   /** How often all containers have started over. */
@@ -70,6 +72,19 @@ export interface PodMemory {
 }
 
 const key = "engine";
+
+/** Of a pod of which nothing is known yet. */
+export function newMemory(acceptedAt: number): PodMemory {
+  return { ...policiesOf(undefined), acceptedAt, epoch: 0, runs: {} };
+}
+
+/** What of its spec never changes and decides about its end; the API's defaults. */
+export function policiesOf(spec: PodSpec | undefined): Pick<PodMemory, "restartPolicy" | "graceSeconds"> {
+  return {
+    restartPolicy: spec?.restartPolicy ?? "Always",
+    graceSeconds: spec?.terminationGracePeriodSeconds ?? 30,
+  };
+}
 
 export function encodeMemory(memory: PodMemory): Readonly<Record<string, string>> {
   return { [key]: JSON.stringify(memory) };
@@ -87,6 +102,7 @@ const kill = v.object({
 
 const schema: v.GenericSchema<unknown, PodMemory> = v.object({
   restartPolicy: v.string(),
+  graceSeconds: v.number(),
   acceptedAt: v.number(),
   epoch: v.number(),
   ending: v.optional(

@@ -5,12 +5,10 @@ import type { PodContainer } from "./pod-container.ts";
 import type { PodFacts } from "./pod-facts.ts";
 import type { ProbedRun, ProbeType, RunTarget } from "./probe-results.ts";
 
-/** Without the pod's request nobody knows how to probe: what was said last stands. */
 export function probedRuns(
   facts: PodFacts,
   target: (of: PodContainer, run: RuntimeContainer) => RunTarget,
 ): readonly ProbedRun[] {
-  if (facts.request === undefined) return [];
   return facts.containers.flatMap((of) => {
     if (of.role !== "main" && of.role !== "sidecar") return [];
     const view = viewOf(of, facts);

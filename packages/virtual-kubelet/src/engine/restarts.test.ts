@@ -256,6 +256,23 @@ describe("a container that is lost", () => {
   });
 });
 
+describe("two runs of a container at once", () => {
+  it("are made one: the older ends", async () => {
+    const bench = new EngineBench();
+    const { owner } = await bench.create({});
+    const spec = bench.runtime.specOf({ podUid: owner.uid, name: "c", attempt: 0 });
+    assert.ok(spec !== undefined);
+    await bench.runtime.createContainer({ ...spec, attempt: 1 }, quiet);
+    await bench.runtime.startContainer({ ...spec, attempt: 1 }, quiet);
+    await bench.pass(5000);
+    assert.deepEqual(
+      bench.runtime.running(owner.uid).map(({ attempt }) => attempt),
+      [1],
+    );
+    await bench.close();
+  });
+});
+
 describe("a restarted host", () => {
   it("has the pod start over in a new sandbox", async () => {
     const bench = new EngineBench({ script: ({ name }) => (name === "i" ? { exitAfterMs: 100 } : {}) });

@@ -1,5 +1,5 @@
-// What the engine keeps with each run of a container on the backend: enough to report, restart-count, back off and stop it
-// after a restart of the program, before anybody has said again what the pod is to be.
+// What the engine keeps with each run of a container on the backend: enough to report, probe, back off and stop it after a
+// restart of the program, before anybody has said again what the pod is to be.
 import * as v from "valibot";
 import type { Container, ResourceRequirements } from "../kube/types.gen.ts";
 import type { RuntimeContainer } from "./container-runtime.ts";
@@ -20,7 +20,7 @@ export interface RunNotes {
   readonly backoffMs: number;
   /** When this run was asked for, epoch milliseconds by our clock. */
   readonly at: number;
-  /** Of the spec, what ends and restarts go by. Probes and postStart only say that they are there. */
+  /** Of the spec, what probes, hooks, ends and restarts go by. */
   readonly container: Container;
 }
 
@@ -56,23 +56,22 @@ function remember(text: string, notes: RunNotes): void {
   cache.set(text, notes);
 }
 
+/** Nothing of it is secret or large. */
 function digest(container: Container): Container {
-  const { name, restartPolicy, restartPolicyRules, lifecycle, ports, terminationMessagePolicy } = container;
-  const { preStop, postStart } = lifecycle ?? {};
-  const named = preStop?.httpGet !== undefined && typeof preStop.httpGet.port === "string";
+  const { name, restartPolicy, restartPolicyRules, lifecycle, terminationMessagePolicy, resources } = container;
+  const { startupProbe, livenessProbe, readinessProbe } = container;
+  const ports = (container.ports ?? []).filter((port) => port.name !== undefined);
   return {
     name,
     ...(restartPolicy === undefined ? {} : { restartPolicy }),
     ...(restartPolicyRules === undefined ? {} : { restartPolicyRules }),
-    ...(container.resources === undefined ? {} : { resources: container.resources }),
+    ...(resources === undefined ? {} : { resources }),
     ...(terminationMessagePolicy === undefined ? {} : { terminationMessagePolicy }),
-    ...(preStop === undefined && postStart === undefined
-      ? {}
-      : { lifecycle: { ...(preStop && { preStop }), ...(postStart && { postStart: {} }) } }),
-    ...(named && ports ? { ports } : {}),
-    ...(container.startupProbe && { startupProbe: {} }),
-    ...(container.livenessProbe && { livenessProbe: {} }),
-    ...(container.readinessProbe && { readinessProbe: {} }),
+    ...(lifecycle === undefined ? {} : { lifecycle }),
+    ...(ports.length === 0 ? {} : { ports }),
+    ...(startupProbe && { startupProbe }),
+    ...(livenessProbe && { livenessProbe }),
+    ...(readinessProbe && { readinessProbe }),
   };
 }
 
@@ -89,6 +88,19 @@ const handler = v.object({
   ),
   sleep: v.exactOptional(v.object({ seconds: v.number() })),
   tcpSocket: v.exactOptional(v.object({ host: v.exactOptional(v.string()), port: v.union([v.string(), v.number()]) })),
+});
+
+const seconds = v.exactOptional(v.number());
+
+const probe = v.object({
+  ...handler.entries,
+  grpc: v.exactOptional(v.object({ port: v.number(), service: v.exactOptional(v.string()) })),
+  initialDelaySeconds: seconds,
+  periodSeconds: seconds,
+  timeoutSeconds: seconds,
+  failureThreshold: v.exactOptional(v.number()),
+  successThreshold: v.exactOptional(v.number()),
+  terminationGracePeriodSeconds: seconds,
 });
 
 const rule = v.object({
@@ -114,9 +126,9 @@ const container = v.object({
   terminationMessagePolicy: v.exactOptional(v.string()),
   lifecycle: v.exactOptional(v.object({ preStop: v.exactOptional(handler), postStart: v.exactOptional(handler) })),
   ports: v.exactOptional(v.array(port)),
-  startupProbe: v.exactOptional(v.object({})),
-  livenessProbe: v.exactOptional(v.object({})),
-  readinessProbe: v.exactOptional(v.object({})),
+  startupProbe: v.exactOptional(probe),
+  livenessProbe: v.exactOptional(probe),
+  readinessProbe: v.exactOptional(probe),
 });
 
 const schema: v.GenericSchema<unknown, RunNotes> = v.object({

@@ -1,9 +1,10 @@
 // Probes whose results a test says.
 
 import type { ProbeListener, ProbeManager, ProbeResult, RunResults } from "../engine/probe-results.ts";
+import type { Container } from "../kube/types.gen.ts";
 import type { ProbeMetrics } from "../provider.ts";
 
-/** Begins like a kubelet: readiness failed, liveness good, startup unknown. */
+/** Begins like a kubelet: readiness failed, liveness good, startup unknown, unless it is known better. */
 export class ProbesByHand implements ProbeManager {
   readonly #results = new Map<string, RunResults>();
   #listener: ProbeListener | undefined;
@@ -16,6 +17,7 @@ export class ProbesByHand implements ProbeManager {
 
   /** What is probed, as "c/0 startup,liveness". */
   probed: readonly string[] = [];
+  containers: readonly Container[] = [];
 
   /** Of the run "c/0". */
   say(run: string, change: Partial<Record<"startup" | "liveness" | "readiness", ProbeResult>>): void {
@@ -26,11 +28,16 @@ export class ProbesByHand implements ProbeManager {
 
   sync(podUid: string, runs: Parameters<ProbeManager["sync"]>[1]): void {
     this.#uid = podUid;
+    this.containers = runs.map(({ container }) => container);
     this.probed = runs.map(({ ref, types }) => `${ref.name}/${ref.attempt} ${types.join(",")}`);
-    for (const { ref } of runs) {
+    for (const { ref, known } of runs) {
       const key = `${ref.name}/${ref.attempt}`;
       if (!this.#results.has(key))
-        this.#results.set(key, { startup: "unknown", liveness: "success", readiness: "failure" });
+        this.#results.set(key, {
+          startup: known.started === true ? "success" : "unknown",
+          liveness: "success",
+          readiness: known.ready === true ? "success" : "failure",
+        });
     }
   }
 
