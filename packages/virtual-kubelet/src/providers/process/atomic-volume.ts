@@ -48,7 +48,9 @@ export async function writeAtomically(
     await mkdir(dirname(path), { recursive: true, mode: 0o755 });
     // Nobody else may read it before its mode and owner are right.
     await writeFile(path, file.data, { mode: 0o600, flag: "wx" });
-    if (ownership.fsGroup !== undefined) await chown(path, -1, ownership.fsGroup);
+    const { uid = -1 } = file;
+    const gid = ownership.fsGroup ?? -1;
+    if (uid >= 0 || gid >= 0) await chown(path, uid, gid);
     await chmod(path, modeOf(file, ownership.fsGroup));
   }
   const next = join(directory, "..data_tmp");
@@ -83,8 +85,9 @@ async function holds(set: string, files: readonly ResolvedFile[], fsGroup: numbe
   for (const file of files) {
     if (!there.has(file.path)) return false;
     const path = join(set, file.path);
-    const { mode, gid } = await lstat(path);
+    const { mode, uid, gid } = await lstat(path);
     if ((mode & 0o777) !== modeOf(file, fsGroup) || (fsGroup !== undefined && gid !== fsGroup)) return false;
+    if (file.uid !== undefined && uid !== file.uid) return false;
     if (Buffer.compare(await readFile(path), file.data) !== 0) return false;
   }
   return true;

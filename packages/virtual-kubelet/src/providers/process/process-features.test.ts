@@ -159,6 +159,24 @@ describe("volumes", () => {
     assert.match((await bench.exec(ref, "ls", "-la", `${bench.directory}/conf/`)).out, /\.\.data -> \.\.\d{4}_/);
   });
 
+  it("a file for one user is that user's alone, and mount points that are made can be walked through", async () => {
+    await using bench = new ProcessBench();
+    await bench.open();
+    const data = Buffer.from("token");
+    const files = [{ path: "token", mode: 0o600, uid: 4242, data, secret: true }];
+    const podUid = await bench.pod({ volumes: [{ name: "t", type: "files", memory: true, files }] });
+    const mounts = [{ volume: "t", mountPath: `${bench.directory}/made/for/it`, readOnly: true }];
+    for (const [uid, exitCode] of [
+      [4242, 0],
+      [4243, 1],
+    ] as const) {
+      const ref = await bench.run(podUid, `cat ${bench.directory}/made/for/it/token`, {
+        ...{ name: `u${uid}`, mounts, security: { runAsUser: uid } },
+      });
+      assert.equal((await bench.ended(ref)).exitCode, exitCode, (await bench.log(ref)).join());
+    }
+  });
+
   it("what cannot be had is refused by name", async () => {
     await using bench = new ProcessBench({ hostPaths: ["/usr/share"] });
     await bench.open();

@@ -136,6 +136,8 @@ export function initScript(plan: RunPlan): string {
         ]),
     // What follows may hide the state directory.
     `exec 8>${file("pid")} 9<${file("enter.sh")} || fail 'cannot open the files of the run'`,
+    // Of what is made in the container's file system.
+    "umask 022",
     ...plan.setup,
     'echo "$pid" >&8',
     "exec 8>&-",
