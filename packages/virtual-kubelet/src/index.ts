@@ -2,6 +2,31 @@
 
 // For programs that run a virtual kubelet.
 export { type Clock, systemClock } from "./clock.ts";
+export { type BackoffLimits, defaultBackoff } from "./engine/backoff.ts";
+export type {
+  ContainerRef,
+  ContainerRuntime,
+  ContainerSpec,
+  Mount,
+  RuntimeContainer,
+  RuntimeSandbox,
+  SandboxSpec,
+} from "./engine/container-runtime.ts";
+export { type HookRunnerOptions, hookRunner } from "./engine/hook-run.ts";
+export { type ShutdownRule, shutdownRules } from "./engine/node-shutdown.ts";
+export { PodEngine, type PodEngineOptions } from "./engine/pod-engine.ts";
+export { ContainerProbes, type ContainerProbesOptions } from "./engine/probe-manager.ts";
+export type {
+  HookOutcome,
+  ProbedRun,
+  ProbeListener,
+  ProbeManager,
+  ProbeResult,
+  ProbeType,
+  RunHook,
+  RunResults,
+  RunTarget,
+} from "./engine/probe-results.ts";
 // For providers.
 export { type ErrorDetails, type ErrorKind, errorText, isErrorKind, VirtualKubeletError } from "./errors.ts";
 export { type Identity, identify } from "./identity.ts";

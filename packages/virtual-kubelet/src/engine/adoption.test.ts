@@ -228,6 +228,33 @@ describe("a pod that is gone from the runtime without having been deleted", () =
   });
 });
 
+describe("a listing that is older than a removal", () => {
+  it("brings nothing back", async () => {
+    const stale = Promise.withResolvers<void>();
+    let hold = false;
+    const bench: EngineBench = new EngineBench({
+      around: async (call, work) => {
+        const answer = work();
+        if (call === "list" && hold) await stale.promise;
+        return answer;
+      },
+    });
+    const { owner } = await bench.create({});
+    hold = true;
+    const listing = bench.engine.getPods(quiet);
+    await bench.engine.deletePod(owner, { gracePeriodSeconds: 0 }, quiet);
+    await bench.pass(5000);
+    assert.equal(await bench.state(owner), "gone");
+    hold = false;
+    stale.resolve();
+    await listing;
+    await bench.pass(0);
+    assert.equal(await bench.state(owner), "gone");
+    assert.deepEqual(await bench.engine.getPods(quiet), []);
+    await bench.close();
+  });
+});
+
 describe("what is not there", () => {
   it("is NotFound", async () => {
     const bench = new EngineBench();

@@ -141,7 +141,7 @@ export class PodActor {
     const before = this.#sandbox;
     this.#observe(sandbox);
     await this.#prepare(context);
-    if (this.isGone) return "gone";
+    if (this.isGone || (sandbox === undefined && this.#request === undefined && this.#tasks.size === 0)) return "gone";
     const deleted = this.#memory.ending?.why === "deleted";
     if (before !== undefined && sandbox === undefined && !deleted && this.#tasks.size === 0) return "lost";
     const facts = this.#facts();
