@@ -20,8 +20,10 @@ const usual = [
   ...["chown", "dac_override", "fowner", "fsetid", "kill", "setgid", "setuid", "setpcap"],
   ...["net_bind_service", "audit_write", "setfcap"],
 ];
-/** Beyond these a process with root's uid would be root on the host. */
-const grantable = new Set([...usual, "net_raw", "sys_nice", "sys_ptrace", "ipc_lock", "net_admin", "sys_resource"]);
+/** For everybody. */
+const grantable: ReadonlySet<string> = new Set([...usual, "ipc_lock"]);
+/** On a host that is shared: where privileged containers are allowed, too. */
+const powerful: ReadonlySet<string> = new Set(["net_raw", "net_admin", "sys_nice", "sys_ptrace", "sys_resource"]);
 
 export type ContainerUser = Pick<EnterPlan, "user" | "noNewPrivileges" | "capabilities"> & {
   readonly uid: number;
@@ -60,7 +62,7 @@ export function containerUser(
   return {
     ...{ uid, privileged, user: { uid, gid, groups } },
     noNewPrivileges: security.allowPrivilegeEscalation === false || !(rules.allowRoot || privileged),
-    capabilities: privileged ? undefined : capabilitiesOf(security),
+    capabilities: privileged ? undefined : capabilitiesOf(security, rules.allowPrivileged),
   };
 }
 
@@ -80,11 +82,11 @@ function unprivileged(
   return { uid, privileged: false, user: undefined, noNewPrivileges: true, capabilities: undefined };
 }
 
-function capabilitiesOf({ capabilities }: ContainerSpec["security"]): readonly string[] {
+function capabilitiesOf({ capabilities }: ContainerSpec["security"], all: boolean): readonly string[] {
   const names = (list: readonly string[] | undefined): readonly string[] =>
     (list ?? []).map((name) => name.toLowerCase().replace(/^cap_/, ""));
   const [add, drop] = [names(capabilities?.add), names(capabilities?.drop)];
-  const unknown = add.filter((name) => name !== "all" && !grantable.has(name));
+  const unknown = add.filter((name) => name !== "all" && !grantable.has(name) && !(all && powerful.has(name)));
   if (unknown.length > 0 || add.includes("all"))
     throw refused(
       "capabilities.add",

@@ -1,16 +1,17 @@
 // One run in the life of this process: watches its directory, collects its log, notices its end, stops it.
 import { spawn } from "node:child_process";
-import { closeSync, existsSync, type FSWatcher, fstatSync, openSync, readSync, watch } from "node:fs";
+import { closeSync, existsSync, type FSWatcher, openSync, watch } from "node:fs";
 import { join } from "node:path";
 import { type Clock, pause } from "../../clock.ts";
 import type { ContainerRef, RuntimeContainer } from "../../engine/container-runtime.ts";
-import { VirtualKubeletError } from "../../errors.ts";
+import { errorText, VirtualKubeletError } from "../../errors.ts";
+import type { Logger } from "../../log.ts";
 import { cgroupPids, killCgroups, outOfMemoryKills, removeCgroups } from "./cgroups.ts";
 import { LogCollector, type LogLimits } from "./log-collector.ts";
 import { bearing, descendants, isAlive, signal, statOf } from "./process-table.ts";
 import type { RunRecord, RunState } from "./run-record.ts";
 import { toolEnvironment } from "./run-scripts.ts";
-import { readIfThere } from "./state-files.ts";
+import { endOfFile, readIfThere } from "./state-files.ts";
 
 /** So long an ended run's output may be held open by what was not found among its processes. */
 const carrierPatienceMs = 3000;
@@ -21,6 +22,7 @@ export class LiveRun {
   readonly record: RunRecord;
   readonly log: LogCollector;
   readonly #clock: Clock;
+  readonly #log: Logger;
   readonly #changed: () => void;
   #watcher: FSWatcher | undefined;
   #shown: RunState["type"] | undefined;
@@ -33,10 +35,14 @@ export class LiveRun {
   #stopping: Promise<void> | undefined;
   #sooner: AbortController = new AbortController();
 
-  constructor(record: RunRecord, options: { readonly logs: LogLimits; readonly clock: Clock; changed(): void }) {
+  constructor(
+    record: RunRecord,
+    options: { readonly logs: LogLimits; readonly clock: Clock; readonly log: Logger; changed(): void },
+  ) {
     this.record = record;
     this.log = new LogCollector(record.directory, options.logs);
     this.#clock = options.clock;
+    this.#log = options.log;
     this.#changed = options.changed;
   }
 
@@ -74,7 +80,9 @@ export class LiveRun {
     this.#checking ??= (async () => {
       while (this.#again && !this.#closed) {
         this.#again = false;
-        await this.#check().catch(() => {});
+        await this.#check().catch((error: unknown) => {
+          this.#log.warn({ ...this.ref, err: errorText(error) }, "cannot look after a container; tried again");
+        });
       }
     })().finally(() => {
       this.#checking = undefined;
@@ -165,6 +173,8 @@ export class LiveRun {
       this.#stopping = undefined;
       this.#killAt = undefined;
     });
+    // Who asked may have left by then.
+    this.#stopping.catch(() => {});
     const aborted = Promise.withResolvers<never>();
     const onAbort = (): void => aborted.reject(caller.reason);
     caller.addEventListener("abort", onAbort, { once: true });
@@ -269,20 +279,7 @@ export class LiveRun {
 
   terminationMessage(): string {
     const path = this.record.description.terminationMessageFile;
-    if (path === undefined) return "";
-    try {
-      const file = openSync(path, "r");
-      try {
-        const { size } = fstatSync(file);
-        const buffer = Buffer.alloc(Math.min(size, longestMessage));
-        const read = readSync(file, buffer, 0, buffer.length, Math.max(0, size - longestMessage));
-        return buffer.toString("utf8", 0, read);
-      } finally {
-        closeSync(file);
-      }
-    } catch {
-      return "";
-    }
+    return path === undefined ? "" : endOfFile(path, longestMessage);
   }
 
   #unwatch(): void {

@@ -123,9 +123,13 @@ export function mountsUnder(path: string): readonly string[] {
     .sort((a, b) => b.length - a.length);
 }
 
+export async function unmountUnder(path: string): Promise<void> {
+  for (const point of mountsUnder(path)) await runTool("umount", ["--lazy", point]);
+}
+
 /** Unmounts what is mounted in a directory, then deletes it. Never crosses into a file system that stays mounted. */
 export async function removeTree(path: string): Promise<void> {
-  for (const point of mountsUnder(path)) await runTool("umount", ["--lazy", point]);
+  await unmountUnder(path);
   const left = mountsUnder(path);
   if (left.length > 0) throw new VirtualKubeletError("Unavailable", `${left.join(", ")} is still mounted`);
   await rm(path, { recursive: true, force: true, maxRetries: 3 });

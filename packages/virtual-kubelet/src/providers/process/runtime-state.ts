@@ -135,6 +135,7 @@ export class RuntimeState {
     const run = new LiveRun(new RunRecord(directory, description, this.boot), {
       logs: { maxBytes: logs.maxSize, maxFiles: logs.maxFiles },
       clock: this.clock,
+      log: this.options.log,
       changed: () => this.events.tell(pod.uid),
     });
     pod.runs.set(runKey(description.spec.name, description.spec.attempt), run);

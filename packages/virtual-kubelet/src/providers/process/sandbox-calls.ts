@@ -6,7 +6,7 @@ import type { ResolvedVolume } from "../../resolved-pod.ts";
 import { removeCgroups } from "./cgroups.ts";
 import { makeDevices } from "./pod-devices.ts";
 import { type PodDescription, PodRecord } from "./pod-record.ts";
-import { makeVolumes, removeTree, updateFiles } from "./pod-volumes.ts";
+import { makeVolumes, removeTree, unmountUnder, updateFiles } from "./pod-volumes.ts";
 import type { RuntimeState } from "./runtime-state.ts";
 import { checkSandbox } from "./sandbox-check.ts";
 import { writeWhole } from "./state-files.ts";
@@ -57,8 +57,8 @@ export async function stopSandbox(state: RuntimeState, podUid: string, signal: A
   if (pod === undefined || pod.description.boot === "") return;
   await state.killAll(pod, signal);
   await pod.write({ ...pod.description, boot: "" });
-  await removeTree(pod.devices);
-  for (const { name, type } of pod.description.volumes) if (type === "files") await removeTree(join(pod.volumes, name));
+  // All that is in memory.
+  await unmountUnder(pod.directory);
   state.events.tell(podUid);
 }
 

@@ -1,5 +1,5 @@
 // Files of the state directory: replaced as a whole or not at all, readable by their owner alone.
-import { readFileSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readFileSync, readSync } from "node:fs";
 import { mkdir, open, rename } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
@@ -25,6 +25,22 @@ export function readIfThere(path: string): string | undefined {
   } catch (error) {
     if (isMissing(error)) return undefined;
     throw error;
+  }
+}
+
+/** At most the last so many bytes; "" when it cannot be read. */
+export function endOfFile(path: string, bytes: number): string {
+  let file: number | undefined;
+  try {
+    file = openSync(path, "r");
+    const { size } = fstatSync(file);
+    const buffer = Buffer.alloc(Math.min(size, bytes));
+    const read = readSync(file, buffer, 0, buffer.length, Math.max(0, size - bytes));
+    return buffer.toString("utf8", 0, read);
+  } catch {
+    return "";
+  } finally {
+    if (file !== undefined) closeSync(file);
   }
 }
 
