@@ -1,6 +1,8 @@
-// Trust bundles and certificates of pods, on an API server that has them, as a node's own user.
+// Trust bundles and certificates of pods, on an API server that has them, as a node's own user and as a ServiceAccount.
 import assert from "node:assert/strict";
 import { createPrivateKey, createPublicKey, webcrypto, X509Certificate } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import "reflect-metadata";
 import * as x509 from "@peculiar/x509";
@@ -42,6 +44,7 @@ before(async () => {
       "--runtime-config=certificates.k8s.io/v1beta1/clustertrustbundles=true,certificates.k8s.io/v1beta1/podcertificaterequests=true",
     ],
   });
+  await harness.apply(await readFile(join(import.meta.dirname, "../deploy/rbac.yaml"), "utf8"));
 });
 after(() => harness?.[Symbol.asyncDispose]());
 
@@ -92,11 +95,15 @@ describe("certificates of pods", { concurrency: true, timeout: 120_000 }, () => 
     await eventually("a third", 10_000, () => subjects(file("signed.pem")).join() === "CN=one,CN=three,CN=two");
   });
 
-  for (const keyType of ["ECDSAP256", "ED25519", "RSA3072"]) {
+  for (const keyType of ["ECDSAP256", "ECDSAP384", "ED25519", "RSA3072"]) {
     it(`has a certificate issued: ${keyType}`, async () => {
       const name = `certified-${keyType.toLowerCase()}`;
       const node = await resolvingNode(name);
-      const kubeconfig = await harness.cluster.kubeconfigFor(`system:node:${name}`, ["system:nodes"]);
+      // One of them as a ServiceAccount.
+      const kubeconfig =
+        keyType === "ECDSAP384"
+          ? await harness.cluster.serviceAccountKubeconfig("virtual-kubelet", "virtual-kubelet")
+          : await harness.cluster.kubeconfigFor(`system:node:${name}`, ["system:nodes"]);
       await using _kubelet = await harness.kubelet([node], { kubeconfig });
       const end = new AbortController();
       const signing = signAll(name, end.signal);
@@ -104,7 +111,9 @@ describe("certificates of pods", { concurrency: true, timeout: 120_000 }, () => 
         ...{ signerName, keyType, credentialBundlePath: "bundle.pem", keyPath: "key.pem" },
         ...{ certificateChainPath: "chain.pem", userAnnotations: { "example.com/for": "tests" } },
       };
-      const pod = await harness.client.create(pods, podObject(name, { spec: projecting(name, { podCertificate }) }));
+      const clusterTrustBundle = { signerName, labelSelector: {}, optional: true, path: "trust.pem" };
+      const spec = projecting(name, { podCertificate }, { clusterTrustBundle });
+      const pod = await harness.client.create(pods, podObject(name, { spec }));
       const resolved = await node.resolved(name, 30_000);
       const file = (path: string): string => node.file(name, "certificates", path) ?? "absent";
       const certificate = new X509Certificate(file("chain.pem"));
@@ -119,6 +128,7 @@ describe("certificates of pods", { concurrency: true, timeout: 120_000 }, () => 
           ["bundle.pem", true],
           ["chain.pem", false],
           ["key.pem", true],
+          ["trust.pem", false],
         ],
       );
       await harness.untilPod("runs", name, 15_000, isRunning);
