@@ -110,6 +110,20 @@ function specOfWorld({ shape }: EngineWorld): {
   return { containers: shape.containers.map(({ role }, index) => ({ role, name: `${role}${index}` })) };
 }
 
+/** Once the runtime works and time has passed, whatever may run runs, has ended, or backs off. */
+function checkProgress(report: PodReport | undefined, world: EngineWorld): void {
+  assert.ok(report !== undefined, "the pod is still there");
+  const spec = world.request.pod.spec ?? { containers: [] };
+  for (const { name, restartPolicy } of [...(spec.initContainers ?? []), ...spec.containers]) {
+    const { state, started } = report.containers.find((one) => one.name === name) ?? { state: {} };
+    const stuck = state.running === undefined && state.terminated === undefined && state.waiting?.reason === undefined;
+    assert.ok(!stuck, `${name} waits for nothing`);
+    const isInit = spec.initContainers?.some((one) => one.name === name) === true;
+    const done = restartPolicy === "Always" ? started === true : state.terminated?.exitCode === 0;
+    if (isInit && !done) return;
+  }
+}
+
 /** Of runs whose image never changed and whose host was never restarted: the pause before each restart is the kubelet's. */
 function checkBackoff(runtime: MemoryRuntime, skip: ReadonlySet<string>): void {
   const ends = new Map<string, { readonly at: number; readonly began: number }>();
@@ -146,7 +160,8 @@ describe("pods under an engine that is killed, over a runtime that fails", () =>
         const rough = steps.some(({ type }) => type === "restartHost" || type === "vanish");
         const all = form.containers.some(({ role, hooks }) => role === "main" && (hooks & 4) > 0);
         if (!rough && !all) checkBackoff(bench.runtime, new Set(world.images.keys()));
-        await bench.pass(30_000);
+        await bench.pass(400_000);
+        if (world.deadline === undefined && !world.ended) checkProgress(await world.current(), world);
         await world.delete(5);
         await bench.pass(120_000);
         witness.check(world);
