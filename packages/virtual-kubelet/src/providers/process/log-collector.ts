@@ -140,18 +140,18 @@ export class LogCollector {
     const now = this.#now();
     // What was written while nobody looked is as old as its file.
     const stamp = now - mtimeNs > 1_000_000_000n ? mtimeNs : now;
-    const { lines, consumed } = cutLines(buffer.subarray(0, bytesRead), stream, final && atEnd, () =>
-      this.#times.next(stamp),
-    );
+    const piece = buffer.subarray(0, bytesRead);
+    const room = this.#limits.maxBytes - this.#logSize;
+    const { lines, consumed, full } = cutLines(piece, stream, final && atEnd, () => this.#times.next(stamp), room);
     if (lines.length > 0) {
       const text = Buffer.concat(lines);
       await this.#log.appendFile(text);
       this.#logSize += text.length;
       this.#offsets[stream] += consumed;
     }
-    if (atEnd) this.#sizes[stream] = end;
-    else this.#sizes[stream] = -1;
-    return !atEnd && bytesRead > 0;
+    const done = atEnd && !full;
+    this.#sizes[stream] = done ? end : -1;
+    return !done && bytesRead > 0;
   }
 
   async #open(): Promise<void> {

@@ -31,29 +31,37 @@ export class LineTimes {
 
 /**
  * Lines for the log out of `raw`, and how much of it they make up. What has no end yet is left, unless it is `final` or too
- * long for one line.
+ * long for one line; and what comes after `room` bytes of log are full.
  */
 export function cutLines(
   raw: Buffer,
   stream: OutputStream,
   final: boolean,
   time: () => string,
-): { readonly lines: readonly Buffer[]; readonly consumed: number } {
+  room: number = Number.POSITIVE_INFINITY,
+): { readonly lines: readonly Buffer[]; readonly consumed: number; readonly full: boolean } {
   const lines: Buffer[] = [];
   let at = 0;
+  let size = 0;
+  const add = (tag: "F" | "P", length: number): void => {
+    const head = Buffer.from(`${time()} ${stream} ${tag} `);
+    lines.push(head, raw.subarray(at, at + length), lineEnd);
+    size += head.length + length + 1;
+  };
   while (at < raw.length) {
+    if (size >= room) return { lines, consumed: at, full: true };
     const end = raw.indexOf(newline, at);
     const length = (end < 0 ? raw.length : end) - at;
     if (length > longestLine) {
-      lines.push(Buffer.from(`${time()} ${stream} P `), raw.subarray(at, at + longestLine), lineEnd);
+      add("P", longestLine);
       at += longestLine;
       continue;
     }
     if (end < 0 && !final) break;
-    lines.push(Buffer.from(`${time()} ${stream} F `), raw.subarray(at, at + length), lineEnd);
+    add("F", length);
     at += length + (end < 0 ? 0 : 1);
   }
-  return { lines, consumed: at };
+  return { lines, consumed: at, full: false };
 }
 
 const lineEnd = Buffer.from("\n");

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { ProcessBench, quiet, until } from "../../testing/process-bench.ts";
-import { LogCollector, logNumbers } from "./log-collector.ts";
+import { LogCollector, logNumbers, logPath } from "./log-collector.ts";
 import { countBack, cutLines, LineTimes } from "./log-lines.ts";
 import { readLog } from "./log-reader.ts";
 
@@ -147,7 +147,12 @@ describe("a container's log", () => {
     const times = lines.map((line) => line.slice(0, 30));
     assert.deepEqual(times, times.toSorted(), "times rise");
     const directory = join(bench.config.stateDirectory, "node-a", "pods", ref.podUid, "containers", "main", "0");
-    assert.ok(logNumbers(directory).length > 5, "it was rotated");
+    const sizes = logNumbers(directory).map((number) => statSync(logPath(directory, number)).size);
+    assert.ok(sizes.length > 10, "it was rotated");
+    assert.ok(
+      sizes.every((size) => size < 65_536 + 100),
+      `none is too large: ${sizes.join()}`,
+    );
     await until(async () => (await bench.container(ref)).state === "exited", "the end");
   });
 });
