@@ -71,6 +71,8 @@ export async function removeContainer(state: RuntimeState, ref: ContainerRef, si
   const run = pod?.runs.get(key);
   if (pod === undefined || run === undefined) return;
   await run.stop(0, "SIGKILL", signal);
+  run.killRest();
+  run.endRest();
   await run.close();
   await removeTree(run.record.directory);
   removeCgroups(run.record.description.cgroups);

@@ -8,7 +8,8 @@ import { errorText, VirtualKubeletError } from "../../errors.ts";
 import type { Logger } from "../../log.ts";
 import { cgroupPids, killCgroups, outOfMemoryKills, removeCgroups } from "./cgroups.ts";
 import { LogCollector, type LogLimits } from "./log-collector.ts";
-import { bearing, descendants, isAlive, signal, statOf } from "./process-table.ts";
+import { bearing, descendants, isAlive, signal } from "./process-table.ts";
+import { carriersOf, endCarriers } from "./run-carriers.ts";
 import type { RunRecord, RunState } from "./run-record.ts";
 import { toolEnvironment } from "./run-scripts.ts";
 import { endOfFile, readIfThere } from "./state-files.ts";
@@ -29,6 +30,8 @@ export class LiveRun {
   #checking: Promise<void> | undefined;
   #again = false;
   #finished = false;
+  /** When its main process was first seen to be gone. */
+  #endedAt: number | undefined;
   #closed = false;
   /** Epoch milliseconds at which it is killed. */
   #killAt: number | undefined;
@@ -96,10 +99,10 @@ export class LiveRun {
     if (type === "created") return;
     this.watch();
     const over = type === "exited" || type === "lost";
-    if (type === "lost") this.killRest();
-    await this.log.pump(over);
-    if (type === "ending") this.#hurryCarriers();
-    if (over) this.#finish();
+    if (type === "ending" || type === "lost") this.#hurryCarriers(type);
+    const carried = type === "lost" && carriersOf(this.record.directory, ["carriers"]).length > 0;
+    await this.log.pump(over && !carried);
+    if (over && !carried) this.#finish();
     if (type !== this.#shown) {
       this.#shown = type;
       this.log.wake();
@@ -228,7 +231,7 @@ export class LiveRun {
       if (!this.record.description.ownPids) for (const pid of this.#session(state.main.pid)) signal(pid, "SIGKILL");
     } else if (state.type === "starting" && claim !== undefined && isAlive(claim)) {
       // What makes its file system hangs, or is not that far yet.
-      const carriers = this.#carriers();
+      const carriers = carriersOf(this.record.directory);
       for (const { pid } of descendants(claim.pid)) if (!carriers.includes(pid)) signal(pid, "SIGKILL");
     }
     if (state.type !== "starting") this.killRest();
@@ -257,29 +260,29 @@ export class LiveRun {
       .map(({ pid }) => pid);
   }
 
-  #carriers(): readonly number[] {
-    return ["carriers", "holder"].flatMap((name) =>
-      (readIfThere(this.#path(name)) ?? "").split(/\s+/).filter(Boolean).map(Number),
-    );
+  /** What has left its session, cgroup and environment may hold the output open; nobody waits for that. */
+  #hurryCarriers(type: "ending" | "lost"): void {
+    const now = this.#clock.now();
+    this.#endedAt ??= this.record.facts().finishedAt ?? now;
+    if (type === "lost") {
+      this.killRest();
+      endCarriers(this.record.directory, ["holder"]);
+    }
+    if (now - this.#endedAt >= carrierPatienceMs) endCarriers(this.record.directory);
   }
 
-  /** What has left its session, cgroup and environment may hold the output open; nobody waits for that. */
-  #hurryCarriers(): void {
-    const { finishedAt, claim } = this.record.facts();
-    if (claim === undefined || finishedAt === undefined || this.#clock.now() - finishedAt < carrierPatienceMs) return;
-    for (const pid of this.#carriers()) if (statOf(pid)?.parent === claim.pid) signal(pid, "SIGTERM");
+  /** Once it is over: nothing beside it stays, whoever killed its supervisor. */
+  endRest(): void {
+    if (this.record.isOver) endCarriers(this.record.directory);
   }
 
   /** The process reads the end of its input as soon as the last of its writers is gone. */
   endInput(): void {
-    const { claim } = this.record.facts();
-    const holder = Number(readIfThere(this.#path("holder")) ?? 0);
-    if (claim !== undefined && holder > 0 && statOf(holder)?.parent === claim.pid) signal(holder, "SIGTERM");
+    endCarriers(this.record.directory, ["holder"]);
   }
 
   terminationMessage(): string {
-    const path = this.record.description.terminationMessageFile;
-    return path === undefined ? "" : endOfFile(path, longestMessage);
+    return endOfFile(this.record.description.terminationMessageFile, longestMessage);
   }
 
   #unwatch(): void {

@@ -138,6 +138,32 @@ describe("after the program was killed", () => {
   });
 });
 
+describe("after the supervisor of a run was killed", () => {
+  for (const isolation of ["namespaces", "none"]) {
+    it(`the run goes on, its end is unknown, its log is whole, and nothing is left (isolation ${isolation})`, async () => {
+      await using bench = new ProcessBench({ isolation });
+      await bench.open();
+      const ref = await bench.run(await bench.pod(), "echo up; while read line; do echo got $line; done", {
+        stdin: true,
+      });
+      await until(async () => (await bench.log(ref)).length > 0, "the first line");
+      const run = join(bench.config.stateDirectory, "node-a", "pods", ref.podUid, "containers", "main", "0");
+      const beside = `${readFileSync(join(run, "carriers"), "utf8")} ${readFileSync(join(run, "holder"), "utf8")}`
+        .trim()
+        .split(/\s+/)
+        .map(Number);
+      const identities = beside.flatMap((pid) => statOf(pid) ?? []);
+      assert.equal(identities.length, 3);
+      process.kill(Number(readFileSync(join(run, "claim"), "utf8").split(" ")[0]), "SIGKILL");
+      assert.equal((await bench.container(ref)).state, "running");
+      await bench.runtime.stopContainer(ref, { gracePeriodSeconds: 0 }, quiet);
+      assert.equal((await bench.ended(ref)).state, "unknown");
+      assert.deepEqual(await bench.log(ref), ["stdout F up"]);
+      await until(() => identities.every((one) => !isAlive(one)), "the end of what was beside it");
+    });
+  }
+});
+
 describe("after the host was restarted", () => {
   it("runs that were going on are of unknown end, those that had ended keep theirs, the pod is not ready", async () => {
     await using bench = new ProcessBench();

@@ -144,7 +144,10 @@ export class RuntimeState {
   /** Kills all runs of a pod; resolves when they have ended. */
   async killAll(pod: PodRecord, signal: AbortSignal): Promise<void> {
     await Promise.all([...pod.runs.values()].map((run) => run.stop(0, "SIGKILL", signal)));
-    for (const run of pod.runs.values()) run.killRest();
+    for (const run of pod.runs.values()) {
+      run.killRest();
+      run.endRest();
+    }
   }
 
   /** Does the work when all calls before about this pod have ended. */

@@ -29,7 +29,8 @@ export function readIfThere(path: string): string | undefined {
 }
 
 /** At most the last so many bytes; "" when it cannot be read. */
-export function endOfFile(path: string, bytes: number): string {
+export function endOfFile(path: string | undefined, bytes: number): string {
+  if (path === undefined) return "";
   let file: number | undefined;
   try {
     file = openSync(path, "r");
