@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { chmodSync, globSync, mkdtempSync, readdirSync, readFileSync } from "node:fs";
-import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
@@ -12,8 +11,9 @@ import { VirtualKubeletError } from "../errors.ts";
 import { silentLogger } from "../log.ts";
 import type { CallContext } from "../provider.ts";
 import { type ProcessConfig, parseProcessConfig } from "../providers/process/config.ts";
-import { mountsUnder, removeTree } from "../providers/process/pod-volumes.ts";
+import { mountsUnder } from "../providers/process/pod-volumes.ts";
 import { ProcessRuntime } from "../providers/process/process-runtime.ts";
+import { ProcessCleanup } from "./process-cleanup.ts";
 
 export const quiet: CallContext = { signal: new AbortController().signal, log: silentLogger };
 export const benchImage = "registry.example/host:1";
@@ -23,12 +23,14 @@ export class ProcessBench implements AsyncDisposable {
   readonly config: ProcessConfig;
   readonly node = "node-a";
   readonly #cgroup = `vk-test-${randomUUID()}`;
+  readonly #cleanup: ProcessCleanup;
   #runtime: ProcessRuntime | undefined;
 
   constructor(settings: Readonly<Record<string, unknown>> = {}) {
     assert.equal(process.getuid?.(), 0, "tests of processes in namespaces need root");
     // Mount points of tests are in it: the host's root is theirs, too.
     chmodSync(this.directory, 0o755);
+    this.#cleanup = new ProcessCleanup(this.directory, this.#cgroup);
     this.config = parseProcessConfig({
       stateDirectory: join(this.directory, "state"),
       cgroupParent: this.#cgroup,
@@ -104,19 +106,17 @@ export class ProcessBench implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#runtime !== undefined) {
-      for (const { owner } of await this.#runtime.list(quiet)) await this.#runtime.removeSandbox(owner.uid, quiet);
-      await this.#runtime[Symbol.asyncDispose]();
-    }
     try {
+      if (this.#runtime !== undefined) {
+        for (const { owner } of await this.#runtime.list(quiet)) await this.#runtime.removeSandbox(owner.uid, quiet);
+        await this.#runtime[Symbol.asyncDispose]();
+      }
       await until(
         () => this.leftovers().length === 0,
         () => `nothing to be left: ${this.leftovers().join("; ")}`,
       );
     } finally {
-      for (const { pid } of this.processes()) process.kill(pid, "SIGKILL");
-      await removeTree(this.directory);
-      await rm(this.directory, { recursive: true, force: true });
+      await this.#cleanup.close();
     }
   }
 
@@ -129,10 +129,10 @@ export class ProcessBench implements AsyncDisposable {
     ];
   }
 
-  /** Everything whose command line, directory or environment speaks of it, ourselves excepted. */
+  /** Everything whose command line, control group or environment speaks of it, ourselves and what cleans up excepted. */
   processes(): readonly { readonly pid: number; readonly command: string }[] {
     return readdirSync("/proc").flatMap((name) => {
-      if (!/^\d+$/.test(name) || Number(name) === process.pid) return [];
+      if (!/^\d+$/.test(name) || [process.pid, this.#cleanup.pid].includes(Number(name))) return [];
       const read = (file: string): string => {
         try {
           return readFileSync(`/proc/${name}/${file}`, "latin1");
@@ -141,7 +141,10 @@ export class ProcessBench implements AsyncDisposable {
         }
       };
       const command = read("cmdline").replaceAll("\0", " ");
-      const ours = command.includes(this.directory) || read("environ").includes(`VKTEST=${this.directory}`);
+      const ours =
+        command.includes(this.directory) ||
+        read("environ").includes(`VKTEST=${this.directory}`) ||
+        read("cgroup").includes(`/${this.#cgroup}/`);
       return ours && !/^\d+ \(.*\) [ZX]/s.test(read("stat")) ? [{ pid: Number(name), command }] : [];
     });
   }
