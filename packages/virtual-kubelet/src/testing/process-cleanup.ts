@@ -24,6 +24,8 @@ named() {
   done
   find /sys/fs/cgroup -path "*/$group/*" -name cgroup.procs -exec cat {} +
   grep -laF -e "$directory" /proc/[0-9]*/cmdline | while IFS=/ read -r empty proc pid file; do echo "$pid"; done
+  # What holds an input open, or carries an output, works in the directory of its run.
+  find /proc/[0-9]* -maxdepth 1 -name cwd -lname "$directory/*" | while IFS=/ read -r empty proc pid file; do echo "$pid"; done
   set -- -e "VKTEST=$directory"
   for pod in "$directory"/state/*/pods/*; do set -- "$@" -e "VKUBELET_RUN=\${pod##*/}/"; done
   grep -laF "$@" /proc/[0-9]*/environ | while IFS=/ read -r empty proc pid file; do echo "$pid"; done
