@@ -148,6 +148,7 @@ export class VirtualKubelet {
       recorder: this.#recorder,
       cluster: identity.cluster,
       watchMode,
+      mayWatchAll: identity.credentials === "service-account",
       nodes: options.nodes.map(({ node, provider }) => ({
         name: node.name,
         provider,

@@ -144,6 +144,72 @@ test("a watch that ends or breaks is resumed where it was, without a list", asyn
   await b.stop();
 });
 
+test("a watch that the server drops again and again gives way to a wide one that resumes where it was, for minutes", async () => {
+  const accept = ({ metadata }: ScriptedObject): boolean => metadata.labels?.["node"] === "ours";
+  const b = bench({ fieldSelector: "node=ours", wide: { fieldSelector: "node!=", accept } });
+  b.server.create("a", { labels: { node: "ours" } });
+  await b.start();
+  const asked = (): readonly unknown[] =>
+    b.server.requests.splice(0).map((request) => ("fieldSelector" in request ? request.fieldSelector : request.verb));
+  for (let end = 0; end < 3; end++) {
+    b.server.modify("a");
+    await settle();
+    b.server.cut("end");
+    await settle();
+  }
+  assert.deepEqual(asked(), ["node=ours", "node=ours", "node=ours", "node!="]);
+  b.told();
+  b.server.create("b", { labels: { node: "ours" } });
+  b.server.modify("a");
+  await settle();
+  assert.deepEqual(b.told(), ["added b uid-2@105", "updated a uid-1@106"]);
+  // What was sent of others is dropped where it is decoded; here is what the client was told to drop.
+  assert.equal(accept(b.server.create("foreign", { labels: { node: "other" } })), false);
+  b.server.delete("foreign");
+  await settle();
+  // The wide one has lasted as long as a watch does: the narrow one is next, from where that was.
+  b.told();
+  await b.clock.advance(400_000);
+  b.server.cut("end");
+  await settle();
+  b.server.delete("b");
+  await settle();
+  assert.deepEqual(asked(), ["node=ours"]);
+  assert.deepEqual(b.told(), ["deleted b uid-2@109"]);
+  await b.stop();
+});
+
+test("who may not watch more goes on with the narrow watch, and asks again only an hour later", async () => {
+  const b = bench({ fieldSelector: "node=ours", wide: { fieldSelector: "node!=", accept: () => true } });
+  b.server.create("a");
+  await b.start();
+  const hurry = async (ends: number): Promise<void> => {
+    for (let end = 0; end < ends; end++) {
+      b.server.modify("a");
+      await settle();
+      if (end === ends - 1) b.server.faults.push(new VirtualKubeletError("Forbidden", "not all of them"));
+      b.server.cut("end");
+      await settle();
+    }
+  };
+  await hurry(3);
+  const asked = (): readonly unknown[] =>
+    b.server.requests.splice(0).map((request) => ("fieldSelector" in request ? request.fieldSelector : request.verb));
+  assert.deepEqual(asked(), ["node=ours", "node=ours", "node=ours", "node!=", "node=ours"]);
+  b.server.modify("a");
+  await settle();
+  assert.equal(b.told().at(-1), "updated a uid-1@105");
+  b.server.faults.length = 0;
+  for (let end = 0; end < 4; end++) {
+    b.server.modify("a");
+    await settle();
+    b.server.cut("end");
+    await settle();
+  }
+  assert.deepEqual(new Set(asked()), new Set(["node=ours"]));
+  await b.stop();
+});
+
 test("bookmarks move the place to resume from: no list after a compaction", async () => {
   const b = bench();
   b.server.create("a");

@@ -4,7 +4,7 @@ import { errorText, type VirtualKubeletError } from "../errors.ts";
 import { type Logger, silentLogger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import type { KubeClient } from "./client.ts";
-import { Reflector } from "./reflector.ts";
+import { Reflector, type WideWatch } from "./reflector.ts";
 import type { KubeObject, Resource, Stored } from "./resource.ts";
 import { type Change, Store } from "./store.ts";
 
@@ -17,6 +17,8 @@ export interface InformerOptions<T extends KubeObject> {
   readonly namespace?: string;
   readonly fieldSelector?: string;
   readonly labelSelector?: string;
+  /** Watched in place of `fieldSelector`, for minutes, when the server cannot keep up with that: see WideWatch. */
+  readonly wide?: WideWatch<T> | undefined;
   /** False: never cached. A cached object that is no longer accepted is told as deleted, with its newest state. */
   readonly accept?: (object: T) => boolean;
   /**
@@ -80,11 +82,14 @@ export class Informer<T extends KubeObject> {
 
   /** Keeps the cache up to date until the signal aborts, whatever the API server does. The cache stays after that. */
   async run(signal: AbortSignal): Promise<void> {
-    const { client, resource, namespace, fieldSelector, labelSelector, metrics, onFailure } = this.#options;
+    const { client, resource, namespace, fieldSelector, labelSelector, wide, metrics, onFailure } = this.#options;
     const clock = this.#options.clock ?? systemClock;
     const random = this.#options.random ?? Math.random;
     const reflector = new Reflector<T>(
-      { client, resource, namespace, fieldSelector, labelSelector, clock, random, log: this.#log, metrics, onFailure },
+      {
+        ...{ client, resource, namespace, fieldSelector, labelSelector, wide },
+        ...{ clock, random, log: this.#log, metrics, onFailure },
+      },
       {
         replace: (objects) => {
           for (const object of objects) slim(object);

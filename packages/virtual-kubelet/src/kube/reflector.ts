@@ -1,10 +1,20 @@
 // Follows one collection of the API for ever: reads its state, watches it, resumes after cuts, reads anew only when it must.
 import { type Clock, pause } from "../clock.ts";
-import { errorText, VirtualKubeletError } from "../errors.ts";
+import { errorText, isErrorKind, VirtualKubeletError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import type { KubeClient, WatchEvent } from "./client.ts";
 import type { KubeObject, Resource, Stored } from "./resource.ts";
+
+/**
+ * What is watched instead while the server cannot keep up with a watch that its index serves: such watches have room for ten
+ * events there, others for a hundred times more. Resumes where the narrow one was.
+ */
+export interface WideWatch<T extends KubeObject> {
+  readonly fieldSelector: string;
+  /** Is this object one of the narrow selection? Others are dropped before they are kept. */
+  readonly accept: (object: T) => boolean;
+}
 
 export interface ReflectorOptions<T extends KubeObject> {
   readonly client: KubeClient;
@@ -12,6 +22,8 @@ export interface ReflectorOptions<T extends KubeObject> {
   readonly namespace?: string | undefined;
   readonly fieldSelector?: string | undefined;
   readonly labelSelector?: string | undefined;
+  /** Default: none, the selection stays what it is. */
+  readonly wide?: WideWatch<T> | undefined;
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: Logger;
@@ -38,6 +50,11 @@ const shortestWatchMs = 1000;
 const soundWatchMs = 10_000;
 /** A streaming list that brings nothing for so long is given up for a paged one. */
 const stallMs = 60_000;
+/** So many watches in a row that the server ended within so long each: it drops those that it thinks slow. */
+const hastyEnds = 3;
+const hastyMs = 10_000;
+/** From then on the wide one is begun, if that is refused not for an hour; it lasts for as long as any watch. */
+const wideMs = 60_000;
 /** After a refusal the streaming list is tried again. */
 const refusedMs = 3_600_000;
 
@@ -50,6 +67,10 @@ export class Reflector<T extends KubeObject> {
   #version: string | undefined;
   #streamingRefusedUntil = 0;
   #failures = 0;
+  /** Watches in a row that ended early. */
+  #hasty = 0;
+  #wideUntil = Number.NEGATIVE_INFINITY;
+  #wideRefusedUntil = Number.NEGATIVE_INFINITY;
   /** Full reads in a row that were too old before the watch brought anything. */
   #expiries = 0;
   /** A failure was logged, its end was not. */
@@ -149,13 +170,15 @@ export class Reflector<T extends KubeObject> {
     const begun = clock.now();
     let initial = this.#version === undefined ? new Map<string, Stored<T>>() : undefined;
     let heard = false;
+    const wide = initial === undefined && begun < this.#wideUntil ? this.#options.wide : undefined;
     const events = client.watch(resource, {
       ...this.#selection(),
+      ...wide,
       ...(initial === undefined ? { resourceVersion: this.#version } : { sendInitialEvents: true }),
       timeoutSeconds: Math.floor(watchSeconds * (1 + random())),
       signal,
     });
-    for await (const event of events) {
+    for await (const event of wide === undefined ? events : this.#untilRefused(events)) {
       if (signal.aborted) return;
       heard = true;
       received();
@@ -172,10 +195,33 @@ export class Reflector<T extends KubeObject> {
     if (signal.aborted) return;
     if (initial !== undefined)
       throw new VirtualKubeletError("Unavailable", "the watch ended before all objects had come");
-    if (!heard && clock.now() - begun < shortestWatchMs) {
+    if (!heard && wide === undefined && clock.now() - begun < shortestWatchMs) {
       throw new VirtualKubeletError("Unavailable", "the watch ended at once");
     }
     this.#recovered();
+    if (wide === undefined) this.#ended(clock.now() - begun);
+  }
+
+  /** The server has ended a narrow watch: too often in a row, and the wide one has its turn. */
+  #ended(lastedMs: number): void {
+    const now = this.#options.clock.now();
+    this.#hasty = lastedMs < hastyMs ? this.#hasty + 1 : 0;
+    if (this.#hasty < hastyEnds || this.#options.wide === undefined || now < this.#wideRefusedUntil) return;
+    this.#hasty = 0;
+    this.#wideUntil = now + wideMs;
+    this.#log.debug({}, "the server ends this watch again and again: watching more for some minutes");
+  }
+
+  /** The wide watch. Not allowed: the narrow one goes on, as if this one had ended. */
+  async *#untilRefused(events: AsyncIterable<WatchEvent<T>>): AsyncIterable<WatchEvent<T>> {
+    try {
+      yield* events;
+    } catch (error) {
+      if (!isErrorKind(error, "Forbidden")) throw error;
+      this.#wideUntil = Number.NEGATIVE_INFINITY;
+      this.#wideRefusedUntil = this.#options.clock.now() + refusedMs;
+      this.#log.debug({ err: errorText(error) }, "no more may be watched than this");
+    }
   }
 
   #follow(event: WatchEvent<T>): void {

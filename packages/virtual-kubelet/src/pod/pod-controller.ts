@@ -36,6 +36,8 @@ export interface PodControllerOptions {
   readonly cluster: string;
   /** "per-node": one watch for each node; "shared": one for all, foreign pods dropped before they are kept. */
   readonly watchMode: "per-node" | "shared";
+  /** The credentials may watch all pods: with a watch per node that is done for minutes while the server cannot keep up. Default false. */
+  readonly mayWatchAll?: boolean | undefined;
   /** Concurrent provider calls of each node, and as many deletions beside them; default 10. */
   readonly workers?: number | undefined;
   /** Concurrent status writes; default 128. */
@@ -61,6 +63,11 @@ export interface PodControllerOptions {
 const syncPollMs = 200;
 
 const busyBacklog = 8;
+
+/** Pods of any node. */
+const allBound = "spec.nodeName!=";
+/** Each reads the pods of the whole cluster. */
+const mostWideWatches = 3;
 
 export class PodController {
   readonly #options: PodControllerOptions;
@@ -216,13 +223,16 @@ export class PodController {
       return [
         new Informer<Pod>({
           ...common,
-          fieldSelector: "spec.nodeName!=",
+          fieldSelector: allBound,
           accept: (pod) => this.#nodes.has(pod.spec?.nodeName ?? ""),
         }),
       ];
-    return [...this.#nodes.keys()].map(
-      (name) => new Informer<Pod>({ ...common, fieldSelector: `spec.nodeName=${name}` }),
-    );
+    const mayWiden = this.#options.mayWatchAll === true && this.#nodes.size <= mostWideWatches;
+    return [...this.#nodes.keys()].map((name) => {
+      const accept = (pod: Pod): boolean => pod.spec?.nodeName === name;
+      const wide = mayWiden ? { fieldSelector: allBound, accept } : undefined;
+      return new Informer<Pod>({ ...common, fieldSelector: `spec.nodeName=${name}`, wide });
+    });
   }
 
   #changed(change: Change<Pod>): void {
