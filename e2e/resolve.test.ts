@@ -5,9 +5,9 @@ import { readFile } from "node:fs/promises";
 import { request } from "node:https";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import type { Clock } from "../packages/virtual-kubelet/src/clock.ts";
 import { pods, serviceAccounts, tokenReviews } from "../packages/virtual-kubelet/src/kube/resource.ts";
 import { LogRecorder } from "../packages/virtual-kubelet/src/testing/log-recorder.ts";
+import { fastClock } from "./fast-clock.ts";
 import { eventually, type Harness, isRunning, startHarness, throughout } from "./harness.ts";
 import { base64, environment, ResolvingCluster, resolvingNode, shown } from "./resolving-node.ts";
 
@@ -256,16 +256,3 @@ describe("resolved pods", { concurrency: true, timeout: 180_000 }, () => {
     await harness.kubectl("delete", "pod", name);
   });
 });
-
-/** Time that goes `factor` times as fast. */
-function fastClock(factor: number): Clock {
-  const begun = Date.now();
-  return {
-    now: () => begun + (Date.now() - begun) * factor,
-    schedule(delayMs, callback) {
-      const timer = setTimeout(callback, Math.min(Math.max(0, delayMs) / factor, 2 ** 31 - 1));
-      timer.unref();
-      return () => clearTimeout(timer);
-    },
-  };
-}

@@ -1,0 +1,252 @@
+// What pods refer to, as the processes of their containers see it: files that change under them, tokens that work and are
+// renewed, and objects that come later than the pod. Needs root on Linux.
+import assert from "node:assert/strict";
+import { chmodSync, copyFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import { configMaps, pods, type Stored, secrets } from "../packages/virtual-kubelet/src/kube/resource.ts";
+import type { Container, Pod } from "../packages/virtual-kubelet/src/kube/types.gen.ts";
+import { silentLogger } from "../packages/virtual-kubelet/src/log.ts";
+import { createProcessProvider } from "../packages/virtual-kubelet/src/providers/process/process-provider.ts";
+import { fastClock } from "./fast-clock.ts";
+import { eventually } from "./harness.ts";
+import { base64 } from "./resolving-node.ts";
+import { patience, SemanticsBench } from "./semantics.ts";
+
+let semantics: SemanticsBench;
+/** A Node.js that any user may run. */
+let node: string;
+
+before(async () => {
+  semantics = await SemanticsBench.start();
+  node = join(semantics.bench.directory, "node");
+  copyFileSync(process.execPath, node);
+  chmodSync(node, 0o755);
+});
+after(() => semantics?.[Symbol.asyncDispose]());
+
+const namespace = "default";
+const configMap = (name: string, data: Readonly<Record<string, string>>): Promise<unknown> =>
+  semantics.harness.client.create(configMaps, { metadata: { name, namespace }, data });
+const secret = (name: string, stringData: Readonly<Record<string, string>>): Promise<unknown> =>
+  semantics.harness.client.create(secrets, { metadata: { name, namespace }, stringData });
+const words = (name: string): readonly string[] => semantics.stamps(name).map(({ what }) => what);
+const wait = "trap 'exit 0' TERM; while :; do sleep 0.1; done";
+
+/** Where the volume of a pod's own token is. */
+const account = "/var/run/secrets/kubernetes.io/serviceaccount";
+
+/** Asks the API server, each time the token is another one, who that makes it; writes down what it answered. */
+function asking(pod: string, tokenFile = `${account}/token`): string {
+  const program = `
+    const { readFileSync, appendFileSync } = require("node:fs");
+    const { request } = require("node:https");
+    const ca = readFileSync(process.env.CA);
+    const ask = (token, then) => request(process.env.API + "/apis/authentication.k8s.io/v1/selfsubjectreviews", {
+      ca, method: "POST", headers: { authorization: "Bearer " + token, "content-type": "application/json" },
+    }, (response) => {
+      let text = "";
+      response.on("data", (part) => { text += part; });
+      response.on("end", () => then(response.statusCode, text));
+    }).on("error", (error) => then(0, String(error))).end('{"apiVersion":"authentication.k8s.io/v1","kind":"SelfSubjectReview"}');
+    const say = (what) => appendFileSync(process.env.STAMPS, Date.now() + "000000 " + what.replaceAll(" ", "_") + "\\n");
+    let before = "";
+    setInterval(() => {
+      let token;
+      try { token = readFileSync(process.env.TOKEN, "utf8"); } catch (error) { token = String(error); }
+      if (token === before) return;
+      before = token;
+      ask(token, (status, text) => {
+        const { username, extra = {} } = status === 201 ? JSON.parse(text).status.userInfo : { username: text };
+        say(JSON.stringify([status, username, extra["authentication.kubernetes.io/pod-uid"]?.[0]]));
+      });
+    }, 100);
+    process.on("SIGTERM", () => process.exit(0));`;
+  const env = { API: semantics.harness.cluster.server, STAMPS: semantics.stampFile(pod), TOKEN: tokenFile };
+  const exports = Object.entries({ ...env, CA: `${account}/ca.crt` }).map(
+    ([name, value]) => `export ${name}='${value}'`,
+  );
+  return `${exports.join("\n")}\nexec ${node} -e '${program.replaceAll("'", String.raw`'\''`)}'`;
+}
+
+const waiting = ({ status }: Pod): { readonly reason?: string; readonly message?: string } =>
+  status?.containerStatuses?.[0]?.state?.waiting ?? {};
+
+describe("what processes have of the cluster's objects", { concurrency: true, timeout: 240_000 }, () => {
+  it("changed ConfigMaps and Secrets are in the files within a minute; environment and subPath stay as they were", async () => {
+    const name = "changing";
+    const at = (path: string): string => join(semantics.bench.directory, name, path);
+    await configMap(name, { text: "one" });
+    await secret(name, { word: "eins" });
+    const script = `
+      while :; do
+        now="$(cat ${at("conf")}/text)/$(cat ${at("hidden")}/word)/$(cat ${at("single")})/$TEXT/$WORD"
+        [ "$now" = "$seen" ] || { at "$now"; seen=$now; }
+        sleep 0.1
+      done`;
+    await semantics.run(name, {
+      containers: [
+        semantics.container(name, "main", script, {
+          env: [
+            { name: "TEXT", valueFrom: { configMapKeyRef: { name, key: "text" } } },
+            { name: "WORD", valueFrom: { secretKeyRef: { name, key: "word" } } },
+          ],
+          volumeMounts: [
+            { name: "conf", mountPath: at("conf") },
+            { name: "hidden", mountPath: at("hidden") },
+            { name: "conf", mountPath: at("single"), subPath: "text" },
+          ],
+        }),
+      ],
+      volumes: [
+        { name: "conf", configMap: { name } },
+        { name: "hidden", secret: { secretName: name } },
+      ],
+    });
+    await eventually("the first contents", patience, () => words(name).length > 0);
+    assert.deepEqual(words(name), ["one/eins/one/one/eins"]);
+    const began = Date.now();
+    await semantics.harness.client.patchMeta(configMaps, { namespace, name }, "merge", { data: { text: "two" } });
+    await semantics.harness.client.patchMeta(secrets, { namespace, name }, "merge", { data: { word: base64("zwei") } });
+    const last = "two/zwei/one/one/eins";
+    const seen = await eventually("the new contents", 60_000, () =>
+      semantics.stamps(name).find(({ what }) => what === last),
+    );
+    assert.ok(seen.at - began < 60_000, `after ${seen.at - began} ms`);
+    // Whoever reads has the old or the new, and always all of it.
+    for (const word of words(name)) assert.match(word, /^(one|two)\/(eins|zwei)\/one\/one\/eins$/);
+    assert.equal(words(name).at(-1), last);
+    await semantics.remove(name);
+    semantics.assertHistory(
+      name,
+      `? Pending init | main:waiting(ContainerCreating)
+       ? Pending sandbox init | main:waiting(ContainerCreating)
+       Running sandbox init ready | main:running+ready
+       ? Running sandbox init | main:exited(137,Error)
+       Failed init | main:exited(137,Error)
+       gone`,
+    );
+  });
+
+  const users: readonly (readonly [string, string, Partial<Pod["spec"]>, string])[] = [
+    ["the image's own user", "image-user", {}, "65534/644/0/0"],
+    ["a user of the pod", "pod-user", { securityContext: { runAsUser: 4321 } }, "4321/600/4321/0"],
+    ["a group of the pod", "pod-group", { securityContext: { fsGroup: 5432 } }, "65534/640/0/5432"],
+  ];
+  for (const [who, name, spec, owned] of users)
+    it(`the token in the pod's volume makes it its ServiceAccount: as ${who}`, async () => {
+      const look = `at "$(id -u)/$(stat -L -c %a/%u/%g ${account}/token)/$(cat ${account}/namespace)"`;
+      const main = semantics.container(name, "main", `${look}\n${asking(name)}`);
+      const pod = await semantics.run(name, { ...spec, containers: [main] });
+      await eventually("an answer", patience, () => words(name).length === 2);
+      const uid = pod.metadata.uid;
+      assert.deepEqual(words(name), [
+        `${owned}/default`,
+        JSON.stringify([201, "system:serviceaccount:default:default", uid]),
+      ]);
+      await semantics.remove(name);
+    });
+
+  it("a new token is in the file before the old one ends, and works as well", async () => {
+    const name = "renewing";
+    const provider = await createProcessProvider({
+      ...{ node: name, operatingSystem: "linux", log: silentLogger, internalIP: "127.0.0.1" },
+      config: semantics.bench.config,
+    });
+    const about = {
+      name,
+      provider: { name: "process", version: "1" },
+      kubeletVersion: "v1.36.3",
+      addresses: [{ type: "InternalIP", address: "127.0.0.1" }],
+    };
+    // 480 s of the token's 600 pass in 8 s.
+    const kubelet = await semantics.harness.kubelet([{ virtual: { node: about, provider } }], { clock: fastClock(60) });
+    try {
+      const tokens = join(semantics.bench.directory, name);
+      const main = semantics.container(name, "main", asking(name, `${tokens}/token`), {
+        volumeMounts: [{ name: "tokens", mountPath: tokens }],
+      });
+      const sources = [{ serviceAccountToken: { path: "token", expirationSeconds: 600 } }];
+      const pod = await semantics.run(name, {
+        ...{ nodeName: name, containers: [main], volumes: [{ name: "tokens", projected: { sources } }] },
+      });
+      await eventually("three tokens", patience, () => words(name).length >= 3);
+      const { uid } = pod.metadata;
+      const good = JSON.stringify([201, "system:serviceaccount:default:default", uid]);
+      assert.deepEqual([...new Set(words(name))], [good]);
+      const [first, second, third] = semantics.stamps(name).map(({ at }) => at);
+      for (const life of [(second ?? 0) - (first ?? 0), (third ?? 0) - (second ?? 0)])
+        assert.ok(life > 7000 && life < 9900, `${life} ms`);
+      await semantics.remove(name);
+    } finally {
+      await kubelet.stop();
+      await provider[Symbol.asyncDispose]?.();
+    }
+  });
+
+  it("a Secret in the environment that comes after the pod is waited for, and starts it at once", async () => {
+    const name = "late-key";
+    const env = [{ name: "KEY", valueFrom: { secretKeyRef: { name, key: "key" } } }];
+    await semantics.run(name, { containers: [semantics.container(name, "main", `at "$KEY"\n${wait}`, { env })] });
+    const lacks = await semantics.until(
+      "says what it lacks",
+      name,
+      (pod) => waiting(pod).reason === "CreateContainerConfigError",
+    );
+    assert.equal(waiting(lacks).message, `secret "${name}" not found`);
+    await semantics.untilEvent(name, /^Warning MandatorySecretNotFound main: .*late-key/);
+    await startsWith(name, { key: "there" }, "there");
+    await semantics.remove(name);
+    semantics.assertHistory(
+      name,
+      `? Pending init | main:waiting(ContainerCreating)
+       Pending init | main:waiting(CreateContainerConfigError)
+       ? Pending init | main:waiting(ContainerCreating)
+       ? Pending sandbox init | main:waiting(ContainerCreating)
+       Running sandbox init ready | main:running+ready
+       ? Running sandbox init | main:exited(0,Completed)
+       Succeeded init | main:exited(0,Completed)
+       gone`,
+    );
+  });
+
+  it("a Secret of a volume that comes after the pod is waited for, and starts it at once", async () => {
+    const name = "late-volume";
+    const mountPath = join(semantics.bench.directory, name);
+    const main: Container = semantics.container(name, "main", `at "$(cat ${mountPath}/key)"\n${wait}`, {
+      volumeMounts: [{ name: "late", mountPath }],
+    });
+    await semantics.run(name, { containers: [main], volumes: [{ name: "late", secret: { secretName: name } }] });
+    await semantics.untilEvent(
+      name,
+      /^Warning FailedMount: MountVolume\.SetUp failed for volume "late" : secret "late-volume" not found$/,
+    );
+    const held: Stored<Pod> = await semantics.harness.untilPod("is held", name, 5000, () => true);
+    assert.deepEqual([held.status?.phase, waiting(held).reason], ["Pending", "ContainerCreating"]);
+    await startsWith(name, { key: "here" }, "here");
+    await semantics.remove(name);
+    semantics.assertHistory(
+      name,
+      `Pending init | main:waiting(ContainerCreating)
+       ? Pending sandbox init | main:waiting(ContainerCreating)
+       Running sandbox init ready | main:running+ready
+       ? Running sandbox init | main:exited(0,Completed)
+       Succeeded init | main:exited(0,Completed)
+       gone`,
+    );
+  });
+});
+
+/** Makes the Secret; the container writes this down soon, and no sooner. */
+async function startsWith(name: string, data: Readonly<Record<string, string>>, word: string): Promise<void> {
+  const began = Date.now();
+  await secret(name, data);
+  const [first] = await eventually("it runs", patience, () => {
+    const stamps = semantics.stamps(name);
+    return stamps.length > 0 && stamps;
+  });
+  assert.equal(first?.what, word);
+  // Ten seconds would be the next look of a kubelet at its pods.
+  assert.ok(first.at >= began && first.at - began < 5000, `after ${first.at - began} ms`);
+  await semantics.until("runs", name, ({ status }) => status?.phase === "Running");
+}
