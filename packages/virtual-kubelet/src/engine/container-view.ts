@@ -83,7 +83,8 @@ function afterEnd(view: Omit<ContainerView, "after">, facts: PodFacts): AfterEnd
   const at = dueAt(stepOf(view), run.finishedAt ?? facts.now, facts.limits);
   // A clock that was set back must not make it wait for ever.
   const due = Math.min(at, facts.now + facts.limits.maxMs);
-  if (memory.kill?.why === "changed") return { type: "restart", at: facts.now };
+  // No back-off, and none to be told of.
+  if (memory.kill?.why === "changed") return { type: "restart", at: run.finishedAt ?? facts.now };
   const decision = restartDecision(of.container, facts.memory, exitCode);
   if (decision === "all") return { type: "restartAll", at: due };
   return decision === "container" ? { type: "restart", at: due } : { type: "none" };

@@ -18,14 +18,15 @@ export function podReport(facts: PodFacts, { type }: ReportOptions): PodReport {
   const { sandbox, memory, request } = facts;
   const hostNetwork = request?.pod.spec?.hostNetwork === true;
   const ips = sandbox?.ips ?? [];
-  const views = facts.containers.map((of) => viewOf(of, facts));
+  const shown = { ...facts, runs: begunRuns(facts) };
+  const views = facts.containers.map((of) => viewOf(of, shown));
   const resize = request === undefined ? undefined : resizeReport(views, facts);
   return {
     owner: facts.owner,
     // Without the request nobody can look after it; a pod that ends needs none.
     ...(request === undefined && memory.ending === undefined ? { revision: "" } : {}),
     ...(request === undefined ? {} : { revision: request.revision }),
-    containers: views.map((view) => containerReport(view, facts, type)),
+    containers: views.map((view) => containerReport(view, shown, type)),
     ...(ips.length > 0 && !hostNetwork ? { podIPs: ips } : {}),
     startTime: new Date(memory.acceptedAt).toISOString(),
     sandboxReady: sandbox?.ready === true,
@@ -33,6 +34,15 @@ export function podReport(facts: PodFacts, { type }: ReportOptions): PodReport {
     ...(memory.restartingAll === undefined ? {} : { restartingAll: true }),
     ...(resize === undefined ? {} : { resize }),
   };
+}
+
+/** A restart shows once it runs, or fails to: until then the container stays as it ended. */
+function begunRuns(facts: PodFacts): readonly RuntimeContainer[] {
+  return facts.runs.filter((run) => {
+    if (run.state !== "created" || facts.found.startErrors.get(run.name)?.attempt === run.attempt) return true;
+    const before = facts.runs.find((one) => one.name === run.name && one.attempt === run.attempt - 1);
+    return before === undefined || runNotes(before).epoch < runNotes(run).epoch;
+  });
 }
 
 /** Of several changes that are not in force, the one that will never be goes first. */

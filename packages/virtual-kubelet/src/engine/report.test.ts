@@ -1,0 +1,82 @@
+// What is told between the end of a run and the start of the next.
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import type { Container, PodSpec } from "../kube/types.gen.ts";
+import { EngineBench, podOf, quiet, requestOf, stateText } from "../testing/engine-bench.ts";
+
+const plain = (name: string, more: Partial<Container> = {}): Container => ({ name, image: "img", ...more });
+
+/** States of a container in the order in which they were told: "running #0 <terminated 1 Error". */
+function told(bench: EngineBench, name = "c"): readonly string[] {
+  const lines = bench.updates.flatMap((update) => {
+    if (update.type !== "report") return [];
+    const one = update.report.containers.find((container) => container.name === name);
+    if (one === undefined) return [];
+    const last = one.lastState?.terminated === undefined ? "" : ` <${stateText(one.lastState)}`;
+    return [`${stateText(one.state)} #${one.restartCount ?? 0}${last}`];
+  });
+  return lines.filter((line, index) => line !== lines[index - 1]);
+}
+
+describe("a report between two runs", () => {
+  it("shows a container as it ended, or as backing off, until the next run has begun", async () => {
+    const bench = new EngineBench({
+      script: ({ attempt }) => (attempt < 2 ? { exitAfterMs: 1000, exitCode: 1 } : {}),
+      // Each start takes its time, so that what is made and not started yet is seen.
+      around: async (call, work) => {
+        if (call === "startContainer") await new Promise<void>((done) => void bench.clock.schedule(500, done));
+        return work();
+      },
+    });
+    await bench.create({});
+    await bench.pass(20_000);
+    assert.deepEqual(told(bench), [
+      "waiting #0",
+      "running #0",
+      "terminated 1 Error #0",
+      "running #1 <terminated 1 Error",
+      "waiting CrashLoopBackOff #1 <terminated 1 Error",
+      "running #2 <terminated 1 Error",
+    ]);
+    await bench.close();
+  });
+
+  it("says why the next run cannot begin", async () => {
+    const bench = new EngineBench({
+      script: ({ attempt }) => (attempt < 1 ? { exitAfterMs: 1000, exitCode: 1 } : {}),
+      around: async (call, work) => {
+        if (call === "startContainer" && bench.history.includes("create c/1")) throw new Error("no room");
+        return work();
+      },
+    });
+    await bench.create({});
+    await bench.pass(2000);
+    assert.equal(told(bench).at(-1), "waiting RunContainerError #1 <terminated 1 Error");
+    await bench.close();
+  });
+
+  it("speaks of no back-off when the image was changed", async () => {
+    const bench = new EngineBench({
+      script: () => ({ termMs: 1000, termExitCode: 0 }),
+      // Looked for again before the next run, so that there is time between the two.
+      around: async (call, work) => {
+        if (call === "imageStatus") await new Promise<void>((done) => void bench.clock.schedule(500, done));
+        return work();
+      },
+    });
+    const spec: Partial<PodSpec> = { containers: [plain("c")] };
+    await bench.create(spec);
+    await bench.pass(1000);
+    await bench.engine.updatePod(requestOf(podOf({ containers: [plain("c", { image: "new" })] }, "p", 2)), quiet);
+    await bench.pass(5000);
+    const lines = told(bench);
+    assert.deepEqual(lines, [
+      "waiting #0",
+      "running #0",
+      // The core says ContainerCreating.
+      "waiting #0 <terminated 0 Completed",
+      "running #1 <terminated 0 Completed",
+    ]);
+    await bench.close();
+  });
+});
