@@ -24,6 +24,16 @@ test("a line of JSON has ISO time, level, fields of its ancestors and its own", 
   assert.deepEqual({ ...line, time: "" }, { level: "info", time: "", node: "vk-0", pod: "web-0", message: "created" });
 });
 
+test("a field that an ancestor has too stands in the line once, as it was given last", () => {
+  const [line = ""] = logged((log) =>
+    log.child({ node: "vk-0", pod: "old" }).child({ pod: "web-0" }).warn({ node: "vk-1", a: 1 }, "x"),
+  );
+  assert.equal(line.match(/"node"/g)?.length, 1, line);
+  assert.equal(line.match(/"pod"/g)?.length, 1, line);
+  const { time: _, ...fields } = JSON.parse(line);
+  assert.deepEqual(fields, { level: "warn", node: "vk-1", pod: "web-0", a: 1, message: "x" });
+});
+
 test("levels below the least are dropped", () => {
   const levels = (least: LogLevel): unknown[] =>
     parsed(

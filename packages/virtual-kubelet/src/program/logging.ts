@@ -3,7 +3,7 @@ import { Writable } from "node:stream";
 import { styleText } from "node:util";
 import { destination, type LoggerOptions, pino } from "pino";
 import { errorText, VirtualKubeletError } from "../errors.ts";
-import type { Logger } from "../log.ts";
+import type { LogFields, Logger } from "../log.ts";
 import type { LogFormat, LogLevel } from "./config.ts";
 import { redact, redactText } from "./redact.ts";
 
@@ -56,14 +56,25 @@ export function createLogger(options: LoggingOptions): Logger {
     pretty ? new PrettyLines(stream, terminal && process.env["NO_COLOR"] === undefined) : stream,
   );
   // pino formats the fields of its children no more, so they are cleaned here.
-  const wrap = (inner: Logger): Logger => ({
-    debug: (fields, message) => inner.debug(fields, message),
-    info: (fields, message) => inner.info(fields, message),
-    warn: (fields, message) => inner.warn(fields, message),
-    error: (fields, message) => inner.error(fields, message),
-    child: (fields) => wrap(inner.child(clean(fields))),
-  });
-  return wrap(root);
+  const wrap = (inner: Logger, inherited: LogFields): Logger => {
+    // pino writes a key that both have twice: such a line is written by the root, with all of its fields.
+    const write = (name: LogLevel, fields: LogFields, message: string): void => {
+      const again = Object.keys(fields).some((key) => Object.hasOwn(inherited, key));
+      if (again) root[name]({ ...inherited, ...fields }, message);
+      else inner[name](fields, message);
+    };
+    return {
+      debug: (fields, message) => write("debug", fields, message),
+      info: (fields, message) => write("info", fields, message),
+      warn: (fields, message) => write("warn", fields, message),
+      error: (fields, message) => write("error", fields, message),
+      child: (fields) => {
+        const all = { ...inherited, ...clean(fields) };
+        return wrap(root.child(all), all);
+      },
+    };
+  };
+  return wrap(root, {});
 }
 
 const levelStyle: Readonly<Record<string, "gray" | "green" | "yellow" | "red">> = {

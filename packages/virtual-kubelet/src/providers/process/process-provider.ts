@@ -23,7 +23,7 @@ export async function createProcessProvider(
   const { node, log } = init;
   const hostIPs = init.internalIP === undefined ? ownAddresses() : [init.internalIP];
   const runtime = await ProcessRuntime.open({ config, node, log, hostIPs });
-  log.warn({ node, isolation: config.isolation }, notIsolated(config, runtime.hasCgroups));
+  log.warn({ isolation: config.isolation }, notIsolated(config, runtime.hasCgroups));
   return new PodEngine({
     ...{ runtime, node, log },
     hostIPs: () => hostIPs,
