@@ -5,10 +5,8 @@ import type { UserInfo } from "./access.ts";
 export interface AuditSubject {
   readonly action: "exec" | "attach" | "run" | "port-forward";
   readonly user: UserInfo;
-  readonly namespace: string;
-  readonly pod: string;
+  /** Of the pod. */
   readonly uid: string;
-  readonly container?: string | undefined;
   readonly command?: readonly string[] | undefined;
   readonly remoteAddress: string;
   /** Whom the caller says it asks for, e.g. the API server about its own client. */
@@ -29,8 +27,10 @@ export interface AuditEnd {
 const longestArgument = 256;
 const mostArguments = 32;
 const mostGroups = 32;
+/** An outcome may be a provider's words. */
+const longestOutcome = 1024;
 
-/** Writes the first line; the returned function the last one. `log` has the node on each line. */
+/** Writes the first line; the returned function the last one. `log` has node, namespace, pod and container on each line. */
 export function audit(log: Logger, subject: AuditSubject, withArguments: boolean): (end: AuditEnd) => void {
   const { user, command, ...rest } = subject;
   const fields = {
@@ -44,7 +44,7 @@ export function audit(log: Logger, subject: AuditSubject, withArguments: boolean
   log.info(fields, `${subject.action} begins`);
   return (end) => {
     const seconds = Math.round(performance.now() - began) / 1000;
-    log.info({ ...fields, ...end, seconds }, `${subject.action} ended`);
+    log.info({ ...fields, ...end, outcome: cut(end.outcome, longestOutcome), seconds }, `${subject.action} ended`);
   };
 }
 
@@ -58,9 +58,13 @@ export function forwardedFor(
 
 /** The program's name, and the arguments or how many there are. */
 export function commandFields(command: readonly string[], withArguments: boolean): Readonly<Record<string, unknown>> {
-  const cut = (text: string): string => (text.length > longestArgument ? `${text.slice(0, longestArgument)}…` : text);
+  const short = (text: string): string => cut(text, longestArgument);
   const [program = "", ...args] = command;
   return withArguments
-    ? { command: command.slice(0, mostArguments).map(cut), arguments: args.length }
-    : { command: [cut(program)], arguments: args.length };
+    ? { command: command.slice(0, mostArguments).map(short), arguments: args.length }
+    : { command: [short(program)], arguments: args.length };
+}
+
+function cut(text: string, limit: number): string {
+  return text.length > limit ? `${text.slice(0, limit)}…` : text;
 }

@@ -102,16 +102,13 @@ async function carry(environment: StreamEnvironment, call: StreamCall, what: Car
   const opened = await accepted(call, () => wire.remoteCommand(request, socket, head, what.wanted, limits));
   if (opened === undefined) return;
   const session = environment.sessions.open({ node, pod: target.pod, container, pattern });
-  const { namespace, name: pod, uid } = target.owner;
+  const { uid } = target.owner;
   const { remoteAddress, user } = call;
   const { action, command } = what;
   const subject = {
     action,
     user,
-    namespace,
-    pod,
     uid,
-    container,
     command,
     remoteAddress,
     protocol: wire.name,

@@ -30,8 +30,8 @@ export function portForwardHandler(environment: StreamEnvironment): StreamHandle
     const opened = await accepted(call, () => wire.portForward(request, socket, head, query, environment.limits));
     if (opened === undefined) return;
     const session = environment.sessions.open({ node, pod, pattern });
-    const { namespace, name, uid } = node.ownerOf(pod);
-    const subject = { action: "port-forward", user, namespace, pod: name, uid, remoteAddress } as const;
+    const { name, uid } = node.ownerOf(pod);
+    const subject = { action: "port-forward", user, uid, remoteAddress } as const;
     const ended = audit(
       call.log,
       { ...subject, protocol: wire.name, ...forwardedFor(call.headers) },

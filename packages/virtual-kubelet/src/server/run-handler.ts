@@ -2,7 +2,7 @@
 import { Writable } from "node:stream";
 import { errorText } from "../errors.ts";
 import { UpgradeRefusal } from "../streaming/upgrade-refusal.ts";
-import { send } from "./answers.ts";
+import { send, sendText } from "./answers.ts";
 import { audit, forwardedFor } from "./audit.ts";
 import { isRunning, podTarget } from "./container-target.ts";
 import type { KubeletHandler } from "./kubelet-call.ts";
@@ -22,24 +22,9 @@ export function runHandler(options: { readonly auditArguments: boolean }): Kubel
       throw new UpgradeRefusal(500, `container not found (${JSON.stringify(container)})`);
     const command = (query.get("cmd") ?? "").split(" ");
     const owner = node.ownerOf(pod);
-    const { namespace, name, uid } = owner;
     const { user, remoteAddress, protocol } = call;
-    const ended = audit(
-      call.log,
-      {
-        action: "run",
-        user,
-        namespace,
-        pod: name,
-        uid,
-        container,
-        command,
-        remoteAddress,
-        protocol,
-        ...forwardedFor(call.headers),
-      },
-      options.auditArguments,
-    );
+    const subject = { action: "run", user, uid: owner.uid, command, remoteAddress, protocol } as const;
+    const ended = audit(call.log, { ...subject, ...forwardedFor(call.headers) }, options.auditArguments);
     const tooMuch = new AbortController();
     const output: Output = { left: mostOutputBytes, stdout: [], stderr: [], full: () => tooMuch.abort() };
     const signal = AbortSignal.any([call.signal, tooMuch.signal]);
@@ -52,7 +37,8 @@ export function runHandler(options: { readonly auditArguments: boolean }): Kubel
       if (exitCode !== 0) {
         outcome = `exit ${exitCode}`;
         const said = Buffer.concat(output.stderr).toString();
-        throw new UpgradeRefusal(500, `command '${command.join(" ")}' exited with ${exitCode}: ${said}`);
+        // Not thrown: errors are logged, and neither arguments nor output may be.
+        return sendText(call.response, 500, `command '${command.join(" ")}' exited with ${exitCode}: ${said}`);
       }
       send(call.response, 200, Buffer.concat([...output.stdout, ...output.stderr]), {
         "Content-Type": "application/json",

@@ -28,6 +28,8 @@ function dial(host: string, port: number, signal: AbortSignal): Promise<Socket> 
     reject(new VirtualKubeletError("Unavailable", error.message, { cause: error }));
   };
   socket.once("error", fail);
+  // Between the dial and whoever takes the connection over, nobody else may listen.
+  socket.on("error", () => undefined);
   socket.setTimeout(connectTimeoutMs, () => fail(new Error(`no connection within ${connectTimeoutMs / 1000} s`)));
   socket.once("connect", () => {
     socket.setTimeout(0);
