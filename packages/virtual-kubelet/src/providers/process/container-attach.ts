@@ -4,6 +4,7 @@ import { type FileHandle, open } from "node:fs/promises";
 import { Socket } from "node:net";
 import { join } from "node:path";
 import type { Writable } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
 import { VirtualKubeletError } from "../../errors.ts";
 import type { CallContext, ContainerIO } from "../../provider.ts";
 import type { LiveRun } from "./live-run.ts";
@@ -13,6 +14,9 @@ import { copyInto, drained } from "./stream-copy.ts";
 import { followSizes, terminalHolder } from "./terminal.ts";
 
 const readSize = 64 * 1024;
+/** A client whose input has ended gets what the process says to it: until nothing comes for so long, or it never ends. */
+const quietMs = 200;
+const longestAnswerMs = 2000;
 
 export async function attachToRun(run: LiveRun, io: ContainerIO, { signal }: CallContext): Promise<void> {
   signal.throwIfAborted();
@@ -23,9 +27,13 @@ export async function attachToRun(run: LiveRun, io: ContainerIO, { signal }: Cal
   const until = AbortSignal.any([signal, over.signal]);
   // Before anything is typed: its answer is to be seen.
   const from = { stdout: sizeOf(run, "stdout"), stderr: sizeOf(run, "stderr") };
+  let movedAt = performance.now();
+  const moved = (): void => {
+    movedAt = performance.now();
+  };
   const output = Promise.all([
-    follow(run, "stdout", from.stdout, io.stdout, until),
-    follow(run, "stderr", from.stderr, spec.tty ? undefined : io.stderr, until),
+    follow(run, "stdout", from.stdout, io.stdout, until, moved),
+    follow(run, "stderr", from.stderr, spec.tty ? undefined : io.stderr, until, moved),
   ]).then(() => {});
   const sizes = spec.tty ? io.resize?.[Symbol.asyncIterator]() : undefined;
   const resizing = sizes && followSizes(sizes, () => terminalHolder(state.main.pid), until);
@@ -33,7 +41,13 @@ export async function attachToRun(run: LiveRun, io: ContainerIO, { signal }: Cal
   const input = io.stdin !== undefined && (spec.stdin || spec.tty) ? feed(run, io.stdin, once, until) : undefined;
   try {
     // An input that was for once ends alone; else its client has left.
-    await Promise.race([output, ...(input === undefined || once ? [] : [input])]);
+    const answered = async (): Promise<void> => {
+      const endedAt = performance.now();
+      moved();
+      while (!until.aborted && performance.now() - movedAt < quietMs && movedAt - endedAt < longestAnswerMs)
+        await sleep(50, undefined, { signal: until }).catch(() => undefined);
+    };
+    await Promise.race([output, ...(input === undefined || once ? [] : [input.then(answered)])]);
     signal.throwIfAborted();
   } finally {
     over.abort();
@@ -52,6 +66,7 @@ async function follow(
   from: number,
   to: Writable | undefined,
   signal: AbortSignal,
+  moved: () => void,
 ): Promise<void> {
   if (to === undefined) return ended(run, signal);
   const path = join(run.record.directory, stream);
@@ -68,6 +83,7 @@ async function follow(
       const read = await file?.read(Buffer.allocUnsafe(readSize), 0, readSize, at);
       if (read !== undefined && read.bytesRead > 0) {
         at += read.bytesRead;
+        moved();
         if (!to.destroyed && !to.write(read.buffer.subarray(0, read.bytesRead))) await drained(to, signal);
       } else if (isOver) return;
       else await changed;

@@ -75,6 +75,25 @@ describe("terminals, attach, ephemeral containers", () => {
     assert.equal((await bench.ended(ref)).exitCode, 4);
   });
 
+  it("a client that has said its last word hears the answer, and the process goes on", async () => {
+    await using bench = new ProcessBench();
+    await bench.open();
+    const ref = await bench.run(await bench.pod(), "echo up; while read -r line; do sleep 0.1; echo got $line; done", {
+      stdin: true,
+    });
+    await until(async () => (await bench.log(ref)).length > 0, "the first line");
+    const [stdin, stdout] = [new PassThrough(), new PassThrough()];
+    let text = "";
+    stdout.on("data", (chunk: Buffer) => {
+      text += chunk.toString();
+    });
+    const attached = bench.runtime.attach(ref, { tty: false, stdin, stdout }, quiet);
+    stdin.end("one\ntwo\n");
+    await attached;
+    assert.equal(text, "got one\ngot two\n");
+    assert.equal((await bench.container(ref)).state, "running");
+  });
+
   it("an ephemeral container sees its target's processes, and ends with it", async () => {
     await using bench = new ProcessBench();
     await bench.open();
