@@ -66,6 +66,20 @@ describe("users", () => {
     ["privileged", "Unsupported securityContext.privileged", { privileged: true }],
     ["net_admin", "Unsupported securityContext.capabilities.add", { capabilities: { add: ["NET_ADMIN"] } }],
     ["net_admin where powers may be had", "none", { capabilities: { add: ["NET_ADMIN"] } }, { allowPrivileged: true }],
+    ["sys_ptrace for a user who is not root", "none", { capabilities: { add: ["SYS_PTRACE"] } }],
+    [
+      "sys_ptrace for root",
+      "Unsupported securityContext.capabilities.add",
+      { runAsUser: 0, capabilities: { add: ["SYS_PTRACE"] } },
+      { allowRoot: true },
+    ],
+    [
+      "sys_ptrace for one who can become root",
+      "Unsupported securityContext.capabilities.add",
+      { capabilities: { add: ["SYS_PTRACE"] } },
+      { allowRoot: true },
+    ],
+    ["sys_ptrace, not as root", "none", { capabilities: { add: ["SYS_PTRACE"] } }, own],
     ["sys_admin", "Unsupported securityContext.capabilities.add", { capabilities: { add: ["SYS_ADMIN"] } }],
     [
       "a seccomp file",

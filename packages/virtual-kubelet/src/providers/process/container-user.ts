@@ -25,6 +25,12 @@ const grantable: ReadonlySet<string> = new Set([...usual, "ipc_lock"]);
 /** On a host that is shared: where privileged containers are allowed, too. */
 const powerful: ReadonlySet<string> = new Set(["net_raw", "net_admin", "sys_nice", "sys_ptrace", "sys_resource"]);
 
+/**
+ * `kubectl debug` asks for it. Who is not root, and cannot become so, traces the processes of its own user without it, and
+ * would get nothing more by it.
+ */
+const needless = "sys_ptrace";
+
 export type ContainerUser = Pick<EnterPlan, "user" | "noNewPrivileges" | "capabilities"> & {
   readonly uid: number;
   readonly privileged: boolean;
@@ -59,10 +65,11 @@ export function containerUser(
   const groups = [...new Set([...(security.supplementalGroups ?? []), ...(fsGroup === undefined ? [] : [fsGroup])])];
   if (groups.includes(0) && !rules.allowRoot)
     throw refused("supplementalGroups", "this node's configuration does not allow the group of root");
+  const noNewPrivileges = security.allowPrivilegeEscalation === false || !(rules.allowRoot || privileged);
+  const powerless = uid !== 0 && noNewPrivileges;
   return {
-    ...{ uid, privileged, user: { uid, gid, groups } },
-    noNewPrivileges: security.allowPrivilegeEscalation === false || !(rules.allowRoot || privileged),
-    capabilities: privileged ? undefined : capabilitiesOf(security, rules.allowPrivileged),
+    ...{ uid, privileged, user: { uid, gid, groups }, noNewPrivileges },
+    capabilities: privileged ? undefined : capabilitiesOf(security, rules.allowPrivileged, powerless),
   };
 }
 
@@ -77,15 +84,18 @@ function unprivileged(
   if (security.runAsGroup !== undefined && security.runAsGroup !== gid) throw refused("runAsGroup", why);
   if (security.supplementalGroups?.some((group) => group !== gid) === true) throw refused("supplementalGroups", why);
   if (fsGroup !== undefined && fsGroup !== gid) throw refused("fsGroup", why);
-  if ((security.capabilities?.add?.length ?? 0) > 0) throw refused("capabilities.add", why);
+  if (names(security.capabilities?.add).some((name) => name !== needless)) throw refused("capabilities.add", why);
   // It has none; with this it never gets any, either.
   return { uid, privileged: false, user: undefined, noNewPrivileges: true, capabilities: undefined };
 }
 
-function capabilitiesOf({ capabilities }: ContainerSpec["security"], all: boolean): readonly string[] {
-  const names = (list: readonly string[] | undefined): readonly string[] =>
-    (list ?? []).map((name) => name.toLowerCase().replace(/^cap_/, ""));
-  const [add, drop] = [names(capabilities?.add), names(capabilities?.drop)];
+function capabilitiesOf(
+  { capabilities }: ContainerSpec["security"],
+  all: boolean,
+  powerless: boolean,
+): readonly string[] {
+  const add = names(capabilities?.add).filter((name) => !(powerless && name === needless));
+  const drop = names(capabilities?.drop);
   const unknown = add.filter((name) => name !== "all" && !grantable.has(name) && !(all && powerful.has(name)));
   if (unknown.length > 0 || add.includes("all"))
     throw refused(
@@ -94,6 +104,10 @@ function capabilitiesOf({ capabilities }: ContainerSpec["security"], all: boolea
     );
   const kept = drop.includes("all") ? [] : usual.filter((name) => !drop.includes(name));
   return [...new Set([...kept, ...add])];
+}
+
+function names(list: readonly string[] | undefined): readonly string[] {
+  return (list ?? []).map((name) => name.toLowerCase().replace(/^cap_/, ""));
 }
 
 /** What cannot be done must not be left out in silence. RuntimeDefault is the profile of the runtime: here, none. */
