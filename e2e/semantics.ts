@@ -5,6 +5,7 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "
 import { join } from "node:path";
 import { events, pods, type Stored } from "../packages/virtual-kubelet/src/kube/resource.ts";
 import type { Container, Event, Pod, PodSpec } from "../packages/virtual-kubelet/src/kube/types.gen.ts";
+import type { ControlPlaneOptions } from "../packages/virtual-kubelet/src/testing/control-plane.ts";
 import { ProcessBench } from "../packages/virtual-kubelet/src/testing/process-bench.ts";
 import type { ManagedProcess } from "../packages/virtual-kubelet/src/testing/processes.ts";
 import { eventually, type Harness, podObject, startHarness } from "./harness.ts";
@@ -48,9 +49,10 @@ export class SemanticsBench implements AsyncDisposable {
   static async start(
     settings: Readonly<Record<string, unknown>> = {},
     args: readonly string[] = [],
+    controlPlane: ControlPlaneOptions = {},
   ): Promise<SemanticsBench> {
     const bench = new ProcessBench({ images: { "*": "host" }, ...settings });
-    const self = new SemanticsBench(await startHarness(), bench);
+    const self = new SemanticsBench(await startHarness(controlPlane), bench);
     try {
       const file = await self.harness.writeFile("process.yaml", JSON.stringify(bench.config));
       self.#watching = self.#watch().catch((error: unknown) => {
@@ -142,6 +144,11 @@ export class SemanticsBench implements AsyncDisposable {
     await this.harness.client.delete(pods, { name, namespace: "default" }, { gracePeriodSeconds });
     const gone = await eventually(`${name} is gone`, patience, () => this.#of(name).goneAt);
     return gone - began;
+  }
+
+  /** Every object seen, from the first word of the kubelet on. */
+  history(name: string): readonly Stored<Pod>[] {
+    return this.#of(name).history;
   }
 
   /** Distinct lines, in their order, from the first word of the kubelet on; "gone" is the last. */
