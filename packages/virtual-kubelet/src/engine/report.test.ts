@@ -79,4 +79,27 @@ describe("a report between two runs", () => {
     ]);
     await bench.close();
   });
+
+  it("keeps what it said of the runs before all containers started over, to the end of the pod", async () => {
+    const bench = new EngineBench({
+      script: ({ attempt }) => ({ exitAfterMs: 1000, exitCode: attempt === 0 ? 9 : 0 }),
+      around: async (call, work) => {
+        if (call === "startContainer") await new Promise<void>((done) => void bench.clock.schedule(500, done));
+        return work();
+      },
+    });
+    const rule = { action: "RestartAllContainers", exitCodes: { operator: "In", values: [9] } };
+    const container = plain("c", { restartPolicy: "Never", restartPolicyRules: [rule] });
+    await bench.create({ restartPolicy: "Never", containers: [container] });
+    await bench.pass(10_000);
+    const last = "terminated 9 RestartingAllContainers";
+    assert.deepEqual(told(bench), [
+      "waiting #0",
+      "running #0",
+      `waiting RestartingAllContainers #0 <${last}`,
+      `running #1 <${last}`,
+      `terminated 0 Completed #1 <${last}`,
+    ]);
+    await bench.close();
+  });
 });

@@ -40,8 +40,7 @@ export function podReport(facts: PodFacts, { type }: ReportOptions): PodReport {
 function begunRuns(facts: PodFacts): readonly RuntimeContainer[] {
   return facts.runs.filter((run) => {
     if (run.state !== "created" || facts.found.startErrors.get(run.name)?.attempt === run.attempt) return true;
-    const before = facts.runs.find((one) => one.name === run.name && one.attempt === run.attempt - 1);
-    return before === undefined || runNotes(before).epoch < runNotes(run).epoch;
+    return !facts.runs.some((one) => one.name === run.name && one.attempt < run.attempt);
   });
 }
 
@@ -181,7 +180,10 @@ function endOf(run: RuntimeContainer, facts: PodFacts, type: string): ContainerS
 /** Its end means nothing for the pod: all containers start over, or have since. */
 function startedOver(run: RuntimeContainer, facts: PodFacts): boolean {
   const memory = facts.memory.runs[run.name];
-  if (facts.memory.ending !== undefined) return false;
+  const before = runNotes(run).epoch < facts.memory.epoch;
+  // What the pod ends with is its end; what has run again since stays as it was told.
+  if (facts.memory.ending !== undefined)
+    return before && facts.runs.some((one) => one.name === run.name && one.attempt > run.attempt);
   if (memory?.attempt === run.attempt && memory.kept === true) return false;
-  return facts.memory.restartingAll !== undefined || runNotes(run).epoch < facts.memory.epoch;
+  return facts.memory.restartingAll !== undefined || before;
 }
