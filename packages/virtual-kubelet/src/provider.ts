@@ -324,8 +324,21 @@ export interface Capabilities {
    * the provider gets the pod as it is in the API.
    */
   readonly resolve?: boolean | undefined;
+  /**
+   * With `resolve` and updatePod: a pod is handed over although containers lack what they must have in their environment. They
+   * are marked (`ResolvedContainer.missing`) and must not be made; the others go on. An update follows as soon as something of
+   * it is there. Volumes are waited for all the same. Default false: such a pod waits as a whole.
+   */
+  readonly resolvePartly?: boolean | undefined;
+  /** With `resolve`: variables may come from files in emptyDir volumes (`FileKey`). Default false: such pods are refused. */
+  readonly envFiles?: boolean | undefined;
   /** For so long after a create the backend may still answer "not found" about the pod. Default 0. */
   readonly consistencyDelaySeconds?: number | undefined;
+  /**
+   * For `declaredFeatures` of the node: what of newer Kubernetes the backend does itself, by the names of the feature gates.
+   * Schedulers bring pods that need one to such nodes alone. Default none.
+   */
+  readonly declaredFeatures?: readonly string[] | undefined;
 }
 
 /**

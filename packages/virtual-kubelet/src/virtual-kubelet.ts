@@ -282,7 +282,11 @@ function withProvider(
   const context = (signal: AbortSignal): CallContext => ({ signal, log: log.child({ node: node.name }) });
   return {
     ...node,
-    declaredFeatures: [...(node.declaredFeatures ?? []), ...features],
+    declaredFeatures: [
+      ...(node.declaredFeatures ?? []),
+      ...(provider.capabilities?.declaredFeatures ?? []),
+      ...features,
+    ],
     ...(provider.ping === undefined ? {} : { ping: async (signal) => provider.ping?.(context(signal)) }),
     ...(provider.watchNode === undefined
       ? {}

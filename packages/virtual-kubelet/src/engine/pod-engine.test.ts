@@ -25,3 +25,10 @@ describe("a pod with one container", () => {
     await bench.close();
   });
 });
+
+it("an engine's node declares what the engine does, and what its runtime is said to", async () => {
+  const bench = new EngineBench({}, { capabilities: { declaredFeatures: ["Another"] } });
+  const { declaredFeatures } = bench.engine.capabilities;
+  assert.deepEqual(declaredFeatures, ["Another", "RestartAllContainersOnContainerExits"]);
+  await bench.close();
+});

@@ -43,7 +43,7 @@ export interface PodEngineOptions {
   readonly clock?: Clock | undefined;
   /** 0 to below 1. */
   readonly random?: (() => number) | undefined;
-  /** What of pods the runtime can honour; default all. `resolve` is always set. */
+  /** What of pods the runtime can honour; default all. `resolve` is always set; the engine's own features are added. */
   readonly capabilities?: Capabilities | undefined;
   /** Addresses of the node, primary first: for `status.hostIP` in the environment, and pods in its network. */
   readonly hostIPs?: (() => readonly string[]) | undefined;
@@ -60,6 +60,9 @@ export interface PodEngineOptions {
   /** Pods looked at side by side; default 16. */
   readonly workers?: number | undefined;
 }
+
+/** Done by the engine, whatever the runtime. */
+const ownFeatures: readonly string[] = ["RestartAllContainersOnContainerExits"];
 
 export class PodEngine implements Provider {
   readonly capabilities: Capabilities;
@@ -80,7 +83,9 @@ export class PodEngine implements Provider {
     const { runtime, log, kubernetesVersion = "1.36" } = options;
     const { clock = systemClock, random = Math.random } = options;
     this.#runtime = runtime;
-    this.capabilities = { ...options.capabilities, resolve: true };
+    const declaredFeatures = [...(options.capabilities?.declaredFeatures ?? []), ...ownFeatures];
+    const envFiles = runtime.readVolumeFile !== undefined;
+    this.capabilities = { ...options.capabilities, declaredFeatures, resolve: true, resolvePartly: true, envFiles };
     const makeProbes =
       options.probes ??
       ((listener: ProbeListener): ProbeManager =>
