@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { bad, ok, ProbesBench, probe, runOf } from "../testing/probe-bench.ts";
+import { runProbe } from "./probe-action.ts";
 import type { ProbeOutcome } from "./probe-outcome.ts";
 import type { ProbedRun } from "./probe-results.ts";
 
@@ -153,4 +154,29 @@ test("after a restart of the program ready containers stay ready, and are asked 
   fresh.run(runOf(probes, { startedAt: 0 }));
   assert.equal((await fresh.pass(0))[0], "0 s");
   fresh.probes.stop();
+});
+
+test("commands of several probes go on side by side; after one that does not stop there are no more of them", async () => {
+  const bench = new ProbesBench({ action: runProbe });
+  const hangs = Promise.withResolvers<void>();
+  const begun: string[] = [];
+  const exec: ProbedRun["exec"] = async ([command = ""]) => {
+    begun.push(command);
+    if (command === "lives" && begun.length > 6) await hangs.promise;
+    else await new Promise<void>((done) => void bench.clock.schedule(100, done));
+    return { exitCode: 0 };
+  };
+  bench.run(runOf({ liveness: probe("lives"), readiness: probe("ready") }, { exec }));
+  await bench.pass(25);
+  assert.deepEqual(begun, ["lives", "ready", "lives", "ready", "lives", "ready"]);
+  assert.equal(bench.results, "sss");
+  await bench.pass(10);
+  assert.equal(begun.length, 8);
+  // Both are failures of a command that takes too long, for as long as the one that hangs is there.
+  await bench.pass(10);
+  assert.equal(begun.length, 8);
+  hangs.resolve();
+  await bench.pass(10);
+  assert.equal(begun.length, 10);
+  assert.equal(bench.results, "sss");
 });

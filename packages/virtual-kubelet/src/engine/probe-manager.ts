@@ -272,11 +272,17 @@ function counted(run: Run): ProbedRun {
   return {
     ...target,
     exec: async (command, io, context) => {
-      run.commands += 1;
+      let told = false;
+      const onAbort = (): void => {
+        told = true;
+        run.commands += 1;
+      };
+      context.signal.addEventListener("abort", onAbort, { once: true });
       try {
         return await target.exec(command, io, context);
       } finally {
-        run.commands -= 1;
+        context.signal.removeEventListener("abort", onAbort);
+        if (told) run.commands -= 1;
       }
     },
   };
