@@ -12,6 +12,8 @@ export interface UserInfo {
 export interface CallerCredentials {
   /** DER of the client certificate, when TLS has verified it against the client CA; else absent. */
   readonly verifiedCertificate?: Uint8Array | undefined;
+  /** A client certificate was shown that is not good: another CA's, for another purpose, expired. Nobody becomes anonymous by it. */
+  readonly hasBadCertificate?: boolean | undefined;
   /** The Authorization header as it came. */
   readonly authorization?: string | undefined;
 }

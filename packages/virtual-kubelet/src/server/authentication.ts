@@ -41,7 +41,7 @@ class CredentialsAuthenticator implements Authenticator {
       const user = await this.#tokens.authenticate(bearer.token, signal);
       return user === undefined ? undefined : authenticated(user);
     }
-    if (byCertificate !== undefined && "refused" in byCertificate) return undefined;
+    if (credentials.hasBadCertificate === true || (byCertificate && "refused" in byCertificate)) return undefined;
     return this.#allowAnonymous ? anonymous : undefined;
   }
 }

@@ -67,7 +67,17 @@ export class KubeletServer {
     );
     this.#dispatch = new RequestDispatch({
       gate: new RequestGate({ router: this.#router, authenticator, authorizer, log }),
-      callers: new VerifiedCallers(options.clientCA, log),
+      callers: new VerifiedCallers({
+        clientCA: options.clientCA,
+        handshakeBundle: (socket) => {
+          for (const endpoint of this.#endpoints) {
+            const bundle = endpoint.handshakeBundle(socket);
+            if (bundle !== undefined) return bundle;
+          }
+          return undefined;
+        },
+        log,
+      }),
       servedAt: (socket) => this.#served.at(socket),
       limits,
       log,

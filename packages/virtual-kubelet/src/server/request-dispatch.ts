@@ -190,7 +190,7 @@ export class RequestDispatch {
       method: request.method ?? "",
       target: request.url ?? "",
       authorization: request.headers.authorization,
-      verifiedCertificate: this.#options.callers.certificateOf({ ...peer, socket }),
+      certificate: this.#options.callers.certificateOf({ ...peer, socket }),
       host: hostOf(request),
       serverName: typeof socket.servername === "string" ? socket.servername : undefined,
       served,

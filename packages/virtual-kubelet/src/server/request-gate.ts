@@ -6,6 +6,7 @@ import { accessAttributes, forbiddenText, pathOf } from "./access-attributes.ts"
 import { chooseNode, type NodesServed } from "./node-choice.ts";
 import type { RouteMatch, Router } from "./router.ts";
 import type { ServedNode } from "./served-node.ts";
+import type { CallerCertificate } from "./verified-callers.ts";
 
 /** An answer in plain text. */
 export interface TextAnswer {
@@ -19,8 +20,7 @@ export interface GateRequest {
   /** Path and query, as they came. */
   readonly target: string;
   readonly authorization: string | undefined;
-  /** DER. */
-  readonly verifiedCertificate: Uint8Array | undefined;
+  readonly certificate: CallerCertificate;
   readonly host: string | undefined;
   readonly serverName: string | undefined;
   readonly served: NodesServed;
@@ -84,9 +84,12 @@ export class RequestGate<H> {
     return { node: choice.node, user, path, query, match };
   }
 
-  async #authenticate({ authorization, verifiedCertificate, signal }: GateRequest): Promise<UserInfo | undefined> {
+  async #authenticate({ authorization, certificate, signal }: GateRequest): Promise<UserInfo | undefined> {
+    const isBad = certificate === "bad";
+    const verifiedCertificate = isBad ? undefined : certificate?.verified;
     try {
-      return await this.#options.authenticator.authenticate({ authorization, verifiedCertificate }, signal);
+      const credentials = { authorization, verifiedCertificate, hasBadCertificate: isBad };
+      return await this.#options.authenticator.authenticate(credentials, signal);
     } catch (error) {
       if (!signal.aborted) this.#options.log.error({ err: error }, "a caller could not be authenticated");
       return undefined;

@@ -6,6 +6,8 @@ import { VirtualKubeletError } from "../errors.ts";
 import { Changing, FakeNode, startKubelet } from "../testing/kubelet-fixture.ts";
 import { createAuthority } from "../testing/pki.ts";
 import { ask, request } from "../testing/raw-http.ts";
+import { TokenServer } from "../testing/scripted-reviews.ts";
+import { createAuthenticator } from "./authentication.ts";
 import type { ServingCertificate } from "./certificate-source.ts";
 
 test("TLS: nothing older than 1.2, modern suites alone", async () => {
@@ -101,6 +103,58 @@ test("client certificates: of the client CA alone, as it is now", async () => {
   clientCA.set(`${first.certificate}\n${second.certificate}`);
   assert.match(await ask(now, request("/healthz")), /^HTTP\/1.1 200 /);
   for (const socket of [good, bad, server, now]) socket.destroy();
+});
+
+test("client certificates of an authority in between: the client brings its certificate, or the bundle has it", async () => {
+  const [root, other] = [createAuthority("root"), createAuthority("root")];
+  const between = root.intermediate("between");
+  const admin = between.issue({ commonName: "admin", usages: ["client"] });
+  const serverOnly = between.issue({ commonName: "admin", usages: ["server"] });
+  const chain = `${admin.certificate}${between.certificate}`;
+  const clientCA = new Changing(root.certificate);
+  await using kubelet = await startKubelet([new FakeNode("node-a")], { clientCA });
+  for (const [title, bundle, cert, key, status] of [
+    ["brought along", root.certificate, chain, admin.key, 200],
+    ["brought by nobody", root.certificate, admin.certificate, admin.key, 401],
+    ["in a bundle with its own authority", root.certificate + between.certificate, admin.certificate, admin.key, 200],
+    ["in a bundle without its own authority", between.certificate, admin.certificate, admin.key, 401],
+    ["for another purpose", root.certificate + between.certificate, serverOnly.certificate, serverOnly.key, 401],
+    ["of another authority", other.certificate, chain, admin.key, 401],
+    ["itself no authority", admin.certificate, chain, admin.key, 401],
+  ] as const) {
+    clientCA.set(bundle);
+    const socket = await kubelet.tls({ cert, key });
+    const answer = await ask(socket, request("/healthz"));
+    assert.match(answer, new RegExp(`^HTTP/1.1 ${status} `), title);
+    if (status === 200) {
+      clientCA.set(other.certificate);
+      assert.match(await ask(socket, request("/healthz")), /^HTTP\/1.1 401 /, `${title}: trusted no more`);
+    }
+    socket.destroy();
+  }
+});
+
+test("where anonymous callers are taken, a bad client certificate makes nobody one; a token beside it helps", async () => {
+  const [good, other] = [createAuthority("first"), createAuthority("second")];
+  const tokens = new TokenServer();
+  tokens.accept("t", "admin");
+  const authenticator = createAuthenticator({ client: tokens.client, allowAnonymous: true });
+  const authorizer = { authorize: async () => ({ allowed: true }) };
+  const clientCA = new Changing(good.certificate);
+  await using kubelet = await startKubelet([new FakeNode("node-a")], { clientCA, authenticator, authorizer });
+  const stranger = other.issue({ commonName: "admin", usages: ["client"] });
+  const none = await kubelet.tls();
+  const foreign = await kubelet.tls({ cert: stranger.certificate, key: stranger.key });
+  assert.match(await ask(none, request("/healthz")), /^HTTP\/1.1 200 /);
+  assert.match(await ask(foreign, request("/healthz")), /^HTTP\/1.1 401 /);
+  assert.match(await ask(foreign, request("/healthz", "t")), /^HTTP\/1.1 200 /);
+  clientCA.set("");
+  assert.match(
+    await ask(foreign, request("/healthz")),
+    /^HTTP\/1.1 200 /,
+    "without any CA there is nothing to judge by",
+  );
+  for (const socket of [none, foreign]) socket.destroy();
 });
 
 test("client certificates over HTTP/2", async () => {

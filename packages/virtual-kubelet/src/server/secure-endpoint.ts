@@ -4,10 +4,11 @@ import type { IncomingMessage } from "node:http";
 import { createSecureServer, type Http2SecureServer, type Http2Session } from "node:http2";
 import { createServer, type Server, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { createSecureContext, type SecureContext, type SecureContextOptions } from "node:tls";
+import { createSecureContext, type SecureContext, type SecureContextOptions, type TLSSocket } from "node:tls";
 import { VirtualKubeletError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { Renewed, ServingCertificate } from "./certificate-source.ts";
+import { HandshakeAuthorities } from "./handshake-authorities.ts";
 import type { BoundAddress, KubeletServerLimits } from "./kubelet-server-options.ts";
 import type { AnyRequest, AnyResponse } from "./request-peer.ts";
 
@@ -59,6 +60,7 @@ export class SecureEndpoint {
   readonly #sessions = new Set<Http2Session>();
   readonly #contexts = new Map<string, SecureContext>();
   readonly #unsubscribe: (() => void)[] = [];
+  readonly #authorities = new HandshakeAuthorities();
   #ready = false;
   #stopping = false;
 
@@ -91,7 +93,10 @@ export class SecureEndpoint {
       shouldUpgradeCallback: options.isUpgrade,
     };
     Object.assign(server, http1);
-    server.on("connection", options.connected);
+    server.on("connection", (socket: Socket) => {
+      this.#authorities.arrived(socket);
+      options.connected(socket);
+    });
     server.on("request", options.request);
     server.on("upgrade", options.upgrade);
     server.on("session", (session) => this.#watchSession(session));
@@ -125,6 +130,11 @@ export class SecureEndpoint {
     return { address: bound.address, port: bound.port };
   }
 
+  /** The client CAs against which a connection was verified; undefined when they have changed since, or it is none of ours. */
+  handshakeBundle(socket: TLSSocket): string | undefined {
+    return this.#authorities.of(socket);
+  }
+
   /** Full: further connections are refused until it is so no more. */
   set full(full: boolean) {
     for (const listener of this.#listeners) listener.maxConnections = full ? 0 : Number.MAX_SAFE_INTEGER;
@@ -147,12 +157,15 @@ export class SecureEndpoint {
   /** What cannot be read leaves in use what there was. */
   #reload(): void {
     const { certificate, certificatesByName, clientCA, log } = this.#options;
-    const ca = clientCA === undefined ? [] : this.#currentOf(clientCA, "the client CA");
+    const bundle = (clientCA === undefined ? undefined : this.#currentOf(clientCA, "the client CA")) ?? "";
+    // An empty text would stand for the authorities of the Web.
+    const ca = bundle === "" ? [] : bundle;
     const serving = this.#currentOf(certificate, "the serving certificate");
     if (serving !== undefined) {
       try {
-        this.#server.setSecureContext({ ...tlsOptions, cert: serving.cert, key: serving.key, ca: ca ?? [] });
+        this.#server.setSecureContext({ ...tlsOptions, cert: serving.cert, key: serving.key, ca });
         this.#ready = true;
+        this.#authorities.bundle = bundle;
       } catch (error) {
         log.error({ err: error }, "the serving certificate or the client CA cannot be used");
       }
@@ -161,10 +174,7 @@ export class SecureEndpoint {
       const named = this.#currentOf(source, "a node's serving certificate");
       if (named === undefined) continue;
       try {
-        this.#contexts.set(
-          name,
-          createSecureContext({ ...tlsOptions, cert: named.cert, key: named.key, ca: ca ?? [] }),
-        );
+        this.#contexts.set(name, createSecureContext({ ...tlsOptions, cert: named.cert, key: named.key, ca }));
       } catch (error) {
         log.error({ err: error, node: name }, "the node's serving certificate cannot be used");
       }

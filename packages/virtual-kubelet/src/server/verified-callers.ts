@@ -1,40 +1,59 @@
 // The client certificates of connections, checked against the client CAs as they are now and not only as they were.
 import type { X509Certificate } from "node:crypto";
+import type { TLSSocket } from "node:tls";
 import type { Logger } from "../log.ts";
 import type { Renewed } from "./certificate-source.ts";
-import { handshakeCertificate, leadsTo, parseBundle } from "./client-certificate.ts";
+import { leadsTo, parseBundle } from "./client-certificate.ts";
 import type { RequestPeer } from "./request-peer.ts";
+
+/** The certificate of a connection, while it is good: DER; or that one was shown which is not. */
+export type CallerCertificate = { readonly verified: Uint8Array } | "bad" | undefined;
 
 interface Checked {
   readonly bundle: string;
-  readonly certificate: X509Certificate | undefined;
+  /** Undefined: none was shown, or there are no CAs to judge one by. */
+  readonly certificate: X509Certificate | "bad" | undefined;
+}
+
+export interface VerifiedCallersOptions {
+  readonly clientCA: Renewed<string> | undefined;
+  /** The bundle by which the handshake was judged, if that is known. */
+  readonly handshakeBundle: (socket: TLSSocket) => string | undefined;
+  readonly log: Logger;
 }
 
 export class VerifiedCallers {
-  readonly #clientCA: Renewed<string> | undefined;
-  readonly #log: Logger;
+  readonly #options: VerifiedCallersOptions;
   readonly #checked = new WeakMap<object, Checked>();
   #bundle = "";
   #authorities: readonly X509Certificate[] = [];
 
-  constructor(clientCA: Renewed<string> | undefined, log: Logger) {
-    this.#clientCA = clientCA;
-    this.#log = log;
+  constructor(options: VerifiedCallersOptions) {
+    this.#options = options;
   }
 
-  /** DER of the peer's certificate while it is good; else undefined. */
-  certificateOf(peer: RequestPeer): Uint8Array | undefined {
-    if (this.#clientCA === undefined) return undefined;
-    const bundle = this.#currentBundle(this.#clientCA);
+  /** The peer's certificate as it is to be judged now. */
+  certificateOf(peer: RequestPeer): CallerCertificate {
+    const { clientCA } = this.#options;
+    if (clientCA === undefined) return undefined;
+    const bundle = this.#currentBundle(clientCA);
     let checked = this.#checked.get(peer.connection);
     if (checked?.bundle !== bundle) {
-      const shown = handshakeCertificate(peer.socket);
-      const good = shown !== undefined && leadsTo(shown, this.#authorities, Date.now());
-      checked = { bundle, certificate: good ? shown : undefined };
+      checked = { bundle, certificate: bundle === "" ? undefined : this.#check(peer.socket, bundle) };
       this.#checked.set(peer.connection, checked);
     }
     const { certificate } = checked;
-    return certificate !== undefined && Date.now() <= certificate.validToDate.getTime() ? certificate.raw : undefined;
+    if (certificate === undefined || certificate === "bad") return certificate;
+    return Date.now() <= certificate.validToDate.getTime() ? { verified: certificate.raw } : "bad";
+  }
+
+  #check(socket: TLSSocket, bundle: string): X509Certificate | "bad" | undefined {
+    const shown = socket.getPeerX509Certificate();
+    if (shown === undefined) return undefined;
+    // Purposes and constraints are judged by the handshake alone.
+    if (!socket.authorized) return "bad";
+    const asItWas = this.#options.handshakeBundle(socket) === bundle;
+    return asItWas || leadsTo(shown, this.#authorities, Date.now()) ? shown : "bad";
   }
 
   /** "" while there is none. */
@@ -49,7 +68,7 @@ export class VerifiedCallers {
     try {
       this.#authorities = bundle === "" ? [] : parseBundle(bundle);
     } catch (error) {
-      this.#log.error({ err: error }, "no client certificate is good until the client CA can be read");
+      this.#options.log.error({ err: error }, "no client certificate is good until the client CA can be read");
       this.#authorities = [];
     }
     this.#bundle = bundle;

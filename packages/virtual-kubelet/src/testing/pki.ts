@@ -22,20 +22,28 @@ export interface IssuedCertificate {
 
 export interface CertificateAuthority extends IssuedCertificate {
   issue(request: CertificateRequest): IssuedCertificate;
+  /** An authority whose certificate this one has signed. */
+  intermediate(commonName: string): CertificateAuthority;
 }
 
 /** A new self-signed authority. */
 export function createAuthority(commonName: string): CertificateAuthority {
+  return authoritySignedBy(undefined, commonName);
+}
+
+/** `parent` undefined: by itself. */
+function authoritySignedBy(parent: Signer | undefined, commonName: string): CertificateAuthority {
   const keys = newKeys();
   const name = distinguishedName(commonName, []);
   const signer: Signer = { name, key: keys.key, identifier: keyIdentifier(keys.publicKey) };
-  const certificate = certify(signer, name, keys.publicKey, [
+  const certificate = certify(parent ?? signer, name, keys.publicKey, [
     extension(oids.basicConstraints, sequence(boolean(true)), true),
     extension(oids.keyUsage, bitFlags([0, 2, 5, 6]), true),
   ]);
   return {
     certificate,
     key: keys.key,
+    intermediate: (commonNameOfIt) => authoritySignedBy(signer, commonNameOfIt),
     issue(request) {
       const subject = newKeys();
       const usages = request.usages ?? ["client", "server"];
