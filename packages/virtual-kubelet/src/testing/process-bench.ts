@@ -1,7 +1,7 @@
 // A runtime of processes over a directory of its own, for tests; and what must not be left of it. Needs root on Linux.
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { chmodSync, globSync, mkdtempSync, readdirSync, readFileSync } from "node:fs";
+import { chmodSync, existsSync, globSync, mkdtempSync, readdirSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
@@ -11,6 +11,7 @@ import { VirtualKubeletError } from "../errors.ts";
 import { silentLogger } from "../log.ts";
 import type { CallContext } from "../provider.ts";
 import { type ProcessConfig, parseProcessConfig } from "../providers/process/config.ts";
+import { bridgeName } from "../providers/process/pod-network.ts";
 import { mountsUnder } from "../providers/process/pod-volumes.ts";
 import { ProcessRuntime } from "../providers/process/process-runtime.ts";
 import { ProcessCleanup } from "./process-cleanup.ts";
@@ -22,6 +23,8 @@ export class ProcessBench implements AsyncDisposable {
   readonly directory: string = mkdtempSync(join(tmpdir(), "vk-process-"));
   readonly config: ProcessConfig;
   readonly node = "node-a";
+  /** Of pods in networks of their own. */
+  readonly bridge: string = bridgeName(join(this.directory, "state", "node-a"));
   readonly #cgroup = `vk-test-${randomUUID()}`;
   readonly #cleanup: ProcessCleanup;
   #runtime: ProcessRuntime | undefined;
@@ -30,7 +33,7 @@ export class ProcessBench implements AsyncDisposable {
     assert.equal(process.getuid?.(), 0, "tests of processes in namespaces need root");
     // Mount points of tests are in it: the host's root is theirs, too.
     chmodSync(this.directory, 0o755);
-    this.#cleanup = new ProcessCleanup(this.directory, this.#cgroup);
+    this.#cleanup = new ProcessCleanup(this.directory, this.#cgroup, this.bridge);
     this.config = parseProcessConfig({
       stateDirectory: join(this.directory, "state"),
       cgroupParent: this.#cgroup,
@@ -124,9 +127,15 @@ export class ProcessBench implements AsyncDisposable {
   leftovers(): readonly string[] {
     return [
       ...mountsUnder(this.directory),
+      ...[this.bridge, ...this.links()].filter((name) => existsSync(`/sys/class/net/${name}`)),
       ...globSync([`/sys/fs/cgroup/${this.#cgroup}`, `/sys/fs/cgroup/*/${this.#cgroup}`]),
       ...this.processes().map(({ pid, command }) => `process ${pid}: ${command}`),
     ];
+  }
+
+  /** The host's ends of pods' links. */
+  links(): readonly string[] {
+    return readdirSync("/sys/class/net").filter((name) => name.startsWith(`vk${this.bridge.slice(-4)}`));
   }
 
   /** Everything whose command line, control group or environment speaks of it, ourselves and what cleans up excepted. */

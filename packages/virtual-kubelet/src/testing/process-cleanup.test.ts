@@ -11,18 +11,19 @@ import { until } from "./process-bench.ts";
 const bench = new URL("./process-bench.ts", import.meta.url).href;
 const table = new URL("../providers/process/process-table.ts", import.meta.url).href;
 
-for (const [isolation, cgroups] of [
+for (const [isolation, cgroups, network] of [
+  ["namespaces", "auto", { network: "private", podCIDR: "198.18.78.0/28" }],
   ["namespaces", "auto"],
   ["namespaces", "off"],
   ["none", "auto"],
   ["none", "off"],
 ] as const)
-  test(`containers, mounts and files go with a killed test: isolation ${isolation}, cgroups ${cgroups}`, async (context) => {
+  test(`containers, mounts and files go with a killed test: isolation ${isolation}, cgroups ${cgroups}, network ${network?.network ?? "host"}`, async (context) => {
     const program = `
       import { globSync, readFileSync } from "node:fs";
       import { ProcessBench, until } from ${JSON.stringify(bench)};
       import { descendants } from ${JSON.stringify(table)};
-      const bench = new ProcessBench(${JSON.stringify({ isolation, cgroups })});
+      const bench = new ProcessBench(${JSON.stringify({ isolation, cgroups, ...network })});
       await bench.open();
       const pod = await bench.pod({ volumes: [{ name: "v", type: "emptyDir", medium: "Memory" }] });
       const ref = await bench.run(pod, "trap '' TERM; sleep 1000 & echo up; while :; do sleep 0.1; done", { stdin: true });
@@ -30,7 +31,7 @@ for (const [isolation, cgroups] of [
       const [file] = globSync(bench.directory + "/state/*/pods/*/containers/*/*/pid");
       const main = readFileSync(file, "utf8").split(" ")[0];
       const others = [...descendants(Number(main)), ...bench.processes()].map(({ pid }) => pid);
-      console.log(JSON.stringify({ directory: bench.directory, pids: [...new Set([Number(main), ...others])] }));
+      console.log(JSON.stringify({ directory: bench.directory, bridge: bench.bridge, links: bench.links(), pids: [...new Set([Number(main), ...others])] }));
       setInterval(() => {}, 1000);`;
     const owner = spawn(process.execPath, ["--conditions=source", "--input-type=module", "-e", program], {
       stdio: ["ignore", "pipe", "inherit"],
@@ -38,11 +39,14 @@ for (const [isolation, cgroups] of [
     context.after(() => owner.kill("SIGKILL"));
     const ended = once(owner, "exit");
     const [line]: unknown[] = await once(createInterface(owner.stdout), "line");
-    const { directory, pids }: { directory: string; pids: number[] } = JSON.parse(String(line));
+    const { directory, pids, bridge, links }: { directory: string; pids: number[]; bridge: string; links: string[] } =
+      JSON.parse(String(line));
     const before = pids.flatMap((pid) => statOf(pid) ?? []);
     assert.ok(before.length >= 3, `${before.length} processes`);
+    assert.equal(links.length, network === undefined ? 0 : 1);
     owner.kill("SIGKILL");
     await ended;
     await until(() => !before.some((one) => isAlive(one)), "the end of all processes");
     await until(() => !existsSync(directory), "the end of the directory");
+    for (const name of [bridge, ...links]) assert.ok(!existsSync(`/sys/class/net/${name}`), `${name} is gone`);
   });

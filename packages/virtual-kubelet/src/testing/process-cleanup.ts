@@ -5,12 +5,12 @@ import { once } from "node:events";
 import { Socket } from "node:net";
 
 /**
- * $1: directory of the test, $2: its control group, below the root of each hierarchy. Containers in namespaces speak of neither
+ * $1: directory of the test, $2: its control group, below the root of each hierarchy, $3: its bridge, if it has one. Containers in namespaces speak of neither
  * in their command line: they are found by control group and by the pids that are written down with each run.
  */
 const watcher = `
 trap '' HUP INT TERM QUIT
-directory=$1 group=$2
+directory=$1 group=$2 bridge=$3
 told=
 read -r told
 state() {
@@ -54,6 +54,8 @@ done
 while read -r id parent device root point rest; do
   case $point in "$directory"/*) umount -l "$point" ;; esac
 done </proc/self/mountinfo
+for port in "/sys/class/net/$bridge/brif"/*; do ip link delete "\${port##*/}"; done
+ip link delete "$bridge"
 find /sys/fs/cgroup -depth -type d \\( -path "*/$group" -o -path "*/$group/*" \\) -exec rmdir {} \\;
 for attempt in 1 2 3 4 5; do
   rm -rf --one-file-system -- "$directory" && [ ! -e "$directory" ] && exit 0
@@ -64,9 +66,9 @@ done
 export class ProcessCleanup {
   readonly #watcher: ChildProcess;
 
-  constructor(directory: string, cgroup: string) {
+  constructor(directory: string, cgroup: string, bridge = "none") {
     // In a session of its own: what ends the test must not end it.
-    this.#watcher = spawn("/bin/sh", ["-c", watcher, "cleanup", directory, cgroup], {
+    this.#watcher = spawn("/bin/sh", ["-c", watcher, "cleanup", directory, cgroup, bridge], {
       ...{ stdio: ["pipe", "ignore", "ignore"], detached: true, cwd: "/" },
     });
     this.#watcher.unref();

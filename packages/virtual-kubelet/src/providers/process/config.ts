@@ -6,6 +6,7 @@ import * as v from "valibot";
 import { parse } from "yaml";
 import { errorText, VirtualKubeletError } from "../../errors.ts";
 import { parseQuantity, wholeUnits } from "../../kube/quantity.ts";
+import { parseRange } from "./pod-addresses.ts";
 
 export interface ImageConfig {
   /** Directory that is the root of its containers; undefined: the host's own root. */
@@ -20,6 +21,10 @@ export interface ProcessConfig {
   /** Each node has a directory of its name in it. */
   readonly stateDirectory: string;
   readonly isolation: "namespaces" | "none";
+  /** "private": each pod that does not ask for the host's has a network of its own. */
+  readonly network: "host" | "private";
+  /** Addresses of those pods, the first one the host's. */
+  readonly podCIDR?: string | undefined;
   readonly cgroups: "auto" | "off" | "required";
   readonly cgroupParent: string;
   readonly images: Readonly<Record<string, "host" | ImageConfig>>;
@@ -58,6 +63,10 @@ const path = v.pipe(
   v.check((text) => !/[,:\\\n\0]/.test(text), "must hold no comma, colon, backslash or line break"),
   v.transform((text) => normalize(text).replace(/(?<=.)\/+$/, "")),
 );
+const range = v.pipe(
+  v.string("must be a range of addresses"),
+  v.check((text) => parseRange(text) !== undefined, "must be an IPv4 range from /16 to /29, like 10.99.0.0/24"),
+);
 const id = v.pipe(v.number("must be a number"), v.integer(), v.minValue(0), v.maxValue(2 ** 32 - 2));
 const words = v.array(v.string());
 
@@ -75,9 +84,11 @@ const image = v.union(
   'must be "host", or an object with root, command, args, env, workingDir',
 );
 
-const schema = v.strictObject({
+const settings = v.strictObject({
   stateDirectory: path,
   isolation: v.optional(v.picklist(["namespaces", "none"], 'must be "namespaces" or "none"'), "namespaces"),
+  network: v.optional(v.picklist(["host", "private"], 'must be "host" or "private"'), "host"),
+  podCIDR: v.optional(range),
   cgroups: v.optional(v.picklist(["auto", "off", "required"], 'must be "auto", "off" or "required"'), "auto"),
   cgroupParent: v.optional(
     v.pipe(v.string(), v.regex(/^\/?[\w.-]+(\/[\w.-]+)*$/, "must be a path of cgroup names")),
@@ -106,6 +117,15 @@ const schema = v.strictObject({
     {},
   ),
 });
+
+const schema = v.pipe(
+  settings,
+  v.check(({ network, podCIDR }) => network === "host" || podCIDR !== undefined, 'network "private" needs a podCIDR'),
+  v.check(
+    ({ network, isolation }) => network === "host" || isolation === "namespaces",
+    'network "private" needs isolation "namespaces"',
+  ),
+);
 
 /** Throws Invalid with all faults in one message. */
 export function parseProcessConfig(value: unknown): ProcessConfig {

@@ -110,7 +110,7 @@ function entering(
   const inside = tty
     ? `script -q -e -f -c ${shellWord(`${resize}${become}`)} /dev/null`
     : `/bin/sh -c ${shellWord(become)}`;
-  const enter = namespaces ? `nsenter --target ${pid} --mount --uts --ipc --pid -- ` : "";
+  const enter = namespaces ? `nsenter --target ${pid} --mount --uts --ipc --net --pid -- ` : "";
   return [...joins, `exec ${enter}${inside}`].join("\n");
 }
 

@@ -115,6 +115,7 @@ export function planContainer(spec: ContainerSpec, context: PlanContext): Contai
   const plan: RunPlan = {
     ...{ directory, namespaces, marker, setup, command, enter },
     ...{ tty: spec.tty, stdin: spec.stdin, cgroups: context.cgroups, oomScoreAdj: context.oomScoreAdj },
+    network: pod.description.address === undefined ? undefined : pod.network,
     joinPid: sandbox.hostPID ? undefined : context.joinPid,
     unshare: namespaces ? unshareOptions(ownPids, sandbox) : [],
     owner: user.user === undefined ? undefined : `+${user.user.uid}:+${user.user.gid}`,

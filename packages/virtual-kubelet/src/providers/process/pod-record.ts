@@ -16,6 +16,8 @@ export interface PodDescription {
   readonly volumes: readonly VolumeNote[];
   /** Epoch milliseconds. */
   readonly createdAt: number;
+  /** In a network of its own; absent: in the host's. */
+  readonly address?: string | undefined;
   /** In this boot of the host it is ready; "": it was stopped. */
   readonly boot: string;
 }
@@ -42,6 +44,11 @@ export class PodRecord {
     return join(this.directory, "dev");
   }
 
+  /** File that holds its network namespace, where it has one. */
+  get network(): string {
+    return join(this.directory, "network");
+  }
+
   get resolvConf(): string {
     return join(this.directory, "resolv.conf");
   }
@@ -64,11 +71,11 @@ export class PodRecord {
   }
 
   sandbox(boot: string, ips: readonly string[]): RuntimeSandbox {
-    const { spec, revision, notes, createdAt } = this.description;
+    const { spec, revision, notes, createdAt, address } = this.description;
     const ready = this.description.boot === boot;
     return {
       ...{ owner: spec.owner, revision, ready, createdAt, notes },
-      ips: ready ? ips : [],
+      ips: !ready ? [] : address === undefined ? ips : [address],
       containers: [...this.runs.values()].map((run) => run.container()),
     };
   }

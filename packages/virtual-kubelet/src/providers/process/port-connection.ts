@@ -1,13 +1,13 @@
-// Carries one connection to a port of this host, where the containers listen that are in its network.
+// Carries one connection to a port of a pod: of this host, where it is in its network, or else of the pod's address.
 import { once } from "node:events";
 import { connect } from "node:net";
 import type { Duplex } from "node:stream";
 import { VirtualKubeletError } from "../../errors.ts";
 
 /** Resolves when both directions have ended; throws Unavailable when nobody listens. */
-export async function connectPort(port: number, connection: Duplex, signal: AbortSignal): Promise<void> {
+export async function connectPort(host: string, port: number, connection: Duplex, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted();
-  const socket = connect({ host: "localhost", port, allowHalfOpen: true, autoSelectFamily: true });
+  const socket = connect({ host, port, allowHalfOpen: true, autoSelectFamily: true });
   try {
     await once(socket, "connect", { signal });
   } catch (cause) {

@@ -129,6 +129,36 @@ describe("after the program was killed", () => {
     }
   });
 
+  it("at random moments of making networks: no address twice, no link too many", async () => {
+    await using bench = new ProcessBench({ network: "private", podCIDR: "198.18.79.0/28" });
+    const uids = Array.from({ length: 6 }, () => randomUUID());
+    for (let turn = 0; turn < 6; turn++) {
+      const victim = new Victim(bench);
+      await victim.open();
+      const work = (async () => {
+        for (const uid of uids) if (!(await victim.call("pod", { uid }))) return;
+      })();
+      await sleep(randomInt(0, 300));
+      await victim.kill();
+      await work;
+    }
+    await bench.open();
+    const addresses: string[] = [];
+    for (const uid of uids) {
+      await bench.pod({ owner: { cluster: "c", node: "node-a", namespace: "n", name: "p", uid } });
+      const [address = ""] = (await bench.runtime.get(uid, quiet))?.ips ?? [];
+      addresses.push(address);
+      const ref = await bench.run(uid, "cat /proc/net/fib_trie");
+      assert.equal((await bench.ended(ref)).exitCode, 0);
+      assert.ok(
+        (await bench.log(ref)).some((line) => line.endsWith(`-- ${address}`)),
+        `${address} is the pod's`,
+      );
+    }
+    assert.equal(new Set(addresses).size, uids.length, addresses.join());
+    assert.equal(bench.links().length, uids.length);
+  });
+
   it("two programs do not share a directory", async () => {
     await using bench = new ProcessBench();
     await bench.open();

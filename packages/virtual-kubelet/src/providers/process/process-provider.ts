@@ -62,7 +62,7 @@ export function capabilitiesOf(config: ProcessConfig, root: boolean): Capabiliti
 
 function notIsolated(config: ProcessConfig, cgroups: boolean): string {
   const shared = [
-    "containers are processes of this host and share its kernel, network and users",
+    `containers are processes of this host and share its kernel, ${config.network === "host" ? "network " : ""}and users`,
     ...(config.isolation === "none" ? ["its process ids, files and host name"] : []),
     ...(cgroups ? [] : ["its cpu and memory without any limit"]),
     ...(config.allowRoot ? ["and may be root"] : []),

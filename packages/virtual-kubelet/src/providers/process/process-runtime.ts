@@ -33,6 +33,7 @@ import { type ProcessRuntimeOptions, RuntimeState } from "./runtime-state.ts";
 import { createSandbox, removeSandbox, stopSandbox, updateSandbox, updateVolumes } from "./sandbox-calls.ts";
 import { signalNumber } from "./signals.ts";
 import { UsageMeter } from "./usage-meter.ts";
+import { readVolumeFile } from "./volume-file.ts";
 
 /** Between two looks at what the host has left. */
 const nodeIntervalMs = 10_000;
@@ -92,6 +93,11 @@ export class ProcessRuntime implements ContainerRuntime {
     return this.#state.inTurn(podUid, signal, () => updateVolumes(this.#state, podUid, volumes));
   }
 
+  async readVolumeFile(podUid: string, volume: string, path: string, { signal }: CallContext): Promise<Uint8Array> {
+    signal.throwIfAborted();
+    return readVolumeFile(this.#state.pod(podUid), volume, path);
+  }
+
   createContainer(spec: ContainerSpec, { signal }: CallContext): Promise<void> {
     return this.#state.inTurn(spec.podUid, signal, () => createContainer(this.#state, spec));
   }
@@ -143,8 +149,8 @@ export class ProcessRuntime implements ContainerRuntime {
   }
 
   async portForward(podUid: string, port: number, connection: Duplex, { signal }: CallContext): Promise<void> {
-    this.#state.pod(podUid);
-    await connectPort(port, connection, signal);
+    const { address = "localhost" } = this.#state.pod(podUid).description;
+    await connectPort(address, port, connection, signal);
   }
 
   async logs(ref: ContainerRef, options: ContainerLogOptions, { signal }: CallContext): Promise<ContainerLogs> {

@@ -24,6 +24,7 @@ describe("configuration", () => {
       ...{
         stateDirectory: "/var/lib/x",
         isolation: "namespaces",
+        network: "host",
         cgroups: "auto",
         cgroupParent: "virtual-kubelet",
         images: {},

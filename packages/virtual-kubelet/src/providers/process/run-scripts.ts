@@ -9,6 +9,8 @@ export interface RunPlan {
   readonly namespaces: boolean;
   /** Of unshare: which namespaces. */
   readonly unshare: readonly string[];
+  /** File that holds the network namespace it is in; undefined: ours. */
+  readonly network?: string | undefined;
   /** Join the pid namespace of this process first. */
   readonly joinPid?: number | undefined;
   readonly tty: boolean;
@@ -49,6 +51,7 @@ export const toolEnvironment: Readonly<Record<string, string>> = { PATH: path.sl
 export function supervisorScript(plan: RunPlan): string {
   const { directory, tty, stdin } = plan;
   const namespaces = plan.unshare.length > 0 ? `unshare ${shellWords(plan.unshare)} ` : "";
+  const network = plan.network === undefined ? "" : `nsenter ${shellWord(`--net=${plan.network}`)} `;
   const joined = plan.joinPid === undefined ? "" : `nsenter --target ${plan.joinPid} --pid `;
   // What makes the namespaces must not be what waits: it would not pass on every signal as it was. A shell between them
   // stays in the old pid namespace; its one child is the first process of the new one. What it says itself is not the container's.
@@ -56,7 +59,7 @@ export function supervisorScript(plan: RunPlan): string {
   const first = plan.unshare.includes("--pid")
     ? `/bin/sh -c 'exec 7>&2 2>/dev/null; (exec /bin/sh "$0" 2>&7 7>&-); exit $?' ${script}`
     : `/bin/sh ${script}`;
-  const main = `${joined}${namespaces}${first}`;
+  const main = `${network}${joined}${namespaces}${first}`;
   const input = stdin || tty ? "<in" : "</dev/null";
   return [
     "# Looks after one run of a container.",

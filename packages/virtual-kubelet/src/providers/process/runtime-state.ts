@@ -10,6 +10,8 @@ import type { ProcessConfig } from "./config.ts";
 import type { UserRules } from "./container-user.ts";
 import { ImageMap } from "./image-map.ts";
 import { LiveRun } from "./live-run.ts";
+import { parseRange } from "./pod-addresses.ts";
+import { bridgeName, PodNetwork, removeBridge, sweepNetwork } from "./pod-network.ts";
 import { halfRemoved, PodRecord, readPod, readRuns, runKey } from "./pod-record.ts";
 import { removeTree, type VolumeRules } from "./pod-volumes.ts";
 import { bootId } from "./process-table.ts";
@@ -41,6 +43,10 @@ export class RuntimeState {
   readonly images: ImageMap;
   /** undefined: runs have no control groups. */
   readonly cgroupHost: CgroupHost | undefined;
+  /** Name of the bridge that pods with a network of their own are joined to. */
+  readonly bridge: string;
+  /** undefined: pods get none of their own. */
+  network: PodNetwork | undefined;
   readonly userRules: UserRules;
   readonly volumeRules: VolumeRules;
   readonly pods: Map<string, PodRecord> = new Map();
@@ -57,6 +63,7 @@ export class RuntimeState {
     this.clock = options.clock ?? systemClock;
     this.boot = bootId();
     this.directory = join(config.stateDirectory, options.node);
+    this.bridge = bridgeName(this.directory);
     const [uid, gid] = [process.getuid?.() ?? 0, process.getgid?.() ?? 0];
     const root = uid === 0;
     this.cgroupHost = config.cgroups === "off" || !root ? undefined : findCgroups();
@@ -78,7 +85,10 @@ export class RuntimeState {
   /** Throws Conflict while another process works on the directory, Invalid where cgroups are required and not to be had. */
   static async open(options: ProcessRuntimeOptions): Promise<RuntimeState> {
     const state = new RuntimeState(options);
+    const { network, podCIDR = "" } = options.config;
+    const range = network === "private" ? parseRange(podCIDR) : undefined;
     try {
+      if (range !== undefined) state.network = await PodNetwork.open(state.bridge, range);
       await state.#adopt();
     } catch (error) {
       await state.close();
@@ -92,7 +102,11 @@ export class RuntimeState {
     clearInterval(this.#timer);
     this.events.close();
     for (const pod of this.pods.values()) for (const run of pod.runs.values()) await run.close();
-    this.#unlock();
+    try {
+      if (this.#networked().length === 0) await removeBridge(this.bridge);
+    } finally {
+      this.#unlock();
+    }
   }
 
   shown(pod: PodRecord): RuntimeSandbox {
@@ -176,6 +190,7 @@ export class RuntimeState {
       for (const run of readRuns(directory)) this.addRun(pod, run.directory, run.description);
       if (found !== undefined) {
         this.pods.set(uid, pod);
+        await this.#adoptNetwork(pod);
         for (const run of pod.runs.values()) if (run.record.state().type !== "created") run.watch();
         continue;
       }
@@ -184,7 +199,25 @@ export class RuntimeState {
       for (const run of pod.runs.values()) await run.close();
       await removeTree(directory);
     }
+    await sweepNetwork(this.bridge, this.#networked());
     await Promise.all([...this.pods.values()].flatMap((pod) => [...pod.runs.values()].map((run) => run.check())));
+  }
+
+  /** What has lost its network, or has one of another range, has to be made ready again. */
+  async #adoptNetwork(pod: PodRecord): Promise<void> {
+    const { network } = this;
+    const { address, boot } = pod.description;
+    if (network === undefined || address === undefined) return;
+    const recovered = network.addresses.recover(pod.uid, address);
+    if (boot !== this.boot || (recovered && network.isAttached(pod.uid, pod.network))) return;
+    this.options.log.warn({ uid: pod.uid, address }, "the network of a pod is gone: it begins anew");
+    await this.killAll(pod, AbortSignal.timeout(adoptionKillMs));
+    await pod.write({ ...pod.description, boot: "" });
+  }
+
+  /** UIDs of pods in networks of their own. */
+  #networked(): readonly string[] {
+    return [...this.pods.values()].flatMap((pod) => (pod.description.address === undefined ? [] : [pod.uid]));
   }
 
   #checkAll(): void {

@@ -5,6 +5,7 @@ import type { ContainerRuntime, RuntimeSandbox, SandboxSpec } from "../../engine
 import type { ResolvedVolume } from "../../resolved-pod.ts";
 import { removeCgroups } from "./cgroups.ts";
 import { makeDevices } from "./pod-devices.ts";
+import { detach } from "./pod-network.ts";
 import { type PodDescription, PodRecord } from "./pod-record.ts";
 import { makeVolumes, removeTree, unmountUnder, updateFiles } from "./pod-volumes.ts";
 import type { RuntimeState } from "./runtime-state.ts";
@@ -17,8 +18,9 @@ export async function createSandbox(state: RuntimeState, spec: SandboxSpec): Pro
   if (present?.description.boot === state.boot) return state.shown(present);
   checkSandbox(spec, state.config, state.userRules.root);
   const { volumes, revision, notes, ...rest } = spec;
+  const address = spec.hostNetwork ? undefined : state.network?.addresses.take(uid);
   const kept: Omit<PodDescription, "volumes"> = {
-    ...{ spec: rest, revision, notes, boot: "" },
+    ...{ spec: rest, revision, notes, address, boot: "" },
     createdAt: present?.description.createdAt ?? state.clock.now(),
   };
   const pod = present ?? new PodRecord(state.podDirectory(uid), { ...kept, volumes: [] });
@@ -30,6 +32,7 @@ export async function createSandbox(state: RuntimeState, spec: SandboxSpec): Pro
     await chmod(pod.resolvConf, 0o644);
   }
   if (state.config.isolation === "namespaces") await makeDevices(pod.devices);
+  if (address !== undefined) await state.network?.attach(uid, pod.network, address);
   // With this it is ready.
   await pod.write({ ...kept, volumes: volumeNotes, boot: state.boot });
   state.events.tell(uid);
@@ -56,22 +59,26 @@ export async function stopSandbox(state: RuntimeState, podUid: string, signal: A
   const pod = state.pods.get(podUid);
   if (pod === undefined || pod.description.boot === "") return;
   await state.killAll(pod, signal);
-  await pod.write({ ...pod.description, boot: "" });
-  // All that is in memory.
+  await detach(state.bridge, podUid);
+  await pod.write({ ...pod.description, address: undefined, boot: "" });
+  state.network?.addresses.giveBack(podUid);
+  // All that is in memory, and its network.
   await unmountUnder(pod.directory);
   state.events.tell(podUid);
 }
 
 export async function removeSandbox(state: RuntimeState, podUid: string, signal: AbortSignal): Promise<void> {
   const pod = state.pods.get(podUid);
-  if (pod === undefined) return;
+  if (pod === undefined) return state.network?.addresses.giveBack(podUid);
   await state.killAll(pod, signal);
   for (const run of pod.runs.values()) await run.close();
+  await detach(state.bridge, podUid);
   await removeTree(pod.directory);
   for (const run of pod.runs.values()) removeCgroups(run.record.description.cgroups);
   // Those above go with the last pod.
   for (const level of ["", "..", "../.."]) removeCgroups(state.cgroupPaths(podUid).map((path) => join(path, level)));
   state.pods.delete(podUid);
+  state.network?.addresses.giveBack(podUid);
   state.events.tell(podUid);
 }
 

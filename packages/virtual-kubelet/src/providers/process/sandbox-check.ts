@@ -5,6 +5,9 @@ import type { ProcessConfig } from "./config.ts";
 
 /** Those that an ipc namespace has of its own. */
 const ownSysctls = /^(kernel\.(shm.*|msg.*|sem)|fs\.mqueue\..*)$/;
+/** Of those of a network namespace the ones that harm nobody else. */
+const networkSysctls =
+  /^net\.ipv4\.(ip_local_port_range|ip_local_reserved_ports|ip_unprivileged_port_start|ping_group_range|tcp_(syncookies|fin_timeout|rmem|wmem|keepalive_(time|intvl|probes)))$/;
 
 export function checkSandbox(spec: SandboxSpec, config: ProcessConfig, root: boolean): void {
   const refuse = (field: string, why: string): never => {
@@ -15,7 +18,9 @@ export function checkSandbox(spec: SandboxSpec, config: ProcessConfig, root: boo
     refuse("shareProcessNamespace", "containers of this node cannot share their processes");
   if (spec.fsGroup !== undefined && !root && spec.fsGroup !== process.getgid?.())
     refuse("securityContext.fsGroup", "this node does not run as root");
+  const own = config.network === "private" && !spec.hostNetwork;
   for (const { hostPort, containerPort, hostIP } of spec.hostPorts) {
+    if (own) refuse("containers.ports.hostPort", "the pod has a network of its own, whose ports are not the host's");
     if (hostPort !== containerPort)
       refuse(
         "containers.ports.hostPort",
@@ -25,6 +30,6 @@ export function checkSandbox(spec: SandboxSpec, config: ProcessConfig, root: boo
       refuse("containers.ports.hostIP", "containers choose their addresses themselves, in the host's network");
   }
   for (const name of Object.keys(spec.sysctls))
-    if (!namespaces || spec.hostIPC || !ownSysctls.test(name))
+    if (!(own && networkSysctls.test(name)) && (!namespaces || spec.hostIPC || !ownSysctls.test(name)))
       refuse("securityContext.sysctls", `${name} would be changed for the whole host`);
 }
