@@ -7,7 +7,7 @@ import { containerOf, quiet, sandboxOf } from "./process-bench.ts";
 
 const config = parseProcessConfig(JSON.parse(process.argv[2] ?? ""));
 const runtime = await ProcessRuntime.open({ config, node: "node-a", log: silentLogger, hostIPs: ["192.0.2.1"] });
-console.log("open");
+process.stdout.write("open\n");
 
 for await (const line of createInterface({ input: process.stdin })) {
   const { call, uid, name, attempt, script } = JSON.parse(line);
@@ -18,5 +18,5 @@ for await (const line of createInterface({ input: process.stdin })) {
     await runtime.createSandbox({ ...rest, owner: { ...owner, uid: podUid } }, quiet);
   } else if (call === "create") await runtime.createContainer(spec, quiet);
   else if (call === "start") await runtime.startContainer(spec, quiet);
-  console.log("done");
+  process.stdout.write("done\n");
 }
