@@ -22,7 +22,10 @@ describe("credentials", { concurrency: true, timeout: 120_000 }, () => {
     it(`runs, changes, restarts and ends pods: ${node}`, async () => {
       const backend = await harness.backendProcess();
       const config = await harness.writeFile("mock.yaml", `${node}: { backend: "${backend.address}", cpu: "4" }\n`);
+      // Without deploy/bootstrap-rbac.yaml, nodes may not read from the cluster who signs client certificates.
+      const clientCA = ["--client-ca-file", harness.cluster.caFile];
       const args = ["--nodename", node, "--provider", "mock", "--provider-config", config, "--log-level", "debug"];
+      if (node === "by-node-user") args.push(...clientCA);
       const credentials = await kubeconfig();
       const first = await harness.program(args, { kubeconfig: credentials, name: node });
       await harness.nodeIsReady(node, first);

@@ -39,7 +39,7 @@ test("a connection has the authorities of its beginning, as long as they are in 
   assert.equal(authorities.of(latest), "a");
   latest.emit("close");
   assert.equal(authorities.of(latest), undefined);
-  const gone = new EventEmitter();
-  authorities.arrived(gone);
-  assert.equal(authorities.of({}), undefined);
+  const gone = { remoteAddress: undefined, remotePort: undefined };
+  authorities.arrived(Object.assign(new EventEmitter(), gone));
+  assert.equal(authorities.of(gone), undefined);
 });
