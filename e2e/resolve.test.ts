@@ -147,7 +147,7 @@ describe("resolved pods", { concurrency: true, timeout: 180_000 }, () => {
       assert.equal(resolved.hostname, "here");
       assert.equal(resolved.fqdn, "here.there.default.svc.cluster.local");
       assert.equal(resolved.resolvConf, `search example.com\nnameserver ${dns}\n`);
-      assert.match(shown(resolved.hosts) ?? "", /<status\.podIP>\there\.there\.default\.svc\.cluster\.local\there\n/);
+      assert.match(shown(resolved.hosts) ?? "", /<status\.podIPs>\there\.there\.default\.svc\.cluster\.local\there\n/);
 
       const [scratch, mixed, access] = resolved.volumes;
       assert.deepEqual(scratch, { name: "scratch", type: "emptyDir", medium: "Memory", sizeLimit: 1_048_576 });

@@ -59,10 +59,16 @@ export async function resolvingNode(name: string): Promise<ResolvingNode> {
   return new ResolvingNode({ ...virtual, provider: recording }, created, updated);
 }
 
-/** Late parts as `<status.podIP>`. */
+/** Late parts as `<status.podIP>`, one for a list as `<status.podIPs>`. */
 export function shown(text: LateText | undefined): string | undefined {
   if (text === undefined || typeof text === "string") return text;
-  return text.map((part) => (typeof part === "string" ? part : `<${part.fieldPath}>`)).join("");
+  return text
+    .map((part) => {
+      if (typeof part === "string") return part;
+      if ("fieldPath" in part) return `<${part.fieldPath}>`;
+      return "fileKey" in part ? `<${part.fileKey.key}>` : `<status.podIPs>${part.afterEachPodIP}`;
+    })
+    .join("");
 }
 
 /** ConfigMaps, Secrets and pods for them, in namespace default. */

@@ -118,8 +118,10 @@ export type {
   VolumeKind,
 } from "./provider.ts";
 export type {
+  FileKey,
   ImageCredential,
   LateField,
+  LatePart,
   LateText,
   ResolvedContainer,
   ResolvedEnvVar,

@@ -4,12 +4,31 @@
 /** Fields of a pod that are known only once it has addresses. */
 export type LateField = "status.podIP" | "status.podIPs" | "status.hostIP" | "status.hostIPs";
 
-/** Text, or the parts of one where some are known only later. */
-export type LateText = string | readonly (string | { readonly fieldPath: LateField })[];
+/** A key in an env file that containers of the pod write: read each time a container is made that asks for it. */
+export interface FileKey {
+  /** Name of an emptyDir volume of the pod. */
+  readonly volume: string;
+  /** Relative to the volume's root; never with `..`. */
+  readonly path: string;
+  readonly key: string;
+  /** Without file or key there is no such variable; else the container cannot be made without them. */
+  readonly optional: boolean;
+}
+
+export type LatePart =
+  | string
+  | { readonly fieldPath: LateField }
+  /** Each of the pod's addresses, with this text after it. */
+  | { readonly afterEachPodIP: string }
+  /** `otherwise`: where an optional one is not there; absent: then there is no text at all. */
+  | { readonly fileKey: FileKey; readonly otherwise?: LateText | undefined };
+
+/** Text, or the parts of one where some are known only later. Those of files only where capabilities say `envFiles`. */
+export type LateText = string | readonly LatePart[];
 
 export interface ResolvedEnvVar {
   readonly name: string;
-  /** References are expanded. */
+  /** References are expanded. Without a text there is no such variable. */
   readonly value: LateText;
   /** Its value, or a part of it, came from a Secret or a token. */
   readonly secret?: true | undefined;
@@ -37,6 +56,11 @@ export interface ResolvedContainer {
   /** In the order of the kubelet: service variables, envFrom, env; each name once. */
   readonly env: readonly ResolvedEnvVar[];
   readonly mounts: readonly ResolvedMount[];
+  /**
+   * What it cannot be made without is not there, in the kubelet's words; the rest of it is incomplete then, and follows in an
+   * update. Only where capabilities say `resolvePartly`.
+   */
+  readonly missing?: string | undefined;
 }
 
 export interface ResolvedFile {
@@ -115,7 +139,13 @@ export interface ReferenceFault {
 export type Resolution =
   /** Something is still being read; the resolver tells when to ask again. */
   | { readonly type: "pending" }
-  | { readonly type: "missing"; readonly faults: readonly ReferenceFault[]; readonly notes: readonly ReferenceFault[] }
+  | {
+      readonly type: "missing";
+      readonly faults: readonly ReferenceFault[];
+      readonly notes: readonly ReferenceFault[];
+      /** Where nothing but containers lack something, and all else is read: the pod with these marked as `missing`. */
+      readonly partial?: ResolvedPod | undefined;
+    }
   /** It asks for what cannot be done here; nothing in the cluster will change that. */
   | { readonly type: "refused"; readonly field: string; readonly message: string }
   | { readonly type: "ready"; readonly resolved: ResolvedPod; readonly notes: readonly ReferenceFault[] };

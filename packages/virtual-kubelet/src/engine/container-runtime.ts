@@ -143,6 +143,13 @@ export interface ContainerRuntime {
   updateVolumes(podUid: string, volumes: readonly ResolvedVolume[], context: CallContext): Promise<void>;
 
   /**
+   * Content of a regular file in an emptyDir volume, its path relative to the volume's root; no link leads out of the volume.
+   * NotFound: no such file; Invalid: no regular file, or larger than 1 MiB. Absent: pods that take variables from files are
+   * refused.
+   */
+  readVolumeFile?(podUid: string, volume: string, path: string, context: CallContext): Promise<Uint8Array>;
+
+  /**
    * Idempotent by id: one that is there is left as it is. NotFound: no sandbox, or no image. Invalid and Unsupported show as
    * CreateContainerConfigError, all others as CreateContainerError; an error's `reason` goes before both.
    */

@@ -1,5 +1,6 @@
 // What was found out about a pod in the life of this process and is lost with it: nothing that could not be found out again.
 import { type BackoffLimits, type BackoffStep, raised } from "./backoff.ts";
+import type { PodContainer } from "./pod-container.ts";
 import { type Findings, runKey, type StartError } from "./pod-facts.ts";
 
 type RunId = { readonly name: string; readonly attempt: number };
@@ -30,6 +31,14 @@ export class PodFindings implements Findings {
 
   startFailed(name: string, error: StartError): void {
     this.startErrors.set(name, error);
+  }
+
+  /** Containers that waited for something that is there now, or for something else, are tried at once. */
+  resolvedAnew(before: readonly PodContainer[], now: readonly PodContainer[]): void {
+    for (const { name, resolved } of now) {
+      const was = before.find((one) => one.name === name)?.resolved?.missing;
+      if (was !== resolved?.missing) this.startErrors.delete(name);
+    }
   }
 
   /** What is said of runs that are gone is forgotten. */

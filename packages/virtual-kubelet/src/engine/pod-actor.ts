@@ -79,7 +79,9 @@ export class PodActor {
   request(request: PodRequest): void {
     // An update may come without: then what was resolved before holds.
     this.#request = request.resolved === undefined ? { ...request, resolved: this.#request?.resolved } : request;
-    this.#containers = containersOf(this.#request);
+    const containers = containersOf(this.#request);
+    this.#found.resolvedAnew(this.#containers ?? [], containers);
+    this.#containers = containers;
     if (!this.#adopted) this.#memory = { ...this.#memory, ...policiesOf(request.pod.spec) };
     this.#changed();
   }

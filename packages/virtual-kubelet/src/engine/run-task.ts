@@ -3,6 +3,7 @@ import { errorText, VirtualKubeletError } from "../errors.ts";
 import type { CallContext, ContainerIO, ExecResult, PodOwner, PodRequest } from "../provider.ts";
 import type { BackoffLimits } from "./backoff.ts";
 import type { ContainerRuntime, RuntimeContainer } from "./container-runtime.ts";
+import { readFileKeys } from "./file-keys.ts";
 import type { PodFindings } from "./findings.ts";
 import { hookFailedEvents } from "./hook-run.ts";
 import { findImage } from "./image-pull.ts";
@@ -126,15 +127,17 @@ async function create(
   const { request } = bench;
   if (request === undefined) return;
   try {
-    const spec = containerSpec(request, of, attempt, { ...notes, at: bench.now() }, bench.addresses());
+    if (of.resolved?.missing !== undefined) throw new VirtualKubeletError("Invalid", of.resolved.missing);
+    const fileKey = await readFileKeys(bench.runtime, bench.owner.uid, of.resolved, context);
+    const spec = containerSpec(request, of, attempt, { ...notes, at: bench.now() }, { ...bench.addresses(), fileKey });
     const unfit = rootFault(spec.security, of.name, bench.owner);
     if (unfit !== undefined) throw new VirtualKubeletError("Invalid", unfit);
     await bench.runtime.createContainer(spec, context);
   } catch (error) {
     if (context.signal.aborted) throw error;
     const { kind, reason } = VirtualKubeletError.from(error);
-    // The image may have been removed meanwhile.
-    bench.found.images.delete(of.name);
+    // The image may have been removed meanwhile, unless it was not even asked for.
+    if (of.resolved?.missing === undefined) bench.found.images.delete(of.name);
     const config = kind === "Invalid" || kind === "Unsupported";
     failed(of, attempt, reason ?? (config ? "CreateContainerConfigError" : "CreateContainerError"), error, bench);
     return;

@@ -2,7 +2,7 @@
 import type { Container, PodSpec, SecurityContext } from "../kube/types.gen.ts";
 import type { PodRequest } from "../provider.ts";
 import type { ContainerSpec, SandboxSpec } from "./container-runtime.ts";
-import { type Addresses, completed } from "./late-text.ts";
+import { completed, completedOrNone, type LateValues } from "./late-text.ts";
 import type { PodContainer } from "./pod-container.ts";
 import { encodeMemory, type PodMemory } from "./pod-memory.ts";
 import { encodeRunNotes, type RunNotes } from "./run-notes.ts";
@@ -43,10 +43,10 @@ export function containerSpec(
   of: PodContainer,
   attempt: number,
   notes: RunNotes,
-  addresses: Addresses,
+  values: LateValues,
 ): ContainerSpec {
   const { container, resolved } = of;
-  const text = (value: Parameters<typeof completed>[0]): string => completed(value, addresses);
+  const text = (value: Parameters<typeof completed>[0]): string => completed(value, values);
   const hosts = request.resolved?.hosts;
   const ownHosts = resolved?.mounts.some((mount) => mount.mountPath === "/etc/hosts") === true;
   return {
@@ -57,7 +57,10 @@ export function containerSpec(
     command: resolved?.command?.map(text),
     args: resolved?.args?.map(text),
     workingDir: container.workingDir,
-    env: (resolved?.env ?? []).map((one) => ({ name: one.name, value: text(one.value) })),
+    env: (resolved?.env ?? []).flatMap(({ name, value }) => {
+      const known = completedOrNone(value, values);
+      return known === undefined ? [] : [{ name, value: known }];
+    }),
     mounts: (resolved?.mounts ?? []).map(({ volume, mountPath, subPath, readOnly }) => ({
       volume,
       mountPath,

@@ -38,6 +38,20 @@ describe("refusals", () => {
     assert.deepEqual(fields(demanding, {}), []);
   });
 
+  it("name variables from files, unless the provider resolves nothing or can read them", () => {
+    const env = [
+      { name: "A", value: "a" },
+      { name: "B", valueFrom: { fileKeyRef: { volumeName: "v", path: "p", key: "k" } } },
+    ];
+    const spec = { initContainers: [{ name: "i", env }], containers: [{ name: "c", env }] };
+    assert.deepEqual(fields(spec, { resolve: true }), [
+      "spec.initContainers[0].env[1].valueFrom.fileKeyRef",
+      "spec.containers[0].env[1].valueFrom.fileKeyRef",
+    ]);
+    assert.deepEqual(fields(spec, { resolve: true, envFiles: true }), []);
+    assert.deepEqual(fields(spec, {}), []);
+  });
+
   it("name each field of each feature that is not", () => {
     assert.deepEqual(fields(demanding, { features: [] }), [
       "spec.hostNetwork",

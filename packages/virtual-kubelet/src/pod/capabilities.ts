@@ -34,6 +34,7 @@ export function refusals(pod: Pod, capabilities: Capabilities): readonly FieldFa
   const spec: PodSpec = pod.spec ?? { containers: [] };
   return [
     ...featureFaults(spec, capabilities),
+    ...envFileFaults(spec, capabilities),
     ...volumeFaults(spec, capabilities).filter(({ volume }) => !isApiAccess(volume)),
     ...limitFaults(pod, spec, capabilities),
   ].map(({ field, message }) => ({ field, message }));
@@ -106,6 +107,24 @@ function featureFaults(spec: PodSpec, { features }: Capabilities): readonly Fiel
   return [...needs(spec)]
     .filter(({ feature }) => !features.includes(feature))
     .map(({ field, feature }) => ({ field, message: `the backend does not support ${featureNames[feature]}` }));
+}
+
+function envFileFaults(spec: PodSpec, { resolve, envFiles }: Capabilities): readonly FieldFault[] {
+  if (resolve !== true || envFiles === true) return [];
+  return (["initContainers", "containers", "ephemeralContainers"] as const).flatMap((list) =>
+    (spec[list] ?? []).flatMap(({ env = [] }, index) =>
+      env.flatMap(({ valueFrom }, place) =>
+        valueFrom?.fileKeyRef === undefined
+          ? []
+          : [
+              {
+                field: `spec.${list}[${index}].env[${place}].valueFrom.fileKeyRef`,
+                message: "the backend does not support variables from files in volumes",
+              },
+            ],
+      ),
+    ),
+  );
 }
 
 function* needs(spec: PodSpec): Generator<Need> {

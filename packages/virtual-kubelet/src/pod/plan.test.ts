@@ -49,6 +49,7 @@ const fresh: Observed = {
   deadlineExceeded: false,
   evicted: false,
   volumesDue: false,
+  completionDue: false,
   volumesRevision: undefined,
   orphanSince: undefined,
 };
@@ -350,6 +351,7 @@ describe("plan", () => {
     deadlineExceeded: fc.boolean(),
     evicted: fc.boolean(),
     volumesDue: fc.boolean(),
+    completionDue: fc.boolean(),
     volumesRevision: fc.constantFrom(undefined, revisionOf(pod())),
     orphanSince: fc.constantFrom(undefined, now - 100_000),
   });

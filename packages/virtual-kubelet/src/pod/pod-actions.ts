@@ -9,7 +9,7 @@ import type { DeleteReason, PodAction } from "./plan.ts";
 import { type PodEntry, revisionOf } from "./pod-entry.ts";
 import { call } from "./provider-call.ts";
 import { admission, hold, refuse, tellOmissions } from "./refusal.ts";
-import { noteVolumes, resolveForCreate, resolveForUpdate } from "./resolution.ts";
+import { isMoreComplete, noteVolumes, resolveForCreate, resolveForUpdate } from "./resolution.ts";
 import { acceptedAfterMs, acknowledgeAfterMs } from "./situation.ts";
 import { updateVolumes } from "./volume-update.ts";
 
@@ -171,9 +171,10 @@ async function create(entry: PodEntry, context: ActionContext, signal: AbortSign
   entry.createdAt = clock.now();
   entry.applied = request.revision;
   entry.failure = undefined;
+  entry.lacking = outcome.lacking;
   if (resolved !== undefined) {
     noteVolumes(entry, resolved.volumes);
-    if (node.provider.updateVolumes === undefined) context.resolution?.release(uid);
+    if (node.provider.updateVolumes === undefined && entry.lacking === undefined) context.resolution?.release(uid);
   }
   if (entry.backend.type !== "present") entry.backend = { type: "awaited", since: entry.createdAt };
   event(entry, context, "Normal", "ProviderCreateSuccess", "Create pod in provider successfully");
@@ -199,13 +200,20 @@ async function update(entry: PodEntry, context: ActionContext, signal: AbortSign
   const { provider } = context.node;
   if (pod === undefined || provider.updatePod === undefined) return false;
   const outcome = resolveForUpdate(entry, pod, context);
+  const { completionDue } = entry;
+  entry.completionDue = false;
   entry.updateWaits = outcome.type !== "resolved";
+  const before = entry.applied ?? entry.report?.revision;
+  const isNew = before !== revisionOf(pod);
+  // A look at what containers lack: nothing has come of it yet.
+  if (!isNew && !isMoreComplete(entry, outcome)) return true;
   if (outcome.type !== "resolved") return false;
   const request = requestOf(entry, pod, outcome.resolved);
   try {
     await call(entry, context, signal, async (callContext) => provider.updatePod?.(request, callContext));
   } catch (thrown) {
     const error = VirtualKubeletError.from(thrown);
+    entry.completionDue = completionDue;
     if (error.kind === "Aborted") return true;
     event(entry, context, "Warning", "ProviderUpdateFailed", errorText(error));
     if (error.kind === "NotFound") entry.backend = { type: "unknown" };
@@ -214,13 +222,14 @@ async function update(entry: PodEntry, context: ActionContext, signal: AbortSign
     else throw error;
     return true;
   }
-  if (provider.updateVolumes === undefined) context.resolution?.release(entry.owner.uid);
-  // From here on its volumes alone need what it refers to: they are looked at once more.
+  entry.lacking = outcome.lacking;
+  if (provider.updateVolumes === undefined && entry.lacking === undefined) context.resolution?.release(entry.owner.uid);
+  // What it needs from here on may be less: its volumes are looked at once more.
   else entry.volumesRevision = undefined;
-  const asked = (entry.applied ?? entry.report?.revision) === "";
   entry.applied = request.revision;
-  // Given again to a backend that had been restarted: nothing changed.
-  if (!asked) event(entry, context, "Normal", "ProviderUpdateSuccess", "Update pod in provider successfully");
+  // Given again to a backend that had been restarted, or with more of what it refers to: nothing of it changed.
+  if (isNew && before !== "")
+    event(entry, context, "Normal", "ProviderUpdateSuccess", "Update pod in provider successfully");
   context.onStatus(entry.owner.uid);
   return true;
 }

@@ -144,6 +144,7 @@ export class PodController {
     const entry = this.#records.get(uid);
     if (entry === undefined) return;
     entry.volumesDue = true;
+    entry.completionDue = entry.lacking !== undefined;
     this.#queue.add(uid);
   }
 

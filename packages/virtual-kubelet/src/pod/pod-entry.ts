@@ -72,6 +72,10 @@ export interface PodEntry {
   evicted: boolean;
   /** What it refers to and cannot start without; undefined: nothing that is known of. */
   missing: readonly ReferenceFault[] | undefined;
+  /** What containers lack in the pod as it was last handed over; undefined: nothing. */
+  lacking: readonly ReferenceFault[] | undefined;
+  /** Something of that may be there now. */
+  completionDue: boolean;
   /** Faults that had their event. */
   toldFaults: Set<string>;
   /** An update waits for what it refers to. */
@@ -111,6 +115,8 @@ export function newEntry(owner: PodOwner, seenAt: number): PodEntry {
     deadlineExceeded: false,
     evicted: false,
     missing: undefined,
+    lacking: undefined,
+    completionDue: false,
     toldFaults: new Set(),
     updateWaits: false,
     volumesDue: false,

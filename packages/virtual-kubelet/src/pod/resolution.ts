@@ -20,11 +20,16 @@ export interface PodResolution {
 
 /** "waits": somebody tells when to look again. "held": it is refused. */
 export type ResolvedOutcome =
-  | { readonly type: "resolved"; readonly resolved: ResolvedPod | undefined }
+  | {
+      readonly type: "resolved";
+      readonly resolved: ResolvedPod | undefined;
+      /** What containers of it lack. */
+      readonly lacking?: readonly ReferenceFault[] | undefined;
+    }
   | { readonly type: "waits" }
   | { readonly type: "held"; readonly requeueAfterMs: number };
 
-/** For a create: nothing goes to the provider before all is there. */
+/** For a create: nothing goes to the provider before all is there that it cannot begin without. */
 export function resolveForCreate(entry: PodEntry, pod: Stored<Pod>, context: ActionContext): ResolvedOutcome {
   if (context.resolution === undefined) return { type: "resolved", resolved: undefined };
   const resolution = context.resolution.resolve(asRun(pod, context));
@@ -39,8 +44,16 @@ export function resolveForCreate(entry: PodEntry, pod: Stored<Pod>, context: Act
       context.usage.remove(entry.owner.uid);
       return { type: "held", ...hold(entry, refusal, context) };
     }
-    case "missing":
-      tell(entry, [...resolution.notes, ...resolution.faults], context);
+    case "missing": {
+      const { partial, faults } = resolution;
+      const ofContainers = takesPartial(context) && faults.every(({ container }) => container !== undefined);
+      // Soon it is known what of the rest is there.
+      if (ofContainers && partial === undefined) return { type: "waits" };
+      tell(entry, [...resolution.notes, ...faults], context);
+      if (ofContainers) {
+        entry.missing = undefined;
+        return { type: "resolved", resolved: partial, lacking: faults };
+      }
       if (!isSame(entry.missing, resolution.faults)) {
         entry.missing = resolution.faults;
         context.log.info(
@@ -50,6 +63,7 @@ export function resolveForCreate(entry: PodEntry, pod: Stored<Pod>, context: Act
         context.onStatus(entry.owner.uid);
       }
       return { type: "waits" };
+    }
     case "ready":
       tell(entry, resolution.notes, context);
       entry.missing = undefined;
@@ -65,10 +79,21 @@ export function resolveForUpdate(entry: PodEntry, pod: Stored<Pod>, context: Act
   if (context.resolution === undefined) return { type: "resolved", resolved: undefined };
   const resolution = context.resolution.resolve(asRun(pod, context));
   if (resolution.type === "ready") return { type: "resolved", resolved: resolution.resolved };
-  if (resolution.type === "missing") tell(entry, resolution.faults, context);
+  if (resolution.type === "missing") {
+    const { partial, faults } = resolution;
+    if (!isSame(entry.lacking, faults)) tell(entry, faults, context);
+    if (takesPartial(context) && partial !== undefined) return { type: "resolved", resolved: partial, lacking: faults };
+  }
   const generation = (revision: string | undefined): string | undefined => revision?.split("/", 1)[0];
   const isSameSpec = generation(entry.applied ?? entry.report?.revision) === generation(revisionOf(pod));
-  return resolution.type === "pending" || !isSameSpec ? { type: "waits" } : { type: "resolved", resolved: undefined };
+  return resolution.type === "pending" || !isSameSpec
+    ? { type: "waits" }
+    : { type: "resolved", resolved: undefined, lacking: entry.lacking };
+}
+
+/** Is there something to hand over but the pod's own state? */
+export function isMoreComplete(entry: PodEntry, outcome: ResolvedOutcome): boolean {
+  return outcome.type === "resolved" && !isSame(entry.lacking, outcome.lacking);
 }
 
 /** The backend has these contents now. */
@@ -79,11 +104,19 @@ export function noteVolumes(entry: PodEntry, volumes: readonly ResolvedVolume[])
 /** Volumes whose contents the backend does not have yet; what is missing for others is told. */
 export function changedVolumes(entry: PodEntry, pod: Stored<Pod>, context: ActionContext): readonly ResolvedVolume[] {
   if (context.resolution === undefined) return [];
-  const { volumes, faults } = context.resolution.volumes(asRun(pod, context), entry.updateWaits);
+  const { volumes, faults } = context.resolution.volumes(
+    asRun(pod, context),
+    entry.updateWaits || entry.lacking !== undefined,
+  );
   tell(entry, faults, context);
   return volumes.filter(
     (volume) => volume.type === "files" && entry.volumeDigests.get(volume.name) !== digestOf(volume),
   );
+}
+
+/** The provider begins with pods of which containers lack something. */
+function takesPartial({ node: { provider } }: ActionContext): boolean {
+  return provider.capabilities?.resolvePartly === true && provider.updatePod !== undefined;
 }
 
 /** What the provider leaves out is not asked for either. */
@@ -102,7 +135,7 @@ function tell(entry: PodEntry, faults: readonly ReferenceFault[], context: Actio
   }
 }
 
-function isSame(before: readonly ReferenceFault[] | undefined, now: readonly ReferenceFault[]): boolean {
+function isSame(before: readonly ReferenceFault[] | undefined, now: readonly ReferenceFault[] | undefined): boolean {
   return JSON.stringify(before) === JSON.stringify(now);
 }
 

@@ -25,7 +25,13 @@ function resolve(
   const whole: Container = { name: "main", image: "i", ...container };
   const { variables } = containerEnvironment(
     {
-      pod: knownPod({ containers: [whole] }),
+      pod: knownPod({
+        containers: [whole],
+        volumes: [
+          { name: "dir", emptyDir: {} },
+          { name: "config", configMap: { name: "config" } },
+        ],
+      }),
       container: whole,
       path: "spec.containers[0]",
       serviceVariables: new Map(Object.entries(services)),
@@ -339,13 +345,51 @@ describe("what is missing", () => {
   });
 });
 
+describe("keys of files", () => {
+  const inFile = (key: string, optional?: true) => ({
+    fileKeyRef: { volumeName: "dir", path: "sub/env", key, ...(optional && { optional }) },
+  });
+  const fileKey = (key: string, optional = false) => ({ volume: "dir", path: "sub/env", key, optional });
+
+  it("are left open, and used by others", () => {
+    const { list, faults, refusals } = resolve({
+      env: [
+        { name: "X", valueFrom: inFile("K") },
+        { name: "Y", value: "<$(X)>" },
+      ],
+    });
+    assert.deepEqual(list, [
+      ["X", [{ fileKey: fileKey("K"), otherwise: undefined }]],
+      ["Y", ["<", { fileKey: fileKey("K"), otherwise: "$(X)" }, ">"]],
+    ]);
+    assert.deepEqual([faults, refusals], [[], []]);
+  });
+
+  it("that are optional leave a variable as it was before, secret or not", () => {
+    const { list } = resolve({
+      env: [
+        { name: "K", ...secretKey("secret", "c") },
+        { name: "K", valueFrom: inFile("K", true) },
+        { name: "U", value: "$(K)" },
+      ],
+    });
+    const open = { fileKey: fileKey("K", true), otherwise: "secret c" };
+    assert.deepEqual(list, [
+      ["K", [open], true],
+      ["U", [open], true],
+    ]);
+  });
+});
+
 describe("what cannot be done", () => {
   const table: readonly (readonly [NonNullable<Container["env"]>[number]["valueFrom"], string])[] = [
     [{ fieldRef: { fieldPath: "status.phase" } }, "fieldRef.fieldPath"],
     [{ resourceFieldRef: { resource: "limits.dreams" } }, "resourceFieldRef"],
     [{ resourceFieldRef: { resource: "limits.cpu", containerName: "nobody" } }, "resourceFieldRef"],
     [{ resourceFieldRef: { resource: "limits.cpu", divisor: "much" } }, "resourceFieldRef"],
-    [{ fileKeyRef: { volumeName: "v", path: "p", key: "k", optional: true } }, "fileKeyRef"],
+    [{ fileKeyRef: { volumeName: "none", path: "p", key: "k", optional: true } }, "fileKeyRef"],
+    [{ fileKeyRef: { volumeName: "config", path: "p", key: "k" } }, "fileKeyRef"],
+    [{ fileKeyRef: { volumeName: "dir", path: "../p", key: "k" } }, "fileKeyRef"],
   ];
   for (const [valueFrom, field] of table) {
     it(JSON.stringify(valueFrom), () => {

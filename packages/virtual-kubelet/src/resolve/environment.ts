@@ -1,14 +1,22 @@
 // The environment of a container: variables of Services, of whole objects (envFrom), and single ones (env), as the kubelet
 // puts them together. Pure over what is known of the cluster.
-import { errorText } from "../errors.ts";
 import type { Stored } from "../kube/resource.ts";
-import type { Container, EnvFromSource, EnvVar, EphemeralContainer, Node, Pod } from "../kube/types.gen.ts";
+import type {
+  Container,
+  EnvFromSource,
+  EnvVar,
+  EphemeralContainer,
+  FileKeySelector,
+  Pod,
+  ResourceFieldSelector,
+} from "../kube/types.gen.ts";
 import type { LateText, ResolvedEnvVar } from "../resolved-pod.ts";
 import { expand, type Lookup } from "./expansion.ts";
 import { environmentField } from "./field-ref.ts";
 import { kinds, type ObjectKind, unreadable } from "./object-kinds.ts";
-import { resourceField } from "./resource-field-ref.ts";
+import { resourceValue } from "./resource-field-ref.ts";
 import type { Findings, Sources, View } from "./sources.ts";
+import { isInside } from "./volume-files.ts";
 
 export interface EnvironmentInput {
   readonly pod: Stored<Pod>;
@@ -102,8 +110,7 @@ class Builder {
     } else if (valueFrom?.resourceFieldRef !== undefined) {
       this.#takeResource(name, valueFrom.resourceFieldRef, `${field}.resourceFieldRef`);
     } else if (valueFrom?.fileKeyRef !== undefined) {
-      const message = "variables from a file in a volume are not supported: the file is on the backend";
-      this.#findings.refusals.push({ field: `${field}.fileKeyRef`, message });
+      this.#takeFileKey(name, valueFrom.fileKeyRef, `${field}.fileKeyRef`);
     } else this.#set(name, "", false);
   }
 
@@ -124,7 +131,23 @@ class Builder {
     }
   }
 
-  #takeResource(name: string, ref: Parameters<typeof resourceField>[2], field: string): void {
+  #takeFileKey(name: string, { volumeName, path, key, optional = false }: FileKeySelector, field: string): void {
+    const { volumes = [] } = this.#input.pod.spec ?? {};
+    const isThere = volumes.some((volume) => volume.name === volumeName && volume.emptyDir !== undefined);
+    if (!isThere || !isInside(path)) {
+      const message = isThere
+        ? `path "${path}" must be relative and without ".."`
+        : `the pod has no emptyDir volume "${volumeName}"`;
+      this.#findings.refusals.push({ field, message });
+      return;
+    }
+    // Where an optional one is not there, what the name stood for before stays.
+    const before = optional ? this.#lookup(name) : undefined;
+    const fileKey = { volume: volumeName, path, key, optional };
+    this.#set(name, [{ fileKey, otherwise: before?.value }], before?.secret === true);
+  }
+
+  #takeResource(name: string, ref: ResourceFieldSelector, field: string): void {
     const { pod, container, sources } = this.#input;
     // Only what has no limit of its own asks for the node's.
     const node = this.#known(sources.node(pod.spec?.nodeName ?? ""));
@@ -187,19 +210,4 @@ class Builder {
 /** Any printable ASCII but "=". */
 function isVariableName(name: string): boolean {
   return /^[ -<>-~]+$/.test(name);
-}
-
-/** The text of a resource field, or what is wrong with it. */
-export function resourceValue(
-  pod: Pod,
-  ownName: string | undefined,
-  ref: Parameters<typeof resourceField>[2],
-  node: Node | undefined,
-): { readonly text: string } | { readonly fault: string } {
-  try {
-    const text = resourceField(pod, ownName, ref, node);
-    return text === undefined ? { fault: `no such resource of a container: ${ref.resource}` } : { text };
-  } catch (error) {
-    return { fault: errorText(error) };
-  }
 }

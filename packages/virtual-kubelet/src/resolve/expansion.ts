@@ -1,6 +1,6 @@
 // `$(NAME)` in values, commands and arguments of containers. Pure.
 import type { LateText } from "../resolved-pod.ts";
-import { joined } from "./late-text.ts";
+import { joined, withFallback } from "./late-text.ts";
 
 /** The value of a variable; undefined when there is none of this name. */
 export type Lookup = (name: string) => LateText | undefined;
@@ -12,7 +12,8 @@ export function expand(text: string, lookup: Lookup): LateText {
   let end = 0;
   for (const match of text.matchAll(/\$(?:\$|\(([^)]*)\))/g)) {
     const [reference, name] = match;
-    parts.push(text.slice(end, match.index), name === undefined ? "$" : (lookup(name) ?? reference));
+    const value = name === undefined ? "$" : (lookup(name) ?? reference);
+    parts.push(text.slice(end, match.index), withFallback(value, reference));
     end = match.index + reference.length;
   }
   parts.push(text.slice(end));

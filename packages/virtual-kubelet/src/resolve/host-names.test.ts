@@ -60,20 +60,20 @@ fe00::0\tip6-mcastprefix
 fe00::1\tip6-allnodes
 fe00::2\tip6-allrouters
 `;
-  const address = { fieldPath: "status.podIP" };
+  const lines = (text: string) => ({ afterEachPodIP: text });
   const file = (spec: Partial<PodSpec>) => hostsFile(knownPod(spec), names(spec));
 
-  it("has the pod's address with its names, and its aliases", () => {
-    assert.deepEqual(file({}), [head, address, "\tweb-0\n"]);
-    assert.deepEqual(file({ subdomain: "s" }), [head, address, "\tweb-0.s.shop.svc.c.local\tweb-0\n"]);
+  it("has the pod's addresses with its names, and its aliases", () => {
+    assert.deepEqual(file({}), [head, lines("\tweb-0\n")]);
+    assert.deepEqual(file({ subdomain: "s" }), [head, lines("\tweb-0.s.shop.svc.c.local\tweb-0\n")]);
     const hostAliases = [
       { ip: "1.2.3.4", hostnames: ["a", "b"] },
       { ip: "::5", hostnames: ["c"] },
     ];
     assert.deepEqual(file({ hostAliases }), [
       head,
-      address,
-      "\tweb-0\n\n# Entries added by HostAliases.\n1.2.3.4\ta\tb\n::5\tc\n",
+      lines("\tweb-0\n"),
+      "\n# Entries added by HostAliases.\n1.2.3.4\ta\tb\n::5\tc\n",
     ]);
   });
 

@@ -2,7 +2,7 @@
 import type { Stored } from "../kube/resource.ts";
 import type { HostAlias, Pod } from "../kube/types.gen.ts";
 import type { LateText } from "../resolved-pod.ts";
-import { joined, late } from "./late-text.ts";
+import { joined } from "./late-text.ts";
 
 export interface HostNames {
   readonly hostname: string;
@@ -44,7 +44,7 @@ fe00::2\tip6-allrouters
 export function hostsFile({ spec }: Pod, { hostname, fqdn }: HostNames): LateText | undefined {
   if (spec?.hostNetwork === true) return undefined;
   const names = fqdn === undefined ? hostname : `${fqdn}\t${hostname}`;
-  return joined([managed, late("status.podIP"), `\t${names}\n`, aliases(spec?.hostAliases ?? [])]);
+  return joined([managed, [{ afterEachPodIP: `\t${names}\n` }], aliases(spec?.hostAliases ?? [])]);
 }
 
 function aliases(list: readonly HostAlias[]): string {

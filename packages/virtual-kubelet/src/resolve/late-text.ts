@@ -1,7 +1,5 @@
 // Texts of which parts may be known only once the pod has addresses. Pure.
-import type { LateField, LateText } from "../resolved-pod.ts";
-
-type LatePart = string | { readonly fieldPath: LateField };
+import type { LateField, LatePart, LateText } from "../resolved-pod.ts";
 
 /** One text of all parts; a plain string where nothing in it is late. */
 export function joined(texts: readonly LateText[]): LateText {
@@ -21,4 +19,14 @@ export function joined(texts: readonly LateText[]): LateText {
 /** The value of a field that comes with the pod's addresses. */
 export function late(fieldPath: LateField): LateText {
   return [{ fieldPath }];
+}
+
+/** A text that stands where nothing else would: in place of what optional keys of files do not bring. */
+export function withFallback(text: LateText, fallback: string): LateText {
+  if (typeof text === "string") return text;
+  return text.map((part) =>
+    typeof part === "object" && "fileKey" in part && part.otherwise === undefined
+      ? { ...part, otherwise: fallback }
+      : part,
+  );
 }

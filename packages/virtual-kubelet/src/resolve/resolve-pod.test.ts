@@ -116,10 +116,35 @@ describe("how far a pod is resolved", () => {
     assert.equal(resolution.type, "missing");
   });
 
+  it("a pod of which only containers lack something is there in part", () => {
+    const containers = [...main({ env: secretEnv, envFrom: [{ configMapRef: { name: "none" } }] }), { name: "whole" }];
+    const resolution = resolve({ containers });
+    assert.ok(resolution.type === "missing");
+    assert.deepEqual(
+      resolution.partial?.containers.map(({ name, missing }) => [name, missing]),
+      [
+        ["main", 'configmap "none" not found'],
+        ["whole", undefined],
+      ],
+    );
+    assert.equal(resolution.faults.length, 2);
+    for (const [spec, cluster] of [
+      [{ volumes: [{ name: "v", configMap: { name: "none" } }] }, {}],
+      [{ imagePullSecrets: [{ name: "waits" }] }, { secrets: { waits: "pending" } }],
+      [{}, { services: "pending" }],
+    ] as const) {
+      const other = resolve({ containers, ...spec }, cluster);
+      assert.deepEqual([other.type, other.type === "missing" && other.partial], ["missing", undefined]);
+    }
+  });
+
   it("what can never be goes before what is missing", () => {
-    const file = [{ name: "F", valueFrom: { fileKeyRef: { volumeName: "v", path: "p", key: "k" } } }];
+    const file = [{ name: "F", valueFrom: { fieldRef: { fieldPath: "status.phase" } } }];
     const resolution = resolve({ containers: main({ env: [...secretEnv, ...file] }) });
-    assert.equal(resolution.type === "refused" && resolution.field, "spec.containers[0].env[1].valueFrom.fileKeyRef");
+    assert.equal(
+      resolution.type === "refused" && resolution.field,
+      "spec.containers[0].env[1].valueFrom.fieldRef.fieldPath",
+    );
   });
 
   it("Services that cannot be read", () => {

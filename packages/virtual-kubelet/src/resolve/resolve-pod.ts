@@ -1,7 +1,14 @@
 // From a pod and what is known of the cluster to what has to run. Pure: asked again with more known, it answers more.
 import type { Stored } from "../kube/resource.ts";
 import type { Container, EphemeralContainer, Pod, PodSpec, Secret, Service, VolumeMount } from "../kube/types.gen.ts";
-import type { LateText, Resolution, ResolvedContainer, ResolvedMount, VolumesResolution } from "../resolved-pod.ts";
+import type {
+  LateText,
+  ReferenceFault,
+  Resolution,
+  ResolvedContainer,
+  ResolvedMount,
+  VolumesResolution,
+} from "../resolved-pod.ts";
 import { containerEnvironment, type Environment } from "./environment.ts";
 import { expand } from "./expansion.ts";
 import { hostNames, hostsFile } from "./host-names.ts";
@@ -54,7 +61,8 @@ export function resolvePod(pod: Stored<Pod>, sources: Sources, settings: Resolve
   const { faults, notes, refusals, pending } = findings;
   const [refusal] = refusals;
   if (refusal !== undefined) return { type: "refused", ...refusal };
-  if (faults.length > 0) return { type: "missing", faults, notes };
+  const isPartial = faults.length > 0 && !pending && faults.every(({ container }) => container !== undefined);
+  if (faults.length > 0 && !isPartial) return { type: "missing", faults, notes };
   if (pending) return { type: "pending" };
   const clusterDNS = settings.clusterDNS ?? dnsAddresses(services);
   const dns: DnsSettings = { clusterDNS, clusterDomain: settings.clusterDomain, host: settings.hostResolvConf };
@@ -65,7 +73,9 @@ export function resolvePod(pod: Stored<Pod>, sources: Sources, settings: Resolve
     hosts: hostsFile(pod, names),
     imageCredentials: credentials,
   };
-  return { type: "ready", resolved, notes };
+  if (!isPartial) return { type: "ready", resolved, notes };
+  const partial = { ...resolved, containers: containers.map((container) => marked(container, faults)) };
+  return { type: "missing", faults, notes, partial };
 }
 
 /** Contents of the volumes alone: what may still change when the pod runs. */
@@ -80,6 +90,12 @@ function* containersOf(
 ): Generator<{ readonly container: Container | EphemeralContainer; readonly path: string }> {
   for (const list of ["initContainers", "containers", "ephemeralContainers"] as const)
     for (const [index, container] of (spec[list] ?? []).entries()) yield { container, path: `spec.${list}[${index}]` };
+}
+
+/** Of several faults the first is told, as a kubelet does. */
+function marked(container: ResolvedContainer, faults: readonly ReferenceFault[]): ResolvedContainer {
+  const fault = faults.find((each) => each.container === container.name);
+  return fault === undefined ? container : { ...container, missing: fault.message };
 }
 
 function resolvedContainer(

@@ -1,4 +1,5 @@
 // Requests and limits of containers as values of variables and content of files. Pure.
+import { errorText } from "../errors.ts";
 import { type Nanos, parseQuantity } from "../kube/quantity.ts";
 import type { Node, Pod, ResourceFieldSelector, ResourceRequirements } from "../kube/types.gen.ts";
 
@@ -42,4 +43,19 @@ function requestOf(name: string, resources: ResourceRequirements | undefined): N
 
 function dividedUp(amount: Nanos, unit: Nanos): bigint {
   return (amount + unit - 1n) / unit;
+}
+
+/** The text of a resource field, or what is wrong with it. */
+export function resourceValue(
+  pod: Pod,
+  ownName: string | undefined,
+  ref: ResourceFieldSelector,
+  node: Node | undefined,
+): { readonly text: string } | { readonly fault: string } {
+  try {
+    const text = resourceField(pod, ownName, ref, node);
+    return text === undefined ? { fault: `no such resource of a container: ${ref.resource}` } : { text };
+  } catch (error) {
+    return { fault: errorText(error) };
+  }
 }

@@ -2,10 +2,10 @@
 import type { Stored } from "../kube/resource.ts";
 import type { DownwardAPIVolumeFile, KeyToPath, Pod } from "../kube/types.gen.ts";
 import type { ResolvedFile } from "../resolved-pod.ts";
-import { resourceValue } from "./environment.ts";
 import { volumeField } from "./field-ref.ts";
 import type { FileOwner } from "./file-owner.ts";
 import { kinds, type ObjectKind, unreadable } from "./object-kinds.ts";
+import { resourceValue } from "./resource-field-ref.ts";
 import type { Findings, Sources } from "./sources.ts";
 
 export interface FilesInput {

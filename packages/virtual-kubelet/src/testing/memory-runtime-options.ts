@@ -36,6 +36,8 @@ export interface MemoryRuntimeOptions {
   readonly exec?: ((ref: ContainerRef, command: readonly string[], io: ContainerIO) => Promise<ExecResult>) | undefined;
   /** Bytes that the containers of a pod use, each; default 1 MiB. */
   readonly memoryOf?: ((podUid: string) => number) | undefined;
+  /** What containers have written, by "volume/path": in the volumes of every pod. */
+  readonly volumeFiles?: ReadonlyMap<string, string> | undefined;
   /** Throws for what it cannot resize; absent: all can be. */
   readonly resize?: ((ref: ContainerRef, resources: ResourceRequirements) => void) | undefined;
 }

@@ -151,6 +151,15 @@ export class MemoryRuntime implements ContainerRuntime {
     });
   }
 
+  async readVolumeFile(podUid: string, volume: string, path: string, context: CallContext): Promise<Uint8Array> {
+    return this.#call("readVolumeFile", context, () => {
+      this.#sandbox(podUid);
+      const text = this.#options.volumeFiles?.get(`${volume}/${path}`);
+      if (text === undefined) throw new VirtualKubeletError("NotFound", "there is no such file");
+      return Buffer.from(text, "utf8");
+    });
+  }
+
   async createContainer(spec: ContainerSpec, context: CallContext): Promise<void> {
     await this.#call("createContainer", context, () => {
       const sandbox = this.#sandbox(spec.podUid);
