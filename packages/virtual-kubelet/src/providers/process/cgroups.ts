@@ -1,6 +1,15 @@
 // Control groups of the runs, where the host lets us make some: limits of cpu and memory, figures, and everything that a run has
 // started, wherever it went. Version 2, and version 1 with a hierarchy for each controller.
-import { accessSync, constants, existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { VirtualKubeletError } from "../../errors.ts";
 import { milliUnits, parseQuantity, wholeUnits } from "../../kube/quantity.ts";
@@ -128,6 +137,25 @@ export function removeCgroups(groups: readonly string[]): void {
     } catch {
       // Gone, or a process of it is not quite: its pod's removal comes by again.
     }
+  }
+}
+
+/** Removes groups below these that nobody knows of: of what was removed by a program that was killed before it came to them. */
+export function sweepCgroups(parents: readonly string[], isKnown: (name: string) => boolean): void {
+  for (const parent of parents) {
+    for (const name of groupsIn(parent).filter((each) => !isKnown(each))) {
+      const group = join(parent, name);
+      removeCgroups([...groupsIn(group).map((run) => join(group, run)), group]);
+    }
+    removeCgroups([parent, dirname(parent)]);
+  }
+}
+
+function groupsIn(group: string): readonly string[] {
+  try {
+    return readdirSync(group, { withFileTypes: true }).flatMap((each) => (each.isDirectory() ? [each.name] : []));
+  } catch {
+    return [];
   }
 }
 

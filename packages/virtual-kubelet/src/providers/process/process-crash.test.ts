@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomInt, randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface, type Interface } from "node:readline";
 import { describe, it } from "node:test";
@@ -157,6 +157,24 @@ describe("after the program was killed", () => {
     }
     assert.equal(new Set(addresses).size, uids.length, addresses.join());
     assert.equal(bench.links().length, uids.length);
+  });
+
+  it("control groups of pods that were just removed go, too; those of others stay", async () => {
+    await using bench = new ProcessBench({ cgroups: "required" });
+    await bench.open();
+    const podUid = await bench.pod();
+    await bench.run(podUid, "sleep 1000");
+    const groups = (uid: string): readonly string[] =>
+      globSync([
+        `/sys/fs/cgroup/${bench.config.cgroupParent}/*/${uid}`,
+        `/sys/fs/cgroup/*/${bench.config.cgroupParent}/*/${uid}`,
+      ]);
+    const present = groups(podUid);
+    assert.ok(present.length > 0);
+    for (const group of present) mkdirSync(join(group, "..", "removed", "main.0"), { recursive: true });
+    assert.equal(groups("removed").length, present.length);
+    await bench.reopen();
+    assert.deepEqual([groups("removed"), groups(podUid)], [[], present]);
   });
 
   it("two programs do not share a directory", async () => {

@@ -5,7 +5,7 @@ import { type Clock, systemClock } from "../../clock.ts";
 import type { ContainerRef, RuntimeSandbox } from "../../engine/container-runtime.ts";
 import { VirtualKubeletError } from "../../errors.ts";
 import type { Logger } from "../../log.ts";
-import { type CgroupHost, findCgroups } from "./cgroups.ts";
+import { type CgroupHost, findCgroups, sweepCgroups } from "./cgroups.ts";
 import type { ProcessConfig } from "./config.ts";
 import type { UserRules } from "./container-user.ts";
 import { ImageMap } from "./image-map.ts";
@@ -201,6 +201,7 @@ export class RuntimeState {
     }
     await sweepNetwork(this.bridge, this.#networked());
     await Promise.all([...this.pods.values()].flatMap((pod) => [...pod.runs.values()].map((run) => run.check())));
+    sweepCgroups(this.cgroupPaths(""), (uid) => this.pods.has(uid));
   }
 
   /** What has lost its network, or has one of another range, has to be made ready again. */
