@@ -82,7 +82,10 @@ function startRun({ of, run }: ContainerView, facts: PodFacts, draft: PlanDraft)
 }
 
 function finishStart({ of, run, memory }: ContainerView, draft: PlanDraft): void {
-  if (run === undefined || memory.kill !== undefined || postStartDone(of, memory)) return;
+  if (run === undefined || postStartDone(of, memory)) return;
+  // To be stopped, be it since this very look.
+  const remembered = draft.memory.runs[of.name];
+  if (remembered?.attempt === run.attempt && remembered.kill !== undefined) return;
   draft.want({ type: "postStart", key: hookKey(of.name), of, run });
 }
 

@@ -102,4 +102,29 @@ describe("a report between two runs", () => {
     ]);
     await bench.close();
   });
+
+  it("never shows a container as running whose postStart fails", async () => {
+    let hooks = 0;
+    const bench = new EngineBench(
+      { script: () => ({ termMs: 1000 }) },
+      {
+        runHook: async () => {
+          await new Promise<void>((done) => void bench.clock.schedule(500, done));
+          return ++hooks === 1 ? { type: "failed", message: "secret" } : { type: "succeeded" };
+        },
+      },
+    );
+    await bench.create({ containers: [plain("c", { lifecycle: { postStart: { sleep: { seconds: 1 } } } })] });
+    await bench.pass(5000);
+    const last = "terminated 143 Error";
+    assert.deepEqual(told(bench), [
+      "waiting #0",
+      "waiting PostStartHookError #0",
+      `waiting PostStartHookError #0 <${last}`,
+      `waiting #1 <${last}`,
+      `running #1 <${last}`,
+    ]);
+    assert.equal(hooks, 2, "once for each run");
+    await bench.close();
+  });
 });

@@ -91,7 +91,7 @@ function stateOf(
     case "running":
     case "ending":
       // Until postStart is done it does not count as running, whatever its process does.
-      if (!postStartDone(of, memory) && memory.kill === undefined && facts.memory.ending === undefined)
+      if (!postStartDone(of, memory) && (memory.kill === undefined || hookFailed(view)) && !facts.memory.ending)
         return { state: waiting(view, facts) };
       return { state: { running: startedAt(run) }, started, ready };
     case "ended":
@@ -108,7 +108,12 @@ function isToRunAgain(view: ContainerView, facts: PodFacts): boolean {
   if (facts.memory.restartingAll !== undefined) return view.of.role !== "ephemeral";
   if (!view.current) return true;
   if (view.after.type === "restartAll" || view.memory.kill?.why === "changed") return true;
-  return view.after.type === "restart" && (backsOff(view) || startError(view, facts) !== undefined);
+  return view.after.type === "restart" && (backsOff(view) || hookFailed(view) || startError(view, facts) !== undefined);
+}
+
+/** It never counted as running, and is stopped, or has been, for that. */
+function hookFailed({ memory }: ContainerView): boolean {
+  return memory.kill?.why === "postStart";
 }
 
 /** There is a pause before its restart: it waits until that has come, not only until the pause is over. */
@@ -127,6 +132,8 @@ function waiting(view: ContainerView, facts: PodFacts): ContainerState {
   if (error !== undefined) return { waiting: error };
   if (view.current && backsOff(view))
     return { waiting: { reason: "CrashLoopBackOff", message: crashLoopMessage(view, facts) } };
+  if (view.current && hookFailed(view))
+    return { waiting: { reason: "PostStartHookError", message: "PostStartHook failed" } };
   // The core knows the word for it.
   return { waiting: {} };
 }
