@@ -12,7 +12,10 @@ export interface Resize {
 }
 
 export function resizeOf({ of, run, notes, state, memory, current }: ContainerView): Resize | undefined {
-  if (run === undefined || notes === undefined || state !== "running" || !current) return undefined;
+  // One that was stopped for it waits for it.
+  const restarts = state === "ended" && memory.kill?.why === "changed";
+  if (run === undefined || notes === undefined || !current) return undefined;
+  if (state !== "running" && state !== "ending" && !restarts) return undefined;
   if (of.role !== "main" && of.role !== "sidecar") return undefined;
   const inForce = memory.resources ?? notes.container.resources ?? {};
   const wanted = of.container.resources ?? {};
@@ -39,7 +42,7 @@ export function planResize(views: readonly ContainerView[], facts: PodFacts, dra
   for (const view of views) {
     const resize = resizeOf(view);
     const { of, run, memory } = view;
-    if (resize === undefined || run === undefined || memory.kill !== undefined) continue;
+    if (resize === undefined || run === undefined || view.state !== "running" || memory.kill !== undefined) continue;
     if (needsRestart(of.container, resize) || facts.found.unresizable.has(resizeId(run, resize))) continue;
     draft.want({ type: "resize", key: resizeKey(of.name), of, run, resize });
   }

@@ -4,7 +4,7 @@ import { VirtualKubeletError } from "../errors.ts";
 import type { Container, PodStatus, ResourceRequirements } from "../kube/types.gen.ts";
 import type { PodOwner } from "../provider.ts";
 import { podStatus } from "../status/pod-status.ts";
-import { EngineBench, podOf, quiet, requestOf } from "../testing/engine-bench.ts";
+import { EngineBench, podOf, quiet, requestOf, stateText } from "../testing/engine-bench.ts";
 
 const small: ResourceRequirements = { requests: { cpu: "100m" }, limits: { cpu: "200m" } };
 const large: ResourceRequirements = { requests: { cpu: "300m" }, limits: { cpu: "400m" } };
@@ -88,10 +88,18 @@ describe("resources changed under a running container", () => {
   });
 
   it("have the container restarted where its policy says so", async () => {
-    const bench = new EngineBench();
+    const bench = new EngineBench({ script: () => ({ termMs: 1000 }) });
     const resizePolicy = [{ resourceName: "cpu", restartPolicy: "RestartContainer" }];
     const owner = await resized(bench, { resizePolicy });
-    await bench.pass(0);
+    await bench.pass(2000);
+    const told = bench.updates.flatMap((update) => {
+      if (update.type !== "report") return [];
+      const { resize, containers } = update.report;
+      return [`${resize?.state ?? "-"} ${stateText(containers[0]?.state ?? {})}`];
+    });
+    assert.deepEqual(told.slice(told.indexOf("inProgress running")), [
+      ...["inProgress running", "inProgress waiting", "- running"],
+    ]);
     assert.equal(await bench.state(owner), "running #1");
     assert.deepEqual(bench.runtime.specOf({ podUid: owner.uid, name: "c", attempt: 1 })?.resources, large);
     assert.ok(!bench.history.some((entry) => entry.startsWith("resize")));
