@@ -8,10 +8,10 @@ import type {
   ContainerRuntime,
   ContainerSpec,
   RuntimeSandbox,
+  RuntimeStats,
   SandboxSpec,
 } from "../../engine/container-runtime.ts";
 import { VirtualKubeletError } from "../../errors.ts";
-import type { ResourceRequirements } from "../../kube/types.gen.ts";
 import type {
   CallContext,
   ContainerIO,
@@ -21,17 +21,19 @@ import type {
   NodeReport,
 } from "../../provider.ts";
 import type { ImageCredential, ResolvedVolume } from "../../resolved-pod.ts";
-import type { ContainerStats, NodeStats } from "../../stats-summary.ts";
+import type { ContainerStats } from "../../stats-summary.ts";
 import { attachToRun } from "./container-attach.ts";
 import { createContainer, removeContainer, startContainer, updateResources } from "./container-calls.ts";
 import { execInRun } from "./container-exec.ts";
 import { readLog } from "./log-reader.ts";
 import { hostNow, nodeInfo, nodeReport } from "./node-report.ts";
+import { measuredPaths, podFigures, rootfsStats } from "./pod-figures.ts";
 import { runKey } from "./pod-record.ts";
 import { connectPort } from "./port-connection.ts";
 import { type ProcessRuntimeOptions, RuntimeState } from "./runtime-state.ts";
 import { createSandbox, removeSandbox, stopSandbox, updateSandbox, updateVolumes } from "./sandbox-calls.ts";
 import { signalNumber } from "./signals.ts";
+import { StorageMeter } from "./storage-meter.ts";
 import { UsageMeter } from "./usage-meter.ts";
 import { readVolumeFile } from "./volume-file.ts";
 
@@ -40,11 +42,21 @@ const nodeIntervalMs = 10_000;
 
 export class ProcessRuntime implements ContainerRuntime {
   readonly type: string = "process";
+  /** Without control groups nothing has limits. */
+  declare readonly updateResources?: NonNullable<ContainerRuntime["updateResources"]>;
   readonly #state: RuntimeState;
   readonly #meter: UsageMeter = new UsageMeter();
+  readonly #storage: StorageMeter;
 
   private constructor(state: RuntimeState) {
     this.#state = state;
+    this.#storage = new StorageMeter({ clock: state.clock, log: state.options.log });
+    if (state.cgroupHost === undefined) return;
+    const resize: ProcessRuntime["updateResources"] = async (ref, resources, { signal }) => {
+      signal.throwIfAborted();
+      updateResources(state, ref, resources);
+    };
+    Object.assign(this, { updateResources: resize });
   }
 
   /** Reads back what is there, and looks after it from now on. Throws Conflict while another process does. */
@@ -120,11 +132,6 @@ export class ProcessRuntime implements ContainerRuntime {
     return this.#state.inTurn(ref.podUid, signal, () => removeContainer(this.#state, ref, signal));
   }
 
-  async updateResources(ref: ContainerRef, resources: ResourceRequirements, { signal }: CallContext): Promise<void> {
-    signal.throwIfAborted();
-    updateResources(this.#state, ref, resources);
-  }
-
   async list({ signal }: CallContext): Promise<readonly RuntimeSandbox[]> {
     signal.throwIfAborted();
     return [...this.#state.pods.values()].map((pod) => this.#state.shown(pod));
@@ -167,25 +174,25 @@ export class ProcessRuntime implements ContainerRuntime {
     return this.#state.run(ref).terminationMessage();
   }
 
-  async stats({ signal }: CallContext): Promise<{
-    readonly node: NodeStats;
-    readonly containers: ReadonlyMap<string, readonly ContainerStats[]>;
-  }> {
+  async stats({ signal }: CallContext): Promise<RuntimeStats> {
     signal.throwIfAborted();
     const { clock, directory, options, pods } = this.#state;
+    void this.#storage.refresh([...pods.values()].map(measuredPaths));
     const now = clock.now();
     const containers = new Map<string, readonly ContainerStats[]>();
+    const others = new Map<string, ReturnType<typeof podFigures>>();
     const ids = new Set<string>();
     for (const pod of pods.values()) {
       const figures = [...pod.runs.values()].flatMap((run) => {
-        const figure = this.#meter.container(run, now);
+        const figure = this.#meter.container(run, now, rootfsStats(run, this.#storage));
         if (figure !== undefined) ids.add(run.container().id);
         return figure === undefined ? [] : [figure];
       });
       containers.set(pod.uid, figures);
+      others.set(pod.uid, podFigures(pod, figures, this.#storage, now));
     }
     this.#meter.keep(ids);
-    return { node: this.#meter.node(options.node, directory, now), containers };
+    return { node: this.#meter.node(options.node, directory, now), containers, pods: others };
   }
 
   async *watchNode({ signal }: CallContext): AsyncGenerator<NodeReport> {
@@ -206,6 +213,7 @@ export class ProcessRuntime implements ContainerRuntime {
 
   /** Lets go of everything; containers go on, and the next one over the same directory takes them up. */
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#storage.close();
     await this.#state.close();
   }
 }
