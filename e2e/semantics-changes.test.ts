@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { pods } from "../packages/virtual-kubelet/src/kube/resource.ts";
 import type { ContainerStatus } from "../packages/virtual-kubelet/src/kube/types.gen.ts";
-import { findCgroups } from "../packages/virtual-kubelet/src/providers/process/cgroups.ts";
 import { SemanticsBench } from "./semantics.ts";
 
 let bench: SemanticsBench;
@@ -60,61 +59,6 @@ describe("changes", { concurrency: true, timeout: 240_000 }, () => {
       );
       await bench.assertNothingRuns(pod);
     });
-
-  it("a resize is done in place where there are control groups, else it is infeasible", async () => {
-    const pod = "resized";
-    const resources = { requests: { cpu: "50m", memory: "32Mi" }, limits: { cpu: "100m", memory: "64Mi" } };
-    await bench.run(pod, { containers: [bench.container(pod, "main", untilTerm, { resources })] });
-    const seen = await bench.untilLine(pod, "Running sandbox init ready");
-    const before = statusOf(pod, "main");
-    assert.deepEqual(before.resources, resources);
-    const wanted = { requests: { cpu: "60m", memory: "32Mi" }, limits: { cpu: "200m", memory: "64Mi" } };
-    const patch = { spec: { containers: [{ name: "main", resources: wanted }] } };
-    await bench.harness.client.patch(pods, ref(pod), "strategic", patch, { subresource: "resize" });
-    const possible = findCgroups() !== undefined;
-    const { generation } = await bench.harness.client.get(pods, ref(pod)).then(({ metadata }) => metadata);
-    await bench.until("is dealt with", pod, ({ status }) => status?.observedGeneration === generation);
-    if (possible) {
-      await bench.until(
-        "has the new resources",
-        pod,
-        ({ status }) => status?.containerStatuses?.[0]?.resources?.limits?.["cpu"] === "200m",
-      );
-      await bench.until(
-        "says no more of it",
-        pod,
-        (one) =>
-          one.status?.observedGeneration === generation &&
-          one.status?.conditions?.every(({ type }) => !type.startsWith("PodResize")) === true &&
-          one.status?.containerStatuses?.[0]?.resources?.limits?.["cpu"] === "200m",
-      );
-      assert.deepEqual(statusOf(pod, "main").resources, wanted);
-      assert.deepEqual(statusOf(pod, "main").allocatedResources, wanted.requests);
-    } else {
-      const at = await bench.untilLine(pod, "PodResizePending(Infeasible)", seen);
-      assert.ok(at > seen);
-      assert.deepEqual(statusOf(pod, "main").resources, resources);
-    }
-    assert.deepEqual([statusOf(pod, "main").containerID, statusOf(pod, "main").restartCount], [before.containerID, 0]);
-    await bench.remove(pod);
-    const started = `
-      ? Pending init | main:waiting(ContainerCreating)
-      ? Pending sandbox init | main:waiting(ContainerCreating)
-        Running sandbox init ready | main:running+ready`;
-    const change = possible
-      ? `? Running sandbox init ready PodResizeInProgress | main:running+ready
-         ? Running sandbox init ready | main:running+ready`
-      : "Running sandbox init ready PodResizePending(Infeasible) | main:running+ready";
-    bench.assertHistory(
-      pod,
-      `${started}
-        ${change}
-      ? Running sandbox init | main:exited(0,Completed)
-        Succeeded init | main:exited(0,Completed)
-        gone`,
-    );
-    await bench.assertNothingRuns(pod);
-  });
 
   it("rules decide by exit codes before the policies do", async () => {
     const pod = "ruled";

@@ -56,6 +56,38 @@ describe("ends", { concurrency: true, timeout: 240_000 }, () => {
     await bench.assertNothingRuns(pod);
   });
 
+  it("a preStop that takes longer than the grace is cut short, and TERM comes all the same", async () => {
+    const lifecycle = { preStop: { exec: { command: ["/bin/sh", "-c", "sleep 600; true"] } } };
+    const pod = await begin("endless", untilTerm, { terminationGracePeriodSeconds: 4 }, { lifecycle });
+    const took = await bench.remove(pod);
+    assert.ok(took >= 4000 && took < 40_000, `${took} ms`);
+    assert.deepEqual(
+      bench.stamps(pod).map(({ what }) => what),
+      ["up", "term"],
+    );
+    bench.assertHistory(
+      pod,
+      `${started}
+      ? Running sandbox init | main:exited(0,Completed)
+        Succeeded init | main:exited(0,Completed)
+        gone`,
+    );
+    await bench.assertNothingRuns(pod);
+  });
+
+  it("a preStop that fails is told, and holds nothing up", async () => {
+    const lifecycle = { preStop: { exec: { command: ["/bin/false"] } } };
+    const pod = await begin("failing-hook", untilTerm, { terminationGracePeriodSeconds: 60 }, { lifecycle });
+    const took = await bench.remove(pod);
+    assert.ok(took < 30_000, `${took} ms`);
+    assert.deepEqual(
+      bench.stamps(pod).map(({ what }) => what),
+      ["up", "term"],
+    );
+    await bench.untilEvent(pod, /^Warning FailedPreStopHook main: /);
+    await bench.assertNothingRuns(pod);
+  });
+
   it("a container that heeds no TERM is killed when its grace is over", async () => {
     const pod = await begin("deaf", "trap '' TERM; at up; while :; do sleep 0.1; done", {
       terminationGracePeriodSeconds: 3,

@@ -1,6 +1,6 @@
 // Probes of each kind fail and recover: what the API server sees of the pod, what a Service sees of it, and what is told of it.
 import assert from "node:assert/strict";
-import { chmodSync, mkdirSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, rmSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
@@ -146,6 +146,8 @@ describe("probes", { concurrency: true, timeout: 300_000 }, () => {
       seen = await bench.untilLine(pod, "main:running+ready#1", seen);
       await untilServed(pod, true);
       await told("Liveness", "alive");
+      // It heeds TERM when it has said so.
+      await eventually("the server is up again", patience, () => existsSync(join(directory, "alive")));
       await bench.untilEvent(pod, /^Normal Killing main: Container main failed liveness probe, will be restarted$/);
       await bench.remove(pod);
       bench.assertHistory(
@@ -197,6 +199,40 @@ describe("probes", { concurrency: true, timeout: 300_000 }, () => {
         Running sandbox init ready | main:running+ready#1<exited(0,Completed)
       ? Running sandbox init | main:exited(0,Completed)#1<exited(0,Completed)
         Succeeded init | main:exited(0,Completed)#1<exited(0,Completed)
+        gone`,
+    );
+    await bench.assertNothingRuns(pod);
+  });
+
+  it("a probe's own grace goes before the pod's", async () => {
+    const pod = "impatient";
+    const script = `trap '' TERM; echo up >${bench.scratch}/${pod}.up; at up; while :; do sleep 0.1; done`;
+    await bench.run(pod, {
+      terminationGracePeriodSeconds: 600,
+      containers: [
+        bench.container(pod, "main", script, {
+          livenessProbe: {
+            exec: { command: ["/bin/cat", `${bench.scratch}/${pod}.up`] },
+            ...{ initialDelaySeconds: 2, periodSeconds: 1, timeoutSeconds: 10, failureThreshold: 3 },
+            terminationGracePeriodSeconds: 3,
+          },
+        }),
+      ],
+    });
+    await bench.untilStamp(pod, "up");
+    rmSync(`${bench.scratch}/${pod}.up`);
+    await bench.untilLine(pod, "main:running+ready#1");
+    await bench.remove(pod, 1);
+    bench.assertHistory(
+      pod,
+      `
+      ? Pending init | main:waiting(ContainerCreating)
+      ? Pending sandbox init | main:waiting(ContainerCreating)
+        Running sandbox init ready | main:running+ready
+      ? Running sandbox init | main:exited(137,Error)
+        Running sandbox init ready | main:running+ready#1<exited(137,Error)
+      ? Running sandbox init | main:exited(137,Error)#1<exited(137,Error)
+        Failed init | main:exited(137,Error)#1<exited(137,Error)
         gone`,
     );
     await bench.assertNothingRuns(pod);

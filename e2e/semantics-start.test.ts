@@ -70,6 +70,7 @@ describe("start and stop", { concurrency: true, timeout: 240_000 }, () => {
       containers: [bench.container(pod, "main", `at main; ${untilTerm}`)],
     });
     await bench.untilLine(pod, "Running");
+    await bench.untilStamp(pod, "main");
     await assertChain(pod);
     await bench.remove(pod);
     const inits =
@@ -196,6 +197,34 @@ describe("start and stop", { concurrency: true, timeout: 240_000 }, () => {
     );
     await bench.untilEvent(pod, /^Normal Killing main: Stopping container main$/);
     await bench.untilEvent(pod, /^Normal Killing side: Stopping container side$/);
+    await bench.assertNothingRuns(pod);
+  });
+
+  it("a container is not running before its postStart is done, and restarted when that fails", async () => {
+    const pod = "post-start";
+    const hook = `echo "$(date +%s%N) hook" >>${bench.stampFile(pod)}; sleep 3; [ -e ${bench.scratch}/post-start.ok ]`;
+    const main = `[ $run = 1 ] || echo ok >${bench.scratch}/post-start.ok; at main; ${untilTerm}`;
+    const lifecycle = { postStart: { exec: { command: ["/bin/sh", "-c", hook] } } };
+    await bench.run(pod, { containers: [bench.container(pod, "main", main, { lifecycle })] });
+    await bench.untilLine(pod, "main:running+ready#1");
+    await bench.untilEvent(pod, /^Warning FailedPostStartHook main: /);
+    await bench.untilEvent(pod, /^Normal Killing main: FailedPostStartHook$/);
+    await bench.remove(pod);
+    bench.assertHistory(
+      pod,
+      `
+      ? Pending init | main:waiting(ContainerCreating)
+      ? Pending sandbox init | main:waiting(ContainerCreating)
+      ? Pending sandbox init | main:waiting(PostStartHookError)
+      ? Running sandbox init | main:waiting(PostStartHookError)<exited(0,Completed)
+      ? Running sandbox init | main:waiting(ContainerCreating)#1<exited(0,Completed)
+        Running sandbox init ready | main:running+ready#1<exited(0,Completed)
+      ? Running sandbox init | main:exited(0,Completed)#1<exited(0,Completed)
+        Succeeded init | main:exited(0,Completed)#1<exited(0,Completed)
+        gone`,
+    );
+    const begun = bench.stamps(pod).map(({ what }) => what);
+    assert.equal(begun.filter((what) => what === "hook").length, 2);
     await bench.assertNothingRuns(pod);
   });
 });
