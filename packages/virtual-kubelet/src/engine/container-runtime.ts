@@ -12,7 +12,7 @@ import type {
   PodOwner,
 } from "../provider.ts";
 import type { ImageCredential, ResolvedVolume } from "../resolved-pod.ts";
-import type { ContainerStats, NodeStats } from "../stats-summary.ts";
+import type { ContainerStats, NodeStats, PodStats } from "../stats-summary.ts";
 
 /** One pod's place on the backend: network, names, volumes. At most one for each pod UID at a time. */
 export interface SandboxSpec {
@@ -112,6 +112,15 @@ export interface RuntimeSandbox {
   readonly containers: readonly RuntimeContainer[];
 }
 
+/** By pod UID. */
+export interface RuntimeStats {
+  readonly node: NodeStats;
+  /** Running ones. */
+  readonly containers: ReadonlyMap<string, readonly ContainerStats[]>;
+  /** What is known of pods beside that; by it pods are evicted that exceed limits of storage. */
+  readonly pods?: ReadonlyMap<string, Pick<PodStats, "volume" | "ephemeral-storage" | "network">> | undefined;
+}
+
 export interface ContainerRuntime {
   /** `type` of `type://id` in container ids, e.g. "process". */
   readonly type: string;
@@ -181,11 +190,8 @@ export interface ContainerRuntime {
   terminationMessage(ref: ContainerRef, context: CallContext): Promise<string>;
   /** Connects to a port in the pod's network. Absent: its IP is dialled. */
   portForward?(podUid: string, port: number, connection: Duplex, context: CallContext): Promise<void>;
-  /** Of running containers, by pod UID. */
-  stats?(context: CallContext): Promise<{
-    readonly node: NodeStats;
-    readonly containers: ReadonlyMap<string, readonly ContainerStats[]>;
-  }>;
+  /** Asked for often: what takes long to measure is measured now and then, and told with its time. */
+  stats?(context: CallContext): Promise<RuntimeStats>;
 
   ping?(context: CallContext): Promise<void>;
   /** As Provider.watchNode: capacity, and pressure conditions, from which follows eviction. */

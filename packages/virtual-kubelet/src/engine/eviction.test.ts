@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Pod } from "../kube/types.gen.ts";
-import { type EvictionCandidate, evictionMessage, evictionOrder } from "./eviction.ts";
+import { type EvictionCandidate, evictionMessage, evictionOrder, type Pressure } from "./eviction.ts";
 
 const mebi = 1024 * 1024;
 const time = "2026-01-01T00:00:00Z";
@@ -16,7 +16,7 @@ function candidate(name: string, priority: number, requestMi: number, usedMi: nu
 }
 
 describe("the order of eviction", () => {
-  const rows: readonly (readonly [string, readonly EvictionCandidate[], string])[] = [
+  const rows: readonly (readonly [string, readonly EvictionCandidate[], string, Pressure?])[] = [
     [
       "what uses more than requested goes before what does not",
       [candidate("within", -5, 100, 90), candidate("beyond", 9, 10, 20)],
@@ -25,14 +25,23 @@ describe("the order of eviction", () => {
     ["then the lower priority", [candidate("high", 10, 0, 900), candidate("low", 1, 0, 10)], "low high"],
     ["then the larger excess", [candidate("a", 0, 100, 150), candidate("b", 0, 10, 90)], "b a"],
     [
+      "short of disk, those go first that use most of it, volumes included",
+      [
+        { ...candidate("a", 0, 0, 900), storageBytes: 1 },
+        { ...candidate("b", 0, 0, 1), storageBytes: 2 },
+      ],
+      "b a",
+      "DiskPressure",
+    ],
+    [
       "the cluster's own never",
       [candidate("system", 2_000_000_000, 0, 900), candidate("user", 1_999_999_999, 0, 1)],
       "user",
     ],
   ];
-  for (const [name, candidates, order] of rows)
+  for (const [name, candidates, order, pressure = "MemoryPressure"] of rows)
     it(name, () => {
-      const names = evictionOrder("MemoryPressure", candidates).map(({ pod }) => pod.metadata?.name);
+      const names = evictionOrder(pressure, candidates).map(({ pod }) => pod.metadata?.name);
       assert.equal(names.join(" "), order);
     });
 });

@@ -9,6 +9,8 @@ export interface EvictionCandidate {
   readonly pod: Pod;
   /** Running containers; empty where nothing is known of their use. */
   readonly stats: readonly ContainerStats[];
+  /** Bytes of the node's disk, volumes included; absent: what its containers take. */
+  readonly storageBytes?: number | undefined;
 }
 
 /** Pods of this priority and above are the cluster's own: they are never evicted. */
@@ -67,8 +69,9 @@ export function evictionMessage(pressure: Pressure, { pod, stats }: EvictionCand
 }
 
 /** Bytes used beyond the request; below 0 where it uses less. */
-function excessOf({ pod, stats }: EvictionCandidate, resource: string): number {
-  const used = stats.reduce((sum, one) => sum + usageOf(one, resource), 0);
+function excessOf({ pod, stats, storageBytes }: EvictionCandidate, resource: string): number {
+  const all = resource === scarce.DiskPressure ? storageBytes : undefined;
+  const used = all ?? stats.reduce((sum, one) => sum + usageOf(one, resource), 0);
   return used - Number(podRequests(pod).get(resource) ?? 0n);
 }
 

@@ -1,5 +1,5 @@
-// Ends pods for the node's sake: one at a time under pressure, as long as that lasts; all of them, by priority, when it
-// shuts down.
+// Ends pods for the node's sake: one at a time under pressure, as long as that lasts; those that use more of its disk than they
+// may; all of them, by priority, when it shuts down.
 import { type Clock, pause } from "../clock.ts";
 import { errorText } from "../errors.ts";
 import type { Logger } from "../log.ts";
@@ -9,6 +9,7 @@ import { type EvictionCandidate, evictionMessage, evictionOrder, type Pressure, 
 import { type ShutdownRule, shutdownFailure, shutdownOrder } from "./node-shutdown.ts";
 import type { PodActor } from "./pod-actor.ts";
 import type { PodTable } from "./pod-table.ts";
+import { guardStorage } from "./storage-guard.ts";
 
 export interface NodeGuardOptions {
   readonly runtime: ContainerRuntime;
@@ -37,10 +38,11 @@ export class NodeGuard {
     return this.#shuttingDown;
   }
 
-  /** Heeds the pressure that the runtime reports until the signal aborts. */
+  /** Heeds the pressure that the runtime reports, and the limits of pods, until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
-    if (this.#options.runtime.watchNode === undefined) return;
-    await Promise.all([this.#watch(signal), this.#relieve(signal)]);
+    const storage = guardStorage(this.#options, signal);
+    if (this.#options.runtime.watchNode === undefined) return storage;
+    await Promise.all([storage, this.#watch(signal), this.#relieve(signal)]);
   }
 
   /** Ends all pods, those of the lowest priority first; resolves when they have ended, or their time has. New ones are refused from now on. */
@@ -112,13 +114,18 @@ export class NodeGuard {
     const candidates = [...pods.all()].flatMap((actor): (EvictionCandidate & { readonly actor: PodActor })[] =>
       actor.pod === undefined || actor.isEnding
         ? []
-        : [{ actor, pod: actor.pod, stats: stats?.containers.get(actor.owner.uid) ?? [] }],
+        : [
+            {
+              ...{ actor, pod: actor.pod, stats: stats?.containers.get(actor.owner.uid) ?? [] },
+              storageBytes: stats?.pods?.get(actor.owner.uid)?.["ephemeral-storage"]?.usedBytes,
+            },
+          ],
     );
     const first = evictionOrder(pressure, candidates)[0];
     const chosen = candidates.find((one) => one === first);
     if (chosen === undefined) return;
     const message = evictionMessage(pressure, chosen);
     log.warn({ pod: chosen.actor.owner.name, uid: chosen.actor.owner.uid, resource: scarce[pressure] }, "pod evicted");
-    chosen.actor.evict(evictionGraceSeconds, message);
+    chosen.actor.evict(evictionGraceSeconds, message, "TerminationByKubelet");
   }
 }

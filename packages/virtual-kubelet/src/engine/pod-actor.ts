@@ -102,9 +102,9 @@ export class PodActor {
     this.#changed();
   }
 
-  /** For the node's sake. */
-  evict(graceSeconds: number, message: string): void {
-    this.end("failed", graceSeconds, { reason: "Evicted", message, disruption: "TerminationByKubelet" });
+  /** `disruption`: for the node's sake, with this reason; undefined: for its own fault. */
+  evict(graceSeconds: number, message: string, disruption: string | undefined): void {
+    this.end("failed", graceSeconds, { reason: "Evicted", message, ...(disruption !== undefined && { disruption }) });
     this.#tell({ type: "Warning", reason: "Evicted", message });
   }
 

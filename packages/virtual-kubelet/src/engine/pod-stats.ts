@@ -10,12 +10,22 @@ export async function statsSummary(
   context: CallContext,
 ): Promise<StatsSummary> {
   if (runtime.stats === undefined) throw new VirtualKubeletError("Unsupported", "this runtime has no stats");
-  const [{ node, containers }, sandboxes] = await Promise.all([runtime.stats(context), runtime.list(context)]);
+  const [{ node, containers, pods: figures }, sandboxes] = await Promise.all([
+    runtime.stats(context),
+    runtime.list(context),
+  ]);
   const pods = sandboxes.flatMap(({ owner, createdAt }): PodStats[] => {
     const running = containers.get(owner.uid) ?? [];
     if (running.length === 0) return [];
     const { name, namespace, uid } = owner;
-    return [{ podRef: { name, namespace, uid }, startTime: new Date(createdAt).toISOString(), containers: running }];
+    return [
+      {
+        podRef: { name, namespace, uid },
+        startTime: new Date(createdAt).toISOString(),
+        containers: running,
+        ...figures?.get(uid),
+      },
+    ];
   });
   return { node: { ...node, nodeName }, pods };
 }

@@ -3,6 +3,7 @@ import type { Clock } from "../clock.ts";
 import type { ContainerRef, ContainerSpec } from "../engine/container-runtime.ts";
 import type { ResourceRequirements } from "../kube/types.gen.ts";
 import type { ContainerIO, ExecResult } from "../provider.ts";
+import type { PodStats } from "../stats-summary.ts";
 import type { RunScript } from "./memory-run.ts";
 
 export interface JournalDetail {
@@ -36,6 +37,8 @@ export interface MemoryRuntimeOptions {
   readonly exec?: ((ref: ContainerRef, command: readonly string[], io: ContainerIO) => Promise<ExecResult>) | undefined;
   /** Bytes that the containers of a pod use, each; default 1 MiB. */
   readonly memoryOf?: ((podUid: string) => number) | undefined;
+  /** What pods use of the disk. */
+  readonly storageOf?: ((podUid: string) => Pick<PodStats, "volume" | "ephemeral-storage">) | undefined;
   /** What containers have written, by "volume/path": in the volumes of every pod. */
   readonly volumeFiles?: ReadonlyMap<string, string> | undefined;
   /** Throws for what it cannot resize; absent: all can be. */

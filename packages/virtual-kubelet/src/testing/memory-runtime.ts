@@ -6,13 +6,13 @@ import type {
   ContainerSpec,
   RuntimeContainer,
   RuntimeSandbox,
+  RuntimeStats,
   SandboxSpec,
 } from "../engine/container-runtime.ts";
 import { VirtualKubeletError } from "../errors.ts";
 import type { ResourceRequirements } from "../kube/types.gen.ts";
 import type { CallContext, ContainerIO, ContainerLogs, ExecResult, NodeReport } from "../provider.ts";
 import type { ResolvedVolume } from "../resolved-pod.ts";
-import type { ContainerStats, NodeStats } from "../stats-summary.ts";
 import { digestOf, MemoryRun, type MemorySandbox, once, shown } from "./memory-run.ts";
 import type { JournalDetail, JournalEntry, MemoryRuntimeOptions } from "./memory-runtime-options.ts";
 import { KeyStream, ValueStream } from "./memory-streams.ts";
@@ -249,17 +249,15 @@ export class MemoryRuntime implements ContainerRuntime {
     return this.#node.read(signal);
   }
 
-  async stats(context: CallContext): Promise<{
-    readonly node: NodeStats;
-    readonly containers: ReadonlyMap<string, readonly ContainerStats[]>;
-  }> {
+  async stats(context: CallContext): Promise<RuntimeStats> {
     return this.#call("stats", context, () => {
       const time = new Date(this.#options.clock.now()).toISOString();
       const containers = [...this.#sandboxes.keys()].map((uid) => {
         const memory = { time, workingSetBytes: this.#options.memoryOf?.(uid) ?? 1024 * 1024 };
         return [uid, this.running(uid).map(({ name }) => ({ name, startTime: time, memory }))] as const;
       });
-      return { node: { nodeName: "node", startTime: time }, containers: new Map(containers) };
+      const pods = [...this.#sandboxes.keys()].map((uid) => [uid, this.#options.storageOf?.(uid) ?? {}] as const);
+      return { node: { nodeName: "node", startTime: time }, containers: new Map(containers), pods: new Map(pods) };
     });
   }
 

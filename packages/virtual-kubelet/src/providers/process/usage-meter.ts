@@ -2,7 +2,7 @@
 // that no counter falls when a process has gone.
 import { statSync } from "node:fs";
 import { join } from "node:path";
-import type { ContainerStats, CPUStats, NodeStats } from "../../stats-summary.ts";
+import type { ContainerStats, CPUStats, FsStats, NodeStats } from "../../stats-summary.ts";
 import { cgroupFigures } from "./cgroups.ts";
 import { directoryBytes, fsStats, hostStats, pageBytes, ticksPerSecond } from "./host-figures.ts";
 import type { LiveRun } from "./live-run.ts";
@@ -27,7 +27,7 @@ export class UsageMeter {
   }
 
   /** undefined: it does not run, or has no figures yet. */
-  container(run: LiveRun, now: number): ContainerStats | undefined {
+  container(run: LiveRun, now: number, rootfs?: FsStats): ContainerStats | undefined {
     const container = run.container();
     if (container.state !== "running" || container.startedAt === undefined) return undefined;
     const time = new Date(now).toISOString();
@@ -51,6 +51,7 @@ export class UsageMeter {
         usageBytes: figures.memoryBytes ?? tree?.rssBytes,
         rssBytes: figures.rssBytes ?? tree?.rssBytes,
       },
+      ...(rootfs !== undefined && { rootfs }),
       logs: { ...fsStats(run.record.directory, time), usedBytes: logs },
     };
   }
