@@ -184,10 +184,16 @@ describe("what processes have of the cluster's objects", { concurrency: true, ti
     }
   });
 
-  it("a Secret in the environment that comes after the pod is waited for, and starts it at once", async () => {
+  it("a Secret in the environment that comes after the pod is waited for by its container alone, and starts it at once", async () => {
     const name = "late-key";
     const env = [{ name: "KEY", valueFrom: { secretKeyRef: { name, key: "key" } } }];
-    await semantics.run(name, { containers: [semantics.container(name, "main", `at "$KEY"\n${wait}`, { env })] });
+    await semantics.run(name, {
+      initContainers: [semantics.container(name, "first", "true")],
+      containers: [
+        semantics.container(name, "main", `at "$KEY"\n${wait}`, { env }),
+        semantics.container(name, "other", wait),
+      ],
+    });
     const lacks = await semantics.until(
       "says what it lacks",
       name,
@@ -195,19 +201,63 @@ describe("what processes have of the cluster's objects", { concurrency: true, ti
     );
     assert.equal(waiting(lacks).message, `secret "${name}" not found`);
     await semantics.untilEvent(name, /^Warning MandatorySecretNotFound main: .*late-key/);
+    await semantics.untilEvent(name, /^Warning Failed main: Error: secret "late-key" not found$/);
+    await semantics.until("the other runs", name, ({ status }) => status?.containerStatuses?.[1]?.ready === true);
     await startsWith(name, { key: "there" }, "there");
     await semantics.remove(name);
+    const waitingAll = (container: string): string => `${container}:waiting(PodInitializing)`;
+    const [before, initializing, other] = ["first", "main", "other"].map(waitingAll);
+    const first = "first:exited(0,Completed)+ready";
     semantics.assertHistory(
       name,
-      `? Pending init | main:waiting(ContainerCreating)
-       Pending init | main:waiting(CreateContainerConfigError)
-       ? Pending init | main:waiting(ContainerCreating)
-       ? Pending sandbox init | main:waiting(ContainerCreating)
-       Running sandbox init ready | main:running+ready
-       ? Running sandbox init | main:exited(0,Completed)
-       Succeeded init | main:exited(0,Completed)
+      `? Pending | ${before} ${initializing} ${other}
+       ? Pending sandbox | ${before} ${initializing} ${other}
+       ? Pending sandbox | first:running+started ${initializing} ${other}
+       ? Pending sandbox init | ${first} ${initializing} ${other}
+       ? Pending sandbox init | ${first} main:waiting(CreateContainerConfigError) ${other}
+       ? Pending sandbox init | ${first} ${initializing} other:running+ready
+       Pending sandbox init | ${first} main:waiting(CreateContainerConfigError) other:running+ready
+       ? Pending sandbox init | ${first} ${initializing} other:running+ready
+       Running sandbox init ready | ${first} main:running+ready other:running+ready
+       ? Running sandbox init | ${first} main:exited(0,Completed) other:running+ready
+       ? Running sandbox init | ${first} main:running+ready other:exited(0,Completed)
+       ? Running sandbox init | ${first} main:exited(0,Completed) other:exited(0,Completed)
+       Succeeded init | ${first} main:exited(0,Completed) other:exited(0,Completed)
        gone`,
     );
+  });
+
+  it("variables come from a file that an init container wrote, and wait for one that is not whole yet", async () => {
+    const name = "env-file";
+    const dir = join(semantics.bench.directory, name);
+    const key = (key: string, optional?: true) => ({
+      valueFrom: { fileKeyRef: { volumeName: "dir", path: "made/env", key, ...(optional && { optional }) } },
+    });
+    const volumeMounts = [{ name: "dir", mountPath: dir }];
+    await semantics.run(name, {
+      initContainers: [
+        semantics.container(name, "writes", `mkdir ${dir}/made; echo "A='one'" > ${dir}/made/env`, { volumeMounts }),
+      ],
+      containers: [
+        semantics.container(name, "main", `at "$A/$B/$C/\${D-none}"\n${wait}`, {
+          env: [
+            { name: "A", ...key("A") },
+            { name: "B", value: "<$(A)>" },
+            { name: "C", ...key("B") },
+            { name: "D", ...key("D", true) },
+          ],
+        }),
+        semantics.container(name, "other", `sleep 2; echo "B='two'" >> ${dir}/made/env\n${wait}`, { volumeMounts }),
+      ],
+      volumes: [{ name: "dir", emptyDir: {} }],
+    });
+    await semantics.untilEvent(
+      name,
+      /^Warning Failed main: Error: environment variable key "B" not found in file "made\/env"$/,
+    );
+    await eventually("all keys are there", patience, () => words(name).length > 0);
+    assert.deepEqual(words(name), ["one/<one>/two/none"]);
+    await semantics.remove(name);
   });
 
   it("a Secret of a volume that comes after the pod is waited for, and starts it at once", async () => {

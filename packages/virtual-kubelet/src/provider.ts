@@ -327,7 +327,8 @@ export interface Capabilities {
   /**
    * With `resolve` and updatePod: a pod is handed over although containers lack what they must have in their environment. They
    * are marked (`ResolvedContainer.missing`) and must not be made; the others go on. An update follows as soon as something of
-   * it is there. Volumes are waited for all the same. Default false: such a pod waits as a whole.
+   * it is there; one that has such a pod from before a restart of the program says so by an empty `revision`. Volumes are
+   * waited for all the same. Default false: such a pod waits as a whole.
    */
   readonly resolvePartly?: boolean | undefined;
   /** With `resolve`: variables may come from files in emptyDir volumes (`FileKey`). Default false: such pods are refused. */

@@ -50,6 +50,7 @@ const fresh: Observed = {
   evicted: false,
   volumesDue: false,
   completionDue: false,
+  lacking: undefined,
   volumesRevision: undefined,
   orphanSince: undefined,
 };
@@ -108,6 +109,24 @@ const table: readonly {
     observed: { ...created, backend: present(running) },
     rules: { canUpdate: false },
     expected: { type: "reportUnapplied" },
+  },
+  {
+    name: "what its containers lack may be there",
+    desired: inApi(pod()),
+    observed: { ...created, backend: present(running), lacking: [], completionDue: true },
+    expected: { type: "update" },
+  },
+  {
+    name: "what its containers lack is not there",
+    desired: inApi(pod()),
+    observed: { ...created, backend: present(running), lacking: [] },
+    expected: { type: "none" },
+  },
+  {
+    name: "its containers lack nothing",
+    desired: inApi(pod()),
+    observed: { ...created, backend: present(running), completionDue: true },
+    expected: { type: "none" },
   },
   {
     name: "adopted, spec changed while we were down",
@@ -352,6 +371,7 @@ describe("plan", () => {
     evicted: fc.boolean(),
     volumesDue: fc.boolean(),
     completionDue: fc.boolean(),
+    lacking: fc.constantFrom(undefined, []),
     volumesRevision: fc.constantFrom(undefined, revisionOf(pod())),
     orphanSince: fc.constantFrom(undefined, now - 100_000),
   });

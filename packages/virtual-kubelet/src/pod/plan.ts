@@ -37,6 +37,8 @@ export interface Observed {
   readonly evicted: boolean;
   readonly volumesDue: boolean;
   readonly completionDue: boolean;
+  /** Defined: the pod was handed over with containers that lack something. */
+  readonly lacking: unknown;
   readonly volumesRevision: string | undefined;
   readonly orphanSince: number | undefined;
 }
@@ -182,7 +184,7 @@ function planPresent(pod: Stored<Pod>, observed: Observed, rules: Rules): PodAct
       : applied !== revision;
   // An update may have to wait for what the pod refers to; a token that gets old does not.
   if (rules.canUpdateVolumes && observed.volumesDue) return { type: "updateVolumes" };
-  if (observed.completionDue && rules.canUpdate) return { type: "update" };
+  if (observed.lacking !== undefined && observed.completionDue && rules.canUpdate) return { type: "update" };
   if (stale) return rules.canUpdate ? { type: "update" } : { type: "reportUnapplied" };
   if (rules.canUpdateVolumes && observed.volumesRevision !== revision) return { type: "updateVolumes" };
   return deadline === undefined ? { type: "none" } : { type: "wait", until: deadline };

@@ -213,7 +213,7 @@ async function update(entry: PodEntry, context: ActionContext, signal: AbortSign
     await call(entry, context, signal, async (callContext) => provider.updatePod?.(request, callContext));
   } catch (thrown) {
     const error = VirtualKubeletError.from(thrown);
-    entry.completionDue = completionDue;
+    entry.completionDue ||= completionDue;
     if (error.kind === "Aborted") return true;
     event(entry, context, "Warning", "ProviderUpdateFailed", errorText(error));
     if (error.kind === "NotFound") entry.backend = { type: "unknown" };

@@ -144,7 +144,7 @@ export class PodController {
     const entry = this.#records.get(uid);
     if (entry === undefined) return;
     entry.volumesDue = true;
-    entry.completionDue = entry.lacking !== undefined;
+    entry.completionDue = true;
     this.#queue.add(uid);
   }
 

@@ -74,7 +74,7 @@ export interface PodEntry {
   missing: readonly ReferenceFault[] | undefined;
   /** What containers lack in the pod as it was last handed over; undefined: nothing. */
   lacking: readonly ReferenceFault[] | undefined;
-  /** Something of that may be there now. */
+  /** What it refers to may have changed since that was resolved. */
   completionDue: boolean;
   /** Faults that had their event. */
   toldFaults: Set<string>;

@@ -21,6 +21,12 @@ const files = (name: string, text: string): ResolvedVolume => ({
 const resolvedPod = (volumes: readonly ResolvedVolume[] = []): ResolvedPod => ({
   ...{ hostname: "web", setHostnameAsFQDN: false, containers: [], volumes, imageCredentials: [] },
 });
+const partialPod = (...faults: readonly ReferenceFault[]): ResolvedPod => ({
+  ...resolvedPod(),
+  containers: faults.map(({ container = "", message }) => ({
+    ...{ name: container, image: "i", imagePullPolicy: "Always", env: [], mounts: [], missing: message },
+  })),
+});
 const lacks = (name: string, container?: string): ReferenceFault => ({
   field: `spec.${name}`,
   reason: container === undefined ? "FailedMount" : "MandatorySecretNotFound",
@@ -59,6 +65,11 @@ class Script implements PodResolution {
   missing(...faults: readonly ReferenceFault[]): void {
     this.answer = { type: "missing", faults, notes: [] };
   }
+
+  /** Nothing but containers lack something. */
+  partial(...faults: readonly ReferenceFault[]): void {
+    this.answer = { type: "missing", faults, notes: [], partial: partialPod(...faults) };
+  }
 }
 
 class Bench extends PodBench {
@@ -73,6 +84,7 @@ class Bench extends PodBench {
       readonly fails?: () => void;
       readonly keeps?: true;
       readonly unresolved?: true;
+      readonly partly?: true;
       readonly volumes?: readonly VolumeKind[];
     } = {},
   ) {
@@ -87,6 +99,7 @@ class Bench extends PodBench {
       },
       updatePod: async (request, context) => {
         given.push(request.resolved);
+        options.fails?.();
         await provider.updatePod?.(request, context);
       },
       ...(options.keeps !== true && {
@@ -96,7 +109,8 @@ class Bench extends PodBench {
         },
       }),
     });
-    const capabilities = { ...(options.unresolved ? {} : { resolve: true }), volumes: options.volumes };
+    const { partly, unresolved, volumes: kinds } = options;
+    const capabilities = { ...(unresolved ? {} : { resolve: true }), resolvePartly: partly, volumes: kinds };
     super({ ...options, wrap, capabilities, controller: { resolution: script, ...options.controller } });
     this.script = script;
     this.handed = handed;
@@ -483,5 +497,86 @@ describe("providers that do not want it", () => {
     bench.api.remove("web");
     await bench.clock.advance(minute);
     assert.deepEqual(bench.script.asked, []);
+  });
+});
+
+describe("a provider that begins with pods of which containers lack something", () => {
+  it("has them at once, and what they lacked as soon as it is there", async () => {
+    await using bench = new Bench({ partly: true });
+    const [s, t, u] = [lacks("s", "main"), lacks("t", "main"), lacks("u", "other")];
+    bench.script.partial(s, u);
+    await bench.begin();
+    bench.api.create("n", "web");
+    await bench.clock.advance(minute);
+    assert.deepEqual(bench.given, [partialPod(s, u)]);
+    assert.equal(bench.count("Warning MandatorySecretNotFound web"), 2);
+    // All that it needs is watched on.
+    assert.deepEqual(bench.script.asked, ["resolve web", "volumes web, keeping all"]);
+
+    await bench.changed("web", minute);
+    assert.equal(bench.given.length, 1);
+    bench.script.partial(t);
+    await bench.changed("web", 0);
+    assert.deepEqual(bench.given.slice(1), [partialPod(t)]);
+    assert.equal(bench.count("MandatorySecretNotFound"), 3);
+    bench.script.answer = { type: "pending" };
+    await bench.changed("web", minute);
+    assert.equal(bench.given.length, 2);
+    bench.script.ready();
+    await bench.changed("web", 0);
+    assert.deepEqual(bench.given.slice(2), [resolvedPod()]);
+    await bench.clock.advance(minute);
+    assert.equal(bench.script.asked.at(-1), "volumes web");
+    await bench.changed("web", minute);
+    assert.equal(bench.given.length, 3);
+    assert.equal(bench.count("ProviderUpdate"), 0);
+  });
+
+  it("is told again when it did not take it", async () => {
+    let failures = 2;
+    const fails = (): void => {
+      if (failures-- > 0) throw new VirtualKubeletError("Unavailable", "down");
+    };
+    await using bench = new Bench({ partly: true, fails });
+    bench.script.partial(lacks("s", "main"));
+    await bench.begin();
+    bench.api.create("n", "web");
+    await bench.clock.advance(minute);
+    bench.script.ready();
+    await bench.changed("web", minute);
+    assert.deepEqual(bench.given.slice(1), [resolvedPod(), resolvedPod(), resolvedPod()]);
+  });
+
+  it("waits for volumes all the same, and until all else is read", async () => {
+    await using bench = new Bench({ partly: true });
+    bench.script.missing(lacks("s", "main"), lacks("v"));
+    await bench.begin();
+    bench.api.create("n", "web");
+    await bench.clock.advance(minute);
+    assert.deepEqual([bench.given, bench.count("FailedMount")], [[], 1]);
+    bench.script.missing(lacks("s", "main"));
+    await bench.changed("web", minute);
+    assert.deepEqual(bench.given, []);
+    bench.script.partial(lacks("s", "main"));
+    await bench.changed("web", 0);
+    assert.equal(bench.given.length, 1);
+  });
+
+  it("loses nothing of it when the spec changes, or what volumes had is gone", async () => {
+    await using bench = new Bench({ partly: true });
+    const s = lacks("s", "main");
+    bench.script.partial(s);
+    await bench.begin();
+    bench.api.create("n", "web");
+    await bench.clock.advance(minute);
+    bench.api.edit("web", (pod) => ({ ...pod, spec: { ...pod.spec, containers: [{ name: "main", image: "new" }] } }));
+    await bench.clock.advance(minute);
+    assert.deepEqual(bench.given, [partialPod(s), partialPod(s)]);
+    bench.script.missing(s, lacks("v"));
+    await bench.changed("web", minute);
+    assert.equal(bench.given.length, 2);
+    bench.script.ready();
+    await bench.changed("web", 0);
+    assert.deepEqual(bench.given.slice(2), [resolvedPod()]);
   });
 });

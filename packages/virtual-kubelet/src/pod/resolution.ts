@@ -35,6 +35,7 @@ export function resolveForCreate(entry: PodEntry, pod: Stored<Pod>, context: Act
   const resolution = context.resolution.resolve(asRun(pod, context));
   // What changes from here on is another change.
   entry.volumesDue = false;
+  entry.completionDue = false;
   switch (resolution.type) {
     case "pending":
       return { type: "waits" };

@@ -177,6 +177,47 @@ describe("volumes", () => {
     }
   });
 
+  it("files in emptyDir volumes are read as they are, and nothing that they lead to", async () => {
+    await using bench = new ProcessBench();
+    await bench.open();
+    const file = { path: "f", mode: 0o644, data: Buffer.from("f"), secret: false };
+    const podUid = await bench.pod({
+      volumes: [
+        { name: "e", type: "emptyDir", medium: "" },
+        { name: "c", type: "files", memory: false, files: [file] },
+      ],
+    });
+    const at = (path: string): string =>
+      join(bench.config.stateDirectory, "node-a", "pods", podUid, "volumes", "e", path);
+    mkdirSync(at("sub"));
+    writeFileSync(at("sub/env"), "A='é'\n");
+    writeFileSync(at("large"), Buffer.alloc(1024 * 1024 + 1));
+    symlinkSync("/etc/passwd", at("link"));
+    symlinkSync("/etc", at("out"));
+    execFileSync("mkfifo", [at("pipe")]);
+    const read = (volume: string, path: string): Promise<Uint8Array> =>
+      bench.runtime.readVolumeFile(podUid, volume, path, quiet);
+    assert.equal(Buffer.from(await read("e", "./sub//env")).toString(), "A='é'\n");
+    const table = [
+      ["e", "none", "NotFound"],
+      ["e", "sub/none", "NotFound"],
+      ["e", "none/env", "NotFound"],
+      ["e", "sub/env/x", "NotFound"],
+      ["e", "sub", "Invalid"],
+      ["e", "link", "Invalid"],
+      ["e", "pipe", "Invalid"],
+      ["e", "large", "Invalid"],
+      ["e", "../../pod.json", "Invalid"],
+      ["e", "", "Invalid"],
+      ["c", "f", "Invalid"],
+      ["none", "f", "Invalid"],
+    ] as const;
+    for (const [volume, path, kind] of table)
+      await assert.rejects(read(volume, path), (error) => isErrorKind(error, kind), `${volume} ${path}`);
+    // Never what is behind it, whichever word the system has for that.
+    await assert.rejects(read("e", "out/passwd"), (error) => isErrorKind(error, "Invalid", "NotFound"));
+  });
+
   it("what cannot be had is refused by name", async () => {
     await using bench = new ProcessBench({ hostPaths: ["/usr/share"] });
     await bench.open();
