@@ -119,6 +119,10 @@ describe("probes", { concurrency: true, timeout: 300_000 }, () => {
         { app: pod },
       );
       await bench.untilLine(pod, "main:running");
+      // It heeds TERM once it has said that it is alive.
+      const serves = (): Promise<unknown> =>
+        eventually("the server is up", patience, () => existsSync(join(directory, "alive")));
+      await serves();
       const told = (what: string, file: string): Promise<void> =>
         bench.untilEvent(
           pod,
@@ -146,8 +150,7 @@ describe("probes", { concurrency: true, timeout: 300_000 }, () => {
       seen = await bench.untilLine(pod, "main:running+ready#1", seen);
       await untilServed(pod, true);
       await told("Liveness", "alive");
-      // It heeds TERM when it has said so.
-      await eventually("the server is up again", patience, () => existsSync(join(directory, "alive")));
+      await serves();
       await bench.untilEvent(pod, /^Normal Killing main: Container main failed liveness probe, will be restarted$/);
       await bench.remove(pod);
       bench.assertHistory(
