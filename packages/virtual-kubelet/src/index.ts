@@ -10,6 +10,7 @@ export type {
   Mount,
   RuntimeContainer,
   RuntimeSandbox,
+  RuntimeStats,
   SandboxSpec,
 } from "./engine/container-runtime.ts";
 export { type HookRunnerOptions, hookRunner } from "./engine/hook-run.ts";

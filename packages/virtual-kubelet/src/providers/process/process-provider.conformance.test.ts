@@ -15,11 +15,16 @@ const pod = (script: string, more: object = {}): { readonly name: string; readon
   ...more,
 });
 const wait = "trap 'exit 0' TERM; echo ready; while :; do sleep 0.1; done";
-// Pods share the host's network: of two, one gets the port.
-const echo = `${process.execPath} -e "require('net').createServer({allowHalfOpen:true},(s)=>s.on('error',()=>{}).pipe(s)).on('error',()=>setInterval(()=>{},1e6)).listen(${port},'127.0.0.1',()=>console.log('up'))"`;
+// Where pods share the host's network, of two one gets the port.
+const echo = (host: string): string =>
+  `${process.execPath} -e "require('net').createServer({allowHalfOpen:true},(s)=>s.on('error',()=>{}).pipe(s)).on('error',()=>setInterval(()=>{},1e6)).listen(${port},'${host}',()=>console.log('up'))"`;
 
-for (const isolation of ["namespaces", "none"] as const) {
-  const bench = new ProcessBench({ isolation, images: { [image]: "host" } });
+for (const [isolation, network] of [
+  ["namespaces", { network: "private", podCIDR: "198.18.81.0/24" }],
+  ["namespaces", { network: "host" }],
+  ["none", { network: "host" }],
+] as const) {
+  const bench = new ProcessBench({ isolation, ...network, images: { [image]: "host" } });
   // The suite deletes its pods and leaves; their ends are awaited here.
   after(async () => {
     await bench.open();
@@ -33,17 +38,17 @@ for (const isolation of ["namespaces", "none"] as const) {
       }),
     );
 
-  providerConformance(`engine over processes, isolation ${isolation}`, {
+  providerConformance(`engine over processes, isolation ${isolation}, network ${network.network}`, {
     node: bench.node,
     create: async () => ({ provider: await create(), dispose: async () => {} }),
     lacks: ["configureNode"],
     outlives: true,
-    addresses: false,
+    addresses: network.network === "private",
     runningPod: { spec: { containers: [pod(wait)] } },
     finishingPod: (exitCode) => ({ spec: { restartPolicy: "Never", containers: [pod(`exit ${exitCode}`)] } }),
     restartingPod: { spec: { restartPolicy: "Always", containers: [pod("exit 1")] } },
     loggingPod: { spec: { containers: [pod(`echo line; ${wait}`)] } },
     interactivePod: { spec: { containers: [pod("cat", { stdin: true })] } },
-    echoPod: { spec: { containers: [pod(echo)] }, port },
+    echoPod: { spec: { containers: [pod(echo(network.network === "private" ? "0.0.0.0" : "127.0.0.1"))] }, port },
   });
 }
