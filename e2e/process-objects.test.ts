@@ -227,6 +227,18 @@ describe("what processes have of the cluster's objects", { concurrency: true, ti
     );
   });
 
+  it("a container that is started again has the environment of that time", async () => {
+    const name = "anew";
+    await configMap(name, { text: "one" });
+    const env = [{ name: "TEXT", valueFrom: { configMapKeyRef: { name, key: "text" } } }];
+    const script = `at "$TEXT"; [ "$TEXT" = two ] || { sleep 2; exit 1; }\n${wait}`;
+    await semantics.run(name, { containers: [semantics.container(name, "main", script, { env })] });
+    await eventually("the first start", patience, () => words(name).length > 0);
+    await semantics.harness.client.patchMeta(configMaps, { namespace, name }, "merge", { data: { text: "two" } });
+    await eventually("the new environment", patience, () => words(name).at(-1) === "two");
+    await semantics.remove(name);
+  });
+
   it("variables come from a file that an init container wrote, and wait for one that is not whole yet", async () => {
     const name = "env-file";
     const dir = join(semantics.bench.directory, name);

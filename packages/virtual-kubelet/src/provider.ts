@@ -326,9 +326,10 @@ export interface Capabilities {
   readonly resolve?: boolean | undefined;
   /**
    * With `resolve` and updatePod: a pod is handed over although containers lack what they must have in their environment. They
-   * are marked (`ResolvedContainer.missing`) and must not be made; the others go on. An update follows as soon as something of
-   * it is there; one that has such a pod from before a restart of the program says so by an empty `revision`. Volumes are
-   * waited for all the same. Default false: such a pod waits as a whole.
+   * are marked (`ResolvedContainer.missing`) and must not be made; the others go on. An update, of the same revision too,
+   * follows whenever containers are to be given something else from their next start on; a provider that has such a pod from
+   * before a restart of the program asks for it by an empty `revision`. Volumes are waited for all the same. Default false:
+   * such a pod waits as a whole, and keeps what it was given.
    */
   readonly resolvePartly?: boolean | undefined;
   /** With `resolve`: variables may come from files in emptyDir volumes (`FileKey`). Default false: such pods are refused. */

@@ -12,6 +12,7 @@ const now = Date.parse("2026-01-01T12:00:00Z");
 const rules: Rules = {
   canUpdate: true,
   canUpdateVolumes: false,
+  canFollow: false,
   consistencyDelayMs: 0,
   lostAfterMs: 30_000,
   orphanGraceMs: 60_000,
@@ -50,7 +51,6 @@ const fresh: Observed = {
   evicted: false,
   volumesDue: false,
   completionDue: false,
-  lacking: undefined,
   volumesRevision: undefined,
   orphanSince: undefined,
 };
@@ -111,19 +111,14 @@ const table: readonly {
     expected: { type: "reportUnapplied" },
   },
   {
-    name: "what its containers lack may be there",
+    name: "what its containers are given may have changed",
     desired: inApi(pod()),
-    observed: { ...created, backend: present(running), lacking: [], completionDue: true },
+    observed: { ...created, backend: present(running), completionDue: true },
+    rules: { canFollow: true },
     expected: { type: "update" },
   },
   {
-    name: "what its containers lack is not there",
-    desired: inApi(pod()),
-    observed: { ...created, backend: present(running), lacking: [] },
-    expected: { type: "none" },
-  },
-  {
-    name: "its containers lack nothing",
+    name: "what its containers are given may have changed, and nobody wants to know",
     desired: inApi(pod()),
     observed: { ...created, backend: present(running), completionDue: true },
     expected: { type: "none" },
@@ -371,7 +366,6 @@ describe("plan", () => {
     evicted: fc.boolean(),
     volumesDue: fc.boolean(),
     completionDue: fc.boolean(),
-    lacking: fc.constantFrom(undefined, []),
     volumesRevision: fc.constantFrom(undefined, revisionOf(pod())),
     orphanSince: fc.constantFrom(undefined, now - 100_000),
   });

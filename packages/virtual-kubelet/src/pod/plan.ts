@@ -37,8 +37,6 @@ export interface Observed {
   readonly evicted: boolean;
   readonly volumesDue: boolean;
   readonly completionDue: boolean;
-  /** Defined: the pod was handed over with containers that lack something. */
-  readonly lacking: unknown;
   readonly volumesRevision: string | undefined;
   readonly orphanSince: number | undefined;
 }
@@ -48,6 +46,8 @@ export interface Rules {
   readonly canUpdate: boolean;
   /** Contents of volumes are resolved here, and the provider has updateVolumes. */
   readonly canUpdateVolumes: boolean;
+  /** What containers are given is followed, and the provider has updatePod. */
+  readonly canFollow: boolean;
   readonly consistencyDelayMs: number;
   /** Two "not found" so far apart mean that the backend lost the pod. */
   readonly lostAfterMs: number;
@@ -184,7 +184,7 @@ function planPresent(pod: Stored<Pod>, observed: Observed, rules: Rules): PodAct
       : applied !== revision;
   // An update may have to wait for what the pod refers to; a token that gets old does not.
   if (rules.canUpdateVolumes && observed.volumesDue) return { type: "updateVolumes" };
-  if (observed.lacking !== undefined && observed.completionDue && rules.canUpdate) return { type: "update" };
+  if (observed.completionDue && rules.canFollow) return { type: "update" };
   if (stale) return rules.canUpdate ? { type: "update" } : { type: "reportUnapplied" };
   if (rules.canUpdateVolumes && observed.volumesRevision !== revision) return { type: "updateVolumes" };
   return deadline === undefined ? { type: "none" } : { type: "wait", until: deadline };

@@ -9,7 +9,7 @@ import type { DeleteReason, PodAction } from "./plan.ts";
 import { type PodEntry, revisionOf } from "./pod-entry.ts";
 import { call } from "./provider-call.ts";
 import { admission, hold, refuse, tellOmissions } from "./refusal.ts";
-import { isMoreComplete, noteVolumes, resolveForCreate, resolveForUpdate } from "./resolution.ts";
+import { isOther, noteHanded, noteVolumes, resolveForCreate, resolveForUpdate } from "./resolution.ts";
 import { acceptedAfterMs, acknowledgeAfterMs } from "./situation.ts";
 import { updateVolumes } from "./volume-update.ts";
 
@@ -171,10 +171,10 @@ async function create(entry: PodEntry, context: ActionContext, signal: AbortSign
   entry.createdAt = clock.now();
   entry.applied = request.revision;
   entry.failure = undefined;
-  entry.lacking = outcome.lacking;
+  const follows = noteHanded(entry, outcome, context);
   if (resolved !== undefined) {
     noteVolumes(entry, resolved.volumes);
-    if (node.provider.updateVolumes === undefined && entry.lacking === undefined) context.resolution?.release(uid);
+    if (node.provider.updateVolumes === undefined && !follows) context.resolution?.release(uid);
   }
   if (entry.backend.type !== "present") entry.backend = { type: "awaited", since: entry.createdAt };
   event(entry, context, "Normal", "ProviderCreateSuccess", "Create pod in provider successfully");
@@ -205,8 +205,8 @@ async function update(entry: PodEntry, context: ActionContext, signal: AbortSign
   entry.updateWaits = outcome.type !== "resolved";
   const before = entry.applied ?? entry.report?.revision;
   const isNew = before !== revisionOf(pod);
-  // A look at what containers lack: nothing has come of it yet.
-  if (!isNew && !isMoreComplete(entry, outcome)) return true;
+  // A look at what its containers are given: the same as before.
+  if (!isNew && !isOther(entry, outcome)) return true;
   if (outcome.type !== "resolved") return false;
   const request = requestOf(entry, pod, outcome.resolved);
   try {
@@ -222,8 +222,8 @@ async function update(entry: PodEntry, context: ActionContext, signal: AbortSign
     else throw error;
     return true;
   }
-  entry.lacking = outcome.lacking;
-  if (provider.updateVolumes === undefined && entry.lacking === undefined) context.resolution?.release(entry.owner.uid);
+  const follows = noteHanded(entry, outcome, context);
+  if (provider.updateVolumes === undefined && !follows) context.resolution?.release(entry.owner.uid);
   // What it needs from here on may be less: its volumes are looked at once more.
   else entry.volumesRevision = undefined;
   entry.applied = request.revision;

@@ -20,7 +20,7 @@ import { act } from "./pod-actions.ts";
 import { type PodEntry, revisionOf } from "./pod-entry.ts";
 import { PodRecords } from "./pod-records.ts";
 import { RefusalPacer } from "./refusal-pacer.ts";
-import type { PodResolution } from "./resolution.ts";
+import { type PodResolution, takesPartial } from "./resolution.ts";
 import { type StatusForm, StatusManager, type StatusOutlook } from "./status-manager.ts";
 import { statusOutlook } from "./status-outlook.ts";
 
@@ -188,6 +188,7 @@ export class PodController {
     const rules: Rules = {
       canUpdate: provider.updatePod !== undefined,
       canUpdateVolumes: this.#resolutionFor(node) !== undefined && provider.updateVolumes !== undefined,
+      canFollow: this.#resolutionFor(node) !== undefined && takesPartial(provider),
       consistencyDelayMs: (provider.capabilities?.consistencyDelaySeconds ?? 0) * 1000,
       lostAfterMs: this.#options.lostAfterMs ?? 30_000,
       orphanGraceMs: this.#options.orphanGraceMs ?? 60_000,

@@ -74,6 +74,8 @@ export interface PodEntry {
   missing: readonly ReferenceFault[] | undefined;
   /** What containers lack in the pod as it was last handed over; undefined: nothing. */
   lacking: readonly ReferenceFault[] | undefined;
+  /** Tells what its containers were last given from anything else, where that is followed. */
+  handed: string | undefined;
   /** What it refers to may have changed since that was resolved. */
   completionDue: boolean;
   /** Faults that had their event. */
@@ -116,6 +118,7 @@ export function newEntry(owner: PodOwner, seenAt: number): PodEntry {
     evicted: false,
     missing: undefined,
     lacking: undefined,
+    handed: undefined,
     completionDue: false,
     toldFaults: new Set(),
     updateWaits: false,

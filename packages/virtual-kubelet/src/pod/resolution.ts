@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import type { Stored } from "../kube/resource.ts";
 import type { Pod } from "../kube/types.gen.ts";
+import type { Provider } from "../provider.ts";
 import type { ReferenceFault, Resolution, ResolvedPod, ResolvedVolume, VolumesResolution } from "../resolved-pod.ts";
 import { type ActionContext, event, fields } from "./action-context.ts";
 import { withoutOmissions } from "./capabilities.ts";
@@ -47,7 +48,8 @@ export function resolveForCreate(entry: PodEntry, pod: Stored<Pod>, context: Act
     }
     case "missing": {
       const { partial, faults } = resolution;
-      const ofContainers = takesPartial(context) && faults.every(({ container }) => container !== undefined);
+      const ofContainers =
+        takesPartial(context.node.provider) && faults.every(({ container }) => container !== undefined);
       // Soon it is known what of the rest is there.
       if (ofContainers && partial === undefined) return { type: "waits" };
       tell(entry, [...resolution.notes, ...faults], context);
@@ -83,7 +85,8 @@ export function resolveForUpdate(entry: PodEntry, pod: Stored<Pod>, context: Act
   if (resolution.type === "missing") {
     const { partial, faults } = resolution;
     if (!isSame(entry.lacking, faults)) tell(entry, faults, context);
-    if (takesPartial(context) && partial !== undefined) return { type: "resolved", resolved: partial, lacking: faults };
+    if (takesPartial(context.node.provider) && partial !== undefined)
+      return { type: "resolved", resolved: partial, lacking: faults };
   }
   const generation = (revision: string | undefined): string | undefined => revision?.split("/", 1)[0];
   const isSameSpec = generation(entry.applied ?? entry.report?.revision) === generation(revisionOf(pod));
@@ -92,9 +95,18 @@ export function resolveForUpdate(entry: PodEntry, pod: Stored<Pod>, context: Act
     : { type: "resolved", resolved: undefined, lacking: entry.lacking };
 }
 
-/** Is there something to hand over but the pod's own state? */
-export function isMoreComplete(entry: PodEntry, outcome: ResolvedOutcome): boolean {
-  return outcome.type === "resolved" && !isSame(entry.lacking, outcome.lacking);
+/** Do its containers get something else than they were given last? */
+export function isOther(entry: PodEntry, outcome: ResolvedOutcome): boolean {
+  return outcome.type === "resolved" && outcome.resolved !== undefined && entry.handed !== givenBy(outcome.resolved);
+}
+
+/** The provider has this now. True: it wants to know what comes later. */
+export function noteHanded(entry: PodEntry, outcome: ResolvedOutcome, context: ActionContext): boolean {
+  const follows = takesPartial(context.node.provider);
+  if (outcome.type !== "resolved") return follows;
+  entry.lacking = outcome.lacking;
+  if (follows && outcome.resolved !== undefined) entry.handed = givenBy(outcome.resolved);
+  return follows;
 }
 
 /** The backend has these contents now. */
@@ -107,7 +119,7 @@ export function changedVolumes(entry: PodEntry, pod: Stored<Pod>, context: Actio
   if (context.resolution === undefined) return [];
   const { volumes, faults } = context.resolution.volumes(
     asRun(pod, context),
-    entry.updateWaits || entry.lacking !== undefined,
+    entry.updateWaits || takesPartial(context.node.provider),
   );
   tell(entry, faults, context);
   return volumes.filter(
@@ -115,8 +127,8 @@ export function changedVolumes(entry: PodEntry, pod: Stored<Pod>, context: Actio
   );
 }
 
-/** The provider begins with pods of which containers lack something. */
-function takesPartial({ node: { provider } }: ActionContext): boolean {
+/** The provider begins with pods of which containers lack something, and is told of what these are given from then on. */
+export function takesPartial(provider: Provider): boolean {
   return provider.capabilities?.resolvePartly === true && provider.updatePod !== undefined;
 }
 
@@ -138,6 +150,13 @@ function tell(entry: PodEntry, faults: readonly ReferenceFault[], context: Actio
 
 function isSame(before: readonly ReferenceFault[] | undefined, now: readonly ReferenceFault[] | undefined): boolean {
   return JSON.stringify(before) === JSON.stringify(now);
+}
+
+/** Tells apart what containers are given without keeping it: it may be secret. */
+function givenBy({ containers, imageCredentials }: ResolvedPod): string {
+  return createHash("sha256")
+    .update(JSON.stringify([containers, imageCredentials]))
+    .digest("base64");
 }
 
 /** Tells contents apart without keeping them. */
