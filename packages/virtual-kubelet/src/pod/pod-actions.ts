@@ -190,17 +190,15 @@ function isCertain(error: VirtualKubeletError): boolean {
 }
 
 function requestOf({ owner }: PodEntry, pod: Stored<Pod>, resolved: ResolvedPod | undefined): PodRequest {
-  const request = { owner, pod, revision: revisionOf(pod) };
-  return resolved === undefined ? request : { ...request, resolved };
+  return { owner, pod, revision: revisionOf(pod), ...(resolved !== undefined && { resolved }) };
 }
 
 /** False: it waits for what the pod refers to. */
 async function update(entry: PodEntry, context: ActionContext, signal: AbortSignal): Promise<boolean> {
-  const { pod } = entry;
+  const { pod, completionDue } = entry;
   const { provider } = context.node;
   if (pod === undefined || provider.updatePod === undefined) return false;
   const outcome = resolveForUpdate(entry, pod, context);
-  const { completionDue } = entry;
   entry.completionDue = false;
   entry.updateWaits = outcome.type !== "resolved";
   const before = entry.applied ?? entry.report?.revision;
