@@ -1,6 +1,6 @@
 // A runtime of processes over a directory of its own, for tests; and what must not be left of it. Needs root on Linux.
 import assert from "node:assert/strict";
-import { randomUUID } from "node:crypto";
+import { randomInt, randomUUID } from "node:crypto";
 import { chmodSync, existsSync, globSync, mkdtempSync, readdirSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -175,6 +175,11 @@ export function containerOf(podUid: string, script: string, change: Partial<Cont
     ...{ security: {}, resources: {}, notes: {} },
     ...change,
   };
+}
+
+/** First three numbers of a range for pods that no other test of this moment is likely to have: of those kept for tests of networks. */
+export function benchRange(): string {
+  return `198.${randomInt(18, 20)}.${randomInt(256)}`;
 }
 
 /** Is it a refusal that names this field? */

@@ -6,13 +6,13 @@ import { existsSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { test } from "node:test";
 import { isAlive, statOf } from "../providers/process/process-table.ts";
-import { until } from "./process-bench.ts";
+import { benchRange, until } from "./process-bench.ts";
 
 const bench = new URL("./process-bench.ts", import.meta.url).href;
 const table = new URL("../providers/process/process-table.ts", import.meta.url).href;
 
 for (const [isolation, cgroups, network] of [
-  ["namespaces", "auto", { network: "private", podCIDR: "198.18.78.0/28" }],
+  ["namespaces", "auto", { network: "private", podCIDR: `${benchRange()}.0/28` }],
   ["namespaces", "auto"],
   ["namespaces", "off"],
   ["none", "auto"],

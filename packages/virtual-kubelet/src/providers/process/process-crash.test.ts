@@ -10,7 +10,7 @@ import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isErrorKind } from "../../errors.ts";
 import { silentLogger } from "../../log.ts";
-import { ProcessBench, quiet, until } from "../../testing/process-bench.ts";
+import { benchRange, ProcessBench, quiet, until } from "../../testing/process-bench.ts";
 import { ProcessRuntime } from "./process-runtime.ts";
 import { bootId, isAlive, statOf } from "./process-table.ts";
 
@@ -130,7 +130,7 @@ describe("after the program was killed", () => {
   });
 
   it("at random moments of making networks: no address twice, no link too many", async () => {
-    await using bench = new ProcessBench({ network: "private", podCIDR: "198.18.79.0/28" });
+    await using bench = new ProcessBench({ network: "private", podCIDR: `${benchRange()}.0/28` });
     const uids = Array.from({ length: 6 }, () => randomUUID());
     for (let turn = 0; turn < 6; turn++) {
       const victim = new Victim(bench);

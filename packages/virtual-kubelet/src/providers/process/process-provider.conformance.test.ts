@@ -3,7 +3,7 @@ import { after } from "node:test";
 import { silentLogger } from "../../log.ts";
 import type { Provider } from "../../provider.ts";
 import { freePort } from "../../testing/free-port.ts";
-import { ProcessBench } from "../../testing/process-bench.ts";
+import { benchRange, ProcessBench } from "../../testing/process-bench.ts";
 import { providerConformance } from "../../testing/provider-conformance.ts";
 import { resolvedLiterally } from "../../testing/resolved-literally.ts";
 import { createProcessProvider } from "./process-provider.ts";
@@ -20,7 +20,7 @@ const echo = (host: string): string =>
   `${process.execPath} -e "require('net').createServer({allowHalfOpen:true},(s)=>s.on('error',()=>{}).pipe(s)).on('error',()=>setInterval(()=>{},1e6)).listen(${port},'${host}',()=>console.log('up'))"`;
 
 for (const [isolation, network] of [
-  ["namespaces", { network: "private", podCIDR: "198.18.81.0/24" }],
+  ["namespaces", { network: "private", podCIDR: `${benchRange()}.0/24` }],
   ["namespaces", { network: "host" }],
   ["none", { network: "host" }],
 ] as const) {

@@ -9,7 +9,7 @@ import { silentLogger } from "../../log.ts";
 import type { PodReport } from "../../provider.ts";
 import type { PodStats } from "../../stats-summary.ts";
 import { podOf, requestOf } from "../../testing/engine-bench.ts";
-import { benchImage, ProcessBench, quiet, until } from "../../testing/process-bench.ts";
+import { benchImage, benchRange, ProcessBench, quiet, until } from "../../testing/process-bench.ts";
 import { withResolved } from "../../testing/resolved-literally.ts";
 import { directoryUsage } from "./disk-usage.ts";
 
@@ -27,7 +27,7 @@ describe("figures of a pod", () => {
       chmodSync(root, 0o755);
       chmodSync(join(root, "tmp"), 0o1777);
       await using bench = new ProcessBench({
-        ...{ network: "private", podCIDR: "198.18.80.0/28" },
+        ...{ network: "private", podCIDR: `${benchRange()}.0/28` },
         ...{ images: { "registry.example/root:*": { root } }, hostPaths: ["/"] },
       });
       await bench.open();
