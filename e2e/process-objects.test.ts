@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { chmodSync, copyFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { configMaps, type Stored, secrets } from "../packages/virtual-kubelet/src/kube/resource.ts";
+import { configMaps, secrets } from "../packages/virtual-kubelet/src/kube/resource.ts";
 import type { Container, Pod } from "../packages/virtual-kubelet/src/kube/types.gen.ts";
 import { silentLogger } from "../packages/virtual-kubelet/src/log.ts";
 import { createProcessProvider } from "../packages/virtual-kubelet/src/providers/process/process-provider.ts";
