@@ -80,8 +80,7 @@ const routes: readonly Route[] = [
   metrics("/metrics/resource", /^container_cpu_usage_seconds_total\{.*pod="web"/m),
   metrics("/metrics/cadvisor", /^container_memory_working_set_bytes\{.*pod="web"/m),
   { ...metrics("/metrics/probes", /^/), says: undefined },
-  // A part of a kubelet's own metrics that there is not: known to those who may ask for it.
-  { ...metrics("/metrics/slis", /^/), status: 404, says: "404 page not found\n" },
+  metrics("/metrics/slis", /^kubernetes_healthcheck\{/m),
   ...["/pods", "/runningpods/"].map(listed),
   {
     ...{ method: "GET", path: "/stats/summary", subresources: "stats", status: 200, says: /"podRef":.*"web"/s },

@@ -1,11 +1,12 @@
 // The kubelet API of an assembly: the server over the nodes' pods and providers, and what keeps its certificates fresh.
+import { X509Certificate } from "node:crypto";
 import { systemClock } from "./clock.ts";
 import type { Stored } from "./kube/resource.ts";
 import type { Pod, Quantity } from "./kube/types.gen.ts";
 import type { Logger } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Provider } from "./provider.ts";
-import type { Renewed } from "./server/certificate-source.ts";
+import type { Renewed, ServingCertificate } from "./server/certificate-source.ts";
 import { KubeletServer } from "./server/kubelet-server.ts";
 import type { BoundAddress, KubeletServerOptions, NodeListener } from "./server/kubelet-server-options.ts";
 import { available } from "./server/renewed-value.ts";
@@ -42,10 +43,12 @@ export interface KubeletApiParts {
 
 export class KubeletApi {
   readonly #server: KubeletServer;
-  readonly #serving: readonly Renewed<unknown>[];
+  /** Which nodes each certificate is for. */
+  readonly #serving: ReadonlyMap<Renewed<ServingCertificate>, readonly string[]>;
   readonly #clientCA: Renewed<unknown> | undefined;
   readonly #ended: AbortController = new AbortController();
   readonly #background: NonNullable<KubeletApiOptions["background"]>;
+  readonly #metrics: Metrics;
 
   /** Throws Invalid when nodes collide. */
   constructor({ background = [], ...options }: KubeletApiOptions, parts: KubeletApiParts) {
@@ -74,9 +77,12 @@ export class KubeletApi {
       capacityOf: ({ name }) => parts.capacityOf(name),
     });
     this.#background = background;
+    this.#metrics = metrics;
     const { certificate } = options;
-    this.#serving =
-      typeof certificate === "function" ? parts.nodes.map(({ name }) => certificate(name)) : [certificate];
+    this.#serving = Map.groupBy(
+      parts.nodes.map(({ name }) => name),
+      (node) => (typeof certificate === "function" ? certificate(node) : certificate),
+    );
     this.#clientCA = options.clientCA;
     this.#server = new KubeletServer({
       ...options,
@@ -97,17 +103,39 @@ export class KubeletApi {
   async run(signal: AbortSignal): Promise<void> {
     const end = new AbortController();
     const background = this.#background.map((part) => part.run(end.signal));
+    const fault = Promise.race(background.map(untilFault));
+    // It may come while nobody waits for it yet.
+    fault.catch(() => undefined);
+    let serving: Promise<void> | undefined;
+    const untold = [...this.#serving].map(([source, nodes]) => this.#tellExpiry(source, nodes));
     try {
       await Promise.all([
-        awaited(this.#serving, servingMs, signal),
+        awaited([...this.#serving.keys()], servingMs, signal),
         awaited(this.#clientCA === undefined ? [] : [this.#clientCA], clientCAMs, signal),
       ]);
-      await Promise.race([this.#server.run(signal), ...background.map(untilFault)]);
+      serving = this.#server.run(AbortSignal.any([signal, end.signal]));
+      await Promise.race([serving, fault]);
     } finally {
+      for (const stop of untold) stop();
       end.abort();
       this.#ended.abort();
-      await Promise.all(background);
+      await Promise.all([serving, ...background]);
     }
+  }
+
+  /** Keeps the metric of when a certificate ends, until the returned function is called. */
+  #tellExpiry(source: Renewed<ServingCertificate>, nodes: readonly string[]): () => void {
+    const tell = (): void => {
+      let expiry: number;
+      try {
+        expiry = new X509Certificate(source.current().cert).validToDate.getTime() / 1000;
+      } catch {
+        return; // None yet, or none that can be read: the server says so.
+      }
+      for (const node of nodes) this.#metrics.certificateExpiry.set({ node, use: "serving" }, expiry);
+    };
+    tell();
+    return source.subscribe(tell);
   }
 }
 

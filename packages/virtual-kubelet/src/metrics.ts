@@ -41,6 +41,8 @@ export interface Metrics {
   /** Connections to the kubelet API that are open, and those refused because there were too many. */
   readonly kubeletConnections: Gauge<string>;
   readonly kubeletConnectionsRefused: Counter<string>;
+  /** When certificates end, epoch seconds: "serving" of each node's kubelet API, "client" of credentials that are rotated. */
+  readonly certificateExpiry: Gauge<"node" | "use">;
   /** Token and subject access reviews asked of the API server: authenticated, refused, allowed, denied or error. */
   readonly reviews: Counter<"resource" | "outcome">;
 }
@@ -108,6 +110,7 @@ export function createMetrics(): Metrics {
     kubeletStreams: gauge("kubelet_streams", "Streams of the kubelet API that are open", ["route"]),
     kubeletConnections: gauge("kubelet_connections", "Connections to the kubelet API that are open", []),
     kubeletConnectionsRefused: counter("kubelet_connections_refused_total", "Connections refused, being too many", []),
+    certificateExpiry: gauge("certificate_expiry_timestamp_seconds", "When the certificate ends", ["node", "use"]),
     reviews: counter("access_reviews_total", "Token and access reviews asked of the API server", [
       "resource",
       "outcome",

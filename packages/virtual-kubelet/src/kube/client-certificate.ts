@@ -4,6 +4,7 @@ import { resolve } from "node:path";
 import { type Clock, systemClock } from "../clock.ts";
 import { errorText, VirtualKubeletError } from "../errors.ts";
 import type { Logger } from "../log.ts";
+import type { Metrics } from "../metrics.ts";
 import { type CertificateSubject, certificateFacts, type Validity } from "./certificate-pair.ts";
 import { CertificateRenewal } from "./certificate-renewal.ts";
 import { nodeClientProfile } from "./certificate-signing.ts";
@@ -79,6 +80,7 @@ export interface ClientCertificateRotationOptions extends CommonOptions {
   readonly client: KubeClient;
   /** Asked with once the certificate has expired, which it only does when the API server was away for long. */
   readonly bootstrapKubeconfig?: string | undefined;
+  readonly metrics?: Pick<Metrics, "certificateExpiry"> | undefined;
   /** When to replace a certificate, epoch milliseconds; default: after 70 to 90 % of its life. */
   readonly renewAt?: ((validity: Validity) => number) | undefined;
 }
@@ -120,6 +122,7 @@ export class ClientCertificateRotation {
       const current = (): KubeClient => (clock.now() >= notAfter && bootstrap !== undefined ? bootstrap : client);
       const renewal = renewalOf({ ...this.#options, log }, store, current, clock, (cert) => {
         notAfter = certificateFacts(cert).notAfter;
+        this.#options.metrics?.certificateExpiry.set({ node, use: "client" }, notAfter / 1000);
       });
       // Expired meanwhile, or it would not be missing.
       if ((await renewal.load()) === undefined) notAfter = Number.NEGATIVE_INFINITY;

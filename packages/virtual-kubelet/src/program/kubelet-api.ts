@@ -15,6 +15,7 @@ import { RequestedServingCertificate } from "../server/serving-certificate-reque
 import { SelfSignedServingCertificate } from "../server/serving-certificate-self-signed.ts";
 import { servingNames } from "../server/serving-names.ts";
 import type { Config } from "./config.ts";
+import { kubeletConfiguration } from "./kubelet-configuration.ts";
 import { kubeletVersion } from "./version.ts";
 
 export interface KubeletApiInput {
@@ -62,6 +63,7 @@ export async function kubeletApiOptions(input: KubeletApiInput): Promise<Kubelet
       connections: kubelet.maxConnections,
     },
     auditArguments: kubelet.auditArguments,
+    configuration: () => kubeletConfiguration(config),
     version: kubeletVersion,
   };
 }

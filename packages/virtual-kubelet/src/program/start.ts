@@ -96,7 +96,7 @@ export async function start(
       log,
     });
     health = () => kubelet.health();
-    const rotating = rotation(config, client, log).run(stop);
+    const rotating = rotation(config, client, log, metrics).run(stop);
     stack.defer(() => rotating);
     const running = kubelet.run(stop);
     await Promise.race([running, kubelet.ready]);
@@ -129,12 +129,21 @@ function rotation(
   { kubelet, kubeconfig, nodes }: Config,
   client: KubeClient,
   log: Logger,
+  metrics: Metrics,
 ): { run(signal: AbortSignal): Promise<void> } {
   const { bootstrapKubeconfig, certDir, rotateCertificates } = kubelet;
   const [node] = nodes;
   const known = certDir !== undefined && kubeconfig !== undefined && node !== undefined;
   if (!rotateCertificates || bootstrapKubeconfig === undefined || !known) return { run: () => Promise.resolve() };
-  return new ClientCertificateRotation({ client, bootstrapKubeconfig, kubeconfig, certDir, node: node.name, log });
+  return new ClientCertificateRotation({
+    client,
+    bootstrapKubeconfig,
+    kubeconfig,
+    certDir,
+    node: node.name,
+    log,
+    metrics,
+  });
 }
 
 /** Begins to serve; answers with the end of it. A default address that is taken is no reason not to run. */

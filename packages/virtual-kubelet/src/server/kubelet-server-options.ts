@@ -103,7 +103,7 @@ export interface KubeletServerOptions {
   readonly auditArguments?: boolean | undefined;
   /** What is wrong with the work on the node's pods (for the log), or undefined; the check `syncloop` of /healthz. Default: nothing is. */
   readonly problem?: ((node: string) => string | undefined) | undefined;
-  /** For /configz: a KubeletConfiguration, as far as it means something here. No secrets. Default: what the server itself knows. */
+  /** For /configz, beside what the server itself knows: a KubeletConfiguration, as far as it means something here. No secrets. */
   readonly configuration?: ((node: string) => Readonly<Record<string, unknown>>) | undefined;
   /** For /flagz: flags and values. No secrets. Default: none. */
   readonly flags?: Readonly<Record<string, string>> | undefined;

@@ -44,7 +44,6 @@ const routes: readonly [method: string, path: string, subresources: string, stat
   ["GET", "/metrics/resource", "metrics", 200, /^resource$/],
   ["GET", "/metrics/cadvisor", "metrics", 200, /^cadvisor$/],
   ["GET", "/metrics/probes", "metrics", 200, /^probes$/],
-  ["GET", "/metrics/slis", "metrics", 404, /^404/],
   ["GET", "/pods", "pods proxy", 200, /"kind":"PodList","apiVersion":"v1"/],
   ["GET", "/pods/", "pods proxy", 200, /"kind":"PodList"/],
   ["POST", "/pods", "pods proxy", 405, /^405: Method Not Allowed$/],
@@ -68,6 +67,7 @@ const routes: readonly [method: string, path: string, subresources: string, stat
   ["POST", "/checkpoint/default/other/app", "checkpoint", 404, /^pod does not exist$/],
   ["GET", "/logs/", "log", 405, /^logs endpoint is disabled\.\n$/],
   ["GET", "/logs/syslog", "log", 405, /^logs endpoint is disabled\.\n$/],
+  ["GET", "/metrics/slis", "metrics", 200, /^kubernetes_healthcheck\{name="syncloop",type="healthz"\} 1$/m],
   ["GET", "/configz", "configz proxy", 200, /^\{"kubeletconfig":\{"enableServer":true/],
   ["GET", "/statusz", "statusz", 200, /^kubelet statusz\n/],
   ["GET", "/flagz", "configz", 200, /^kubelet flagz\n/],
@@ -161,6 +161,14 @@ test("healthz: what is wrong is withheld, but by its own check", async () => {
   const all = await kubelet.get("/healthz", "admin");
   const body = "[+]ping ok\n[+]log ok\n[-]syncloop failed: reason withheld\nhealthz check failed\n";
   assert.deepEqual([all.status, all.body], [500, body]);
+  const { body: slis } = await kubelet.get("/metrics/slis", "admin");
+  for (const line of [
+    'kubernetes_healthcheck{name="ping",type="healthz"} 1',
+    'kubernetes_healthcheck{name="syncloop",type="healthz"} 0',
+    'kubernetes_healthchecks_total{name="ping",status="success",type="healthz"} 1',
+    'kubernetes_healthchecks_total{name="syncloop",status="error",type="healthz"} 1',
+  ])
+    assert.ok(slis.includes(`${line}\n`), slis);
   const single = await kubelet.get("/healthz/syncloop", "admin");
   assert.deepEqual([single.status, single.body], [500, "internal server error: pods are not synced\n"]);
   assert.equal((await kubelet.get("/healthz?exclude=syncloop", "admin")).body, "ok");

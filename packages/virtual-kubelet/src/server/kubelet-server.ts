@@ -57,7 +57,7 @@ export class KubeletServer {
         },
         problem: options.problem ?? (() => undefined),
         zpages: {
-          configuration: options.configuration ?? ((node) => this.#configuration(node)),
+          configuration: (node) => ({ ...this.#configuration(node), ...options.configuration?.(node) }),
           flags: options.flags ?? {},
           version: options.version ?? "unknown",
           startedAt: Date.now(),

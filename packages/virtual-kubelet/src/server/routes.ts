@@ -42,6 +42,7 @@ export function kubeletRoutes({ handlers, streams, problem, zpages }: RoutesOpti
     short("/metrics", given(handlers.metrics)),
     short("/metrics/resource", given(handlers.resourceMetrics)),
     short("/metrics/cadvisor", given(handlers.cadvisorMetrics)),
+    short("/metrics/slis", health.slis),
     short("/metrics/probes", given(handlers.probeMetrics)),
     short("/pods", servePods),
     short("/runningpods", serveRunningPods),
