@@ -13,7 +13,7 @@ import { wireOf } from "./wires.ts";
 type Work = (target: ContainerTarget, io: ContainerIO, context: CallContext) => Promise<CommandOutcome>;
 
 /** Which streams the query asks for. Throws UpgradeRefusal (400) for none. */
-export function streamsWanted(query: URLSearchParams): StreamsWanted {
+function streamsWanted(query: URLSearchParams): StreamsWanted {
   const asked = (name: string): boolean => query.get(name) === "1";
   const tty = asked("tty");
   const wanted = { stdin: asked("input"), stdout: asked("output"), stderr: asked("error") && !tty, tty };

@@ -69,7 +69,7 @@ function answer(
 }
 
 /** The first of the Accept header's forms that there is. Structured ones must say version, group and kind. */
-export function formOf(accept: string, kind: "Statusz" | "Flagz"): Form | undefined {
+function formOf(accept: string, kind: "Statusz" | "Flagz"): Form | undefined {
   const ranges = accept.split(",").map((range) => range.trim());
   if (ranges.every((range) => range === "")) return "text";
   for (const range of ranges) {

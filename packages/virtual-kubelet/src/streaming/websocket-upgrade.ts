@@ -9,7 +9,7 @@ import { UpgradeRefusal } from "./upgrade-refusal.ts";
  * Bytes of one message, the channel's included. Clients of Kubernetes send at most a few hundred KiB; some write a
  * whole file at once. More ends the connection with 1009.
  */
-export const maxMessageBytes: number = 4 * 1024 * 1024;
+const maxMessageBytes = 4 * 1024 * 1024;
 
 const serverOptions = {
   noServer: true,
