@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { VirtualKubeletError } from "../errors.ts";
 import type { Stored } from "../kube/resource.ts";
 import type { Container, Pod, PodSpec, PodStatus } from "../kube/types.gen.ts";
+import { everRan } from "../pod/pod-entry.ts";
 import type { PodReport, PodRequest } from "../provider.ts";
 import { EngineBench, quiet, requestOf } from "./engine-bench.ts";
 import type { RunScript } from "./memory-run.ts";
@@ -202,7 +203,7 @@ export class EngineWorld {
         this.generation += 1;
         this.api = this.#pod(this.api.status ?? {});
         this.request = requestOf(this.api);
-        await bench.during(bench.engine.updatePod(this.request, quiet)).catch(gone);
+        await this.#tell();
         return bench.pass(0);
       }
     }
@@ -219,16 +220,30 @@ export class EngineWorld {
         await bench.pass(100);
       }
     }
-    const report = await this.current();
-    if (this.deadline !== undefined) {
+    if (this.deadline === undefined) await this.#tell();
+    else {
       const grace = Math.max(this.forced ? 0 : 1, Math.ceil((this.deadline - bench.clock.now()) / 1000));
       await this.#tryDelete(grace);
-    } else if (report === undefined) {
-      // Never got onto the backend, as far as the core can know.
-      if (this.bench.runtime.journal.length === 0) await bench.engine.createPod(this.request, quiet);
-    } else if (report.revision !== this.request.revision)
-      await bench.during(bench.engine.updatePod(this.request, quiet)).catch(gone);
+    }
     await bench.pass(0);
+  }
+
+  /** Says what the pod is to be until that is taken, as the core does: one that was never seen to run is made again. */
+  async #tell(): Promise<void> {
+    const { bench } = this;
+    for (;;) {
+      const report = await this.current();
+      if (report?.revision === this.request.revision || (report === undefined && everRan(this.api))) return;
+      try {
+        if (report === undefined) await bench.engine.createPod(this.request, quiet);
+        else await bench.during(bench.engine.updatePod(this.request, quiet));
+        return;
+      } catch (error) {
+        const { kind } = VirtualKubeletError.from(error);
+        if (kind !== "NotFound" && kind !== "Unavailable") throw error;
+        await bench.pass(100);
+      }
+    }
   }
 
   async current(): Promise<PodReport | undefined> {
@@ -261,9 +276,4 @@ export class EngineWorld {
       }
     }
   }
-}
-
-function gone(error: unknown): void {
-  const { kind } = VirtualKubeletError.from(error);
-  if (kind !== "NotFound" && kind !== "Unavailable") throw error;
 }
