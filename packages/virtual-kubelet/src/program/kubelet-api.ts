@@ -15,6 +15,7 @@ import { RequestedServingCertificate } from "../server/serving-certificate-reque
 import { SelfSignedServingCertificate } from "../server/serving-certificate-self-signed.ts";
 import { servingNames } from "../server/serving-names.ts";
 import type { Config } from "./config.ts";
+import { flagValues } from "./flag-values.ts";
 import { kubeletConfiguration } from "./kubelet-configuration.ts";
 import { kubeletVersion } from "./version.ts";
 
@@ -64,6 +65,7 @@ export async function kubeletApiOptions(input: KubeletApiInput): Promise<Kubelet
     },
     auditArguments: kubelet.auditArguments,
     configuration: () => kubeletConfiguration(config),
+    flags: flagValues(config),
     version: kubeletVersion,
   };
 }
