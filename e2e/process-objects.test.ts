@@ -1,7 +1,7 @@
 // What pods refer to, as the processes of their containers see it: files that change under them, tokens that work and are
 // renewed, and objects that come later than the pod. Needs root on Linux.
 import assert from "node:assert/strict";
-import { chmodSync, copyFileSync } from "node:fs";
+import { chmodSync, copyFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { configMaps, secrets } from "../packages/virtual-kubelet/src/kube/resource.ts";
@@ -178,6 +178,9 @@ describe("what processes have of the cluster's objects", { concurrency: true, ti
       const [, second = 0, third = 0] = semantics.stamps(name).map(({ at }) => at);
       assert.ok(third - second > 3000, `renewed after ${third - second} ms`);
       await semantics.remove(name);
+      // Its last report is kept for a moment longer.
+      const kept = join(semantics.bench.config.stateDirectory, name, "pods");
+      await eventually("nothing of it is kept", patience, () => readdirSync(kept).length === 0);
     } finally {
       await kubelet.stop();
       await provider[Symbol.asyncDispose]?.();

@@ -128,7 +128,7 @@ export class ProcessBench implements AsyncDisposable {
     return [
       ...mountsUnder(this.directory),
       ...[this.bridge, ...this.links()].filter((name) => existsSync(`/sys/class/net/${name}`)),
-      ...globSync([`/sys/fs/cgroup/${this.#cgroup}`, `/sys/fs/cgroup/*/${this.#cgroup}`]),
+      ...globSync([`/sys/fs/cgroup/${this.#cgroup}/**/`, `/sys/fs/cgroup/*/${this.#cgroup}/**/`]),
       ...this.processes().map(({ pid, command }) => `process ${pid}: ${command}`),
     ];
   }
