@@ -2,7 +2,13 @@
 
 // For programs that run a virtual kubelet.
 export { type Clock, systemClock } from "./clock.ts";
-export { type BackoffLimits, defaultBackoff } from "./engine/backoff.ts";
+export {
+  type BackoffLimits,
+  type BackoffStep,
+  defaultBackoff,
+  dueAt as backoffDueAt,
+  raised as raisedBackoff,
+} from "./engine/backoff.ts";
 export type {
   ContainerRef,
   ContainerRuntime,
@@ -28,6 +34,7 @@ export type {
   RunResults,
   RunTarget,
 } from "./engine/probe-results.ts";
+export { containersToRun, type OrderedContainer } from "./engine/start-order.ts";
 // For providers.
 export { type ErrorDetails, type ErrorKind, errorText, isErrorKind, VirtualKubeletError } from "./errors.ts";
 export { type Identity, identify } from "./identity.ts";
@@ -152,6 +159,8 @@ export type {
   PodStats,
   StatsSummary,
 } from "./stats-summary.ts";
+export { type PodSituation, podStatus, type StatusInput } from "./status/pod-status.ts";
+export { effectivePolicy, isSidecar, type RestartDecision, restartDecision } from "./status/restart-policy.ts";
 export {
   type Health,
   type PodTunables,

@@ -11,6 +11,7 @@ import { ensureRunning } from "./plan-start.ts";
 import { planStartOver } from "./plan-start-over.ts";
 import { type PodFacts, runKey } from "./pod-facts.ts";
 import { graceOf } from "./pod-grace.ts";
+import { containersToRun } from "./start-order.ts";
 import { messageKey, removeKey, type Task } from "./task.ts";
 
 export function planPod(facts: PodFacts): PodPlan {
@@ -61,22 +62,14 @@ function isOver(views: readonly ContainerView[]): boolean {
   return mains.length > 0 && mains.every(done);
 }
 
-/** Init containers one after another, each sidecar up before the next; then all main ones. Ephemeral ones at any time. */
 function planStarts(views: readonly ContainerView[], facts: PodFacts, draft: PlanDraft): void {
-  for (const view of views) if (view.of.role === "ephemeral") ensureRunning(view, facts, draft);
   const initialized = views.some(({ of, current, memory }) => of.role === "main" && current && memory.kept !== true);
-  for (const view of views) {
-    if (view.of.role === "init") {
-      if (initialized || (view.current && view.state === "ended" && view.exitCode === 0)) continue;
-      ensureRunning(view, facts, draft);
-      return;
-    }
-    if (view.of.role === "sidecar") {
-      ensureRunning(view, facts, draft);
-      if (!initialized && !(view.current && view.started)) return;
-    }
-  }
-  for (const view of views) if (view.of.role === "main") ensureRunning(view, facts, draft);
+  const order = views.map(({ of, current, state, exitCode, started }) => ({
+    ...{ name: of.name, role: of.role, started: current && started },
+    succeeded: current && state === "ended" && exitCode === 0,
+  }));
+  const due = containersToRun(order, initialized);
+  for (const view of views) if (due.has(view.of.name)) ensureRunning(view, facts, draft);
 }
 
 /** What probes have said is remembered, so that a restart of the program takes nothing back. */

@@ -5,6 +5,7 @@ import { EngineBench, podOf, quiet, requestOf } from "../testing/engine-bench.ts
 import type { RunScript } from "../testing/memory-runtime.ts";
 import { ProbesByHand } from "../testing/probes-by-hand.ts";
 import type { HookOutcome } from "./probe-results.ts";
+import { containersToRun, type OrderedContainer } from "./start-order.ts";
 
 const sidecar = (name: string, more: Partial<Container> = {}): Container => ({
   name,
@@ -200,4 +201,32 @@ describe("environment with addresses", () => {
     assert.equal(spec?.hosts, `# hosts\n${ip}\th\n`);
     await bench.close();
   });
+});
+
+describe("the init sequencer by itself", () => {
+  const spec: readonly (readonly [string, OrderedContainer["role"]])[] = [
+    ["i1", "init"],
+    ["s1", "sidecar"],
+    ["i2", "init"],
+    ["m1", "main"],
+    ["m2", "main"],
+    ["e1", "ephemeral"],
+  ];
+  // Containers that have done their part (init: succeeded; sidecar: started), and whether the pod was initialised before.
+  const cases: readonly (readonly [readonly string[], boolean, string])[] = [
+    [[], false, "e1 i1"],
+    [["i1"], false, "e1 s1"],
+    [["i1", "s1"], false, "e1 i2 s1"],
+    [["i1", "s1", "i2"], false, "e1 m1 m2 s1"],
+    [["i1", "i2"], false, "e1 s1"],
+    [[], true, "e1 m1 m2 s1"],
+  ];
+  for (const [done, initialized, expected] of cases)
+    it(`${done.join(" ") || "nothing"} done${initialized ? ", initialised before" : ""}: ${expected}`, () => {
+      const containers = spec.map(([name, role]) => ({
+        ...{ name, role, started: done.includes(name) },
+        succeeded: role === "init" && done.includes(name),
+      }));
+      assert.deepEqual([...containersToRun(containers, initialized)].sort().join(" "), expected);
+    });
 });
