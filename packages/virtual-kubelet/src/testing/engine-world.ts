@@ -20,6 +20,9 @@ export interface Shape {
   readonly scripts: readonly RunScript[];
 }
 
+/** terminationGracePeriodSeconds of any pod. */
+export const graceSeconds = 10;
+
 export type Step =
   | { readonly type: "pass"; readonly ms: number }
   | { readonly type: "kill" }
@@ -85,7 +88,7 @@ function specOf({ restartPolicy, containers }: Shape, images: ReadonlyMap<string
     list.map(({ role: _role, ...container }) => container);
   return {
     restartPolicy,
-    terminationGracePeriodSeconds: 10,
+    terminationGracePeriodSeconds: graceSeconds,
     initContainers: bare(made.filter(({ role }) => role !== "main")),
     containers: bare(made.filter(({ role }) => role === "main")),
   };
@@ -104,6 +107,8 @@ export class EngineWorld {
   /** Of containers whose image was changed. */
   readonly images: Map<string, string> = new Map();
   generation: number = 1;
+  /** The containers whose exit code 2 restarts all. */
+  readonly restartsAll: ReadonlySet<string>;
   /** When and with what grace it was deleted. */
   deadline: number | undefined;
   forced: boolean = false;
@@ -113,6 +118,10 @@ export class EngineWorld {
   constructor(shape: Shape, noise: readonly number[]) {
     this.shape = shape;
     this.#faults = [...noise];
+    const asks = shape.containers.map(({ role, hooks }, index) =>
+      role === "main" && hooks & 4 ? `${role}${index}` : "",
+    );
+    this.restartsAll = new Set(asks.filter((name) => name !== ""));
     this.bench = new EngineBench(
       {
         script: ({ name, attempt }) => {
