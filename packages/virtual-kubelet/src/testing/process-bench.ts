@@ -1,7 +1,17 @@
 // A runtime of processes over a directory of its own, for tests; and what must not be left of it. Needs root on Linux.
 import assert from "node:assert/strict";
 import { randomInt, randomUUID } from "node:crypto";
-import { chmodSync, existsSync, globSync, mkdtempSync, readdirSync, readFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
@@ -177,9 +187,25 @@ export function containerOf(podUid: string, script: string, change: Partial<Cont
   };
 }
 
-/** First three numbers of a range for pods that no other test of this moment is likely to have: of those kept for tests of networks. */
+/** A range that a test has not given back within this time belongs to nobody: it was killed. */
+const rangeHeldMs = 3_600_000;
+
+/** First three numbers of a range for pods that no other test has at this moment: of those kept for tests of networks. */
 export function benchRange(): string {
-  return `198.${randomInt(18, 20)}.${randomInt(256)}`;
+  for (;;) {
+    const range = `198.${randomInt(18, 20)}.${randomInt(256)}`;
+    const claim = join(tmpdir(), `virtual-kubelet-bench-range-${range}`);
+    const since = statSync(claim, { throwIfNoEntry: false })?.mtimeMs;
+    if (since !== undefined && Date.now() - since > rangeHeldMs) rmSync(claim, { recursive: true, force: true });
+    try {
+      mkdirSync(claim);
+    } catch (error) {
+      if (error instanceof Error && "code" in error && error.code === "EEXIST") continue;
+      throw error;
+    }
+    process.once("exit", () => rmSync(claim, { recursive: true, force: true }));
+    return range;
+  }
 }
 
 /** Is it a refusal that names this field? */
