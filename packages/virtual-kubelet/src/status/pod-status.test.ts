@@ -399,7 +399,7 @@ describe("container status", () => {
     const one: ContainerReport = {
       name: "a",
       state: running,
-      image: "docker.io/img:1",
+      image: "registry.example/img:1",
       imageID: "img@sha256:1",
       containerID: "t://1",
       restartCount: 2,
@@ -408,7 +408,7 @@ describe("container status", () => {
     assert.deepEqual(statusOf(podOf(spec), reported(reportOf({ a: one }))).containerStatuses, [
       {
         name: "a",
-        image: "docker.io/img:1",
+        image: "registry.example/img:1",
         imageID: "img@sha256:1",
         containerID: "t://1",
         state: running,

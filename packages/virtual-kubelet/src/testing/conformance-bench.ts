@@ -75,7 +75,7 @@ export const optionalMethods = [
 ] as const;
 export type OptionalMethod = (typeof optionalMethods)[number];
 
-const defaultPod: PodTemplate = { spec: { containers: [{ name: "main", image: "registry.k8s.io/pause:3.10" }] } };
+const defaultPod: PodTemplate = { spec: { containers: [{ name: "main", image: "pause:3.10" }] } };
 
 /** The provider under test, what was made with it, and what was seen of that. */
 export class Bench {

@@ -33,8 +33,7 @@ export class ImageMap {
     const full = normalised(image);
     const exact = this.#exact.get(full);
     if (exact !== undefined) return exact;
-    const names = [full, familiar(full)];
-    return this.#patterns.find(({ pattern }) => names.some((name) => pattern.test(name)))?.entry;
+    return this.#patterns.find(({ pattern }) => pattern.test(full))?.entry;
   }
 
   /** Throws NotFound. */
@@ -51,16 +50,8 @@ export class ImageMap {
 
 const escaped = (text: string): string => text.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`);
 
-/** With registry and tag: "busybox" is docker.io/library/busybox:latest. */
+/** With a tag; a registry is not added where there is none. */
 export function normalised(image: string): string {
-  const [first = "", ...rest] = image.split("/");
-  const hasRegistry = rest.length > 0 && (/[.:]/.test(first) || first === "localhost");
-  const named = hasRegistry ? image : `docker.io/${rest.length === 0 ? "library/" : ""}${image}`;
-  const last = named.slice(named.lastIndexOf("/") + 1);
-  return /[:@]/.test(last) ? named : `${named}:latest`;
-}
-
-/** As users write it. */
-function familiar(image: string): string {
-  return image.replace(/^docker\.io\/(library\/)?/, "");
+  const last = image.slice(image.lastIndexOf("/") + 1);
+  return /[:@]/.test(last) ? image : `${image}:latest`;
 }

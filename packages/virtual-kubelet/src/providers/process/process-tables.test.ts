@@ -73,12 +73,12 @@ describe("images", () => {
   });
   for (const [image, root] of [
     ["busybox", "/busybox"],
-    ["docker.io/library/busybox:latest", "/busybox"],
+    ["busybox:latest", "/busybox"],
     ["busybox:1", undefined],
     ["registry.example/team/x:1", "/team"],
     ["registry.example/team/app:2", "/app"],
     ["registry.example/teams/x:1", undefined],
-    ["docker.io/library/alpine:3.20", "/alpine"],
+    ["alpine:3.20", "/alpine"],
     ["alpine:4", undefined],
     ["registryXexample/team/x:1", undefined],
   ] as const)
