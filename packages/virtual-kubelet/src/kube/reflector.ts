@@ -53,7 +53,7 @@ const stallMs = 60_000;
 /** So many watches in a row that the server ended within so long each: it drops those that it thinks slow. */
 const hastyEnds = 3;
 const hastyMs = 10_000;
-/** From then on the wide one is begun, if that is refused not for an hour; it lasts for as long as any watch. */
+/** Watches begun within this time after that are wide ones; each lasts as long as any watch. */
 const wideMs = 60_000;
 /** After a refusal the streaming list is tried again. */
 const refusedMs = 3_600_000;
