@@ -22,9 +22,11 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   pod: [...ground, "kube", "provider", "stats-summary", "resolved-pod", "status"],
   resolve: [...ground, "kube", "provider", "resolved-pod", "status"],
   engine: [...ground, "kube", "provider", "stats-summary", "resolved-pod", "status"],
+  // The machine that containers are on, for the providers that share it with them.
+  host: [...ground, "kube", "provider", "stats-summary", "resolved-pod"],
   server: [...ground, "kube", "provider", "stats-summary", "status", "streaming"],
   // A runtime of bare containers becomes a provider by the engine.
-  providers: [...ground, "kube", "provider", "stats-summary", "resolved-pod", "status", "engine"],
+  providers: [...ground, "kube", "provider", "stats-summary", "resolved-pod", "status", "engine", "host"],
 };
 /** Assembly and program: may import all of the above and one another; nothing below imports them. */
 const top = ["index", "main", "virtual-kubelet", "kubelet-api", "identity", "program", "instrument-provider"];

@@ -20,6 +20,8 @@ export interface GoProgram {
   readonly module: string;
   /** Where it goes. Programs in one folder are built one after another. */
   readonly file: string;
+  /** The package's tests as a program (`go test -c`). */
+  readonly tests?: true | undefined;
   /** Values of string variables, by their full name. */
   readonly variables?: Readonly<Record<string, string>> | undefined;
   /** What else helps where there is no Go; a sentence. */
@@ -72,7 +74,8 @@ async function build(program: GoProgram, { env = process.env, onProgress, signal
   try {
     const variables = Object.entries(program.variables ?? {}).map(([name, value]) => `-X ${name}=${value}`);
     const flags = ["-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags", ["-s -w", ...variables].join(" ")];
-    const child = spawn("go", ["build", ...flags, "-o", temporary, program.package], {
+    const verb = program.tests === undefined ? ["build"] : ["test", "-c"];
+    const child = spawn("go", [...verb, ...flags, "-o", temporary, program.package], {
       cwd: module,
       env: goEnv,
       stdio: ["ignore", "ignore", "pipe"],

@@ -18,11 +18,11 @@ import { PassThrough } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ContainerRef, ContainerSpec, RuntimeContainer, SandboxSpec } from "../engine/container-runtime.ts";
 import { VirtualKubeletError } from "../errors.ts";
+import { mountsUnder } from "../host/pod-volumes.ts";
 import { silentLogger } from "../log.ts";
 import type { CallContext } from "../provider.ts";
 import { type ProcessConfig, parseProcessConfig } from "../providers/process/config.ts";
 import { bridgeName } from "../providers/process/pod-network.ts";
-import { mountsUnder } from "../providers/process/pod-volumes.ts";
 import { ProcessRuntime } from "../providers/process/process-runtime.ts";
 import { ProcessCleanup } from "./process-cleanup.ts";
 

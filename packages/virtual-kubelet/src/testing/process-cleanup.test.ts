@@ -5,11 +5,11 @@ import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { test } from "node:test";
-import { isAlive, statOf } from "../providers/process/process-table.ts";
+import { isAlive, statOf } from "../host/process-table.ts";
 import { benchRange, until } from "./process-bench.ts";
 
 const bench = new URL("./process-bench.ts", import.meta.url).href;
-const table = new URL("../providers/process/process-table.ts", import.meta.url).href;
+const table = new URL("../host/process-table.ts", import.meta.url).href;
 
 for (const [isolation, cgroups, network] of [
   ["namespaces", "auto", { network: "private", podCIDR: `${benchRange()}.0/28` }],

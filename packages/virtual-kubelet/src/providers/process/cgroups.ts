@@ -12,9 +12,9 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { VirtualKubeletError } from "../../errors.ts";
+import { signal } from "../../host/process-table.ts";
 import { milliUnits, parseQuantity, wholeUnits } from "../../kube/quantity.ts";
 import type { ResourceRequirements } from "../../kube/types.gen.ts";
-import { signal } from "./process-table.ts";
 
 export type CgroupHost =
   | { readonly version: 2; readonly mount: string }

@@ -6,11 +6,11 @@ import { join } from "node:path";
 import type { Writable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { VirtualKubeletError } from "../../errors.ts";
+import { isMissing } from "../../host/state-files.ts";
+import { copyInto, drained } from "../../host/stream-copy.ts";
 import type { CallContext, ContainerIO } from "../../provider.ts";
 import type { LiveRun } from "./live-run.ts";
 import type { OutputStream } from "./log-lines.ts";
-import { isMissing } from "./state-files.ts";
-import { copyInto, drained } from "./stream-copy.ts";
 import { followSizes, terminalHolder } from "./terminal.ts";
 
 const readSize = 64 * 1024;

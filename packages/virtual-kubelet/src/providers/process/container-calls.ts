@@ -4,16 +4,16 @@ import { chmod } from "node:fs/promises";
 import { join } from "node:path";
 import type { ContainerRef, ContainerSpec } from "../../engine/container-runtime.ts";
 import { VirtualKubeletError } from "../../errors.ts";
+import { removeTree } from "../../host/pod-volumes.ts";
+import { writeWhole } from "../../host/state-files.ts";
 import type { ResourceRequirements } from "../../kube/types.gen.ts";
 import { limitCgroups, makeCgroups, removeCgroups } from "./cgroups.ts";
 import { planContainer } from "./container-plan.ts";
 import { oomScoreAdj } from "./oom-score.ts";
 import { type PodRecord, runKey } from "./pod-record.ts";
-import { removeTree } from "./pod-volumes.ts";
 import { writeDescription } from "./run-record.ts";
 import { enterScript, initScript, supervisorScript } from "./run-scripts.ts";
 import type { RuntimeState } from "./runtime-state.ts";
-import { writeWhole } from "./state-files.ts";
 
 export async function createContainer(state: RuntimeState, spec: ContainerSpec): Promise<void> {
   const pod = state.pod(spec.podUid);

@@ -7,13 +7,13 @@ import { constants } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { VirtualKubeletError } from "../../errors.ts";
+import { descendants, signal as send } from "../../host/process-table.ts";
+import { copyInto } from "../../host/stream-copy.ts";
+import { toolEnvironment } from "../../host/tool-environment.ts";
 import type { CallContext, ContainerIO, ExecResult, TerminalSize } from "../../provider.ts";
 import type { LiveRun } from "./live-run.ts";
 import { commandPipes } from "./pipes.ts";
-import { descendants, signal as send } from "./process-table.ts";
-import { toolEnvironment } from "./run-scripts.ts";
 import { shellWord, shellWords } from "./shell-quote.ts";
-import { copyInto } from "./stream-copy.ts";
 import { followSizes, sizeArguments, terminalHolder } from "./terminal.ts";
 
 /** Output of an ended command is waited for as long as it comes; what it left in the background may hold it open for ever. */

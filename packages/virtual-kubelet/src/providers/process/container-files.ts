@@ -4,8 +4,8 @@ import { lstatSync, mkdirSync, readlinkSync, realpathSync, statSync } from "node
 import { join, posix } from "node:path";
 import type { ContainerSpec, Mount } from "../../engine/container-runtime.ts";
 import { VirtualKubeletError } from "../../errors.ts";
+import { type VolumeNote, volumePath } from "../../host/pod-volumes.ts";
 import type { BoundMount } from "./mount-script.ts";
-import { type VolumeNote, volumePath } from "./pod-volumes.ts";
 
 export interface PodPlaces {
   /** Directory of the pod's volumes. */

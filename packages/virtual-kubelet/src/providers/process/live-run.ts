@@ -5,14 +5,14 @@ import { join } from "node:path";
 import { type Clock, pause } from "../../clock.ts";
 import type { ContainerRef, RuntimeContainer } from "../../engine/container-runtime.ts";
 import { errorText, VirtualKubeletError } from "../../errors.ts";
+import { bearing, descendants, isAlive, signal } from "../../host/process-table.ts";
+import { endOfFile, readIfThere } from "../../host/state-files.ts";
+import { toolEnvironment } from "../../host/tool-environment.ts";
 import type { Logger } from "../../log.ts";
 import { cgroupPids, killCgroups, outOfMemoryKills, removeCgroups } from "./cgroups.ts";
 import { LogCollector, type LogLimits } from "./log-collector.ts";
-import { bearing, descendants, isAlive, signal } from "./process-table.ts";
 import { carriersOf, endCarriers } from "./run-carriers.ts";
 import type { RunRecord, RunState } from "./run-record.ts";
-import { toolEnvironment } from "./run-scripts.ts";
-import { endOfFile, readIfThere } from "./state-files.ts";
 
 /** So long an ended run's output may be held open by what was not found among its processes. */
 const carrierPatienceMs = 3000;

@@ -4,9 +4,9 @@ import { spawn } from "node:child_process";
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { type FileHandle, mkdir, open, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { isMissing, readIfThere, writeWhole } from "../../host/state-files.ts";
+import { toolEnvironment } from "../../host/tool-environment.ts";
 import { countBack, cutLines, LineTimes, type OutputStream } from "./log-lines.ts";
-import { toolEnvironment } from "./run-scripts.ts";
-import { isMissing, readIfThere, writeWhole } from "./state-files.ts";
 
 export interface LogLimits {
   /** Bytes of one file of the log. */

@@ -1,7 +1,7 @@
 // Reads a run's log from its files, over their rotation, and goes on with it while it grows.
 import { type FileHandle, open } from "node:fs/promises";
+import { isMissing } from "../../host/state-files.ts";
 import { type LogCollector, logNumbers, logPath } from "./log-collector.ts";
-import { isMissing } from "./state-files.ts";
 
 /** The whole log there is; `follow`: and what comes, until the run is over. The signal ends it, and its reader by `return`. */
 export function readLog(

@@ -3,7 +3,7 @@
 import { chownSync, closeSync, constants, mkdirSync, openSync, rmSync } from "node:fs";
 import { Socket } from "node:net";
 import { join } from "node:path";
-import { runTool } from "./run-tool.ts";
+import { runTool } from "../../host/run-tool.ts";
 
 export interface CommandPipes {
   /** For the child: standard input, output, error. */

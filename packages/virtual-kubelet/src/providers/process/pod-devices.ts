@@ -1,7 +1,7 @@
 // The devices that every container may have, made once for each pod in memory: null, zero, full, random, urandom, tty, shared memory.
 import { mkdirSync } from "node:fs";
-import { mountsUnder } from "./pod-volumes.ts";
-import { runTool } from "./run-tool.ts";
+import { mountsUnder } from "../../host/pod-volumes.ts";
+import { runTool } from "../../host/run-tool.ts";
 
 const script = `
 set -e

@@ -1,12 +1,12 @@
 // What pods use beside the memory and time of their containers: volumes, disk, network.
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { fsStats, parseInterfaces } from "../../host/host-figures.ts";
+import { volumePath } from "../../host/pod-volumes.ts";
+import type { StorageMeter } from "../../host/storage-meter.ts";
 import type { ContainerStats, FsStats, NetworkStats, PodStats } from "../../stats-summary.ts";
-import { fsStats, parseInterfaces } from "./host-figures.ts";
 import type { LiveRun } from "./live-run.ts";
 import type { PodRecord } from "./pod-record.ts";
-import { volumePath } from "./pod-volumes.ts";
-import type { StorageMeter } from "./storage-meter.ts";
 
 /** All directories of a pod that are measured. */
 export function measuredPaths(pod: PodRecord): readonly string[] {

@@ -3,10 +3,10 @@ import { mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { RuntimeSandbox, SandboxSpec } from "../../engine/container-runtime.ts";
 import { VirtualKubeletError } from "../../errors.ts";
+import type { VolumeNote } from "../../host/pod-volumes.ts";
+import { readIfThere, writeWhole } from "../../host/state-files.ts";
 import type { LiveRun } from "./live-run.ts";
-import type { VolumeNote } from "./pod-volumes.ts";
 import { type RunDescription, readDescription } from "./run-record.ts";
-import { readIfThere, writeWhole } from "./state-files.ts";
 
 /** What is written down: the request without the contents of its volumes. */
 export interface PodDescription {

@@ -9,10 +9,10 @@ import { createInterface, type Interface } from "node:readline";
 import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isErrorKind } from "../../errors.ts";
+import { bootId, isAlive, statOf } from "../../host/process-table.ts";
 import { silentLogger } from "../../log.ts";
 import { benchRange, ProcessBench, quiet, until } from "../../testing/process-bench.ts";
 import { ProcessRuntime } from "./process-runtime.ts";
-import { bootId, isAlive, statOf } from "./process-table.ts";
 
 class Victim {
   readonly #child: ChildProcess;

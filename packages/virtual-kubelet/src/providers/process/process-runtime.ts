@@ -12,6 +12,10 @@ import type {
   SandboxSpec,
 } from "../../engine/container-runtime.ts";
 import { VirtualKubeletError } from "../../errors.ts";
+import { hostNow, nodeInfo, nodeReport } from "../../host/node-report.ts";
+import { connectPort } from "../../host/port-connection.ts";
+import { StorageMeter } from "../../host/storage-meter.ts";
+import { readVolumeFile } from "../../host/volume-file.ts";
 import type {
   CallContext,
   ContainerIO,
@@ -26,16 +30,12 @@ import { attachToRun } from "./container-attach.ts";
 import { createContainer, removeContainer, startContainer, updateResources } from "./container-calls.ts";
 import { execInRun } from "./container-exec.ts";
 import { readLog } from "./log-reader.ts";
-import { hostNow, nodeInfo, nodeReport } from "./node-report.ts";
 import { measuredPaths, podFigures, rootfsStats } from "./pod-figures.ts";
 import { runKey } from "./pod-record.ts";
-import { connectPort } from "./port-connection.ts";
 import { type ProcessRuntimeOptions, RuntimeState } from "./runtime-state.ts";
 import { createSandbox, removeSandbox, stopSandbox, updateSandbox, updateVolumes } from "./sandbox-calls.ts";
 import { signalNumber } from "./signals.ts";
-import { StorageMeter } from "./storage-meter.ts";
 import { UsageMeter } from "./usage-meter.ts";
-import { readVolumeFile } from "./volume-file.ts";
 
 /** Between two looks at what the host has left. */
 const nodeIntervalMs = 10_000;
@@ -107,7 +107,8 @@ export class ProcessRuntime implements ContainerRuntime {
 
   async readVolumeFile(podUid: string, volume: string, path: string, { signal }: CallContext): Promise<Uint8Array> {
     signal.throwIfAborted();
-    return readVolumeFile(this.#state.pod(podUid), volume, path);
+    const { volumes, description } = this.#state.pod(podUid);
+    return readVolumeFile({ volumes, notes: description.volumes }, volume, path);
   }
 
   createContainer(spec: ContainerSpec, { signal }: CallContext): Promise<void> {

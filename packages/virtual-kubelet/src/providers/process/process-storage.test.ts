@@ -5,13 +5,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { PodEngine } from "../../engine/pod-engine.ts";
+import { directoryUsage } from "../../host/disk-usage.ts";
 import { silentLogger } from "../../log.ts";
 import type { PodReport } from "../../provider.ts";
 import type { PodStats } from "../../stats-summary.ts";
 import { podOf, requestOf } from "../../testing/engine-bench.ts";
 import { benchImage, benchRange, ProcessBench, quiet, until } from "../../testing/process-bench.ts";
 import { withResolved } from "../../testing/resolved-literally.ts";
-import { directoryUsage } from "./disk-usage.ts";
 
 const mebi = 1024 * 1024;
 

@@ -2,8 +2,8 @@
 // theirs: a pid alone may be another's by now.
 import { readlinkSync } from "node:fs";
 import { join } from "node:path";
-import { signal } from "./process-table.ts";
-import { readIfThere } from "./state-files.ts";
+import { signal } from "../../host/process-table.ts";
+import { readIfThere } from "../../host/state-files.ts";
 
 /** "carriers": of the output; "holder": of the input. */
 export type CarrierKind = "carriers" | "holder";

@@ -4,8 +4,8 @@ import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ContainerSpec, RuntimeContainer } from "../../engine/container-runtime.ts";
 import { VirtualKubeletError } from "../../errors.ts";
-import { isAlive, type ProcessIdentity } from "./process-table.ts";
-import { readIfThere, writeWhole } from "./state-files.ts";
+import { isAlive, type ProcessIdentity } from "../../host/process-table.ts";
+import { readIfThere, writeWhole } from "../../host/state-files.ts";
 
 export interface RunDescription {
   readonly spec: ContainerSpec;

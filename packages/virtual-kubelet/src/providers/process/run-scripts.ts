@@ -1,5 +1,6 @@
 // The shell scripts of one run: the supervisor, which outlives the program, and what the container's first process does before
 // it becomes the container's command. Pure: text from a plan.
+import { toolPath } from "../../host/tool-environment.ts";
 import { shellWord, shellWords } from "./shell-quote.ts";
 
 export interface RunPlan {
@@ -41,8 +42,7 @@ export interface EnterPlan {
   readonly capabilities?: readonly string[] | undefined;
 }
 
-const path = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
-export const toolEnvironment: Readonly<Record<string, string>> = { PATH: path.slice(5), SHELL: "/bin/sh", LC_ALL: "C" };
+const path = `PATH=${toolPath}`;
 
 /**
  * Started in a session of its own. Takes the run for itself (a run never begins twice), carries its output into files,

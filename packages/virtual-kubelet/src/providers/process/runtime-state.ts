@@ -4,6 +4,10 @@ import { join } from "node:path";
 import { type Clock, systemClock } from "../../clock.ts";
 import type { ContainerRef, RuntimeSandbox } from "../../engine/container-runtime.ts";
 import { VirtualKubeletError } from "../../errors.ts";
+import { removeTree, type VolumeRules } from "../../host/pod-volumes.ts";
+import { bootId } from "../../host/process-table.ts";
+import { lockState } from "../../host/state-lock.ts";
+import { UidEvents } from "../../host/uid-events.ts";
 import type { Logger } from "../../log.ts";
 import { type CgroupHost, findCgroups, sweepCgroups } from "./cgroups.ts";
 import type { ProcessConfig } from "./config.ts";
@@ -13,11 +17,7 @@ import { LiveRun } from "./live-run.ts";
 import { parseRange } from "./pod-addresses.ts";
 import { bridgeName, PodNetwork, removeBridge, sweepNetwork } from "./pod-network.ts";
 import { halfRemoved, PodRecord, readPod, readRuns, runKey } from "./pod-record.ts";
-import { removeTree, type VolumeRules } from "./pod-volumes.ts";
-import { bootId } from "./process-table.ts";
 import { type RunDescription, RunRecord } from "./run-record.ts";
-import { lockState } from "./state-lock.ts";
-import { UidEvents } from "./uid-events.ts";
 
 export interface ProcessRuntimeOptions {
   readonly config: ProcessConfig;

@@ -2,15 +2,15 @@
 import { chmod } from "node:fs/promises";
 import { join } from "node:path";
 import type { ContainerRuntime, RuntimeSandbox, SandboxSpec } from "../../engine/container-runtime.ts";
+import { makeVolumes, removeTree, unmountUnder, updateFiles } from "../../host/pod-volumes.ts";
+import { writeWhole } from "../../host/state-files.ts";
 import type { ResolvedVolume } from "../../resolved-pod.ts";
 import { removeCgroups } from "./cgroups.ts";
 import { makeDevices } from "./pod-devices.ts";
 import { detach } from "./pod-network.ts";
 import { type PodDescription, PodRecord } from "./pod-record.ts";
-import { makeVolumes, removeTree, unmountUnder, updateFiles } from "./pod-volumes.ts";
 import type { RuntimeState } from "./runtime-state.ts";
 import { checkSandbox } from "./sandbox-check.ts";
-import { writeWhole } from "./state-files.ts";
 
 export async function createSandbox(state: RuntimeState, spec: SandboxSpec): Promise<RuntimeSandbox> {
   const { uid } = spec.owner;

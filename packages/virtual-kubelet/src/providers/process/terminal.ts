@@ -1,9 +1,9 @@
 // The terminal of a command: whose it is, and how large.
 import { spawn } from "node:child_process";
 import { closeSync, constants, openSync, readlinkSync } from "node:fs";
+import { descendants } from "../../host/process-table.ts";
+import { toolEnvironment } from "../../host/tool-environment.ts";
 import type { TerminalSize } from "../../provider.ts";
-import { descendants } from "./process-table.ts";
-import { toolEnvironment } from "./run-scripts.ts";
 
 /** A process at or below `pid` with a terminal as its input; undefined: none yet. */
 export function terminalHolder(pid: number): number | undefined {

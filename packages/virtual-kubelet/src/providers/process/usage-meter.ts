@@ -2,11 +2,11 @@
 // that no counter falls when a process has gone.
 import { statSync } from "node:fs";
 import { join } from "node:path";
+import { directoryBytes, fsStats, hostStats, pageBytes, ticksPerSecond } from "../../host/host-figures.ts";
+import { statOf } from "../../host/process-table.ts";
 import type { ContainerStats, CPUStats, FsStats, NodeStats } from "../../stats-summary.ts";
 import { cgroupFigures } from "./cgroups.ts";
-import { directoryBytes, fsStats, hostStats, pageBytes, ticksPerSecond } from "./host-figures.ts";
 import type { LiveRun } from "./live-run.ts";
-import { statOf } from "./process-table.ts";
 
 interface Sample {
   /** Milliseconds. */

@@ -1,10 +1,16 @@
 // What this host is as a node: what it has, and whether it runs short of it. Pure but for `hostNow`.
 import { readFileSync } from "node:fs";
 import { availableParallelism, release } from "node:os";
-import { parseQuantity, wholeUnits } from "../../kube/quantity.ts";
-import type { NodeReport } from "../../provider.ts";
-import type { ProcessConfig } from "./config.ts";
+import { parseQuantity, wholeUnits } from "../kube/quantity.ts";
+import type { NodeReport } from "../provider.ts";
 import { type DiskFigures, diskFigures, memoryFigures, type PidFigures, pidFigures } from "./host-figures.ts";
+
+export interface NodeConfig {
+  /** Quantities by resource; in place of what is found. */
+  readonly capacity: Readonly<Record<string, string>>;
+  /** Quantities, or shares like "10%": below them the node is under pressure. */
+  readonly pressure: Readonly<Record<"memoryAvailable" | "diskAvailable" | "inodesFree" | "pidsAvailable", string>>;
+}
 
 export interface HostNow {
   readonly cpus: number;
@@ -19,7 +25,7 @@ export function hostNow(directory: string): HostNow {
 
 const defaultPods = "110";
 
-export function nodeReport(host: HostNow, config: Pick<ProcessConfig, "capacity" | "pressure">): NodeReport {
+export function nodeReport(host: HostNow, config: NodeConfig): NodeReport {
   const { memory, disk, pids } = host;
   const { pressure } = config;
   const short = {

@@ -1,6 +1,6 @@
 // What this host has and uses, as /proc and its file systems tell.
 import { readdirSync, readFileSync, statfsSync } from "node:fs";
-import type { FsStats, InterfaceStats, NodeStats } from "../../stats-summary.ts";
+import type { FsStats, InterfaceStats, NodeStats } from "../stats-summary.ts";
 
 /** Of the kernel's clock ticks; the same on all of Linux that node runs on. */
 export const ticksPerSecond = 100;

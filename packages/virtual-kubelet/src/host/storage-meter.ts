@@ -1,8 +1,8 @@
 // What directories of pods take of the disk. That takes long to measure: it is done at most every ten seconds and a tenth of the
 // time, while somebody asks for it, and the figures are kept.
-import type { Clock } from "../../clock.ts";
-import { errorText } from "../../errors.ts";
-import type { Logger } from "../../log.ts";
+import type { Clock } from "../clock.ts";
+import { errorText } from "../errors.ts";
+import type { Logger } from "../log.ts";
 import { directoryUsage } from "./disk-usage.ts";
 
 export interface Measured {

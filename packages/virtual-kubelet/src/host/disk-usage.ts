@@ -1,7 +1,7 @@
 // How much of a disk directories take. Measured by the host's own tool, which follows no link, whatever is changed under it.
 import { execFile } from "node:child_process";
-import { VirtualKubeletError } from "../../errors.ts";
-import { toolEnvironment } from "./run-scripts.ts";
+import { VirtualKubeletError } from "../errors.ts";
+import { toolEnvironment } from "./tool-environment.ts";
 
 /** A tree that takes longer is not measured. */
 const longestMs = 60_000;

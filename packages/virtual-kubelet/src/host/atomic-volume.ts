@@ -14,8 +14,8 @@ import {
   writeFile,
 } from "node:fs/promises";
 import { dirname, join, posix } from "node:path";
-import { VirtualKubeletError } from "../../errors.ts";
-import type { ResolvedFile } from "../../resolved-pod.ts";
+import { VirtualKubeletError } from "../errors.ts";
+import type { ResolvedFile } from "../resolved-pod.ts";
 import { isMissing } from "./state-files.ts";
 
 const data = "..data";

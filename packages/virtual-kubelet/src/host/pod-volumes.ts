@@ -2,8 +2,8 @@
 import { readFileSync } from "node:fs";
 import { chmod, chown, mkdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { VirtualKubeletError } from "../../errors.ts";
-import type { ResolvedVolume } from "../../resolved-pod.ts";
+import { VirtualKubeletError } from "../errors.ts";
+import type { ResolvedVolume } from "../resolved-pod.ts";
 import { writeAtomically } from "./atomic-volume.ts";
 import { runTool } from "./run-tool.ts";
 import { isMissing } from "./state-files.ts";

@@ -1,7 +1,7 @@
 // One process at a time works on a state directory: whoever holds it is named in it by pid and start time.
 import { linkSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { VirtualKubeletError } from "../../errors.ts";
+import { VirtualKubeletError } from "../errors.ts";
 import { bootId, isAlive, statOf } from "./process-table.ts";
 import { readIfThere } from "./state-files.ts";
 

@@ -1,7 +1,7 @@
 // Runs one of the host's tools (mount, umount, nsenter ...) to its end, with no environment but a safe path.
 import { spawn } from "node:child_process";
-import { VirtualKubeletError } from "../../errors.ts";
-import { toolEnvironment } from "./run-scripts.ts";
+import { VirtualKubeletError } from "../errors.ts";
+import { toolEnvironment } from "./tool-environment.ts";
 
 /** Resolves with its standard output; throws Internal with what it said when it fails, Unavailable when it is not there. */
 export async function runTool(command: string, args: readonly string[]): Promise<string> {

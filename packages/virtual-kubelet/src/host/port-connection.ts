@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import { connect } from "node:net";
 import type { Duplex } from "node:stream";
-import { VirtualKubeletError } from "../../errors.ts";
+import { VirtualKubeletError } from "../errors.ts";
 
 /** Resolves when both directions have ended; throws Unavailable when nobody listens. */
 export async function connectPort(host: string, port: number, connection: Duplex, signal: AbortSignal): Promise<void> {

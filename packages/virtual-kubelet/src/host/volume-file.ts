@@ -1,19 +1,22 @@
 // Reads files that containers wrote into their pod's volumes: what they are and where they lead is not to be trusted.
 import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
-import { VirtualKubeletError } from "../../errors.ts";
-import type { PodRecord } from "./pod-record.ts";
-import { volumePath } from "./pod-volumes.ts";
+import { VirtualKubeletError } from "../errors.ts";
+import { type VolumeNote, volumePath } from "./pod-volumes.ts";
 import { isMissing } from "./state-files.ts";
 
 const longestFile = 1024 * 1024;
 const { O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants;
 
-/** Of an emptyDir. Follows no link, opens nothing but directories and the file itself, and waits for no other end. */
-export async function readVolumeFile(pod: PodRecord, volume: string, path: string): Promise<Uint8Array> {
+/** Of an emptyDir; `volumes`: the directory with the volumes of the pod. Follows no link, opens nothing but directories and the file itself, and waits for no other end. */
+export async function readVolumeFile(
+  pod: { readonly volumes: string; readonly notes: readonly VolumeNote[] },
+  volume: string,
+  path: string,
+): Promise<Uint8Array> {
   const parts = path.split("/").filter((part) => part !== "" && part !== ".");
   const last = parts.pop();
-  const note = pod.description.volumes.find(({ name }) => name === volume);
+  const note = pod.notes.find(({ name }) => name === volume);
   if (note?.type !== "emptyDir" || last === undefined || parts.includes("..") || last === "..")
     throw new VirtualKubeletError("Invalid", `there is no file ${path} to be read in volume ${volume}`);
   let at = await open(volumePath(pod.volumes, volume), O_RDONLY | O_DIRECTORY);

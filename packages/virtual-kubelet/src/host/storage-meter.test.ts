@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { silentLogger } from "../../log.ts";
-import { FakeClock } from "../../testing/fake-clock.ts";
+import { silentLogger } from "../log.ts";
+import { FakeClock } from "../testing/fake-clock.ts";
 import { parseUsage } from "./disk-usage.ts";
 import { StorageMeter } from "./storage-meter.ts";
 

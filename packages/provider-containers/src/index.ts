@@ -1,0 +1,2 @@
+// A virtual kubelet's provider over Docker or Podman.
+export type { ContainersConfig } from "./config.ts";

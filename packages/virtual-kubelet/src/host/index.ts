@@ -1,0 +1,33 @@
+// What a provider on a Linux host needs of it: volumes as directories, figures of the host, tools, locks. For providers that keep
+// containers on the machine they run on: @virtual-kubelet/virtual-kubelet/host.
+export { writeAtomically } from "./atomic-volume.ts";
+export { directoryUsage } from "./disk-usage.ts";
+export {
+  type DiskFigures,
+  diskFigures,
+  fsStats,
+  type MemoryFigures,
+  memoryFigures,
+  type PidFigures,
+  pidFigures,
+} from "./host-figures.ts";
+export { type HostNow, hostNow, type NodeConfig, nodeReport } from "./node-report.ts";
+export {
+  makeVolumes,
+  mountsUnder,
+  removeTree,
+  unmountUnder,
+  updateFiles,
+  type VolumeNote,
+  type VolumeRules,
+  volumePath,
+} from "./pod-volumes.ts";
+export { connectPort } from "./port-connection.ts";
+export { bootId } from "./process-table.ts";
+export { runTool } from "./run-tool.ts";
+export { endOfFile, isMissing, privateDirectory, readIfThere, writeWhole } from "./state-files.ts";
+export { lockState } from "./state-lock.ts";
+export { StorageMeter } from "./storage-meter.ts";
+export { toolEnvironment } from "./tool-environment.ts";
+export { UidEvents } from "./uid-events.ts";
+export { readVolumeFile } from "./volume-file.ts";
