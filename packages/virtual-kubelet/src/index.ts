@@ -13,7 +13,9 @@ export type {
   ContainerRef,
   ContainerRuntime,
   ContainerSpec,
+  KillRank,
   Mount,
+  QosClass,
   RuntimeContainer,
   RuntimeSandbox,
   RuntimeStats,
@@ -55,6 +57,7 @@ export type {
 } from "./kube/client.ts";
 export { type ConnectOptions, connect } from "./kube/connect.ts";
 export { type Change, Informer, type InformerOptions } from "./kube/informer.ts";
+export { milliUnits, parseQuantity, wholeUnits } from "./kube/quantity.ts";
 export {
   configMaps,
   daemonSets,
@@ -95,6 +98,7 @@ export type {
   PodSpec,
   PodStatus,
   Quantity,
+  ResourceRequirements,
   Taint,
   Time,
   Toleration,

@@ -36,8 +36,22 @@ export interface SandboxSpec {
     readonly protocol: string;
   }[];
   readonly volumes: readonly ResolvedVolume[];
+  /** Absent: "BestEffort". */
+  readonly qosClass?: QosClass | undefined;
+  /** Of the whole pod, overhead included: cpu, memory and the like. No limit where one of its containers has none. */
+  readonly resources?: ResourceRequirements | undefined;
   /** Kept with it and reported back unchanged: the engine's own notes. Small. */
   readonly notes: Readonly<Record<string, string>>;
+}
+
+export type QosClass = "Guaranteed" | "Burstable" | "BestEffort";
+
+/** How late the kernel is to kill it when memory runs out. */
+export interface KillRank {
+  /** By which it ranks: a pod that the node cannot do without ranks as Guaranteed. */
+  readonly qosClass: QosClass;
+  /** By which it ranks among Burstable ones. */
+  readonly memoryRequestBytes: number;
 }
 
 export interface Mount {
@@ -69,6 +83,8 @@ export interface ContainerSpec {
   /** Of pod and container, merged. */
   readonly security: SecurityContext & { readonly supplementalGroups?: readonly number[] | undefined };
   readonly resources: ResourceRequirements;
+  /** Absent: BestEffort. */
+  readonly killRank?: KillRank | undefined;
   /** Name of the container whose processes it sees (ephemeral containers). */
   readonly targetContainer?: string | undefined;
   /** Kept with it and reported back unchanged: the engine's own notes. Small. */

@@ -1,7 +1,9 @@
 // From a resolved pod to what a container runtime is told: the sandbox, and each run of a container. Pure.
-import type { Container, PodSpec, SecurityContext } from "../kube/types.gen.ts";
+import type { Container, Pod, PodSpec, ResourceRequirements, SecurityContext } from "../kube/types.gen.ts";
 import type { PodRequest } from "../provider.ts";
-import type { ContainerSpec, SandboxSpec } from "./container-runtime.ts";
+import { podLimits, podRequests, type Quantities } from "../status/pod-resources.ts";
+import type { ContainerSpec, QosClass, SandboxSpec } from "./container-runtime.ts";
+import { killRank } from "./kill-rank.ts";
 import { completed, completedOrNone, type LateValues } from "./late-text.ts";
 import type { PodContainer } from "./pod-container.ts";
 import { encodeMemory, type PodMemory } from "./pod-memory.ts";
@@ -24,8 +26,21 @@ export function sandboxSpec(request: PodRequest, memory: PodMemory): SandboxSpec
     fsGroup: spec.securityContext?.fsGroup,
     hostPorts: hostPortsOf(spec),
     volumes: resolved?.volumes ?? [],
+    qosClass: qosClassOf(request.pod),
+    resources: podResources(request.pod),
     notes: encodeMemory(memory),
   };
+}
+
+function qosClassOf({ status }: Pod): QosClass {
+  const word = status?.qosClass;
+  return word === "Guaranteed" || word === "Burstable" ? word : "BestEffort";
+}
+
+function podResources(pod: Pod): ResourceRequirements {
+  const text = (amounts: Quantities): Readonly<Record<string, string>> =>
+    Object.fromEntries([...amounts].map(([name, amount]) => [name, name === "cpu" ? `${amount}m` : `${amount}`]));
+  return { requests: text(podRequests(pod)), limits: text(podLimits(pod)) };
 }
 
 function hostPortsOf(spec: PodSpec): SandboxSpec["hostPorts"] {
@@ -74,6 +89,7 @@ export function containerSpec(
     terminationMessagePath: container.terminationMessagePath ?? "/dev/termination-log",
     security: securityOf(request.pod.spec ?? { containers: [] }, container),
     resources: container.resources ?? {},
+    killRank: killRank(request.pod, container),
     targetContainer: of.target,
     notes: encodeRunNotes(notes),
   };
