@@ -13,6 +13,7 @@ const programs = {
   "e2e.test": { package: "k8s.io/kubernetes/test/e2e", tests: true },
   agnhost: { package: "k8s.io/kubernetes/test/images/agnhost" },
   nonewprivs: { package: "k8s.io/kubernetes/test/images/nonewprivs" },
+  ginkgo: { package: "github.com/onsi/ginkgo/v2/ginkgo" },
 } as const satisfies Readonly<Record<string, { readonly package: string; readonly tests?: true }>>;
 
 export type ConformanceProgram = keyof typeof programs;
