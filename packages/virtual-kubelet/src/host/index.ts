@@ -1,6 +1,15 @@
 // What a provider on a Linux host needs of it: volumes as directories, figures of the host, tools, locks. For providers that keep
 // containers on the machine they run on: @virtual-kubelet/virtual-kubelet/host.
 export { writeAtomically } from "./atomic-volume.ts";
+export {
+  type CgroupFigures,
+  type CgroupMounts,
+  cgroupFigures,
+  cgroupMounts,
+  groupFile,
+  processGroups,
+} from "./cgroup-figures.ts";
+export { type CgroupHost, findCgroups, limitCgroups, makeCgroups, removeCgroups } from "./cgroups.ts";
 export { directoryUsage } from "./disk-usage.ts";
 export {
   type DiskFigures,

@@ -2,10 +2,10 @@
 import { chmod } from "node:fs/promises";
 import { join } from "node:path";
 import type { ContainerRuntime, RuntimeSandbox, SandboxSpec } from "../../engine/container-runtime.ts";
+import { removeCgroups } from "../../host/cgroups.ts";
 import { makeVolumes, removeTree, unmountUnder, updateFiles } from "../../host/pod-volumes.ts";
 import { writeWhole } from "../../host/state-files.ts";
 import type { ResolvedVolume } from "../../resolved-pod.ts";
-import { removeCgroups } from "./cgroups.ts";
 import { makeDevices } from "./pod-devices.ts";
 import { detach } from "./pod-network.ts";
 import { type PodDescription, PodRecord } from "./pod-record.ts";

@@ -2,10 +2,10 @@
 // that no counter falls when a process has gone.
 import { statSync } from "node:fs";
 import { join } from "node:path";
+import { cgroupFigures } from "../../host/cgroup-figures.ts";
 import { directoryBytes, fsStats, hostStats, pageBytes, ticksPerSecond } from "../../host/host-figures.ts";
 import { statOf } from "../../host/process-table.ts";
 import type { ContainerStats, CPUStats, FsStats, NodeStats } from "../../stats-summary.ts";
-import { cgroupFigures } from "./cgroups.ts";
 import type { LiveRun } from "./live-run.ts";
 
 interface Sample {

@@ -1,5 +1,5 @@
-// Control groups of the runs, where the host lets us make some: limits of cpu and memory, figures, and everything that a run has
-// started, wherever it went. Version 2, and version 1 with a hierarchy for each controller.
+// Control groups that are ours, where the host lets us make some: limits, and everything that was started in them, wherever it
+// went. Version 2, and version 1 with a hierarchy for each controller.
 import {
   accessSync,
   constants,
@@ -11,10 +11,11 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
-import { VirtualKubeletError } from "../../errors.ts";
-import { signal } from "../../host/process-table.ts";
-import { milliUnits, parseQuantity, wholeUnits } from "../../kube/quantity.ts";
-import type { ResourceRequirements } from "../../kube/types.gen.ts";
+import { VirtualKubeletError } from "../errors.ts";
+import { milliUnits, parseQuantity, wholeUnits } from "../kube/quantity.ts";
+import type { ResourceRequirements } from "../kube/types.gen.ts";
+import { cgroupMounts, groupFile } from "./cgroup-figures.ts";
+import { signal } from "./process-table.ts";
 
 export type CgroupHost =
   | { readonly version: 2; readonly mount: string }
@@ -23,15 +24,7 @@ export type CgroupHost =
 
 /** What this host has; undefined when there is nothing that we may use. */
 export function findCgroups(mountInfo: string = readFileSync("/proc/self/mountinfo", "utf8")): CgroupHost | undefined {
-  const v1 = new Map<string, string>();
-  let v2: string | undefined;
-  for (const line of mountInfo.split("\n")) {
-    const [left = "", right = ""] = line.split(" - ");
-    const point = left.split(" ")[4] ?? "";
-    const [type, , options = ""] = right.split(" ");
-    if (type === "cgroup2") v2 = point;
-    if (type === "cgroup") for (const controller of options.split(",")) v1.set(controller, point);
-  }
+  const { v1, v2 } = cgroupMounts(mountInfo);
   const { cpu, cpuacct, memory, pids } = Object.fromEntries(v1);
   if (cpu !== undefined && cpuacct !== undefined && memory !== undefined && pids !== undefined)
     return writable([cpu, cpuacct, memory, pids]) ? { version: 1, mounts: { cpu, cpuacct, memory, pids } } : undefined;
@@ -81,8 +74,12 @@ function makeV2(mount: string, parent: string): void {
   }
 }
 
-/** Writes requests and limits into the groups of a run. */
-export function limitCgroups(groups: readonly string[], { requests, limits }: ResourceRequirements): void {
+/** Writes requests and limits into the groups; of processes, with `pids`, 0 for none. */
+export function limitCgroups(
+  groups: readonly string[],
+  { requests, limits }: ResourceRequirements,
+  pids?: number | undefined,
+): void {
   const cpuRequest = milli(requests?.["cpu"] ?? limits?.["cpu"]);
   const cpuLimit = milli(limits?.["cpu"]);
   const memory = limits?.["memory"] === undefined ? undefined : wholeUnits(parseQuantity(String(limits["memory"])));
@@ -97,6 +94,7 @@ export function limitCgroups(groups: readonly string[], { requests, limits }: Re
     put(group, "cpu.max", cpuLimit === 0 ? "max 100000" : `${quota} 100000`);
     put(group, "memory.limit_in_bytes", memory === undefined ? "-1" : String(memory));
     put(group, "memory.max", memory === undefined ? "max" : String(memory));
+    if (pids !== undefined) put(group, "pids.max", pids === 0 ? "max" : String(pids));
   }
 }
 
@@ -108,20 +106,8 @@ function put(group: string, file: string, value: string): void {
   if (existsSync(path)) writeFileSync(path, value);
 }
 
-/** How many processes of it were killed for want of memory. */
-export function outOfMemoryKills(groups: readonly string[]): number {
-  return Math.max(
-    0,
-    ...groups.flatMap((group) =>
-      ["memory.events", "memory.oom_control"].map((file) =>
-        Number(/^oom_kill (\d+)$/m.exec(content(group, file))?.[1] ?? 0),
-      ),
-    ),
-  );
-}
-
 export function cgroupPids(groups: readonly string[]): readonly number[] {
-  const pids = groups.flatMap((group) => content(group, "cgroup.procs").split("\n").filter(Boolean).map(Number));
+  const pids = groups.flatMap((group) => groupFile(group, "cgroup.procs").split("\n").filter(Boolean).map(Number));
   return [...new Set(pids)];
 }
 
@@ -156,37 +142,5 @@ function groupsIn(group: string): readonly string[] {
     return readdirSync(group, { withFileTypes: true }).flatMap((each) => (each.isDirectory() ? [each.name] : []));
   } catch {
     return [];
-  }
-}
-
-export interface CgroupFigures {
-  readonly cpuNanoseconds?: number | undefined;
-  readonly memoryBytes?: number | undefined;
-  readonly workingSetBytes?: number | undefined;
-  readonly rssBytes?: number | undefined;
-}
-
-export function cgroupFigures(groups: readonly string[]): CgroupFigures {
-  const read = (file: string, field?: string): number | undefined => {
-    const text = groups.map((group) => content(group, file)).find((each) => each !== "");
-    const found = field === undefined ? text?.trim() : new RegExp(`^${field} (\\d+)$`, "m").exec(text ?? "")?.[1];
-    return found === undefined || found === "" ? undefined : Number(found);
-  };
-  const microseconds = read("cpu.stat", "usage_usec");
-  const memory = read("memory.usage_in_bytes") ?? read("memory.current");
-  const inactive = read("memory.stat", "total_inactive_file") ?? read("memory.stat", "inactive_file") ?? 0;
-  return {
-    cpuNanoseconds: read("cpuacct.usage") ?? (microseconds === undefined ? undefined : microseconds * 1000),
-    memoryBytes: memory,
-    workingSetBytes: memory === undefined ? undefined : Math.max(0, memory - inactive),
-    rssBytes: read("memory.stat", "total_rss") ?? read("memory.stat", "anon"),
-  };
-}
-
-function content(group: string, file: string): string {
-  try {
-    return readFileSync(join(group, file), "utf8");
-  } catch {
-    return "";
   }
 }

@@ -5,7 +5,8 @@ import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
-import { cgroupFigures, findCgroups, limitCgroups, outOfMemoryKills } from "./cgroups.ts";
+import { cgroupFigures, cgroupMounts, outOfMemoryKills, processGroups } from "./cgroup-figures.ts";
+import { findCgroups, limitCgroups } from "./cgroups.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "vk-cgroups-"));
 after(() => rm(directory, { recursive: true }));
@@ -69,7 +70,9 @@ describe("control groups", () => {
       group("figures1/memory", {
         ...{
           "memory.usage_in_bytes": "1000\n",
-          "memory.stat": "cache 5\ninactive_file 1\ntotal_inactive_file 300\ntotal_rss 500\n",
+          "memory.stat":
+            "cache 5\ninactive_file 1\npgfault 1\ntotal_inactive_file 300\ntotal_rss 500\ntotal_pgfault 40\ntotal_pgmajfault 2\ntotal_swap 7\n",
+          "memory.limit_in_bytes": "9223372036854771712\n",
         },
         "memory.oom_control": "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n",
       }),
@@ -77,24 +80,33 @@ describe("control groups", () => {
     const v2 = [
       group("figures2", {
         ...{ "cpu.stat": "usage_usec 1000\nuser_usec 900\n", "memory.current": "2000\n" },
-        ...{ "memory.stat": "anon 700\nfile 9\ninactive_file 100\n", "memory.events": "low 0\noom 1\noom_kill 1\n" },
+        ...{ "memory.max": "4096\n", "pids.current": "3\n", "memory.swap.current": "0\n" },
+        ...{
+          "memory.stat": "anon 700\nfile 9\ninactive_file 100\npgfault 8\npgmajfault 1\n",
+          "memory.events": "low 0\noom 1\noom_kill 1\n",
+        },
       }),
     ];
     assert.deepEqual(cgroupFigures(v1), {
-      cpuNanoseconds: 123_456_789,
-      memoryBytes: 1000,
-      workingSetBytes: 700,
-      rssBytes: 500,
+      ...{ cpuNanoseconds: 123_456_789, memoryBytes: 1000, workingSetBytes: 700, rssBytes: 500 },
+      ...{ memoryLimitBytes: undefined, pageFaults: 40, majorPageFaults: 2, swapBytes: 7, tasks: undefined },
     });
     assert.deepEqual(cgroupFigures(v2), {
-      cpuNanoseconds: 1_000_000,
-      memoryBytes: 2000,
-      workingSetBytes: 1900,
-      rssBytes: 700,
+      ...{ cpuNanoseconds: 1_000_000, memoryBytes: 2000, workingSetBytes: 1900, rssBytes: 700 },
+      ...{ memoryLimitBytes: 4096, pageFaults: 8, majorPageFaults: 1, swapBytes: 0, tasks: 3 },
     });
     assert.deepEqual(
       [outOfMemoryKills(v1), outOfMemoryKills(v2), outOfMemoryKills([]), outOfMemoryKills(["/gone"])],
       [2, 1, 0, 0],
     );
+  });
+
+  it("of a process are found by what is mounted where", () => {
+    const text = "9:name=systemd:/a\n8:pids:/p/x\n4:memory:/m:y\n2:cpu,cpuacct:/c\n3:cpuset:/s\n0::/u\n";
+    const v1 = mount("/cg/cpu", "cgroup", "cpu,cpuacct") + mount("/cg/memory", "cgroup", "memory");
+    const v2 = mount("/cg/unified", "cgroup2", "");
+    assert.deepEqual(processGroups(text, cgroupMounts(v1 + v2)), ["/cg/memory/m:y", "/cg/cpu/c"]);
+    assert.deepEqual(processGroups(text, cgroupMounts(v2)), ["/cg/unified/u"]);
+    assert.deepEqual(processGroups("", cgroupMounts(v2)), []);
   });
 });
