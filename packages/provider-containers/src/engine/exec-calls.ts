@@ -1,0 +1,60 @@
+// Commands in running containers of one engine.
+import { created, execDetails } from "./container-answers.ts";
+import { type EngineCalls, part } from "./engine-calls.ts";
+import type { CallOptions, EngineClient, EngineStream, ExecCreate } from "./engine-client.ts";
+import { HijackedStream } from "./hijacked-stream.ts";
+
+export async function createExec(
+  calls: EngineCalls,
+  id: string,
+  body: ExecCreate,
+  options: CallOptions,
+): Promise<string> {
+  return (
+    await calls.json(created, calls.request({ method: "POST", path: `/containers/${part(id)}/exec`, body }, options))
+  ).Id;
+}
+
+export async function startExec(
+  calls: EngineCalls,
+  execId: string,
+  { tty }: { readonly tty: boolean },
+  options: CallOptions,
+): Promise<EngineStream> {
+  const body = { Detach: false, Tty: tty };
+  const path = `/exec/${part(execId)}/start`;
+  const connection = await calls.transport.hijack(calls.request({ method: "POST", path, body }, options));
+  return new HijackedStream(connection, { tty });
+}
+
+/** Podman answers 201, which is as good. */
+export async function resizeExec(
+  calls: EngineCalls,
+  execId: string,
+  width: number,
+  height: number,
+  options: CallOptions,
+): Promise<void> {
+  const query = { w: width, h: height };
+  await calls.transport.call(calls.request({ method: "POST", path: `/exec/${part(execId)}/resize`, query }, options));
+}
+
+export function inspectExec(
+  calls: EngineCalls,
+  execId: string,
+  options: CallOptions,
+): ReturnType<EngineClient["inspectExec"]> {
+  return calls.json(execDetails, calls.request({ method: "GET", path: `/exec/${part(execId)}/json` }, options));
+}
+
+export async function attach(
+  calls: EngineCalls,
+  id: string,
+  { stdin, tty }: { readonly stdin: boolean; readonly tty: boolean },
+  options: CallOptions,
+): Promise<EngineStream> {
+  const query = { stream: true, stdout: true, stderr: true, stdin };
+  const path = `/containers/${part(id)}/attach`;
+  const connection = await calls.transport.hijack(calls.request({ method: "POST", path, query }, options));
+  return new HijackedStream(connection, { tty });
+}
