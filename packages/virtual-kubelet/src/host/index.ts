@@ -10,17 +10,20 @@ export {
   processGroups,
 } from "./cgroup-figures.ts";
 export { type CgroupHost, findCgroups, limitCgroups, makeCgroups, removeCgroups } from "./cgroups.ts";
+export { CpuRates } from "./cpu-rates.ts";
 export { directoryUsage } from "./disk-usage.ts";
 export {
   type DiskFigures,
   diskFigures,
   fsStats,
+  hostStats,
   type MemoryFigures,
   memoryFigures,
   type PidFigures,
+  parseInterfaces,
   pidFigures,
 } from "./host-figures.ts";
-export { type HostNow, hostNow, type NodeConfig, nodeReport } from "./node-report.ts";
+export { type HostNow, hostNow, type NodeConfig, nodeInfo, nodeReport } from "./node-report.ts";
 export {
   makeVolumes,
   mountsUnder,

@@ -1,7 +1,7 @@
 // What this host is as a node: what it has, and whether it runs short of it. Pure but for `hostNow`.
 import { readFileSync } from "node:fs";
 import { availableParallelism, release } from "node:os";
-import { parseQuantity, wholeUnits } from "../kube/quantity.ts";
+import { milliUnits, parseQuantity, wholeUnits } from "../kube/quantity.ts";
 import type { NodeReport } from "../provider.ts";
 import { type DiskFigures, diskFigures, memoryFigures, type PidFigures, pidFigures } from "./host-figures.ts";
 
@@ -10,12 +10,16 @@ export interface NodeConfig {
   readonly capacity: Readonly<Record<string, string>>;
   /** Quantities, or shares like "10%": below them the node is under pressure. */
   readonly pressure: Readonly<Record<"memoryAvailable" | "diskAvailable" | "inodesFree" | "pidsAvailable", string>>;
+  /** Quantities by resource, kept from pods beside what pressure keeps. Absent: pods may have all that there is. */
+  readonly reserved?: Readonly<Record<string, string>> | undefined;
 }
 
 export interface HostNow {
   readonly cpus: number;
   readonly memory: { readonly totalBytes: number; readonly availableBytes: number };
   readonly disk: DiskFigures;
+  /** Where images and what containers write are kept apart from the rest. */
+  readonly imageDisk?: DiskFigures | undefined;
   readonly pids: PidFigures;
 }
 
@@ -26,24 +30,28 @@ export function hostNow(directory: string): HostNow {
 const defaultPods = "110";
 
 export function nodeReport(host: HostNow, config: NodeConfig): NodeReport {
-  const { memory, disk, pids } = host;
+  const { memory, disk, imageDisk, pids } = host;
   const { pressure } = config;
   const short = {
     MemoryPressure: below(memory.availableBytes, memory.totalBytes, pressure.memoryAvailable),
-    DiskPressure:
-      below(disk.availableBytes, disk.totalBytes, pressure.diskAvailable) ||
-      // Some file systems count none.
-      (disk.inodes > 0 && below(disk.inodesFree, disk.inodes, pressure.inodesFree)),
+    DiskPressure: [disk, ...(imageDisk === undefined ? [] : [imageDisk])].some(
+      ({ availableBytes, totalBytes, inodes, inodesFree }) =>
+        below(availableBytes, totalBytes, pressure.diskAvailable) ||
+        // Some file systems count none.
+        (inodes > 0 && below(inodesFree, inodes, pressure.inodesFree)),
+    ),
     PIDPressure: below(pids.max - pids.current, pids.max, pressure.pidsAvailable),
   };
+  const capacity = {
+    cpu: String(host.cpus),
+    memory: `${Math.floor(memory.totalBytes / 1024)}Ki`,
+    "ephemeral-storage": `${Math.floor(disk.totalBytes / 1024)}Ki`,
+    pods: defaultPods,
+    ...config.capacity,
+  };
   return {
-    capacity: {
-      cpu: String(host.cpus),
-      memory: `${Math.floor(memory.totalBytes / 1024)}Ki`,
-      "ephemeral-storage": `${Math.floor(disk.totalBytes / 1024)}Ki`,
-      pods: defaultPods,
-      ...config.capacity,
-    },
+    capacity,
+    ...(config.reserved !== undefined && { allocatable: allocatable(capacity, config.reserved, pressure) }),
     conditions: (["MemoryPressure", "DiskPressure", "PIDPressure"] as const).map((type) => ({
       type,
       status: short[type] ? "True" : "False",
@@ -68,14 +76,40 @@ const words = {
   },
 } as const;
 
-function below(left: number, total: number, threshold: string): boolean {
-  const limit = threshold.endsWith("%")
-    ? (total * Number.parseFloat(threshold)) / 100
-    : Number(wholeUnits(parseQuantity(threshold)));
-  return left < limit;
+/** Pods that use all of it do not bring the node under pressure. Never less than nothing. */
+function allocatable(
+  capacity: Readonly<Record<string, string>>,
+  reserved: Readonly<Record<string, string>>,
+  pressure: NodeConfig["pressure"],
+): Readonly<Record<string, string>> {
+  const thresholds: Readonly<Record<string, string>> = {
+    memory: pressure.memoryAvailable,
+    "ephemeral-storage": pressure.diskAvailable,
+  };
+  return Object.fromEntries(
+    Object.entries(capacity).map(([name, text]) => {
+      const [total, kept, threshold] = [parseQuantity(text), reserved[name], thresholds[name]];
+      if (kept === undefined && threshold === undefined) return [name, text];
+      const evicting = threshold === undefined ? 0n : BigInt(Math.ceil(amountOf(threshold, Number(wholeUnits(total)))));
+      const left = total - parseQuantity(kept ?? "0") - evicting * parseQuantity("1");
+      if (left <= 0n) return [name, "0"];
+      return [name, name === "cpu" ? `${milliUnits(left)}m` : `${wholeUnits(left)}`];
+    }),
+  );
 }
 
-export function nodeInfo(version: string, boot: string): NonNullable<NodeReport["nodeInfo"]> {
+function below(left: number, total: number, threshold: string): boolean {
+  return left < amountOf(threshold, total);
+}
+
+function amountOf(threshold: string, total: number): number {
+  return threshold.endsWith("%")
+    ? (total * Number.parseFloat(threshold)) / 100
+    : Number(wholeUnits(parseQuantity(threshold)));
+}
+
+/** `runtime` is `type://version`. */
+export function nodeInfo(runtime: string, boot: string): NonNullable<NodeReport["nodeInfo"]> {
   const text = (path: string): string => {
     try {
       return readFileSync(path, "utf8").trim();
@@ -85,9 +119,11 @@ export function nodeInfo(version: string, boot: string): NonNullable<NodeReport[
   };
   return {
     bootID: boot,
-    containerRuntimeVersion: `process://${version}`,
+    containerRuntimeVersion: runtime,
     kernelVersion: release(),
     machineID: text("/etc/machine-id"),
+    // Of the hardware; machines without one are told by the other.
+    systemUUID: text("/sys/class/dmi/id/product_uuid") || text("/etc/machine-id"),
     osImage: /^PRETTY_NAME="?([^"\n]*)"?$/m.exec(text("/etc/os-release"))?.[1] ?? "Linux",
   };
 }

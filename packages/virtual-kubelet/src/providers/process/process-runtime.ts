@@ -7,6 +7,7 @@ import type {
   ContainerRef,
   ContainerRuntime,
   ContainerSpec,
+  PulledImage,
   RuntimeSandbox,
   RuntimeStats,
   SandboxSpec,
@@ -70,10 +71,10 @@ export class ProcessRuntime implements ContainerRuntime {
   }
 
   /** There is nowhere to pull from: what is not named in the configuration is not to be had. */
-  async pullImage(image: string, _: readonly ImageCredential[], { signal }: CallContext): Promise<string> {
+  async pullImage(image: string, _: readonly ImageCredential[], { signal }: CallContext): Promise<PulledImage> {
     signal.throwIfAborted();
     this.#state.images.get(image);
-    return "";
+    return { reference: "" };
   }
 
   async imageStatus(image: string, { signal }: CallContext): Promise<string | undefined> {
@@ -198,7 +199,7 @@ export class ProcessRuntime implements ContainerRuntime {
 
   async *watchNode({ signal }: CallContext): AsyncGenerator<NodeReport> {
     const { boot, clock, config, directory } = this.#state;
-    const info = nodeInfo(process.version, boot);
+    const info = nodeInfo(`process://${process.version}`, boot);
     for (let shown = ""; !signal.aborted; await pause(clock, nodeIntervalMs, signal)) {
       const report = { ...nodeReport(hostNow(directory), config), nodeInfo: info };
       const text = JSON.stringify(report);

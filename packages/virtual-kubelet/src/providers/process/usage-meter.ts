@@ -3,27 +3,18 @@
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import { cgroupFigures } from "../../host/cgroup-figures.ts";
+import { CpuRates } from "../../host/cpu-rates.ts";
 import { directoryBytes, fsStats, hostStats, pageBytes, ticksPerSecond } from "../../host/host-figures.ts";
 import { statOf } from "../../host/process-table.ts";
-import type { ContainerStats, CPUStats, FsStats, NodeStats } from "../../stats-summary.ts";
+import type { ContainerStats, FsStats, NodeStats } from "../../stats-summary.ts";
 import type { LiveRun } from "./live-run.ts";
 
-interface Sample {
-  /** Milliseconds. */
-  readonly at: number;
-  readonly coreNanoSeconds: number;
-  readonly rate?: number | undefined;
-}
-
-/** Rates over less are left as they were. */
-const leastIntervalMs = 1000;
-
 export class UsageMeter {
-  readonly #samples = new Map<string, Sample>();
+  readonly #rates: CpuRates = new CpuRates();
 
   node(name: string, directory: string, now: number): NodeStats {
     const stats = hostStats(name, directory, now);
-    return { ...stats, cpu: this.#cpu("", stats.cpu?.usageCoreNanoSeconds ?? 0, now) };
+    return { ...stats, cpu: this.#rates.of("", stats.cpu?.usageCoreNanoSeconds ?? 0, now) };
   }
 
   /** undefined: it does not run, or has no figures yet. */
@@ -44,7 +35,7 @@ export class UsageMeter {
       name: container.name,
       startTime: new Date(container.startedAt).toISOString(),
       // Less than a tick so far.
-      ...(cpu > 0 && { cpu: this.#cpu(container.id, cpu, now) }),
+      ...(cpu > 0 && { cpu: this.#rates.of(container.id, cpu, now) }),
       memory: {
         time,
         workingSetBytes,
@@ -58,21 +49,7 @@ export class UsageMeter {
 
   /** Keeps samples of these alone. */
   keep(ids: ReadonlySet<string>): void {
-    for (const id of this.#samples.keys()) if (id !== "" && !ids.has(id)) this.#samples.delete(id);
-  }
-
-  #cpu(id: string, measured: number, now: number): CPUStats {
-    const before = this.#samples.get(id);
-    const coreNanoSeconds = Math.max(measured, before?.coreNanoSeconds ?? 0);
-    const elapsed = now - (before?.at ?? now);
-    const fresh = before !== undefined && elapsed >= leastIntervalMs;
-    const rate = fresh ? Math.round((coreNanoSeconds - before.coreNanoSeconds) / (elapsed / 1000)) : before?.rate;
-    if (before === undefined || fresh) this.#samples.set(id, { at: now, coreNanoSeconds, rate });
-    return {
-      time: new Date(now).toISOString(),
-      usageCoreNanoSeconds: coreNanoSeconds,
-      ...(rate !== undefined && { usageNanoCores: rate }),
-    };
+    this.#rates.keep(new Set(["", ...ids]));
   }
 }
 
