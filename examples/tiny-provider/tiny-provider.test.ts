@@ -19,7 +19,7 @@ providerConformance("the tiny provider", {
   addresses: false,
   loggingPod: { spec: { containers: [{ name: "main", image: "any:1" }] } },
   lacks: [
-    ...(["updatePod", "watchPods", "watchNode", "ping", "configureNode"] as const),
+    ...(["updatePod", "stopPod", "watchPods", "watchNode", "ping", "configureNode"] as const),
     ...(["runInContainer", "attachToContainer", "portForward", "getStatsSummary"] as const),
   ],
   create: async () => {

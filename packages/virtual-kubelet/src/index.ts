@@ -15,6 +15,7 @@ export type {
   ContainerSpec,
   KillRank,
   Mount,
+  PulledImage,
   QosClass,
   RuntimeContainer,
   RuntimeSandbox,
@@ -22,7 +23,6 @@ export type {
   SandboxSpec,
 } from "./engine/container-runtime.ts";
 export { type HookRunnerOptions, hookRunner } from "./engine/hook-run.ts";
-export { type ShutdownRule, shutdownRules } from "./engine/node-shutdown.ts";
 export { PodEngine, type PodEngineOptions } from "./engine/pod-engine.ts";
 export { ContainerProbes, type ContainerProbesOptions } from "./engine/probe-manager.ts";
 export type {
@@ -82,6 +82,7 @@ export {
 } from "./kube/resource.ts";
 export type {
   Container,
+  ContainerImage,
   ContainerState,
   ContainerStatus,
   Deployment,
@@ -119,6 +120,7 @@ export type {
   ExecResult,
   NodeReport,
   PodFeature,
+  PodFailure,
   PodOwner,
   PodReport,
   PodRequest,
@@ -129,6 +131,7 @@ export type {
   TerminalSize,
   VolumeKind,
 } from "./provider.ts";
+export { type ImageName, parseImageName } from "./resolve/image-name.ts";
 export type {
   FileKey,
   ImageCredential,

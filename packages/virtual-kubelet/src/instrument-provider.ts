@@ -7,6 +7,7 @@ import type {
   ContainerIO,
   ContainerLogOptions,
   ContainerTarget,
+  PodFailure,
   PodOwner,
   PodRequest,
   PodTarget,
@@ -73,6 +74,7 @@ export function instrumentProvider(provider: Provider, { node, metrics }: Instru
   }
 
   const {
+    stopPod,
     updatePod,
     updateVolumes,
     watchPods,
@@ -89,6 +91,13 @@ export function instrumentProvider(provider: Provider, { node, metrics }: Instru
       call("createPod", request.owner, context, () => provider.createPod(request, context)),
     deletePod: (owner, options, context) =>
       call("deletePod", owner, context, () => provider.deletePod(owner, options, context)),
+    ...(stopPod && {
+      stopPod: (
+        owner: PodOwner,
+        options: { readonly gracePeriodSeconds: number; readonly failure?: PodFailure | undefined },
+        context: CallContext,
+      ) => call("stopPod", owner, context, () => stopPod.call(provider, owner, options, context)),
+    }),
     getPodStatus: (owner, context) => call("getPodStatus", owner, context, () => provider.getPodStatus(owner, context)),
     getPods: (context) => call("getPods", undefined, context, () => provider.getPods(context)),
     ...(updatePod && {

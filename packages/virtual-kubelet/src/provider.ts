@@ -4,6 +4,7 @@
 import type { Duplex, Readable, Writable } from "node:stream";
 import type { Stored } from "./kube/resource.ts";
 import type {
+  ContainerImage,
   ContainerState,
   Node,
   NodeAddress,
@@ -81,6 +82,14 @@ export interface ContainerReport {
   readonly resources?: ResourceRequirements | undefined;
 }
 
+/** Why a pod is ended as a whole although nobody deletes it: phase Failed with this reason once nothing of it runs. */
+export interface PodFailure {
+  readonly reason: string;
+  readonly message: string;
+  /** Reason of the condition DisruptionTarget, which is there at once. Absent: it fails by its own fault. */
+  readonly disruption?: string | undefined;
+}
+
 /** Facts about one pod on the backend. Never phase or conditions: the core computes them. */
 export interface PodReport {
   readonly owner: PodOwner;
@@ -102,12 +111,10 @@ export interface PodReport {
   /** False holds the pod's Ready back although its containers are ready (e.g. a load balancer is not). */
   readonly ready?: boolean | undefined;
   /**
-   * The backend ends the pod as a whole, for good (eviction, spot reclaim): phase Failed with this reason once nothing runs.
-   * `disruption`: condition DisruptionTarget with this reason, at once.
+   * The pod is ended as a whole, for good: by the backend (eviction, spot reclaim), or because stopPod said so. While one of
+   * its containers may still come to run, one that does not run yet included, it is not reported.
    */
-  readonly failure?:
-    | { readonly reason: string; readonly message: string; readonly disruption?: string | undefined }
-    | undefined;
+  readonly failure?: PodFailure | undefined;
   /** All containers are being stopped to start over (RestartAllContainers): condition AllContainersRestarting. */
   readonly restartingAll?: boolean | undefined;
   /**
@@ -248,6 +255,8 @@ export interface NodeReport {
   readonly conditions?: readonly Pick<NodeCondition, "type" | "status" | "reason" | "message">[] | undefined;
   readonly addresses?: readonly NodeAddress[] | undefined;
   readonly nodeInfo?: Partial<NodeSystemInfo> | undefined;
+  /** Those that are on the node, in any order; names with digests before those with tags. The core tells of the largest. */
+  readonly images?: readonly ContainerImage[] | undefined;
   /** Taints of the provider's own, beside the configured ones. */
   readonly taints?: readonly Taint[] | undefined;
   readonly labels?: Readonly<Record<string, string>> | undefined;
@@ -377,6 +386,19 @@ export interface Provider {
    * when there is no such pod. The deletion is over when getPodStatus or watchPods says gone, or every container terminated.
    */
   deletePod(owner: PodOwner, options: { readonly gracePeriodSeconds: number }, context: CallContext): Promise<void>;
+
+  /**
+   * Stops a pod for good, as deletePod does, but keeps it: its report, how its containers ended and their logs stay until
+   * deletePod. Where a `failure` is given, the report has it from now on. For pods that fail and stay in the API: beyond
+   * activeDeadlineSeconds, or on a node that shuts down. Called again with a shorter grace; throws NotFound. It is over when
+   * every container is terminated, or the failure is reported and none runs. Absent: deletePod is called in its place, and
+   * the logs go with the pod.
+   */
+  stopPod?(
+    owner: PodOwner,
+    options: { readonly gracePeriodSeconds: number; readonly failure?: PodFailure | undefined },
+    context: CallContext,
+  ): Promise<void>;
 
   /** Facts of one pod; throws NotFound only when the backend positively says that there is none with this UID. */
   getPodStatus(owner: PodOwner, context: CallContext): Promise<PodReport>;

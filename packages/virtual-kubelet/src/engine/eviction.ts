@@ -1,6 +1,7 @@
 // Which pod goes first when the node runs short of something, and what is said of it: the kubelet's order. Pure.
 import type { Pod } from "../kube/types.gen.ts";
 import type { ContainerStats } from "../stats-summary.ts";
+import { isCritical, priorityOf } from "../status/pod-priority.ts";
 import { podRequests, quantities } from "../status/pod-resources.ts";
 
 export type Pressure = "MemoryPressure" | "DiskPressure" | "PIDPressure";
@@ -13,23 +14,12 @@ export interface EvictionCandidate {
   readonly storageBytes?: number | undefined;
 }
 
-/** Pods of this priority and above are the cluster's own: they are never evicted. */
-export const criticalPriority = 2_000_000_000;
-
 /** Name of the resource that a pressure is about, as in requests and messages. */
 export const scarce: Readonly<Record<Pressure, string>> = {
   MemoryPressure: "memory",
   DiskPressure: "ephemeral-storage",
   PIDPressure: "pids",
 };
-
-export function isCritical(pod: Pod): boolean {
-  return priorityOf(pod) >= criticalPriority;
-}
-
-export function priorityOf(pod: Pod): number {
-  return pod.spec?.priority ?? 0;
-}
 
 /**
  * In the order in which they go: those that use more than they requested, then by priority, the lowest first, then by how

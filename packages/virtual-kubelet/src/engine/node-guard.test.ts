@@ -1,9 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { VirtualKubeletError } from "../errors.ts";
 import { podStatus } from "../status/pod-status.ts";
-import { EngineBench, podOf, quiet, requestOf } from "../testing/engine-bench.ts";
-import { shutdownRules } from "./node-shutdown.ts";
+import { EngineBench, quiet } from "../testing/engine-bench.ts";
 
 const pressure = (status: "True" | "False") => ({
   conditions: [{ type: "MemoryPressure", status, reason: "r", message: "m" }],
@@ -49,29 +47,27 @@ describe("pressure on the node", () => {
   });
 });
 
-describe("a node that shuts down", () => {
-  it("ends its pods by priority, and takes no more", async () => {
+describe("a pod that the node ends", () => {
+  const failure = { reason: "Terminated", message: "m", disruption: "TerminationByKubelet" };
+
+  it("stays with its end until it is deleted, over restarts too", async () => {
     const bench = new EngineBench({ script: () => ({ termMs: 3000 }) });
-    const user = await bench.create({}, "user");
-    const system = await bench.create({ priority: 2_000_000_000 }, "system");
-    const since = bench.clock.now();
-    await bench.during(bench.engine.shutdown(shutdownRules(30, 10), quiet));
-    const exits = bench.runtime.journal.filter(({ what }) => what === "exit");
-    assert.deepEqual(
-      exits.map(({ podUid, at }) => `${podUid} ${Math.round((at - since) / 1000)}`),
-      ["uid-user 3", "uid-system 6"],
-    );
-    for (const { owner } of [user, system])
-      assert.deepEqual((await bench.report(owner))?.failure, {
-        reason: "Terminated",
-        message: "Pod was terminated in response to imminent node shutdown.",
-        disruption: "TerminationByKubelet",
-      });
-    await assert.rejects(bench.engine.createPod(requestOf(podOf({}, "late")), quiet), (error) => {
-      const { kind, reason, message } = VirtualKubeletError.from(error);
-      assert.deepEqual([kind, reason], ["Invalid", "NodeShutdown"]);
-      return message === "Pod was rejected as the node is shutting down.";
-    });
+    const request = await bench.create({ terminationGracePeriodSeconds: 30 });
+    const { owner } = request;
+    await bench.engine.stopPod(owner, { gracePeriodSeconds: 5, failure }, quiet);
+    await bench.pass(0);
+    assert.equal(await bench.state(owner), "running #0");
+    assert.deepEqual((await bench.report(owner))?.failure, failure);
+    await bench.pass(3000);
+    await bench.pass(600_000);
+    assert.equal(await bench.state(owner), "terminated 143 Error #0");
+    await bench.restart(request);
+    await bench.pass(60_000);
+    assert.equal(await bench.state(owner), "terminated 143 Error #0");
+    assert.deepEqual((await bench.report(owner))?.failure, failure);
+    await bench.during(bench.engine.deletePod(owner, { gracePeriodSeconds: 30 }, quiet));
+    await bench.pass(5000);
+    assert.equal(await bench.state(owner), "gone");
     await bench.close();
   });
 });

@@ -1,12 +1,10 @@
-// Ends pods for the node's sake: one at a time under pressure, as long as that lasts; those that use more of its disk than they
-// may; all of them, by priority, when it shuts down.
+// Ends pods for the node's sake: one at a time under pressure, as long as that lasts; and those that use more of its disk than
+// they may.
 import { type Clock, pause } from "../clock.ts";
 import { errorText } from "../errors.ts";
 import type { Logger } from "../log.ts";
-import type { CallContext } from "../provider.ts";
 import type { ContainerRuntime } from "./container-runtime.ts";
 import { type EvictionCandidate, evictionMessage, evictionOrder, type Pressure, scarce } from "./eviction.ts";
-import { type ShutdownRule, shutdownFailure, shutdownOrder } from "./node-shutdown.ts";
 import type { PodActor } from "./pod-actor.ts";
 import type { PodTable } from "./pod-table.ts";
 import { guardStorage } from "./storage-guard.ts";
@@ -28,14 +26,9 @@ export class NodeGuard {
   readonly #options: NodeGuardOptions;
   #pressed: readonly Pressure[] = [];
   #wake: () => void = () => {};
-  #shuttingDown = false;
 
   constructor(options: NodeGuardOptions) {
     this.#options = options;
-  }
-
-  get isShuttingDown(): boolean {
-    return this.#shuttingDown;
   }
 
   /** Heeds the pressure that the runtime reports, and the limits of pods, until the signal aborts. */
@@ -43,31 +36,6 @@ export class NodeGuard {
     const storage = guardStorage(this.#options, signal);
     if (this.#options.runtime.watchNode === undefined) return storage;
     await Promise.all([storage, this.#watch(signal), this.#relieve(signal)]);
-  }
-
-  /** Ends all pods, those of the lowest priority first; resolves when they have ended, or their time has. New ones are refused from now on. */
-  async shutdown(rules: readonly ShutdownRule[], { signal }: Pick<CallContext, "signal">): Promise<void> {
-    this.#shuttingDown = true;
-    const pods = [...this.#options.pods.all()].flatMap((actor) =>
-      actor.pod === undefined || actor.isOver ? [] : [{ actor, pod: actor.pod }],
-    );
-    for (const group of shutdownOrder(pods, rules)) {
-      for (const { actor, pod } of group.pods) {
-        const own = pod.spec?.terminationGracePeriodSeconds ?? 30;
-        actor.end("failed", Math.min(own, group.gracePeriodSeconds), shutdownFailure);
-      }
-      await this.#ended(
-        group.pods.map(({ actor }) => actor),
-        group.gracePeriodSeconds,
-        signal,
-      );
-    }
-  }
-
-  async #ended(actors: readonly PodActor[], seconds: number, signal: AbortSignal): Promise<void> {
-    const until = this.#options.clock.now() + seconds * 1000;
-    while (!signal.aborted && actors.some((actor) => !actor.isOver) && this.#options.clock.now() < until)
-      await pause(this.#options.clock, 200, signal);
   }
 
   async #watch(signal: AbortSignal): Promise<void> {

@@ -34,6 +34,7 @@ providerConformance("an engine", {
       capabilities: engine.capabilities,
       createPod: (request, context) => engine.createPod(request, context),
       updatePod: (request, context) => engine.updatePod(request, context),
+      stopPod: (owner, options, context) => engine.stopPod(owner, options, context),
       deletePod: (owner, options, context) => engine.deletePod(owner, options, context),
       getPodStatus: (owner, context) => engine.getPodStatus(owner, context),
       getPods: (context) => engine.getPods(context),

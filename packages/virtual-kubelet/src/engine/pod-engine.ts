@@ -13,6 +13,7 @@ import type {
   ContainerTarget,
   ExecResult,
   NodeReport,
+  PodFailure,
   PodOwner,
   PodReport,
   PodRequest,
@@ -27,7 +28,6 @@ import { type BackoffLimits, defaultBackoff } from "./backoff.ts";
 import type { ContainerRef, ContainerRuntime, RuntimeContainer } from "./container-runtime.ts";
 import { hookRunner } from "./hook-run.ts";
 import { NodeGuard } from "./node-guard.ts";
-import type { ShutdownRule } from "./node-shutdown.ts";
 import { statsSummary } from "./pod-stats.ts";
 import { PodTable } from "./pod-table.ts";
 import { ContainerProbes } from "./probe-manager.ts";
@@ -113,7 +113,6 @@ export class PodEngine implements Provider {
 
   async createPod(request: PodRequest, context: CallContext): Promise<void> {
     this.#begin(context);
-    if (this.#guard.isShuttingDown) throw shutDown();
     this.#pods.add(request.owner).request(request);
   }
 
@@ -134,6 +133,15 @@ export class PodEngine implements Provider {
   ): Promise<void> {
     this.#begin(context);
     (await this.#pods.find(owner, context)).end("deleted", options.gracePeriodSeconds);
+  }
+
+  async stopPod(
+    owner: PodOwner,
+    options: { readonly gracePeriodSeconds: number; readonly failure?: PodFailure | undefined },
+    context: CallContext,
+  ): Promise<void> {
+    this.#begin(context);
+    (await this.#pods.find(owner, context)).end("failed", options.gracePeriodSeconds, options.failure);
   }
 
   async getPodStatus(owner: PodOwner, context: CallContext): Promise<PodReport> {
@@ -176,15 +184,6 @@ export class PodEngine implements Provider {
 
   getProbeMetrics(): ProbeMetrics {
     return this.#probes.metrics();
-  }
-
-  /**
-   * The node goes down: ends its pods by priority, each group with its own time, and takes no more of them. Resolves when
-   * all have ended, or their time has.
-   */
-  async shutdown(rules: readonly ShutdownRule[], context: CallContext): Promise<void> {
-    this.#begin(context);
-    await this.#guard.shutdown(rules, context);
   }
 
   /** Lets go of the pods, which run on; the next engine over the same runtime takes them up. */
@@ -238,11 +237,6 @@ export class PodEngine implements Provider {
     const { signal: end } = this.#end;
     this.#running ??= Promise.all([this.#pods.run(end), this.#guard.run(end)]).then(() => undefined);
   }
-}
-
-function shutDown(): VirtualKubeletError {
-  const message = "Pod was rejected as the node is shutting down.";
-  return new VirtualKubeletError("Invalid", message, { reason: "NodeShutdown" });
 }
 
 async function* nothing(): AsyncGenerator<never> {}

@@ -30,10 +30,15 @@ export function podReport(facts: PodFacts, { type }: ReportOptions): PodReport {
     ...(ips.length > 0 && !hostNetwork ? { podIPs: ips } : {}),
     startTime: new Date(memory.acceptedAt).toISOString(),
     sandboxReady: sandbox?.ready === true,
-    ...(memory.failure === undefined ? {} : { failure: memory.failure }),
+    ...(memory.failure === undefined || mayStart(facts) ? {} : { failure: memory.failure }),
     ...(memory.restartingAll === undefined ? {} : { restartingAll: true }),
     ...(resize === undefined ? {} : { resize }),
   };
+}
+
+/** A container may come to run that does not run yet. */
+function mayStart({ underWay }: PodFacts): boolean {
+  return underWay.has("sandbox") || [...underWay].some((key) => key.startsWith("start/"));
 }
 
 /** A restart shows once it runs, or fails to: until then the container stays as it ended. */

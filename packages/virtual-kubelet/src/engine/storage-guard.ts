@@ -2,8 +2,8 @@
 import { type Clock, pause } from "../clock.ts";
 import { errorText } from "../errors.ts";
 import type { Logger } from "../log.ts";
+import { isCritical } from "../status/pod-priority.ts";
 import type { ContainerRuntime } from "./container-runtime.ts";
-import { isCritical } from "./eviction.ts";
 import type { PodTable } from "./pod-table.ts";
 import { hasStorageLimits, storageExcess } from "./storage-limits.ts";
 

@@ -22,7 +22,7 @@ export interface NodeState {
 
 /** Which of the node's slots the action's call takes; undefined: it calls nobody. */
 export function slotsOf(state: NodeState, action: PodAction): CallSlots | undefined {
-  if (action.type === "delete") return state.deleteSlots;
+  if (action.type === "delete" || action.type === "stop") return state.deleteSlots;
   const { type } = action;
   const calls = type === "create" || type === "update" || type === "updateVolumes" || type === "observe";
   return calls ? state.slots : undefined;

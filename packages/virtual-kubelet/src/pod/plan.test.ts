@@ -33,6 +33,9 @@ const ended: ContainerReport = {
   name: "main",
   state: { terminated: { exitCode: 0, startedAt: "2026-01-01T11:00:00Z", finishedAt: "2026-01-01T11:30:00Z" } },
 };
+const waiting: ContainerReport = { name: "main", state: { waiting: {} } };
+const failure = { reason: "Terminated", message: "the node goes down" };
+const stopped = { gracePeriodSeconds: 30, at: now, keeps: true } as const;
 const report = (...containers: readonly ContainerReport[]): PodReport => ({ owner, containers });
 const present = (...containers: readonly ContainerReport[]) =>
   ({ type: "present", report: report(...containers) }) as const;
@@ -47,7 +50,7 @@ const fresh: Observed = {
   deletion: undefined,
   refusal: undefined,
   lost: false,
-  deadlineExceeded: false,
+  nodeEnd: undefined,
   evicted: false,
   volumesDue: false,
   completionDue: false,
@@ -280,7 +283,59 @@ const table: readonly {
     name: "Failed in the API but running on the backend",
     desired: inApi(pod({}, { phase: "Failed" })),
     observed: { ...created, backend: present(running) },
-    expected: { type: "delete", gracePeriodSeconds: 30, why: "finished" },
+    expected: { type: "stop", gracePeriodSeconds: 30, failure: { reason: "Failed", message: "" } },
+  },
+  {
+    name: "Failed in the API, stopped on the backend, which keeps what is left",
+    desired: inApi(pod({}, { phase: "Failed" })),
+    observed: { ...created, backend: present(waiting), deletion: { ...stopped, at: now - 1000 } },
+    expected: { type: "none" },
+  },
+  {
+    name: "this node ends it",
+    desired: inApi(pod()),
+    observed: { ...created, backend: present(running), nodeEnd: { failure } },
+    expected: { type: "stop", gracePeriodSeconds: 30, failure },
+  },
+  {
+    name: "this node ends it sooner than its own grace",
+    desired: inApi(pod()),
+    observed: { ...created, backend: present(running), nodeEnd: { failure, gracePeriodSeconds: 5 } },
+    expected: { type: "stop", gracePeriodSeconds: 5, failure },
+  },
+  {
+    name: "this node ends it, under way",
+    desired: inApi(pod()),
+    observed: { ...created, backend: present(running), nodeEnd: { failure }, deletion: stopped },
+    expected: { type: "wait", until: now + 40_000 },
+  },
+  {
+    name: "this node has ended it; one container never began",
+    desired: inApi(pod()),
+    observed: {
+      ...created,
+      backend: { type: "present", report: { ...report(ended, { ...waiting, name: "late" }), failure } },
+      ...{ nodeEnd: { failure }, deletion: stopped },
+    },
+    expected: { type: "finish" },
+  },
+  {
+    name: "deleted while this node ends it: what was to be kept goes",
+    desired: inApi(pod(deleting)),
+    observed: { ...created, backend: present(running), nodeEnd: { failure }, deletion: stopped },
+    expected: { type: "delete", gracePeriodSeconds: 30, why: "deleted" },
+  },
+  {
+    name: "gone from the API after this node ended it",
+    desired: gone(pod()),
+    observed: { ...created, backend: present(ended), deletion: { ...stopped, gracePeriodSeconds: 5 } },
+    expected: { type: "delete", gracePeriodSeconds: 5, why: "deleted" },
+  },
+  {
+    name: "this node ends it before it was created",
+    desired: inApi(pod()),
+    observed: { nodeEnd: { failure } },
+    expected: { type: "finish" },
   },
   {
     name: "Succeeded, the backend keeps its record",
@@ -362,7 +417,7 @@ describe("plan", () => {
     deletion: fc.constantFrom(undefined, { gracePeriodSeconds: 30, at: now - 1000 }),
     refusal: fc.constantFrom(undefined, { reason: "R", message: "m", failAt: now, final: true }),
     lost: fc.boolean(),
-    deadlineExceeded: fc.boolean(),
+    nodeEnd: fc.constantFrom(undefined, { failure: { reason: "R", message: "m" } }),
     evicted: fc.boolean(),
     volumesDue: fc.boolean(),
     completionDue: fc.boolean(),

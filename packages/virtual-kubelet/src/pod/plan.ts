@@ -2,7 +2,7 @@
 
 import type { Stored } from "../kube/resource.ts";
 import type { Pod } from "../kube/types.gen.ts";
-import type { PodReport } from "../provider.ts";
+import type { PodFailure, PodReport } from "../provider.ts";
 import { allTerminated, isTerminal } from "../status/pod-status.ts";
 import {
   type BackendView,
@@ -10,6 +10,7 @@ import {
   type Deletion,
   everRan,
   graceOf,
+  type NodeEnd,
   type Refusal,
   revisionOf,
 } from "./pod-entry.ts";
@@ -33,7 +34,7 @@ export interface Observed {
   readonly deletion: Deletion | undefined;
   readonly refusal: Refusal | undefined;
   readonly lost: boolean;
-  readonly deadlineExceeded: boolean;
+  readonly nodeEnd: NodeEnd | undefined;
   readonly evicted: boolean;
   readonly volumesDue: boolean;
   readonly completionDue: boolean;
@@ -69,6 +70,8 @@ export type PodAction =
   /** The spec changed and the provider cannot apply it: tell the user, once per revision. */
   | { readonly type: "reportUnapplied" }
   | { readonly type: "delete"; readonly gracePeriodSeconds: number; readonly why: DeleteReason }
+  /** What is left of it (its end, its logs) is kept until the API's object is gone. */
+  | { readonly type: "stop"; readonly gracePeriodSeconds: number; readonly failure: PodFailure | undefined }
   /** A held refusal's time has come. */
   | { readonly type: "refuse" }
   | { readonly type: "lose" }
@@ -80,7 +83,7 @@ export type PodAction =
   /** Neither the API nor the backend has it. */
   | { readonly type: "forget" };
 
-export type DeleteReason = "deleted" | "orphan" | "finished" | "deadline";
+export type DeleteReason = "deleted" | "orphan";
 
 export function plan(desired: Desired, observed: Observed, now: number, rules: Rules): PodAction {
   const { pod } = desired;
@@ -98,8 +101,11 @@ export function plan(desired: Desired, observed: Observed, now: number, rules: R
   }
   if (observed.lost) return { type: "finish" };
   const deadline = deadlineOf(pod);
-  if (deadline !== undefined && now >= deadline && !observed.deadlineExceeded) return { type: "exceedDeadline" };
-  if (observed.deadlineExceeded) return stop(pod, observed, now, rules, "deadline", { type: "finish" });
+  if (observed.nodeEnd === undefined) {
+    if (deadline !== undefined && now >= deadline) return { type: "exceedDeadline" };
+  } else {
+    return end(pod, observed, now, rules, stopFor(observed.nodeEnd.failure), { type: "finish" });
+  }
   switch (observed.backend.type) {
     case "unknown":
       return { type: "observe" };
@@ -126,7 +132,8 @@ function planWithoutObject(desired: Desired, observed: Observed, now: number, ru
     if (now < due) return { type: "wait", until: due };
     return { type: "delete", gracePeriodSeconds: graceOf(desired.pod), why: "orphan" };
   }
-  return stop(desired.pod, observed, now, rules, desired.wasInApi ? "deleted" : "orphan", { type: "none" });
+  const why = desired.wasInApi ? "deleted" : "orphan";
+  return end(desired.pod, observed, now, rules, deleteFor(why), { type: "none" });
 }
 
 /** Terminal in the API: nothing of it may run any more; a deletion of the object is completed. */
@@ -134,9 +141,14 @@ function planFinished(pod: Stored<Pod>, observed: Observed, now: number, rules: 
   const deleted = pod.metadata.deletionTimestamp !== undefined;
   if (observed.backend.type === "unknown") return { type: "observe" };
   if (observed.backend.type === "absent") return deleted ? { type: "finish" } : { type: "none" };
-  if (observed.backend.type === "present" && allTerminated(pod, observed.backend.report))
-    return deleted ? { type: "finish" } : { type: "none" };
-  return stop(pod, observed, now, rules, "finished", { type: deleted ? "finish" : "none" });
+  const then: PodAction = { type: deleted ? "finish" : "none" };
+  if (observed.backend.type === "present") {
+    const { report } = observed.backend;
+    if (allTerminated(pod, report) || (observed.deletion?.keeps === true && !runs(report))) return then;
+  }
+  const { phase, reason, message } = pod.status ?? {};
+  const failure = phase === "Failed" ? { reason: reason ?? "Failed", message: message ?? "" } : undefined;
+  return end(pod, observed, now, rules, stopFor(failure), then);
 }
 
 /** Being deleted: the backend first, then the terminal status, then the API's DELETE. */
@@ -149,7 +161,7 @@ function planDeletion(pod: Stored<Pod>, observed: Observed, now: number, rules: 
     if (observed.create !== "never" && backend.lastAt < settled) return look(now, settled);
     return { type: "finish" };
   }
-  return stop(pod, observed, now, rules, "deleted", { type: "finish" });
+  return end(pod, observed, now, rules, deleteFor("deleted"), { type: "finish" });
 }
 
 /** Not on the backend: never created means create; created means that two answers decide whether it was lost. */
@@ -190,30 +202,50 @@ function planPresent(pod: Stored<Pod>, observed: Observed, rules: Rules): PodAct
   return deadline === undefined ? { type: "none" } : { type: "wait", until: deadline };
 }
 
-/** Has the backend stop the pod, sooner if the grace was shortened, again if nothing came of it; `then` once it has stopped. */
-function stop(
+/** How the backend is told to end a pod. */
+type Order = (gracePeriodSeconds: number) => Extract<PodAction, { readonly type: "delete" | "stop" }>;
+
+const deleteFor =
+  (why: DeleteReason): Order =>
+  (gracePeriodSeconds) => ({ type: "delete", gracePeriodSeconds, why });
+
+const stopFor =
+  (failure: PodFailure | undefined): Order =>
+  (gracePeriodSeconds) => ({ type: "stop", gracePeriodSeconds, failure });
+
+/**
+ * Has the backend end the pod, sooner if the grace was shortened, wholly if it was to keep it before, again if nothing came of
+ * it; `then` once it has ended.
+ */
+function end(
   pod: Stored<Pod> | undefined,
   observed: Observed,
   now: number,
   rules: Rules,
-  why: DeleteReason,
+  order: Order,
   then: PodAction,
 ): PodAction {
   if (observed.backend.type === "absent") return then;
   if (observed.backend.type === "unknown") return { type: "observe" };
-  const grace = graceOf(pod);
-  const deletion = observed.deletion;
-  if (deletion === undefined || grace < deletion.gracePeriodSeconds)
-    return { type: "delete", gracePeriodSeconds: grace, why };
+  const { deletion, nodeEnd } = observed;
+  const grace = Math.min(graceOf(pod), nodeEnd?.gracePeriodSeconds ?? Number.POSITIVE_INFINITY);
+  const first = order(grace);
+  if (deletion === undefined || grace < deletion.gracePeriodSeconds) return first;
+  if (deletion.keeps === true && first.type === "delete") return order(Math.min(grace, deletion.gracePeriodSeconds));
   if (observed.backend.type === "present" && hasStopped(observed.backend.report)) return then;
   const again = deletion.at + deletion.gracePeriodSeconds * 1000 + rules.deleteAgainMs;
   if (now < again) return { type: "wait", until: again };
-  return { type: "delete", gracePeriodSeconds: 0, why };
+  return order(0);
 }
 
 /** Told to stop, and nothing of it runs or waits any more. */
 function hasStopped(report: PodReport): boolean {
+  if (report.failure !== undefined) return !runs(report);
   return report.containers.length > 0 && report.containers.every(({ state }) => state.terminated !== undefined);
+}
+
+function runs({ containers }: PodReport): boolean {
+  return containers.some(({ state }) => state.running !== undefined);
 }
 
 /** Asks the backend at `at`, or at once when that has come. */

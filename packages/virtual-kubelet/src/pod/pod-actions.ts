@@ -2,21 +2,27 @@
 import { errorText, VirtualKubeletError } from "../errors.ts";
 import { pods, type Stored } from "../kube/resource.ts";
 import type { Pod } from "../kube/types.gen.ts";
-import type { PodRequest } from "../provider.ts";
+import type { PodFailure, PodRequest } from "../provider.ts";
 import type { ResolvedPod } from "../resolved-pod.ts";
 import { type ActionContext, event, fields } from "./action-context.ts";
-import type { DeleteReason, PodAction } from "./plan.ts";
+import type { PodAction } from "./plan.ts";
+import { remove, stop } from "./pod-end.ts";
 import { type PodEntry, revisionOf } from "./pod-entry.ts";
 import { call } from "./provider-call.ts";
 import { admission, hold, refuse, tellOmissions } from "./refusal.ts";
 import { isOther, noteHanded, noteVolumes, resolveForCreate, resolveForUpdate } from "./resolution.ts";
-import { acceptedAfterMs, acknowledgeAfterMs } from "./situation.ts";
+import { acceptedAfterMs } from "./situation.ts";
 import { updateVolumes } from "./volume-update.ts";
 
 type ActionResult = Promise<{ readonly requeueAfterMs?: number } | undefined>;
 
 /** Reason of a pod that its provider refuses or fails to create. */
 const providerFailed = "ProviderFailed";
+
+const deadlineExceeded: PodFailure = {
+  reason: "DeadlineExceeded",
+  message: "Pod was active on the node longer than the specified deadline",
+};
 
 /** A result asks for another look at once, where the action changed what plan goes by. */
 const lookAgain = { requeueAfterMs: 0 };
@@ -54,7 +60,10 @@ export async function act(
       }
       return lookAgain;
     case "delete":
-      await remove(entry, action.gracePeriodSeconds, action.why, context, signal);
+      await remove(entry, action, context, signal);
+      return lookAgain;
+    case "stop":
+      await stop(entry, action, context, signal);
       return lookAgain;
     case "evict":
       entry.evicted = true;
@@ -68,14 +77,8 @@ export async function act(
       event(entry, context, "Warning", "ProviderLostPod", "The provider no longer has this pod");
       return lookAgain;
     case "exceedDeadline":
-      entry.deadlineExceeded = true;
-      event(
-        entry,
-        context,
-        "Normal",
-        "DeadlineExceeded",
-        "Pod was active on the node longer than the specified deadline",
-      );
+      entry.nodeEnd = { failure: deadlineExceeded };
+      event(entry, context, "Normal", deadlineExceeded.reason, deadlineExceeded.message);
       return lookAgain;
     case "finish":
       context.usage.remove(entry.owner.uid);
@@ -229,55 +232,6 @@ async function update(entry: PodEntry, context: ActionContext, signal: AbortSign
   if (isNew && before !== "")
     event(entry, context, "Normal", "ProviderUpdateSuccess", "Update pod in provider successfully");
   context.onStatus(entry.owner.uid);
-  return true;
-}
-
-async function remove(
-  entry: PodEntry,
-  gracePeriodSeconds: number,
-  why: DeleteReason,
-  context: ActionContext,
-  signal: AbortSignal,
-): Promise<void> {
-  if (why === "orphan" && (await isWanted(entry, context, signal))) return;
-  const before = entry.deletion;
-  const at = context.clock.now();
-  // Set before the call: the backend may push "gone" before it has answered.
-  entry.deletion = { gracePeriodSeconds, at };
-  context.onStatus(entry.owner.uid, acknowledgeAfterMs);
-  try {
-    await call(entry, context, signal, (callContext) =>
-      context.node.provider.deletePod(entry.owner, { gracePeriodSeconds }, callContext),
-    );
-  } catch (thrown) {
-    const error = VirtualKubeletError.from(thrown);
-    if (error.kind === "NotFound") {
-      // Perhaps not shown yet: then it has not been told, and is to be as soon as it is seen.
-      if (entry.create !== "never" && at < entry.createdAt + context.consistencyDelayMs) entry.deletion = before;
-      return context.records.absent(entry.owner.uid, at, context.consistencyDelayMs);
-    }
-    entry.deletion = before;
-    if (error.kind === "Aborted" && !signal.aborted) return;
-    event(entry, context, "Warning", "ProviderDeleteFailed", errorText(error));
-    throw error;
-  }
-  if (why === "orphan") {
-    context.log.warn(
-      { ...fields(entry), gracePeriodSeconds },
-      "orphan removed from the backend: its pod is gone from the API",
-    );
-    context.onOrphanRemoved();
-  } else event(entry, context, "Normal", "ProviderDeleteSuccess", "Delete pod in provider successfully");
-}
-
-/** Asks the API server itself, not the cache, before anything is killed on the ground that nobody wants it. */
-async function isWanted(entry: PodEntry, context: ActionContext, signal: AbortSignal): Promise<boolean> {
-  const { namespace, name, uid, node } = entry.owner;
-  // A list by node and name: what a node's own credentials may read, and a plain "none" instead of an error.
-  const fieldSelector = `spec.nodeName=${node},metadata.name=${name}`;
-  const found = await context.client.list(pods, { namespace, fieldSelector, signal });
-  if (!found.items.some((pod) => pod.metadata.uid === uid)) return false;
-  entry.orphanSince = context.clock.now();
   return true;
 }
 

@@ -550,10 +550,16 @@ describe("a backend that cannot push", () => {
     bench.api.create("n", "job", { spec: { restartPolicy: "Never", activeDeadlineSeconds: 60 } });
     await bench.clock.advance(5 * minute);
     assert.equal(bench.api.get("job")?.status?.reason, "DeadlineExceeded");
+    const ends = (): string[] => bench.calls.filter((call) => /^(stop|delete)Pod job/.test(call));
+    assert.deepEqual(ends(), ["stopPod job 30 DeadlineExceeded"], "what is left of it stays");
     bench.calls.length = 0;
     await bench.clock.advance(10 * minute);
     const { length } = bench.calls.filter((call) => call === "getPods");
     assert.ok(length <= 25, `${length} listings in ten minutes`);
+    assert.deepEqual(ends(), []);
+    bench.api.remove("job");
+    await bench.clock.advance(minute);
+    assert.deepEqual(ends(), ["deletePod job 0"]);
   });
 
   it("is asked often while a pod is stopping", async () => {

@@ -2,7 +2,7 @@
 
 import type { Stored } from "../kube/resource.ts";
 import type { Pod } from "../kube/types.gen.ts";
-import type { PodOwner, PodReport } from "../provider.ts";
+import type { PodFailure, PodOwner, PodReport } from "../provider.ts";
 import type { ReferenceFault } from "../resolved-pod.ts";
 
 /** What the backend last said about a pod. */
@@ -36,6 +36,15 @@ export interface Deletion {
   readonly gracePeriodSeconds: number;
   /** When the backend was told, epoch ms. */
   readonly at: number;
+  /** It was told to stop the pod and to keep what is left of it. */
+  readonly keeps?: true | undefined;
+}
+
+/** This node ends a pod that nobody deletes. */
+export interface NodeEnd {
+  readonly failure: PodFailure;
+  /** The longest grace, seconds; absent: the pod's own. */
+  readonly gracePeriodSeconds?: number | undefined;
 }
 
 export interface PodEntry {
@@ -67,7 +76,8 @@ export interface PodEntry {
   /** Text of the last provider error that keeps it Pending. */
   failure: string | undefined;
   lost: boolean;
-  deadlineExceeded: boolean;
+  /** This node ends it. */
+  nodeEnd: NodeEnd | undefined;
   /** An API DELETE asked for by the backend was sent. */
   evicted: boolean;
   /** What it refers to and cannot start without; undefined: nothing that is known of. */
@@ -114,7 +124,7 @@ export function newEntry(owner: PodOwner, seenAt: number): PodEntry {
     refusal: undefined,
     failure: undefined,
     lost: false,
-    deadlineExceeded: false,
+    nodeEnd: undefined,
     evicted: false,
     missing: undefined,
     lacking: undefined,

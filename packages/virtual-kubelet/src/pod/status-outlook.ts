@@ -21,7 +21,7 @@ export function statusOutlook(
     situation,
     nodeIPs,
     startTime: new Date(entry.seenAt).toISOString(),
-    deadlineExceeded: entry.deadlineExceeded,
+    failure: entry.nodeEnd?.failure,
     observedGeneration: observedGeneration(entry, next, now),
   };
   return { input, removable, dueAt };

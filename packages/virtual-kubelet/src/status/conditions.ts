@@ -1,6 +1,6 @@
 // The conditions of a pod that the kubelet owns, from its phase and containers. Conditions of others are never touched.
 import type { ContainerStatus, Pod, PodCondition, PodSpec, Time } from "../kube/types.gen.ts";
-import type { PodReport } from "../provider.ts";
+import type { PodFailure, PodReport } from "../provider.ts";
 import { hasRun } from "./container-status.ts";
 import { isTerminalPhase, type PodPhase } from "./phase.ts";
 import { isSidecar } from "./restart-policy.ts";
@@ -24,6 +24,8 @@ export interface ConditionFacts {
   readonly mainStatuses: readonly ContainerStatus[];
   readonly sandboxReady: boolean;
   readonly report: PodReport | undefined;
+  /** Why the pod is ended as a whole. */
+  readonly failure: PodFailure | undefined;
   /** metadata.generation of the spec that was last acted on. */
   readonly generation: number;
   /** Whole seconds. */
@@ -52,9 +54,9 @@ export function podConditions(facts: ConditionFacts): readonly PodCondition[] {
 }
 
 /** Those that are there only while, or once, the backend says so. */
-function passing({ report, phase }: ConditionFacts): readonly (readonly [string, Verdict])[] {
+function passing({ report, failure, phase }: ConditionFacts): readonly (readonly [string, Verdict])[] {
   const conditions: (readonly [string, Verdict])[] = [];
-  const { failure, resize, restartingAll } = report ?? {};
+  const { resize, restartingAll } = report ?? {};
   if (failure?.disruption !== undefined)
     conditions.push(["DisruptionTarget", { status: "True", reason: failure.disruption, message: failure.message }]);
   if (isTerminalPhase(phase)) return conditions;

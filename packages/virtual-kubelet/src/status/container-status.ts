@@ -201,6 +201,8 @@ function lastStateOf(facts: ContainerFacts, state: ContainerState): ContainerSta
   if (state === current?.state) return known;
   const reported = report?.lastState?.terminated;
   if (reported) return { terminated: lastTerminated(reported, current) };
+  // It ran, and is not there any more.
+  if (state.waiting && current?.state?.running) return unknownEnd(current.containerID, current.state.running.startedAt);
   // The end of the run before, which the backend has forgotten.
   return current?.state?.terminated && !state.terminated ? { terminated: current.state.terminated } : known;
 }

@@ -174,21 +174,46 @@ describe("phase", () => {
     const report = reportOf({ a: exited(137) }, { failure: { reason: "Evicted", message: "spot reclaimed" } });
     const { phase, reason, message } = statusOf(podOf({}), reported(report));
     assert.deepEqual([phase, reason, message], ["Failed", "Evicted", "spot reclaimed"]);
+    const never = { reason: "Evicted", message: "m", disruption: "TerminationByKubelet" };
+    const unbegun = statusOf(
+      podOf({ containers: ab }),
+      reported(reportOf({ a: exited(1), b: waiting }, { failure: never })),
+    );
+    const late = container(unbegun, "b")?.state?.terminated;
+    assert.deepEqual([late?.exitCode, late?.reason], [137, "ContainerStatusUnknown"]);
     const waited = reportOf({ a: crashing(1) }, { failure: { reason: "Evicted", message: "m" } });
     assert.equal(statusOf(podOf({}), reported(waited)).containerStatuses?.[0]?.state?.terminated?.exitCode, 1);
   });
 
+  it("shows a sidecar that is gone when the pod ends as ended, nobody knows how", () => {
+    const spec: Partial<PodSpec> = { restartPolicy: "Never", initContainers: [{ name: "s", restartPolicy: "Always" }] };
+    const up = statusOf(podOf(spec), reported(reportOf({ s: running, a: running })));
+    const over = statusOf(podOf(spec, up), reported(reportOf({ s: waiting, a: exited(0) })));
+    assert.equal(over.phase, "Succeeded");
+    const end = container(over, "s")?.state?.terminated;
+    assert.deepEqual([end?.exitCode, end?.reason], [137, "ContainerStatusUnknown"]);
+    // One that will run again is waiting, and its last end is not known.
+    const alive = statusOf(podOf(spec, up), reported(reportOf({ s: waiting, a: running })));
+    assert.ok(container(alive, "s")?.state?.waiting);
+    assert.equal(container(alive, "s")?.lastState?.terminated?.exitCode, 137);
+  });
+
+  it("tells at once that this node ends the pod for its own sake", () => {
+    const failure = { reason: "Terminated", message: "m", disruption: "TerminationByKubelet" };
+    const status = statusOf(podOf({}), reported(reportOf({ a: running })), { failure });
+    assert.equal(status.phase, "Running");
+    assert.equal(verdict(status, "DisruptionTarget"), "True|TerminationByKubelet|m");
+  });
+
   it("is DeadlineExceeded once the containers have stopped", () => {
     const spec = { activeDeadlineSeconds: 5 };
-    const late = (situation: PodSituation) => statusOf(podOf(spec), situation, { deadlineExceeded: true });
+    const late = (situation: PodSituation) =>
+      statusOf(podOf(spec), situation, { failure: { reason: "DeadlineExceeded", message: "too long" } });
     assert.equal(late(reported(reportOf({ a: running }))).phase, "Running");
     assert.equal(late(reported(reportOf({ a: running }))).reason, undefined);
     for (const situation of [reported(reportOf({ a: exited(0) })), { type: "ended", report: undefined } as const]) {
       const { phase, reason, message } = late(situation);
-      assert.deepEqual(
-        [phase, reason, message],
-        ["Failed", "DeadlineExceeded", "Pod was active on the node longer than the specified deadline"],
-      );
+      assert.deepEqual([phase, reason, message], ["Failed", "DeadlineExceeded", "too long"]);
     }
   });
 });

@@ -2,7 +2,7 @@
 // already says. Pure, so that the same facts always lead to the same status, and repeating it changes nothing.
 import type { Stored } from "../kube/resource.ts";
 import type { ContainerStatus, Pod, PodSpec, PodStatus, Time } from "../kube/types.gen.ts";
-import type { ContainerReport, PodReport } from "../provider.ts";
+import type { ContainerReport, PodFailure, PodReport } from "../provider.ts";
 import type { ReferenceFault } from "../resolved-pod.ts";
 import { podConditions } from "./conditions.ts";
 import { type ContainerRole, containerStatus, hasRun, settled, unresolvedReason } from "./container-status.ts";
@@ -41,10 +41,10 @@ export interface StatusInput {
   /** metadata.generation of the spec that was last acted on; default the newest. */
   readonly observedGeneration?: number | undefined;
   /**
-   * activeDeadlineSeconds have passed: phase Failed, reason DeadlineExceeded, as soon as every container is seen
-   * terminated or the situation is `ended` (also the one to use for a pod that never got onto the backend).
+   * This node ends the pod, whatever the report says: phase Failed by it as soon as every container is seen terminated or the
+   * situation is `ended` (also the one to use for a pod that never got onto the backend).
    */
-  readonly deadlineExceeded?: boolean | undefined;
+  readonly failure?: PodFailure | undefined;
 }
 
 interface Containers {
@@ -62,7 +62,6 @@ interface Outcome {
 }
 
 const longestMessage = 4096;
-const deadlineMessage = "Pod was active on the node longer than the specified deadline";
 
 export function podStatus(input: StatusInput): PodStatus {
   const { pod, situation } = input;
@@ -91,6 +90,7 @@ export function podStatus(input: StatusInput): PodStatus {
     // Before the first report of this process the API's word stands.
     sandboxReady: sandboxReady || (!terminal && report === undefined && wasReady === true),
     report,
+    failure: report?.failure ?? input.failure,
     generation,
     now,
   });
@@ -200,17 +200,19 @@ function byName(a: ContainerStatus, b: ContainerStatus): number {
   return a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
 }
 
-/** Where nothing can run any more, no container is left running or waiting that had run. */
+/** Where nothing can run any more, no container is left running or waiting that had run or was to have run by then. */
 function settledContainers(pod: Pod, spec: PodSpec, situation: PodSituation, containers: Containers): Containers {
   const { type } = situation;
   if ((type === "refused" || type === "held") && !pod.status?.containerStatuses?.length) {
     return { init: [], main: [], ephemeral: [], running: false };
   }
-  if (type !== "refused" && !isPast(situation)) return containers;
-  // After a deletion, all that the pod had got to counts as ended; whether it ran is no longer to be found out.
-  const lastStarted = type === "ended" ? containers.init.findLastIndex(hasRun) : -1;
+  const over = type === "reported" && isOver(pod, spec, situation.report, containers);
+  if (type !== "refused" && !isPast(situation) && !over) return containers;
+  // All that the pod had got to counts as ended; whether it ran is no longer to be found out.
+  const reached = type === "ended" || over;
+  const lastStarted = reached ? Math.max(0, containers.init.findLastIndex(hasRun)) : -1;
   const initialized =
-    type === "ended" &&
+    reached &&
     (!spec.initContainers?.length ||
       containers.main.some(hasRun) ||
       containers.init.every((status) => status.ready || status.started === true));
@@ -229,7 +231,6 @@ function outcomeOf(input: StatusInput, spec: PodSpec, containers: Containers): O
   const { pod, situation } = input;
   const current = pod.status ?? {};
   if (isTerminalPhase(current.phase)) return { phase: current.phase, reason: current.reason, message: current.message };
-  const expired: Outcome = { phase: "Failed", reason: "DeadlineExceeded", message: deadlineMessage };
   switch (situation.type) {
     case "refused":
       return { phase: "Failed", reason: situation.reason, message: situation.message };
@@ -244,20 +245,19 @@ function outcomeOf(input: StatusInput, spec: PodSpec, containers: Containers): O
       const { failure } = situation.report;
       if (containers.running) return { phase: ongoing(spec, containers) };
       if (failure !== undefined) return failedBy(failure);
-      if (input.deadlineExceeded && allStopped(containers)) return expired;
+      if (input.failure !== undefined && allStopped(containers)) return failedBy(input.failure);
       return { phase: podPhase(spec, containers.init, containers.main, stops(pod, containers)) };
     }
     case "lost": {
-      const failure = situation.report?.failure;
+      const failure = situation.report?.failure ?? input.failure;
       if (failure !== undefined) return failedBy(failure);
       const phase = lastPhase(input, spec);
       if (phase !== undefined) return { phase };
       return { phase: "Failed", reason: "ProviderLostPod", message: "The backend no longer has the pod" };
     }
     case "ended": {
-      const failure = situation.report?.failure;
+      const failure = situation.report?.failure ?? input.failure;
       if (failure !== undefined) return failedBy(failure);
-      if (input.deadlineExceeded) return expired;
       const phase = podPhase(spec, containers.init, containers.main, true);
       return { phase: phase === "Succeeded" ? phase : "Failed" };
     }

@@ -63,6 +63,7 @@ export interface ConformanceOptions {
 
 export const optionalMethods = [
   "updatePod",
+  "stopPod",
   "watchPods",
   "watchNode",
   "ping",

@@ -161,6 +161,10 @@ export class PodBench implements AsyncDisposable {
         note(`updatePod ${request.owner.name}`);
         await provider.updatePod?.(request, context);
       },
+      stopPod: async (owner, options, context) => {
+        note(`stopPod ${owner.name} ${options.gracePeriodSeconds} ${options.failure?.reason ?? ""}`);
+        await provider.stopPod?.(owner, options, context);
+      },
       deletePod: (owner, options, context) => {
         note(`deletePod ${owner.name} ${options.gracePeriodSeconds}`);
         return provider.deletePod(owner, options, context);

@@ -7,14 +7,22 @@ import { type Clock, systemClock } from "../../clock.ts";
 import { type ErrorKind, VirtualKubeletError } from "../../errors.ts";
 import type { MockBackend } from "./backend.ts";
 import { performAction, watchBackend } from "./connection.ts";
-import { decodeAction, decodeCreate, decodeUpdate } from "./wire.ts";
+import { decodeAction, decodeCreate, decodeStop, decodeUpdate } from "./wire.ts";
 
 export interface JournalEntry {
   /** From 1 on, without gaps. */
   readonly seq: number;
   /** Epoch milliseconds. */
   readonly at: number;
-  readonly method: "createPod" | "updatePod" | "deletePod" | "getPodStatus" | "getPods" | "watchPods" | "act";
+  readonly method:
+    | "createPod"
+    | "updatePod"
+    | "deletePod"
+    | "stopPod"
+    | "getPodStatus"
+    | "getPods"
+    | "watchPods"
+    | "act";
   readonly node?: string | undefined;
   readonly namespace?: string | undefined;
   readonly name?: string | undefined;
@@ -92,6 +100,7 @@ class Handler {
   async #route(route: string, query: URLSearchParams, body: string, response: ServerResponse): Promise<void> {
     const pod = /^(PUT|DELETE|GET) \/pods\/([^/]+)$/.exec(route);
     const runs = /^GET \/pods\/([^/]+)\/runs$/.exec(route);
+    const stop = /^POST \/pods\/([^/]+)\/stop$/.exec(route);
     const usage = /^GET \/pods\/([^/]+)\/usage$/.exec(route);
     if (route === "POST /pods") {
       const { request, hostIPs } = decodeCreate(body);
@@ -136,6 +145,12 @@ class Handler {
         200,
         this.#noted("getPodStatus", { uid }, () => this.#backend.get(uid), "ok"),
       );
+    } else if (stop !== null) {
+      const uid = decodeURIComponent(stop[1] ?? "");
+      const { gracePeriodSeconds, failure } = decodeStop(body);
+      const about = { uid, node: query.get("node") ?? undefined, gracePeriodSeconds };
+      this.#noted("stopPod", about, () => this.#backend.stop(uid, gracePeriodSeconds, failure), "ok");
+      answer(response, 200, {});
     } else if (route === "GET /usage") {
       answer(response, 200, this.#backend.usages(query.get("node") ?? ""));
     } else if (runs !== null) {

@@ -1,7 +1,7 @@
 // The mock's backend: pods by UID that are simulated, not run. Used in the provider's process or behind backend-server.ts.
 import { type Clock, systemClock } from "../../clock.ts";
 import { VirtualKubeletError } from "../../errors.ts";
-import type { PodReport, PodRequest, PodUpdate } from "../../provider.ts";
+import type { PodFailure, PodReport, PodRequest, PodUpdate } from "../../provider.ts";
 import type { AddressPool } from "./addresses.ts";
 import { type BehaviourSettings, behaviourOf, defaultBehaviour } from "./behaviour.ts";
 import type { ContainerRuns, PodUsage } from "./runs.ts";
@@ -90,6 +90,12 @@ export class MockBackend {
   /** Throws NotFound. */
   delete(uid: string, gracePeriodSeconds: number): void {
     this.#entry(uid).pod.delete(this.#clock.now(), gracePeriodSeconds);
+    this.#refresh(uid, true);
+  }
+
+  /** Stops the pod for good and keeps it. Throws NotFound. */
+  stop(uid: string, gracePeriodSeconds: number, failure: PodFailure | undefined): void {
+    this.#entry(uid).pod.end(this.#clock.now(), gracePeriodSeconds, failure);
     this.#refresh(uid, true);
   }
 

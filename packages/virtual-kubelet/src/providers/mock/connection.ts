@@ -1,6 +1,6 @@
 // How the mock provider reaches its backend: in this process, or (remote-connection.ts) in another.
 import { VirtualKubeletError } from "../../errors.ts";
-import type { PodOwner, PodReport, PodRequest, PodUpdate } from "../../provider.ts";
+import type { PodFailure, PodOwner, PodReport, PodRequest, PodUpdate } from "../../provider.ts";
 import type { CreateOutcome, MockBackend } from "./backend.ts";
 import type { ContainerRuns, PodUsage } from "./runs.ts";
 import type { ContainerUsage } from "./usage.ts";
@@ -20,10 +20,17 @@ export type BackendAction =
   /** Readiness of the pod as a whole; absent: as its containers. */
   | { readonly action: "ready"; readonly uid: string; readonly ready?: boolean | undefined };
 
+export interface StopOrder {
+  readonly gracePeriodSeconds: number;
+  readonly failure?: PodFailure | undefined;
+}
+
 export interface BackendConnection {
   create(request: PodRequest, hostIPs: readonly string[] | undefined, signal: AbortSignal): Promise<CreateOutcome>;
   update(request: PodRequest, signal: AbortSignal): Promise<void>;
   delete(owner: PodOwner, gracePeriodSeconds: number, signal: AbortSignal): Promise<void>;
+  /** Stops the pod for good and keeps it. */
+  stop(owner: PodOwner, order: StopOrder, signal: AbortSignal): Promise<void>;
   get(uid: string, signal: AbortSignal): Promise<PodReport>;
   /** What the pod's running containers use now. */
   usage(uid: string, signal: AbortSignal): Promise<readonly ContainerUsage[]>;
@@ -72,6 +79,8 @@ export function localConnection(backend: MockBackend, ownsBackend: boolean): Bac
     create: (request, hostIPs, signal) => checked(signal, () => backend.create(request, hostIPs)),
     update: (request, signal) => checked(signal, () => backend.update(request)),
     delete: (owner, grace, signal) => checked(signal, () => backend.delete(owner.uid, grace)),
+    stop: (owner, { gracePeriodSeconds, failure }, signal) =>
+      checked(signal, () => backend.stop(owner.uid, gracePeriodSeconds, failure)),
     get: (uid, signal) => checked(signal, () => backend.get(uid)),
     usage: (uid, signal) => checked(signal, () => backend.usage(uid)),
     usages: (node, signal) => checked(signal, () => backend.usages(node)),

@@ -9,6 +9,7 @@ export const faultMethods = [
   "createPod",
   "updatePod",
   "deletePod",
+  "stopPod",
   "getPodStatus",
   "getPods",
   "watchPods",

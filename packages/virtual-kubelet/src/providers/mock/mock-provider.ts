@@ -122,6 +122,8 @@ function mockProvider(
       faults.around("updatePod", caller, (signal) => connection.update(request, signal)),
     deletePod: (owner, { gracePeriodSeconds }, { signal: caller }) =>
       faults.around("deletePod", caller, (signal) => connection.delete(owner, gracePeriodSeconds, signal)),
+    stopPod: (owner, order, { signal: caller }) =>
+      faults.around("stopPod", caller, (signal) => connection.stop(owner, order, signal)),
     getPodStatus: (owner, { signal: caller }) =>
       faults.around("getPodStatus", caller, (signal) => connection.get(owner.uid, signal)),
     getPods: ({ signal: caller }) => faults.around("getPods", caller, (signal) => connection.list(init.node, signal)),

@@ -49,6 +49,14 @@ export function remoteConnection(address: string): BackendConnection {
       const query = new URLSearchParams({ gracePeriodSeconds: String(gracePeriodSeconds), node: owner.node });
       await call("DELETE", `${pod(owner.uid)}?${query.toString()}`, undefined, signal);
     },
+    stop: async (owner, order, signal) => {
+      await call(
+        "POST",
+        `${pod(owner.uid)}/stop?${new URLSearchParams({ node: owner.node }).toString()}`,
+        order,
+        signal,
+      );
+    },
     get: async (uid, signal) => decodeReport(await call("GET", pod(uid), undefined, signal)),
     usage: async (uid, signal) => decodeUsage(await call("GET", `${pod(uid)}/usage`, undefined, signal)),
     usages: async (node, signal) =>

@@ -2,7 +2,7 @@
 // containers, restarts with back-off, stop by TERM and KILL. Knows no clock: it is told the time and tells when it wants
 // to be told again.
 import type { Pod } from "../../kube/types.gen.ts";
-import type { PodReport, PodRequest } from "../../provider.ts";
+import type { PodFailure, PodReport, PodRequest } from "../../provider.ts";
 import { type PodBehaviour, rolesOf } from "./behaviour.ts";
 import { backOff, containerID, containerReport, time } from "./container-report.ts";
 import type { ContainerRuns, PodUsage } from "./runs.ts";
@@ -29,7 +29,7 @@ export class SimulatedPod {
   /** Set once nothing is to be started any more. */
   #killAt: number | undefined;
   #deleting = false;
-  #failure: { readonly reason: string; readonly message: string } | undefined;
+  #failure: PodFailure | undefined;
   #evict: { readonly gracePeriodSeconds: number } | undefined;
   #ready: boolean | undefined;
 
@@ -82,6 +82,12 @@ export class SimulatedPod {
   /** TERM now, KILL after the grace; a later and shorter grace counts, a longer one does not. */
   delete(now: number, gracePeriodSeconds: number): void {
     this.#deleting = true;
+    this.#stop(now, now + gracePeriodSeconds * 1000);
+  }
+
+  /** As a deletion, but the pod stays when it has stopped. */
+  end(now: number, gracePeriodSeconds: number, failure: PodFailure | undefined): void {
+    this.#failure ??= failure;
     this.#stop(now, now + gracePeriodSeconds * 1000);
   }
 

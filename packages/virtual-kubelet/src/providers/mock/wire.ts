@@ -5,7 +5,7 @@ import type { Stored } from "../../kube/resource.ts";
 import type { Pod } from "../../kube/types.gen.ts";
 import type { PodOwner, PodReport, PodRequest, PodUpdate } from "../../provider.ts";
 import type { CreateOutcome } from "./backend.ts";
-import type { BackendAction } from "./connection.ts";
+import type { BackendAction, StopOrder } from "./connection.ts";
 import { faultKinds } from "./faults.ts";
 import type { ContainerRuns, PodUsage } from "./runs.ts";
 import type { ContainerUsage } from "./usage.ts";
@@ -41,6 +41,11 @@ export function decodeCreate(text: string): { readonly request: PodRequest; read
 
 export function decodeUpdate(text: string): PodRequest {
   return decode(request, text);
+}
+
+export function decodeStop(text: string): StopOrder {
+  const failure = v.object({ reason: v.string(), message: v.string(), disruption: v.optional(v.string()) });
+  return decode(v.object({ gracePeriodSeconds: v.number(), failure: v.optional(failure) }), text);
 }
 
 export function decodeAction(text: string): BackendAction {

@@ -1,6 +1,7 @@
 // In what order, and with what grace, pods are ended when their node shuts down. Pure.
 import type { Pod } from "../kube/types.gen.ts";
-import { criticalPriority, priorityOf } from "./eviction.ts";
+import type { PodFailure } from "../provider.ts";
+import { criticalPriority, priorityOf } from "../status/pod-priority.ts";
 
 /** For pods of this priority and above, up to the next rule's. */
 export interface ShutdownRule {
@@ -13,11 +14,18 @@ export interface ShutdownGroup<T> {
   readonly pods: readonly T[];
 }
 
-export const shutdownFailure = {
+/** Of the pods that end with their node. */
+export const shutdownFailure: PodFailure = {
   reason: "Terminated",
   message: "Pod was terminated in response to imminent node shutdown.",
   disruption: "TerminationByKubelet",
-} as const;
+};
+
+/** Of the pods that come too late. */
+export const shutdownRejection: { readonly reason: string; readonly message: string } = {
+  reason: "NodeShutdown",
+  message: "Pod was rejected as the node is shutting down.",
+};
 
 /** The rules of a total time, the last part of which is for the cluster's own pods alone. */
 export function shutdownRules(gracePeriodSeconds: number, criticalPodsSeconds: number): readonly ShutdownRule[] {
