@@ -83,12 +83,23 @@ export interface ContainerSpec {
   /** Of pod and container, merged. */
   readonly security: SecurityContext & { readonly supplementalGroups?: readonly number[] | undefined };
   readonly resources: ResourceRequirements;
+  /** Of the whole pod from now on, as SandboxSpec.resources: it may have been resized since. */
+  readonly podResources?: ResourceRequirements | undefined;
   /** Absent: BestEffort. */
   readonly killRank?: KillRank | undefined;
   /** Name of the container whose processes it sees (ephemeral containers). */
   readonly targetContainer?: string | undefined;
   /** Kept with it and reported back unchanged: the engine's own notes. Small. */
   readonly notes: Readonly<Record<string, string>>;
+}
+
+export interface PulledImage {
+  /** Digest reference, "" where there is none. */
+  readonly reference: string;
+  /** Bytes. */
+  readonly size?: number | undefined;
+  /** Of the pull itself, without the time it waited for others. Absent: it did not wait. */
+  readonly pullMs?: number | undefined;
 }
 
 export interface ContainerRef {
@@ -141,8 +152,18 @@ export interface ContainerRuntime {
   /** `type` of `type://id` in container ids, e.g. "process". */
   readonly type: string;
 
-  /** Resolves to the image's digest reference ("" where there is none) once it is here; NotFound, Unauthorized, Invalid (the name), Unavailable. Absent: images need no pull. */
-  pullImage?(image: string, credentials: readonly ImageCredential[], context: CallContext): Promise<string>;
+  /** Hosts of the registries that are meant by names without one: credentials for them are handed over for such images. Default none. */
+  readonly defaultRegistries?: readonly string[] | undefined;
+  /**
+   * Resolves once it is here; NotFound, Unauthorized, Invalid (the name), Unavailable. The credentials are those for this
+   * image: they are tried in order, and without any it is pulled as nobody. Absent: images need no pull.
+   */
+  pullImage?(image: string, credentials: readonly ImageCredential[], context: CallContext): Promise<PulledImage>;
+  /**
+   * Of an image that is here: false where it was pulled for others with credentials and nothing shows yet that these are good
+   * for it too; it is pulled again with them then. Absent: whoever is on the node may use all images.
+   */
+  mayUseImage?(image: string, credentials: readonly ImageCredential[], context: CallContext): Promise<boolean>;
   /** Digest reference of an image that is here; undefined when it is not. */
   imageStatus(image: string, context: CallContext): Promise<string | undefined>;
 
@@ -190,7 +211,13 @@ export interface ContainerRuntime {
   /** Removes an ended run with its log. No error when it is gone. */
   removeContainer(ref: ContainerRef, context: CallContext): Promise<void>;
   /** Resizes in place what can be; throws Unsupported for what cannot. Absent: nothing can. */
-  updateResources?(ref: ContainerRef, resources: ResourceRequirements, context: CallContext): Promise<void>;
+  updateResources?(
+    ref: ContainerRef,
+    resources: ResourceRequirements,
+    /** Of the whole pod from now on, as SandboxSpec.resources. */
+    pod: ResourceRequirements,
+    context: CallContext,
+  ): Promise<void>;
 
   /** Everything that is on the backend and bears the node's name in its owner. Complete or an error. */
   list(context: CallContext): Promise<readonly RuntimeSandbox[]>;

@@ -17,7 +17,7 @@ import { runKey } from "./pod-facts.ts";
 import type { RunMemory } from "./pod-memory.ts";
 import { podText } from "./pod-text.ts";
 import type { RunHook, RunTarget } from "./probe-results.ts";
-import { containerSpec, sandboxSpec } from "./runtime-specs.ts";
+import { containerSpec, podResources, sandboxSpec } from "./runtime-specs.ts";
 import type { Task } from "./task.ts";
 import { terminationMessage } from "./termination-message.ts";
 
@@ -168,7 +168,8 @@ async function resize(
   context: CallContext,
 ): Promise<void> {
   try {
-    await bench.runtime.updateResources?.(refOf(run), change.wanted, context);
+    const whole = bench.request === undefined ? {} : podResources(bench.request.pod);
+    await bench.runtime.updateResources?.(refOf(run), change.wanted, whole, context);
   } catch (error) {
     if (context.signal.aborted) throw error;
     const { kind } = VirtualKubeletError.from(error);

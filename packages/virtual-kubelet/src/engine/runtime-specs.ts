@@ -37,7 +37,7 @@ function qosClassOf({ status }: Pod): QosClass {
   return word === "Guaranteed" || word === "Burstable" ? word : "BestEffort";
 }
 
-function podResources(pod: Pod): ResourceRequirements {
+export function podResources(pod: Pod): ResourceRequirements {
   const text = (amounts: Quantities): Readonly<Record<string, string>> =>
     Object.fromEntries([...amounts].map(([name, amount]) => [name, name === "cpu" ? `${amount}m` : `${amount}`]));
   return { requests: text(podRequests(pod)), limits: text(podLimits(pod)) };
@@ -89,6 +89,7 @@ export function containerSpec(
     terminationMessagePath: container.terminationMessagePath ?? "/dev/termination-log",
     security: securityOf(request.pod.spec ?? { containers: [] }, container),
     resources: container.resources ?? {},
+    podResources: podResources(request.pod),
     killRank: killRank(request.pod, container),
     targetContainer: of.target,
     notes: encodeRunNotes(notes),

@@ -4,6 +4,7 @@ import type {
   ContainerRef,
   ContainerRuntime,
   ContainerSpec,
+  PulledImage,
   RuntimeContainer,
   RuntimeSandbox,
   RuntimeStats,
@@ -85,12 +86,12 @@ export class MemoryRuntime implements ContainerRuntime {
     );
   }
 
-  async pullImage(image: string, _credentials: unknown, context: CallContext): Promise<string> {
+  async pullImage(image: string, _credentials: unknown, context: CallContext): Promise<PulledImage> {
     await this.#options.pull?.(image);
     return this.#call("pullImage", context, () => {
       this.#options.images?.add(image);
       this.#note("pull", { podUid: "", name: image, attempt: 0 });
-      return digestOf(image);
+      return { reference: digestOf(image) };
     });
   }
 
@@ -218,7 +219,12 @@ export class MemoryRuntime implements ContainerRuntime {
     });
   }
 
-  async updateResources(ref: ContainerRef, resources: ResourceRequirements, context: CallContext): Promise<void> {
+  async updateResources(
+    ref: ContainerRef,
+    resources: ResourceRequirements,
+    _: ResourceRequirements,
+    context: CallContext,
+  ): Promise<void> {
     await this.#call("updateResources", context, () => {
       this.#options.resize?.(ref, resources);
       this.#note("resize", ref);

@@ -80,7 +80,7 @@ describe("limits", () => {
     }, "figures");
     const rate = (await bench.runtime.stats(quiet)).containers.get(podUid)?.[0]?.cpu?.usageNanoCores ?? 0;
     assert.ok(rate < 400_000_000, `held to a fifth of a core: ${rate}`);
-    await bench.runtime.updateResources?.(calm, { limits: { cpu: "500m", memory: "128Mi" } }, quiet);
+    await bench.runtime.updateResources?.(calm, { limits: { cpu: "500m", memory: "128Mi" } }, {}, quiet);
   });
 });
 

@@ -53,7 +53,7 @@ export class ProcessRuntime implements ContainerRuntime {
     this.#state = state;
     this.#storage = new StorageMeter({ clock: state.clock, log: state.options.log });
     if (state.cgroupHost === undefined) return;
-    const resize: ProcessRuntime["updateResources"] = async (ref, resources, { signal }) => {
+    const resize: ProcessRuntime["updateResources"] = async (ref, resources, _, { signal }) => {
       signal.throwIfAborted();
       updateResources(state, ref, resources);
     };
