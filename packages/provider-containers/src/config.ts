@@ -1,5 +1,10 @@
-// Configuration of the containers provider: which engine, where its state is, what pods may do. Types and defaults; checked
-// all at once.
+// Configuration of the containers provider: which engine, where its state is, what pods may do. Nothing is allowed that is not
+// written down. All faults are reported at once.
+import { readFile } from "node:fs/promises";
+import { isAbsolute, normalize } from "node:path";
+import { errorText, parseQuantity, VirtualKubeletError, wholeUnits } from "@virtual-kubelet/virtual-kubelet";
+import * as v from "valibot";
+import { parse } from "yaml";
 
 export interface ContainersConfig {
   /** unix:///path, tcp://host:port (needs tls, or insecurePlainHTTP) or ssh://user@host:port. Default: DOCKER_HOST, else the first socket there of Podman and Docker. */
@@ -23,6 +28,8 @@ export interface ContainersConfig {
   readonly allowHostNamespaces: boolean;
   /** Sysctls beside the safe ones; a name, or a prefix with `*`. */
   readonly allowedUnsafeSysctls: readonly string[];
+  /** Containers that name no seccomp profile have the engine's, not none. */
+  readonly seccompDefault: boolean;
   /** Of each container, by name ("nofile"): soft and hard. */
   readonly ulimits: Readonly<Record<string, { readonly soft: number; readonly hard: number }>>;
   /** Bytes of one log file. */
@@ -41,4 +48,155 @@ export interface ContainersConfig {
   };
   /** Creates, starts and removals side by side. */
   readonly parallelCalls: number;
+}
+
+const quantity = v.pipe(
+  v.union([v.string(), v.number()], "must be a quantity"),
+  v.transform(String),
+  v.check((text) => {
+    try {
+      return parseQuantity(text) >= 0n;
+    } catch {
+      return false;
+    }
+  }, "must be a quantity, and not negative"),
+);
+const bytes = v.pipe(
+  quantity,
+  v.transform((text) => Number(wholeUnits(parseQuantity(text)))),
+);
+const share = v.pipe(v.string(), v.regex(/^(100|\d{1,2})(\.\d+)?%$/, "must be a quantity or a percentage like 10%"));
+const threshold = v.union([share, quantity], "must be a quantity, or a percentage like 10%");
+const file = v.pipe(
+  v.string("must be a path"),
+  v.check((text) => isAbsolute(text), "must be an absolute path"),
+);
+/** Engines take paths apart at colons and commas. */
+const path = v.pipe(
+  file,
+  v.check((text) => !/[,:\\\n\0]/.test(text), "must hold no comma, colon, backslash or line break"),
+  v.transform((text) => normalize(text).replace(/(?<=.)\/+$/, "")),
+);
+const endpoint = v.pipe(
+  v.string("must be an address"),
+  v.check(
+    (text) => /^(unix:\/\/\/.+|tcp:\/\/.+|https?:\/\/.+|ssh:\/\/.+)$/.test(text),
+    "must be like unix:///run/podman/podman.sock, tcp://host:2376 or ssh://user@host",
+  ),
+);
+const limit = v.pipe(v.number("must be a number"), v.integer(), v.minValue(-1, "must be -1 (no limit) or more"));
+const percent = v.pipe(v.number("must be a number"), v.minValue(0), v.maxValue(100, "must be at most 100"));
+const count = v.pipe(v.number("must be a number"), v.integer(), v.minValue(1, "must be at least 1"), v.maxValue(1000));
+
+const settings = v.strictObject({
+  endpoint: v.optional(endpoint, ""),
+  tls: v.optional(v.strictObject({ caFile: file, certFile: file, keyFile: file })),
+  insecurePlainHTTP: v.optional(v.boolean(), false),
+  stateDirectory: path,
+  network: v.optional(v.pipe(v.string(), v.regex(/^[\w.-]*$/, "must be the name of a network")), ""),
+  infraImage: v.optional(v.string(), ""),
+  runtime: v.optional(v.string(), ""),
+  cgroupParent: v.optional(
+    v.pipe(v.string(), v.regex(/^\/?[\w.-]+(\/[\w.-]+)*$/, "must be a path of cgroup names")),
+    "virtual-kubelet",
+  ),
+  hostPaths: v.optional(v.array(path), []),
+  allowPrivileged: v.optional(v.boolean(), false),
+  allowHostNamespaces: v.optional(v.boolean(), false),
+  allowedUnsafeSysctls: v.optional(
+    v.array(v.pipe(v.string(), v.regex(/^[a-z0-9_.-]+(\.?\*)?$/, "must be a name, or a prefix with *"))),
+    [],
+  ),
+  seccompDefault: v.optional(v.boolean(), true),
+  ulimits: v.optional(
+    v.record(
+      v.pipe(v.string(), v.regex(/^[a-z]+$/, "must be the name of a limit, like nofile")),
+      v.pipe(
+        v.strictObject({ soft: limit, hard: limit }),
+        v.check(({ soft, hard }) => hard === -1 || (soft !== -1 && soft <= hard), "soft must be at most hard"),
+      ),
+    ),
+    {},
+  ),
+  logs: v.optional(
+    v.strictObject({
+      maxSize: v.optional(v.pipe(bytes, v.minValue(65_536, "must be at least 64Ki")), "50Mi"),
+    }),
+    {},
+  ),
+  capacity: v.optional(v.record(v.string(), quantity), {}),
+  reserved: v.optional(v.record(v.string(), quantity), {}),
+  pressure: v.optional(
+    v.strictObject({
+      memoryAvailable: v.optional(threshold, "100Mi"),
+      diskAvailable: v.optional(threshold, "10%"),
+      inodesFree: v.optional(threshold, "5%"),
+      pidsAvailable: v.optional(threshold, "5%"),
+    }),
+    {},
+  ),
+  images: v.optional(
+    v.pipe(
+      v.strictObject({
+        highThresholdPercent: v.optional(percent, 85),
+        lowThresholdPercent: v.optional(percent, 80),
+        minimumAgeSeconds: v.optional(v.pipe(v.number(), v.minValue(0)), 120),
+        parallelPulls: v.optional(count, 4),
+      }),
+      v.check(
+        ({ highThresholdPercent, lowThresholdPercent }) => lowThresholdPercent <= highThresholdPercent,
+        "lowThresholdPercent must be at most highThresholdPercent",
+      ),
+    ),
+    {},
+  ),
+  parallelCalls: v.optional(count, 8),
+});
+
+const schema = v.pipe(
+  settings,
+  v.check(
+    (config) => !config.endpoint.startsWith("tcp:") || config.tls !== undefined || config.insecurePlainHTTP,
+    "an endpoint of type tcp needs tls, or insecurePlainHTTP: whoever can reach it is root there",
+  ),
+);
+
+/** Throws Invalid with all faults in one message. */
+export function parseContainersConfig(value: unknown): ContainersConfig {
+  const result = v.safeParse(schema, value);
+  if (result.success) return result.output;
+  const faults = v.flatten(result.issues);
+  const lines = [
+    ...(faults.root ?? []),
+    ...Object.entries(faults.nested ?? {}).flatMap(([key, messages]) =>
+      (messages ?? []).map((message) => `${key}: ${message}`),
+    ),
+  ];
+  throw new VirtualKubeletError("Invalid", `configuration of the containers provider: ${lines.join("; ")}`);
+}
+
+/** From the object in the program's configuration or from a file of its own, in JSON or YAML; not both. */
+export async function readContainersConfig(source: {
+  readonly path?: string | undefined;
+  readonly object?: unknown;
+}): Promise<ContainersConfig> {
+  if (source.path === undefined) return parseContainersConfig(source.object ?? {});
+  if (source.object !== undefined)
+    throw new VirtualKubeletError(
+      "Invalid",
+      "the containers provider takes its configuration from a file or in place, not both",
+    );
+  let text: string;
+  try {
+    text = await readFile(source.path, "utf8");
+  } catch (cause) {
+    throw new VirtualKubeletError("Invalid", `cannot read ${source.path}: ${errorText(cause)}`, { cause });
+  }
+  let parsed: unknown;
+  try {
+    parsed = parse(text);
+  } catch (cause) {
+    throw new VirtualKubeletError("Invalid", `cannot read ${source.path}: ${errorText(cause)}`, { cause });
+  }
+  return parseContainersConfig(parsed);
 }

@@ -1,5 +1,6 @@
 // What the provider writes on its containers: all that is needed to find a pod again when nothing else is left. Labels of an
 // engine never change, so what does change is kept in the state directory as well.
+import type { ContainerRef, ContainerSpec, PodOwner, SandboxSpec } from "@virtual-kubelet/virtual-kubelet";
 
 const prefix = "io.virtual-kubelet.containers";
 
@@ -24,3 +25,90 @@ export const labels: Readonly<
   /** Of sandboxes: as it was when it was made. */
   revision: `${prefix}.revision`,
 };
+
+/** What the labels of one of our containers say. */
+export interface Labelled {
+  readonly owner: PodOwner;
+  readonly notes: Readonly<Record<string, string>>;
+  /** Of an infra container. */
+  readonly revision: string;
+  /** Absent: it is an infra container. */
+  readonly run?: ContainerRef | undefined;
+}
+
+export function sandboxLabels(spec: Pick<SandboxSpec, "owner" | "revision" | "notes">): Record<string, string> {
+  return {
+    ...ownerLabels(spec.owner),
+    [labels.kind]: "sandbox",
+    [labels.revision]: spec.revision,
+    [labels.notes]: JSON.stringify(spec.notes),
+  };
+}
+
+export function containerLabels(
+  owner: PodOwner,
+  spec: Pick<ContainerSpec, "name" | "attempt" | "notes">,
+): Record<string, string> {
+  return {
+    ...ownerLabels(owner),
+    [labels.kind]: "container",
+    [labels.container]: spec.name,
+    [labels.attempt]: String(spec.attempt),
+    [labels.notes]: JSON.stringify(spec.notes),
+  };
+}
+
+/** Undefined: it is none of ours. */
+export function readLabels(of: Readonly<Record<string, string>>): Labelled | undefined {
+  const text = (key: keyof typeof labels): string => of[labels[key]] ?? "";
+  const kind = text("kind");
+  const owner = {
+    ...{ cluster: text("cluster"), node: text("node"), namespace: text("namespace") },
+    ...{ name: text("pod"), uid: text("uid") },
+  };
+  if ((kind !== "sandbox" && kind !== "container") || owner.uid === "" || owner.node === "") return undefined;
+  const attempt = Number(text("attempt"));
+  const run =
+    kind === "sandbox"
+      ? undefined
+      : { podUid: owner.uid, name: text("container"), attempt: Number.isSafeInteger(attempt) ? attempt : 0 };
+  return { owner, notes: readNotes(text("notes")), revision: text("revision"), run };
+}
+
+/** By which the engine finds all of a node, or of one of its pods. */
+export function selector(node: string, podUid?: string): readonly string[] {
+  return [`${labels.node}=${node}`, ...(podUid === undefined ? [] : [`${labels.uid}=${podUid}`])];
+}
+
+/** Of the engine's container: readable, and never of two runs. Container names have no capitals. */
+export function infraName(owner: PodOwner): string {
+  return `${podPart(owner)}_POD`;
+}
+
+export function containerName(owner: PodOwner, { name, attempt }: Pick<ContainerRef, "name" | "attempt">): string {
+  return `${podPart(owner)}_${name}_${attempt}`;
+}
+
+function podPart({ name, namespace, uid }: PodOwner): string {
+  return `vk_${name.slice(0, 128)}_${namespace}_${uid}`;
+}
+
+function ownerLabels({ cluster, node, namespace, name, uid }: PodOwner): Record<string, string> {
+  return {
+    ...{ [labels.cluster]: cluster, [labels.node]: node, [labels.namespace]: namespace },
+    ...{ [labels.pod]: name, [labels.uid]: uid },
+  };
+}
+
+function readNotes(text: string): Readonly<Record<string, string>> {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text === "" ? "{}" : text);
+  } catch {
+    return {};
+  }
+  if (typeof parsed !== "object" || parsed === null) return {};
+  return Object.fromEntries(
+    Object.entries(parsed).flatMap(([key, value]) => (typeof value === "string" ? [[key, value]] : [])),
+  );
+}

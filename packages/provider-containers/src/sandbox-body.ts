@@ -1,0 +1,106 @@
+// What the engine is asked for to hold a pod's place: the infra container. Pure.
+import { type SandboxSpec, VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
+import type { ContainersConfig } from "./config.ts";
+import type { ContainerCreate, EngineInfo } from "./engine/engine-client.ts";
+import type { ContainerLimits } from "./figures/limits.ts";
+import { sandboxLabels } from "./labels.ts";
+
+export interface SandboxBodyFacts {
+  readonly config: Pick<ContainersConfig, "network" | "runtime" | "ulimits">;
+  readonly engine: Pick<EngineInfo, "flavour">;
+  readonly image: string;
+  readonly cgroupParent: string | undefined;
+  readonly limits: ContainerLimits;
+}
+
+export function sandboxBody(spec: SandboxSpec, facts: SandboxBodyFacts): ContainerCreate {
+  const { config, engine } = facts;
+  const podman = engine.flavour === "podman";
+  return {
+    Image: facts.image,
+    Labels: sandboxLabels(spec),
+    // In the host's network a pod has the host's name.
+    ...(!spec.hostNetwork && { Hostname: spec.hostname }),
+    ...(spec.hostPorts.length > 0 && !spec.hostNetwork && { ExposedPorts: exposedPorts(spec) }),
+    HostConfig: {
+      NetworkMode: spec.hostNetwork ? "host" : config.network === "" ? (podman ? "" : "default") : config.network,
+      IpcMode: spec.hostIPC ? "host" : "shareable",
+      ...(spec.hostNetwork && { UTSMode: "host" }),
+      ...(spec.hostPID && { PidMode: "host" }),
+      ...(facts.cgroupParent !== undefined && { CgroupParent: facts.cgroupParent }),
+      ...(!spec.hostNetwork && spec.hostPorts.length > 0 && { PortBindings: portBindings(spec) }),
+      ...(Object.keys(spec.sysctls).length > 0 && { Sysctls: spec.sysctls }),
+      ReadonlyRootfs: true,
+      SecurityOpt: ["no-new-privileges"],
+      ...facts.limits,
+      ...commonHostConfig(config),
+    },
+  };
+}
+
+/** Of infra containers and all others. */
+export function commonHostConfig({
+  runtime,
+  ulimits,
+}: Pick<ContainersConfig, "runtime" | "ulimits">): Pick<
+  ContainerCreate["HostConfig"],
+  "RestartPolicy" | "Init" | "Ulimits" | "Runtime"
+> {
+  return {
+    RestartPolicy: { Name: "no" },
+    Init: false,
+    ...(Object.keys(ulimits).length > 0 && {
+      Ulimits: Object.entries(ulimits).map(([Name, { soft, hard }]) => ({ Name, Soft: soft, Hard: hard })),
+    }),
+    ...(runtime !== "" && { Runtime: runtime }),
+  };
+}
+
+const portKey = ({ containerPort, protocol }: SandboxSpec["hostPorts"][number]): string =>
+  `${containerPort}/${protocol.toLowerCase()}`;
+
+function exposedPorts({ hostPorts }: SandboxSpec): Record<string, Record<string, never>> {
+  return Object.fromEntries(hostPorts.map((port) => [portKey(port), {}]));
+}
+
+function portBindings({ hostPorts }: SandboxSpec): NonNullable<ContainerCreate["HostConfig"]["PortBindings"]> {
+  const byPort = Map.groupBy(hostPorts, portKey);
+  return Object.fromEntries(
+    [...byPort].map(([key, ports]) => [
+      key,
+      ports.map(({ hostIP = "", hostPort }) => ({ HostIp: hostIP, HostPort: String(hostPort) })),
+    ]),
+  );
+}
+
+/** Each has its value in the pod's namespaces alone, and cannot harm the node. */
+const safeSysctls: ReadonlySet<string> = new Set([
+  "kernel.shm_rmid_forced",
+  "net.ipv4.ip_local_port_range",
+  "net.ipv4.ip_local_reserved_ports",
+  "net.ipv4.ip_unprivileged_port_start",
+  "net.ipv4.ping_group_range",
+  "net.ipv4.tcp_fin_timeout",
+  "net.ipv4.tcp_keepalive_intvl",
+  "net.ipv4.tcp_keepalive_probes",
+  "net.ipv4.tcp_keepalive_time",
+  "net.ipv4.tcp_rmem",
+  "net.ipv4.tcp_syncookies",
+  "net.ipv4.tcp_wmem",
+]);
+
+/** Why a pod with these sysctls is not taken, in the kubelet's words. Names may have slashes in place of dots. */
+export function sysctlFault(
+  names: readonly string[],
+  allowed: ContainersConfig["allowedUnsafeSysctls"],
+): VirtualKubeletError | undefined {
+  for (const name of names) {
+    const dotted = name.replaceAll("/", ".");
+    const fits = allowed.some((each) => (each.endsWith("*") ? dotted.startsWith(each.slice(0, -1)) : dotted === each));
+    if (safeSysctls.has(dotted) || fits) continue;
+    return new VirtualKubeletError("Unsupported", `forbidden sysctl: "${name}" not allowlisted`, {
+      ...{ reason: "SysctlForbidden", field: "spec.securityContext.sysctls" },
+    });
+  }
+  return undefined;
+}
