@@ -1,7 +1,7 @@
 // The public API of the library: what embeds a virtual kubelet first, then what a provider is written with.
 
 // For programs that run a virtual kubelet.
-export { type Clock, systemClock } from "./clock.ts";
+export { type Clock, pause, systemClock } from "./clock.ts";
 export {
   type BackoffLimits,
   type BackoffStep,
@@ -119,8 +119,8 @@ export type {
   CreateProvider,
   ExecResult,
   NodeReport,
-  PodFeature,
   PodFailure,
+  PodFeature,
   PodOwner,
   PodReport,
   PodRequest,

@@ -2,7 +2,15 @@
 import { createHash } from "node:crypto";
 import { errorText, VirtualKubeletError } from "../errors.ts";
 import { parseQuantity } from "../kube/quantity.ts";
-import type { Node, NodeAddress, NodeCondition, NodeSystemInfo, Quantity, Taint } from "../kube/types.gen.ts";
+import type {
+  ContainerImage,
+  Node,
+  NodeAddress,
+  NodeCondition,
+  NodeSystemInfo,
+  Quantity,
+  Taint,
+} from "../kube/types.gen.ts";
 import type { NodeReport } from "../provider.ts";
 import { type NotReady, nodeConditions } from "./node-conditions.ts";
 
@@ -57,6 +65,10 @@ export const defaultCapacity: Readonly<Record<string, Quantity>> = {
 
 /** A kubelet's. */
 export const defaultPort = 10_250;
+
+/** As a kubelet's nodeStatusMaxImages, and the names it tells of each: the Node is to stay small. */
+const maxImages = 50;
+const maxNames = 5;
 
 export const taintEffects: readonly string[] = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
 
@@ -175,10 +187,21 @@ export function desiredNode(
       // A reported capacity is allocatable as a whole, unless the report says otherwise: what was configured may exceed it.
       allocatable: { ...capacity, ...base.status?.allocatable, ...report?.capacity, ...report?.allocatable },
       conditions,
+      ...(report?.images === undefined ? {} : { images: largestImages(report.images) }),
       ...(port === undefined ? {} : { daemonEndpoints: { kubeletEndpoint: { Port: port } } }),
       ...(nodeInfo === undefined ? {} : { nodeInfo: { ...nodeInfo, ...report?.nodeInfo } }),
     },
   };
+}
+
+/** Those of one size by name, so that nothing is written anew for nothing. */
+function largestImages(images: readonly ContainerImage[]): readonly ContainerImage[] {
+  const first = ({ names }: ContainerImage): string => names?.[0] ?? "";
+  return images
+    .filter(({ names = [] }) => names.length > 0)
+    .sort((a, b) => (b.sizeBytes ?? 0) - (a.sizeBytes ?? 0) || (first(a) < first(b) ? -1 : 1))
+    .slice(0, maxImages)
+    .map(({ names = [], sizeBytes = 0 }) => ({ names: names.slice(0, maxNames), ...(sizeBytes > 0 && { sizeBytes }) }));
 }
 
 /** The report with these resources as the user set them, whatever the provider says it has of them. */

@@ -1,0 +1,15 @@
+// By which of its names an image is told of. Pure.
+import { parseImageName } from "@virtual-kubelet/virtual-kubelet";
+import type { ImageDetails } from "./engine/engine-client.ts";
+
+/** Digest reference for one that was asked for by this name; its id where it has none (it was imported or built). */
+export function imageReference({ id, digests }: Pick<ImageDetails, "id" | "digests">, image: string): string {
+  const { repository, digest } = parseImageName(image);
+  const fits = digests.filter((one) => {
+    const found = parseImageName(one).repository;
+    // The engine adds the registry that a name without one means.
+    return found === repository || found.endsWith(`/${repository}`);
+  });
+  const exact = fits.find((one) => digest !== undefined && one.endsWith(`@${digest}`));
+  return exact ?? fits[0] ?? digests[0] ?? id;
+}
