@@ -6,7 +6,7 @@ import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const scripts = { start: "start.ts", test: "run-tests.ts", cluster: "cluster.ts" };
+const scripts = { start: "start.ts", test: "run-tests.ts", cluster: "cluster.ts", conformance: "conformance.ts" };
 
 /** @param {string} message @returns {never} */
 function fail(message) {

@@ -35,7 +35,7 @@ done
 /** By the last part of the image's name. */
 const recipes: Readonly<Record<string, Recipe>> = {
   agnhost: {
-    changes: [path, 'ENTRYPOINT ["/agnhost"]', 'CMD ["pause"]', "EXPOSE 80 8080 8081 9376 5000"],
+    changes: [path, 'ENTRYPOINT ["/agnhost"]', 'CMD ["pause"]', "EXPOSE 80", "EXPOSE 8080", "EXPOSE 8081"],
     build: buildAgnhost,
   },
   busybox: { changes: [path, 'CMD ["sh"]'], build: (directory) => RootDirectory.withShell(directory) },
@@ -125,7 +125,11 @@ async function buildAgnhost(directory: string): Promise<void> {
   await root.linkedProgram("bash", "bash", "/bin/bash");
   await root.linkedProgram("curl", "curl");
   await root.linkedProgram("nc.openbsd", "netcat-openbsd", "/bin/nc");
-  const served = createAuthority("agnhost").issue({ commonName: "localhost", dnsNames: ["localhost"], usages: ["server"] });
+  const served = createAuthority("agnhost").issue({
+    commonName: "localhost",
+    dnsNames: ["localhost"],
+    usages: ["server"],
+  });
   await root.file("/localhost.crt", served.certificate);
   await root.file("/localhost.key", served.key);
   for (const [name, content] of await registryOfPause(directory)) await root.file(`/var/registry/${name}`, content);

@@ -18,6 +18,8 @@ const programs = {
 
 export type ConformanceProgram = keyof typeof programs;
 
+export const conformancePrograms: readonly ConformanceProgram[] = ["e2e.test", "agnhost", "nonewprivs", "ginkgo"];
+
 /** Absolute path of the program. The first build on a machine takes half an hour of a processor. */
 export async function findConformanceProgram(name: ConformanceProgram, options: GoBuildOptions = {}): Promise<string> {
   return cachedOrBuilt(

@@ -86,7 +86,11 @@ export class RootDirectory {
   }
 }
 
-async function toolOutput(program: string, args: readonly string[], debianPackage: string): Promise<{ stdout: string }> {
+async function toolOutput(
+  program: string,
+  args: readonly string[],
+  debianPackage: string,
+): Promise<{ stdout: string }> {
   try {
     return await run(program, [...args]);
   } catch (cause) {
