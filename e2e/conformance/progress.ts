@@ -9,7 +9,7 @@ export interface Progress {
 }
 
 /** A test that has ended is told by a mark, its time, and on the next line its name. */
-const ending = /^(?:•|S|P)(?: \[([A-Z]+)\])?(?: \[([\d.]+) seconds\])?.*\n(\[sig-.+?)(?: \[sig-[^\]]*, [^\]]*\])?\n/gm;
+const ending = /^(?:•|S|P)(?: \[([A-Z]+)\])?(?: \[([\d.]+) seconds\])?.*\n(\[sig-.+?)(?: \[sig-[^\]]*\])?\n/gm;
 
 /** Prints a line for each test that ended; answers what is left to read. */
 export function progressOf(from: Progress, print: (line: string) => void): Progress {

@@ -59,16 +59,16 @@ export function summaryText(all: readonly Verdict[], faults: readonly string[]):
   ].join("\n");
 }
 
-/** Markdown: a table by area, then what did not pass. */
+/** Markdown: a table by the tests' files, then what did not pass. */
 export function summaryTable(all: readonly Verdict[]): string {
-  const areas = [...Map.groupBy(all, ({ name }) => areaOf(name))].sort(([a], [b]) => (a < b ? -1 : 1));
+  const areas = [...Map.groupBy(all, ({ place }) => areaOf(place))].sort(([a], [b]) => (a < b ? -1 : 1));
   const row = (title: string, of: readonly Verdict[]): string => {
     const { passed, failed, flaky, skipped } = counts(of);
     return `| ${title} | ${of.length} | ${passed} | ${failed} | ${flaky} | ${skipped} |`;
   };
   const others = all.filter(({ state }) => state !== "passed");
   return [
-    "| Area | Tests | Passed | Failed | Flaky | Skipped |",
+    "| Tests of | | Passed | Failed | Flaky | Skipped |",
     "| --- | ---: | ---: | ---: | ---: | ---: |",
     ...areas.map(([area, of]) => row(area, of)),
     row("**All**", all),
@@ -77,11 +77,9 @@ export function summaryTable(all: readonly Verdict[]): string {
   ].join("\n");
 }
 
-/** "[sig-node] Probing container" of a test's name: what stands before "should", or the first words. */
-export function areaOf(name: string): string {
-  const plain = name.replaceAll(/ ?\[(?!sig-)[^\]]*\]/g, "");
-  const [area = plain] = plain.split(/ (?:should|when|will|with|volume|The|[Aa] pod|files|new|nonexistent|pod) ?/);
-  return area.split(" ").slice(0, 4).join(" ").replace(/:$/, "");
+/** "node/pods" of `common/node/pods.go:12`. */
+export function areaOf(place: string): string {
+  return place.replace(/\.go:\d+$/, "").replace(/^common\//, "");
 }
 
 export function firstLines(text: string, count: number): string {
