@@ -21,6 +21,8 @@ export interface ContainersConfig {
   readonly runtime: string;
   /** Parent of the control groups of pods. */
   readonly cgroupParent: string;
+  /** Processes and threads of one pod; 0: no limit. */
+  readonly podPidsLimit: number;
   /** Directories of the host that pods may have, with all in them; "/" for all. Default none. */
   readonly hostPaths: readonly string[];
   readonly allowPrivileged: boolean;
@@ -100,6 +102,7 @@ const settings = v.strictObject({
     v.pipe(v.string(), v.regex(/^\/?[\w.-]+(\/[\w.-]+)*$/, "must be a path of cgroup names")),
     "virtual-kubelet",
   ),
+  podPidsLimit: v.optional(v.pipe(v.number("must be a number"), v.integer(), v.minValue(0)), 0),
   hostPaths: v.optional(v.array(path), []),
   allowPrivileged: v.optional(v.boolean(), false),
   allowHostNamespaces: v.optional(v.boolean(), false),

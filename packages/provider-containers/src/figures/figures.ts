@@ -1,60 +1,211 @@
 // Control groups, figures and limits of one node's pods, for its runtime: the one place that knows how the engine's host counts.
-import type {
-  CallContext,
-  Clock,
-  Logger,
-  NodeReport,
-  ResourceRequirements,
-  RuntimeStats,
-  SandboxSpec,
+import { readFileSync } from "node:fs";
+import { release, totalmem, uptime } from "node:os";
+import {
+  type CallContext,
+  type Clock,
+  type ContainerStats,
+  type Logger,
+  type NodeReport,
+  pause,
+  type ResourceRequirements,
+  type RuntimeStats,
+  type SandboxSpec,
 } from "@virtual-kubelet/virtual-kubelet";
+import {
+  type CgroupMounts,
+  CpuRates,
+  cgroupMounts,
+  findCgroups,
+  fsStats,
+  hostStats,
+  StorageMeter,
+} from "@virtual-kubelet/virtual-kubelet/host";
 import type { ContainersConfig } from "../config.ts";
-import type { ContainerDetails, EngineClient } from "../engine/engine-client.ts";
+import type { ContainerDetails, EngineClient, EngineInfo } from "../engine/engine-client.ts";
+import { changeLimits } from "./change-limits.ts";
+import { type ContainerPlace, placeOf } from "./container-place.ts";
+import { containerUsage } from "./container-usage.ts";
+import { KernelLog } from "./kernel-log.ts";
 import type { LimitHost } from "./limits.ts";
+import type { MeasuredPod } from "./measured-pod.ts";
+import { nodeNow } from "./node-now.ts";
+import { lowestOomScoreAdj } from "./oom-floor.ts";
+import { OomWatch } from "./oom-watch.ts";
+import { PodGroups } from "./pod-groups.ts";
+import { podUsage } from "./pod-usage.ts";
 
 export interface FiguresOptions {
   readonly node: string;
   readonly client: EngineClient;
-  readonly config: ContainersConfig;
-  /** Of this node: `<config.stateDirectory>/<node>`. */
+  readonly config: Pick<ContainersConfig, "capacity" | "cgroupParent" | "podPidsLimit" | "pressure" | "reserved">;
+  /** Of this node: `<config.stateDirectory>/<node>`; is there. */
   readonly stateDirectory: string;
   readonly clock: Clock;
   readonly log: Logger;
 }
 
-/** What of a pod has figures. */
-export interface MeasuredPod {
-  readonly uid: string;
-  readonly hostNetwork: boolean;
-  /** The infra container, by whose process the pod's network is seen. */
-  readonly infra: ContainerDetails | undefined;
-  /** Running ones, by container name. */
-  readonly containers: readonly { readonly name: string; readonly details: ContainerDetails }[];
-  /** Volumes that are the pod's own: emptyDir, and those made of files. */
-  readonly volumes: readonly { readonly name: string; readonly path: string }[];
-}
+/** Between two looks at what the host has left. */
+const nodeIntervalMs = 10_000;
 
-export declare class Figures {
-  private constructor();
-  static open(options: FiguresOptions, context: CallContext): Promise<Figures>;
-
+export class Figures {
+  readonly #options: FiguresOptions;
+  readonly #engine: EngineInfo;
+  /** Is the engine on this host, so that its processes are in our /proc? */
+  readonly #local: boolean;
+  readonly #mounts: CgroupMounts;
+  readonly #groups: PodGroups;
+  readonly #kernelLog: KernelLog | undefined;
+  readonly #ooms: OomWatch;
+  readonly #rates: CpuRates = new CpuRates();
+  readonly #storage: StorageMeter;
+  /** By container id: they do not move while they run. */
+  #places = new Map<string, ContainerPlace>();
   /** For limitsOf and infraLimits. */
   readonly limitHost: LimitHost;
   /** Can limits of running containers be changed? Only then has the runtime `updateResources`. */
   readonly canResize: boolean;
 
-  /** Makes the pod's control group with the limits of the whole pod, where there may be one; the CgroupParent of its containers, undefined for the engine's own. Idempotent. */
-  makePodGroup(spec: SandboxSpec): string | undefined;
+  private constructor(options: FiguresOptions, engine: EngineInfo) {
+    this.#options = options;
+    this.#engine = engine;
+    this.#local = options.client.address.type === "unix" && engine.kernelVersion === release();
+    this.#mounts = cgroupMounts(this.#local ? readFileSync("/proc/self/mountinfo", "utf8") : "");
+    const { cgroupParent, podPidsLimit, reserved } = options.config;
+    // Where systemd has the groups, what others make in them does not last.
+    const own = this.#local && engine.cgroupDriver === "cgroupfs" && !engine.rootless;
+    this.#groups = new PodGroups({
+      host: own ? findCgroups() : undefined,
+      parent: `${cgroupParent.replace(/^\/+/, "")}/${options.node}`,
+      pidsLimit: podPidsLimit,
+    });
+    this.limitHost = {
+      memoryBytes: this.#local ? totalmem() : engine.memory,
+      lowestOomScoreAdj: lowestOomScoreAdj(engine, this.#local),
+    };
+    this.canResize = engine.flavour === "docker" || atLeast(engine.version, 4, 3) || this.#groups.available;
+    this.#kernelLog = this.#local ? KernelLog.open(options.clock.now() - uptime() * 1000) : undefined;
+    this.#ooms = new OomWatch(() => this.#kernelLog?.kills() ?? []);
+    this.#storage = new StorageMeter({ clock: options.clock, log: options.log });
+    if (Object.keys(reserved).length > 0) this.#groups.limitNode(this.#nodeReport().allocatable ?? {});
+  }
+
+  static async open(options: FiguresOptions, { signal }: CallContext): Promise<Figures> {
+    return new Figures(options, await options.client.info({ signal }));
+  }
+
+  /**
+   * Makes the pod's control group with the limits of the whole pod, where there may be one: the CgroupParent of its
+   * containers; undefined: the engine's own. Idempotent: to be asked before each create, a reboot or a resize may lie between.
+   */
+  makePodGroup(pod: Pick<SandboxSpec, "owner" | "resources">): string | undefined {
+    return this.#groups.make(pod);
+  }
+
   /** Once its containers are gone. No error when it is gone. */
-  removePodGroup(podUid: string): void;
+  removePodGroup(podUid: string): void {
+    this.#groups.remove(podUid);
+  }
 
-  /** Call it with every inspected container of ours, running or ended: remembers what is needed, and tells of one that has ended why, where the host knows more than the engine: "OOMKilled". */
-  endReason(details: ContainerDetails): "OOMKilled" | undefined;
+  /** Removes groups of pods that are not known: of what was removed while nobody looked. */
+  sweepPodGroups(knownUids: ReadonlySet<string>): void {
+    this.#groups.sweep(knownUids);
+  }
 
-  /** Of a running container. Throws Invalid (memory below what is in use), Unavailable. */
-  updateResources(details: ContainerDetails, resources: ResourceRequirements, context: CallContext): Promise<void>;
+  /**
+   * To be asked at every inspection of a container of ours, whether it runs or has ended: remembers what is needed, and tells
+   * why one has ended where the host knows more than the engine.
+   */
+  endReason(details: ContainerDetails): "OOMKilled" | undefined {
+    return this.#ooms.hasKilled(details) ? "OOMKilled" : undefined;
+  }
 
-  stats(pods: readonly MeasuredPod[], context: CallContext): Promise<RuntimeStats>;
-  watchNode(context: CallContext): AsyncIterable<NodeReport>;
-  close(): Promise<void>;
+  /** Of a running container, and of its pod. Throws NotFound, Unavailable (memory below what is in use), Unsupported. */
+  async updateResources(
+    podUid: string,
+    details: ContainerDetails,
+    resources: ResourceRequirements,
+    pod: ResourceRequirements,
+    { signal }: CallContext,
+  ): Promise<void> {
+    try {
+      this.#groups.resize(podUid, pod);
+    } catch {
+      // Less than is in use: once the container has less, it will do.
+    }
+    await changeLimits(this.#options.client, details, this.#place(details)?.groups ?? [], resources, signal);
+    this.#groups.resize(podUid, pod);
+  }
+
+  async stats(pods: readonly MeasuredPod[], { signal }: CallContext): Promise<RuntimeStats> {
+    signal.throwIfAborted();
+    const { clock, node, stateDirectory } = this.#options;
+    const now = clock.now();
+    const tools = { rates: this.#rates, storage: this.#storage, now };
+    const running = new Map<string, ContainerPlace>();
+    const containers = new Map<string, readonly ContainerStats[]>();
+    const wholes = new Map<string, NonNullable<ReturnType<typeof podUsage>>>();
+    const measuredPaths: (readonly string[])[] = [];
+    for (const pod of pods) {
+      const layers: string[] = [];
+      const figures = pod.containers.flatMap(({ name, details }) => {
+        const place = this.#place(details);
+        if (place === undefined) return [];
+        running.set(details.id, place);
+        if (place.layer !== undefined) layers.push(place.layer);
+        return containerUsage(name, details, place, tools) ?? [];
+      });
+      measuredPaths.push([...pod.volumes.map(({ path }) => path), ...layers]);
+      containers.set(pod.uid, figures);
+      const parts = { containers: figures, group: this.#groups.figures(pod.uid), directory: stateDirectory };
+      wholes.set(pod.uid, podUsage(pod, parts, tools));
+    }
+    this.#places = running;
+    this.#rates.keep(new Set(["", ...running.keys(), ...pods.map(({ uid }) => `pod ${uid}`)]));
+    void this.#storage.refresh(measuredPaths);
+    return { node: this.#nodeStats(node, stateDirectory, now), containers, pods: wholes };
+  }
+
+  async *watchNode({ signal }: CallContext): AsyncGenerator<NodeReport> {
+    for (let shown = ""; !signal.aborted; await pause(this.#options.clock, nodeIntervalMs, signal)) {
+      // The kernel's log is short: nothing is missed that somebody asks for later.
+      this.#kernelLog?.kills();
+      const report = this.#nodeReport();
+      const text = JSON.stringify(report);
+      if (text !== shown) yield report;
+      shown = text;
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#kernelLog?.close();
+    await this.#storage.close();
+  }
+
+  #place(details: ContainerDetails): ContainerPlace | undefined {
+    return this.#places.get(details.id) ?? (this.#local ? placeOf(details, this.#mounts) : undefined);
+  }
+
+  #nodeReport(): NodeReport {
+    return nodeNow(this.#engine, this.#options.config, this.#local ? this.#options.stateDirectory : undefined);
+  }
+
+  #nodeStats(node: string, directory: string, now: number): RuntimeStats["node"] {
+    const time = new Date(now).toISOString();
+    if (!this.#local) return { nodeName: node, startTime: time };
+    const stats = hostStats(node, directory, now);
+    const { rootDirectory } = this.#engine;
+    return {
+      ...stats,
+      cpu: this.#rates.of("", stats.cpu?.usageCoreNanoSeconds ?? 0, now),
+      ...(rootDirectory !== "" && {
+        runtime: { imageFs: fsStats(rootDirectory, time), containerFs: fsStats(rootDirectory, time) },
+      }),
+    };
+  }
+}
+
+function atLeast(version: string, major: number, minor: number): boolean {
+  const [ours = 0, theirs = 0] = version.split(".").map(Number);
+  return ours > major || (ours === major && theirs >= minor);
 }

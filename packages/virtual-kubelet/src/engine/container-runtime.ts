@@ -145,7 +145,7 @@ export interface RuntimeStats {
   /** Running ones. */
   readonly containers: ReadonlyMap<string, readonly ContainerStats[]>;
   /** What is known of pods beside that; by it pods are evicted that exceed limits of storage. */
-  readonly pods?: ReadonlyMap<string, Pick<PodStats, "volume" | "ephemeral-storage" | "network">> | undefined;
+  readonly pods?: ReadonlyMap<string, Omit<PodStats, "podRef" | "startTime" | "containers">> | undefined;
 }
 
 export interface ContainerRuntime {

@@ -1,0 +1,48 @@
+// The engine's host as a node: what it has, what it keeps to itself, whether it runs short.
+import type { NodeReport } from "@virtual-kubelet/virtual-kubelet";
+import {
+  bootId,
+  diskFigures,
+  hostNow,
+  type NodeConfig,
+  nodeInfo,
+  nodeReport,
+} from "@virtual-kubelet/virtual-kubelet/host";
+import type { EngineInfo } from "../engine/engine-client.ts";
+
+export function nodeNow(
+  engine: EngineInfo,
+  config: NodeConfig,
+  /** Of this host; undefined: the engine is on another, of which is known what it says itself. */
+  directory: string | undefined,
+): NodeReport {
+  const runtime = `${engine.flavour}://${engine.version}`;
+  if (directory === undefined)
+    return {
+      capacity: {
+        cpu: String(engine.cpus),
+        memory: `${Math.floor(engine.memory / 1024)}Ki`,
+        pods: "110",
+        ...config.capacity,
+      },
+      nodeInfo: {
+        ...{ containerRuntimeVersion: runtime, kernelVersion: engine.kernelVersion },
+        ...{ osImage: engine.operatingSystem, architecture: engine.architecture },
+      },
+    };
+  const host = hostNow(directory);
+  const imageDisk = diskOf(engine.rootDirectory);
+  return {
+    ...nodeReport({ ...host, imageDisk }, config),
+    nodeInfo: nodeInfo(runtime, bootId()),
+  };
+}
+
+/** undefined where it is not to be seen. */
+function diskOf(path: string): ReturnType<typeof diskFigures> | undefined {
+  try {
+    return path === "" ? undefined : diskFigures(path);
+  } catch {
+    return undefined;
+  }
+}
