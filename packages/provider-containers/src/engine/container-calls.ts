@@ -98,20 +98,31 @@ export async function resizeContainer(
   await calls.transport.call(calls.request({ method: "POST", path: `/containers/${part(id)}/resize`, query }, options));
 }
 
+type ChangedLimits = Parameters<EngineClient["updateContainer"]>[1];
+
 export async function updateContainer(
   calls: EngineCalls,
   id: string,
-  limits: Parameters<EngineClient["updateContainer"]>[1],
+  limits: ChangedLimits,
   options: CallOptions,
 ): Promise<void> {
-  const request = calls.request(
-    { method: "POST", path: `/containers/${part(id)}/update`, body: limits, accept: [404, 405] },
-    options,
-  );
+  const path = `/containers/${part(id)}/update`;
+  // Podman knows it in its own API alone, and by the names of the OCI's specification.
+  const podman = await calls.isPodman(options);
+  const request = podman
+    ? calls.libpodRequest({ method: "POST", path, body: linuxResources(limits), accept: [404, 405] }, options)
+    : calls.request({ method: "POST", path, body: limits, accept: [404, 405] }, options);
   const { status, text } = await calls.transport.call(request);
   if (status < 300) return;
   // Of an engine without the call, or without the container.
   if (/no such container|no container with/i.test(text))
     throw new VirtualKubeletError("NotFound", `there is no container ${id}`);
   throw new VirtualKubeletError("Unsupported", "this engine cannot change the limits of a container");
+}
+
+function linuxResources({ CpuShares, CpuPeriod, CpuQuota, Memory, MemorySwap }: ChangedLimits): object {
+  return {
+    cpu: { shares: CpuShares, period: CpuPeriod, quota: CpuQuota },
+    memory: { limit: Memory, swap: MemorySwap },
+  };
 }
