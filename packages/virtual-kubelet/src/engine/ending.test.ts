@@ -205,7 +205,7 @@ describe("a deletion", () => {
   });
 
   it("of a pod whose image is still being pulled ends at once", async () => {
-    const { promise } = Promise.withResolvers<void>();
+    const { promise } = Promise.withResolvers<undefined>();
     const bench = new EngineBench({ images: new Set(), pull: () => promise });
     const { owner } = await bench.create({});
     await bench.engine.deletePod(owner, { gracePeriodSeconds: 30 }, quiet);

@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { VirtualKubeletError } from "../errors.ts";
-import { EngineBench } from "../testing/engine-bench.ts";
-import { credentialsFor } from "./image-pull.ts";
+import { EngineBench, podOf, quiet, requestOf } from "../testing/engine-bench.ts";
 
 const missing = async (): Promise<never> => {
   throw new VirtualKubeletError("NotFound", "manifest unknown");
@@ -24,8 +23,8 @@ describe("an image by its policy", () => {
       const bench: EngineBench = new EngineBench({
         images: new Set(here ? ["img"] : []),
         pull: () => {
-          const { promise, resolve } = Promise.withResolvers<void>();
-          bench.clock.schedule(2000, resolve);
+          const { promise, resolve } = Promise.withResolvers<undefined>();
+          bench.clock.schedule(2000, () => resolve(undefined));
           return promise;
         },
       });
@@ -38,6 +37,47 @@ describe("an image by its policy", () => {
       await bench.close();
     });
   }
+
+  it("of which the runtime tells more", async () => {
+    const bench: EngineBench = new EngineBench({
+      images: new Set(),
+      pull: async () => ({ size: 4_194_304, pullMs: 1234 }),
+    });
+    await bench.create({});
+    const message = 'Successfully pulled image "img" in 1.234s (0s including waiting). Image size: 4194304 bytes.';
+    assert.equal(bench.events[1], `c Pulled: ${message}`);
+    await bench.close();
+  });
+
+  it("is told as the pod has it, and asked for with its tag", async () => {
+    const images = new Set<string>();
+    const bench: EngineBench = new EngineBench({ images });
+    const resolved = { name: "c", image: "img:latest", imagePullPolicy: "Always", env: [], mounts: [] } as const;
+    const request = requestOf(podOf({ containers: [{ name: "c", image: "img" }] }, "p"));
+    const others = { hostname: "p", setHostnameAsFQDN: false, volumes: [], imageCredentials: [] };
+    await bench.engine.createPod({ ...request, resolved: { ...others, containers: [resolved] } }, quiet);
+    await bench.pass(0);
+    assert.equal(bench.events[0], pulling);
+    assert.deepEqual([...images], ["img:latest"]);
+    await bench.close();
+  });
+
+  const others: readonly (readonly ["IfNotPresent" | "Never", string, string])[] = [
+    ["IfNotPresent", pulling, "running #0"],
+    [
+      "Never",
+      'c ErrImageNeverPull: Container image "img" is not present with pull policy of Never',
+      "waiting ErrImageNeverPull #0",
+    ],
+  ];
+  for (const [imagePullPolicy, event, state] of others)
+    it(`${imagePullPolicy}, here for others alone`, async () => {
+      const bench = new EngineBench({ images: new Set(["img"]), mayUse: () => false });
+      const { owner } = await bench.create({ containers: [{ name: "c", image: "img", imagePullPolicy }] });
+      assert.equal(bench.events[0], event);
+      assert.equal(await bench.state(owner), state);
+      await bench.close();
+    });
 
   it("Never, not here", async () => {
     const bench = new EngineBench({ images: new Set() });
@@ -65,12 +105,12 @@ describe("an image that cannot be had", () => {
     const waiting = async () => (await bench.container(owner))?.state.waiting;
     assert.deepEqual(await waiting(), {
       reason: "ErrImagePull",
-      message: 'Failed to pull image "img": manifest unknown',
+      message: "manifest unknown",
     });
     await bench.pass(5000);
     assert.deepEqual(await waiting(), {
       reason: "ImagePullBackOff",
-      message: 'Back-off pulling image "img": ErrImagePull: Failed to pull image "img": manifest unknown',
+      message: 'Back-off pulling image "img": ErrImagePull: manifest unknown',
     });
     assert.deepEqual(bench.events, [
       'c Pulling: Pulling image "img"',
@@ -120,6 +160,28 @@ describe("an image that cannot be had", () => {
     await bench.close();
   });
 
+  it("is a bad name by its form, and nobody is asked for it", async () => {
+    const bench = new EngineBench({ images: new Set(), pull: missing });
+    const { owner } = await bench.create({ containers: [{ name: "c", image: "a//b", imagePullPolicy: "Always" }] });
+    const message = `Failed to apply default image tag "a//b": couldn't parse image name "a//b": invalid reference format`;
+    assert.deepEqual((await bench.container(owner))?.state.waiting, { reason: "InvalidImageName", message });
+    assert.deepEqual(bench.events, [`c InspectFailed: ${message}`, "c Failed: Error: InvalidImageName"]);
+    await bench.close();
+  });
+
+  it("has the kubelet's words for a registry that cannot be reached, where the runtime says so", async () => {
+    const bench = new EngineBench({
+      images: new Set(),
+      pull: () => Promise.reject(new VirtualKubeletError("Unavailable", "no route", { reason: "RegistryUnavailable" })),
+    });
+    const { owner } = await bench.create({});
+    assert.deepEqual((await bench.container(owner))?.state.waiting, {
+      reason: "RegistryUnavailable",
+      message: "image pull failed for img because the registry is unavailable: no route",
+    });
+    await bench.close();
+  });
+
   it("cannot be looked for", async () => {
     const bench = new EngineBench({
       around: async (call, work) => {
@@ -132,6 +194,10 @@ describe("an image that cannot be had", () => {
       reason: "ImageInspectError",
       message: 'Failed to inspect image "img": no daemon',
     });
+    assert.deepEqual(bench.events, [
+      'c InspectFailed: Failed to inspect image "img": no daemon',
+      "c Failed: Error: ImageInspectError",
+    ]);
     await bench.close();
   });
 
@@ -219,20 +285,4 @@ describe("a container that cannot be made or started", () => {
     assert.equal(await bench.state(owner), "running #0");
     await bench.close();
   });
-});
-
-describe("credentials for an image", () => {
-  const of = (registry: string) => ({ registry, username: "u", password: "p" });
-  const all = [of("reg.example/team"), of("reg.example"), of("reg.example:5000"), of("other")];
-  const rows: readonly (readonly [string, readonly string[]])[] = [
-    ["reg.example/team/app:1", ["reg.example/team", "reg.example"]],
-    ["reg.example/teams/app:1", ["reg.example"]],
-    ["reg.example:5000/app", ["reg.example", "reg.example:5000"]],
-    ["reg.example.evil/app", []],
-  ];
-  for (const [image, registries] of rows)
-    it(image, () => {
-      const found = credentialsFor(image, all).map(({ registry }) => registry);
-      assert.deepEqual(found, registries);
-    });
 });

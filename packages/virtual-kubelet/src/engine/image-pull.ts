@@ -1,8 +1,11 @@
 // Sees to it that a container's image is there: by its pull policy, with the kubelet's reasons, messages and events.
 import { errorText, VirtualKubeletError } from "../errors.ts";
 import type { CallContext } from "../provider.ts";
+import { imageNameFault } from "../resolve/image-name.ts";
 import type { ImageCredential } from "../resolved-pod.ts";
 import { durationText } from "./backoff.ts";
+import type { PulledImage } from "./container-runtime.ts";
+import { credentialsFor } from "./image-credentials.ts";
 import { retryMs } from "./plan-create-sandbox.ts";
 import type { PodContainer } from "./pod-container.ts";
 import type { TaskBench } from "./run-task.ts";
@@ -13,75 +16,107 @@ export async function findImage(
   bench: TaskBench,
   context: CallContext,
 ): Promise<void> {
-  const image = of.resolved?.image ?? "";
-  const policy = of.resolved?.imagePullPolicy ?? "IfNotPresent";
   const { runtime, found } = bench;
   const container = of.name;
-  const failed = (reason: string, message: string, againAt = bench.now() + retryMs): void =>
-    found.startFailed(of.name, { attempt, image, reason, message, at: bench.now(), againAt });
+  /** As the pod says it; the runtime is told which tag that means. */
+  const named = of.container.image ?? "";
+  const image = of.resolved?.image ?? named;
+  const policy = of.resolved?.imagePullPolicy ?? "IfNotPresent";
+  const failed = (reason: string, message: string, event?: string): void => {
+    if (event !== undefined) bench.tell({ type: "Warning", reason: event, message, container });
+    bench.tell({ type: "Warning", reason: "Failed", message: `Error: ${reason}`, container });
+    const at = bench.now();
+    found.startFailed(container, { attempt, image: named, reason, message, at, againAt: at + retryMs });
+  };
+  const fault = imageNameFault(named);
+  if (fault !== undefined)
+    return failed("InvalidImageName", `Failed to apply default image tag "${named}": ${fault}`, "InspectFailed");
+  const all = bench.request?.resolved?.imageCredentials ?? [];
+  const credentials = credentialsFor(image, all, runtime.defaultRegistries);
   try {
-    const present = await runtime.imageStatus(image, context);
-    if (present !== undefined && (policy !== "Always" || runtime.pullImage === undefined)) {
-      const message = `Container image "${image}" already present on machine and can be accessed by the pod`;
+    if (
+      (policy !== "Always" || runtime.pullImage === undefined) &&
+      (await isUsable(image, credentials, bench, context))
+    ) {
+      const message = `Container image "${named}" already present on machine and can be accessed by the pod`;
       bench.tell({ type: "Normal", reason: "Pulled", message, container });
-      found.imageFound(of.name, attempt, image);
+      found.imageFound(container, attempt, named);
       return;
     }
   } catch (error) {
     if (context.signal.aborted) throw error;
-    const message = `Failed to inspect image "${image}": ${errorText(error)}`;
-    bench.tell({ type: "Warning", reason: "InspectFailed", message, container });
-    bench.tell({ type: "Warning", reason: "Failed", message: `Error: ${message}`, container });
     const invalid = VirtualKubeletError.from(error).kind === "Invalid";
-    failed(invalid ? "InvalidImageName" : "ImageInspectError", message);
-    return;
+    const message = `Failed to inspect image "${named}": ${errorText(error)}`;
+    return failed(invalid ? "InvalidImageName" : "ImageInspectError", message, "InspectFailed");
   }
   if (policy === "Never") {
-    const message = `Container image "${image}" is not present with pull policy of Never`;
-    bench.tell({ type: "Warning", reason: "ErrImageNeverPull", message, container });
-    bench.tell({ type: "Warning", reason: "Failed", message: "Error: ErrImageNeverPull", container });
-    failed("ErrImageNeverPull", message);
-    return;
+    const message = `Container image "${named}" is not present with pull policy of Never`;
+    return failed("ErrImageNeverPull", message, "ErrImageNeverPull");
   }
-  await pull(of, image, attempt, bench, context);
+  await pull({ of, attempt, named, image, credentials }, bench, context);
+}
+
+/** It is here, and the pod may have it. */
+async function isUsable(
+  image: string,
+  credentials: readonly ImageCredential[],
+  { runtime }: TaskBench,
+  context: CallContext,
+): Promise<boolean> {
+  if ((await runtime.imageStatus(image, context)) === undefined) return false;
+  return (await runtime.mayUseImage?.(image, credentials, context)) !== false;
 }
 
 async function pull(
-  of: PodContainer,
-  image: string,
-  attempt: number,
+  what: {
+    readonly of: PodContainer;
+    readonly attempt: number;
+    readonly named: string;
+    readonly image: string;
+    readonly credentials: readonly ImageCredential[];
+  },
   bench: TaskBench,
   context: CallContext,
 ): Promise<void> {
   const { runtime, found } = bench;
-  const container = of.name;
-  bench.tell({ type: "Normal", reason: "Pulling", message: `Pulling image "${image}"`, container });
+  const { attempt, named } = what;
+  const container = what.of.name;
+  bench.tell({ type: "Normal", reason: "Pulling", message: `Pulling image "${named}"`, container });
   const began = bench.now();
+  let pulled: PulledImage;
   try {
     if (runtime.pullImage === undefined)
-      throw new VirtualKubeletError("NotFound", `image "${image}" is not here, and this runtime pulls none`);
-    await runtime.pullImage(image, credentialsFor(image, bench.request?.resolved?.imageCredentials ?? []), context);
+      throw new VirtualKubeletError("NotFound", `image "${named}" is not here, and this runtime pulls none`);
+    pulled = await runtime.pullImage(what.image, what.credentials, context);
   } catch (error) {
     if (context.signal.aborted) throw error;
-    const { kind, reason: named } = VirtualKubeletError.from(error);
-    const message = errorText(error);
-    const reason = named ?? (kind === "Invalid" ? "InvalidImageName" : "ErrImagePull");
-    const shown = `Failed to pull image "${image}": ${message}`;
-    bench.tell({ type: "Warning", reason: "Failed", message: shown, container });
+    const { kind, reason: word } = VirtualKubeletError.from(error);
+    const text = errorText(error);
+    const reason = word ?? (kind === "Invalid" ? "InvalidImageName" : "ErrImagePull");
+    const failure = `Failed to pull image "${named}": ${text}`;
+    bench.tell({ type: "Warning", reason: "Failed", message: failure, container });
     bench.tell({ type: "Warning", reason: "Failed", message: `Error: ${reason}`, container });
-    const againAt = found.pullFailed(image, bench.now(), bench.limits);
-    found.startFailed(of.name, { attempt, image, reason, message: shown, at: bench.now(), againAt });
+    const at = bench.now();
+    const againAt = found.pullFailed(named, at, bench.limits);
+    const message = because(reason, named, text);
+    found.startFailed(container, { attempt, image: named, reason, message, at, againAt });
     return;
   }
-  const took = durationText(bench.now() - began);
-  const message = `Successfully pulled image "${image}" in ${took} (${took} including waiting).`;
-  bench.tell({ type: "Normal", reason: "Pulled", message, container });
-  found.imageFound(of.name, attempt, image);
+  bench.tell({ type: "Normal", reason: "Pulled", message: pulledText(named, pulled, bench.now() - began), container });
+  found.imageFound(container, attempt, named);
 }
 
-/** Those whose prefix fits; they come best match first. */
-export function credentialsFor(image: string, all: readonly ImageCredential[]): readonly ImageCredential[] {
-  return all.filter(
-    ({ registry }) => image === registry || image.startsWith(`${registry}/`) || image.startsWith(`${registry}:`),
-  );
+function pulledText(image: string, { size, pullMs }: PulledImage, tookMs: number): string {
+  const text = `Successfully pulled image "${image}" in ${durationText(pullMs ?? tookMs)} (${durationText(tookMs)} including waiting).`;
+  return size === undefined ? text : `${text} Image size: ${size} bytes.`;
+}
+
+/** A kubelet has more to say for two of the reasons that a runtime may give. */
+function because(reason: string, image: string, text: string): string {
+  const causes: Readonly<Record<string, string>> = {
+    RegistryUnavailable: "the registry is unavailable",
+    SignatureValidationFailed: "the signature validation failed",
+  };
+  const cause = causes[reason];
+  return cause === undefined ? text : `image pull failed for ${image} because ${cause}: ${text}`;
 }

@@ -47,7 +47,7 @@ function begin(view: ContainerView, facts: PodFacts, draft: PlanDraft): void {
   const { of } = view;
   const attempt = nextAttempt(view, facts);
   const key = startKey(of.name);
-  const image = of.resolved?.image ?? "";
+  const image = of.container.image ?? "";
   const error = facts.found.startErrors.get(of.name);
   if (error !== undefined && error.attempt === attempt && error.image === image && facts.now < error.againAt) {
     tellBackoff(error, of.name, facts, draft);

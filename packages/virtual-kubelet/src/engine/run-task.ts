@@ -188,7 +188,7 @@ async function resize(
 function failed(of: PodContainer, attempt: number, reason: string, error: unknown, bench: TaskBench): void {
   const message = errorText(error);
   const now = bench.now();
-  const image = of.resolved?.image ?? "";
+  const image = of.container.image ?? "";
   bench.found.startFailed(of.name, { attempt, image, reason, message, at: now, againAt: now + retryMs });
   bench.tell({ type: "Warning", reason: "Failed", message: `Error: ${message}`, container: of.name });
 }

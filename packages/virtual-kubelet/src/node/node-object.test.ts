@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import type { NodeReport } from "../provider.ts";
 import { desiredNode, type NodeTemplate, nodeFromTemplate, providerTaint, withCapacity } from "./node-object.ts";
 import { nodeUserMayLabel } from "./node-restriction.ts";
 
@@ -138,6 +139,25 @@ describe("desiredNode", () => {
       ["virtual-kubelet.io/provider", "full"],
     );
     assert.equal(desiredNode(base, { allocatable: { cpu: "1" } }, undefined).status?.allocatable?.["cpu"], "1");
+  });
+
+  it("tells of the largest images, five names of each", () => {
+    const told = (images: NodeReport["images"]) => desiredNode(base, { images }, undefined).status?.images;
+    const names = ["a", "b", "c", "d", "e", "f"];
+    assert.deepEqual(
+      told([{ names: ["small"] }, { names, sizeBytes: 7 }, { names: ["z"], sizeBytes: 9 }, { names: [] }]),
+      [{ names: ["z"], sizeBytes: 9 }, { names: names.slice(0, 5), sizeBytes: 7 }, { names: ["small"] }],
+    );
+    const many = Array.from({ length: 60 }, (_, index) => ({ names: [`image-${index}`], sizeBytes: index + 1 }));
+    const largest = told(many) ?? [];
+    assert.deepEqual([largest.length, largest[0]?.sizeBytes, largest.at(-1)?.sizeBytes], [50, 60, 11]);
+    assert.deepEqual(told([]), []);
+    assert.equal(told(undefined), undefined);
+    const alike = [
+      { names: ["b"], sizeBytes: 1 },
+      { names: ["a"], sizeBytes: 1 },
+    ];
+    assert.deepEqual(told(alike), told(alike.toReversed()), "in whatever order they come");
   });
 });
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { parseImageName, pullPolicy, withTag } from "./image-name.ts";
+import { imageNameFault, parseImageName, pullPolicy, withTag } from "./image-name.ts";
 
 const digest = `sha256:${"0".repeat(64)}`;
 
@@ -32,4 +32,41 @@ describe("image names", () => {
       digest,
     });
   });
+});
+
+describe("what is no name of an image", () => {
+  const format = "invalid reference format";
+  const rows: readonly (readonly [string, string | undefined])[] = [
+    ["app", undefined],
+    ["app:V1.2_x-y", undefined],
+    ["r.example.com:5000/a__b/c-d.e/f:1", undefined],
+    ["localhost/app", undefined],
+    ["[::1]:5000/app", undefined],
+    [`app:1@${digest}`, undefined],
+    ["", format],
+    ["app:", format],
+    ["app@", format],
+    ["app@sha256:00", format],
+    [`app@${digest}@${digest}`, format],
+    ["app::1", format],
+    ["app:1:2", format],
+    ["/app", format],
+    ["app/", format],
+    ["a//b", format],
+    ["a b", format],
+    ["-app", format],
+    ["app-", format],
+    ["a___b", format],
+    ["r.example.com:port/app", format],
+    [`app:${"x".repeat(129)}`, format],
+    ["App", `${format}: repository name (library/App) must be lowercase`],
+    ["r.example.com/Team/app:1", `${format}: repository name (Team/app) must be lowercase`],
+    ["team/App::bar", `${format}: repository name (team/App) must be lowercase`],
+    ["0".repeat(64), `invalid repository name (${"0".repeat(64)}), cannot specify 64-byte hexadecimal strings`],
+    ["a".repeat(256), "repository name must not be more than 255 characters"],
+  ];
+  for (const [image, why] of rows)
+    it(image.slice(0, 40), () => {
+      assert.equal(imageNameFault(image), why && `couldn't parse image name "${image}": ${why}`);
+    });
 });

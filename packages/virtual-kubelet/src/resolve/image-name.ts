@@ -21,6 +21,33 @@ export function parseImageName(image: string): ImageName {
   };
 }
 
+const path = /^[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*$/;
+const host =
+  /^(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])(?:\.(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9]))*(?::\d+)?$|^\[[a-fA-F0-9:]+\](?::\d+)?$/;
+
+/** Why this is no name of an image, in the kubelet's words; undefined when it is one. */
+export function imageNameFault(image: string): string | undefined {
+  const { repository, tag, digest } = parseImageName(image);
+  const fault = (why: string): string => `couldn't parse image name "${image}": ${why}`;
+  const [first = "", ...rest] = repository.split("/");
+  const hasHost = rest.length > 0 && (/[.:]/.test(first) || first === "localhost" || first !== first.toLowerCase());
+  const parts = hasHost ? rest : [first, ...rest];
+  if (/^[a-f0-9]{64}$/.test(image))
+    return fault(`invalid repository name (${image}), cannot specify 64-byte hexadecimal strings`);
+  const wellFormed =
+    parts.every((part) => path.test(part)) &&
+    (!hasHost || host.test(first)) &&
+    (tag === undefined || /^\w[\w.-]{0,127}$/.test(tag)) &&
+    (digest === undefined || /^[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}$/.test(digest)) &&
+    image.split("@").length <= 2;
+  // Said before anything else that is wrong, and with what a name of one part is short for.
+  const [name = ""] = (!hasHost && parts.length === 1 ? `library/${first}` : parts.join("/")).split(":");
+  if (name !== name.toLowerCase())
+    return fault(`invalid reference format: repository name (${name}) must be lowercase`);
+  if (!wellFormed) return fault("invalid reference format");
+  return repository.length > 255 ? fault("repository name must not be more than 255 characters") : undefined;
+}
+
 /** With the tag `latest` where there is neither tag nor digest. */
 export function withTag(image: string): string {
   const { tag, digest } = parseImageName(image);

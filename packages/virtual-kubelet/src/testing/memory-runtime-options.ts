@@ -1,8 +1,9 @@
 // What tests tell a runtime in memory, and what it tells them. Types only.
 import type { Clock } from "../clock.ts";
-import type { ContainerRef, ContainerSpec } from "../engine/container-runtime.ts";
+import type { ContainerRef, ContainerSpec, PulledImage } from "../engine/container-runtime.ts";
 import type { ResourceRequirements } from "../kube/types.gen.ts";
 import type { ContainerIO, ExecResult } from "../provider.ts";
+import type { ImageCredential } from "../resolved-pod.ts";
 import type { PodStats } from "../stats-summary.ts";
 import type { RunScript } from "./memory-run.ts";
 
@@ -30,8 +31,12 @@ export interface MemoryRuntimeOptions {
   readonly script?: ((spec: ContainerSpec) => RunScript) | undefined;
   /** Images that are here; absent: all. */
   readonly images?: Set<string> | undefined;
-  /** What a pull does before the image is here; throws. */
-  readonly pull?: ((image: string) => Promise<void>) | undefined;
+  /** What a pull does before the image is here, and what is told of it; throws. */
+  readonly pull?:
+    | ((image: string, credentials: readonly ImageCredential[]) => Promise<Partial<PulledImage> | undefined>)
+    | undefined;
+  /** Absent: every pod may use every image. */
+  readonly mayUse?: ((image: string, credentials: readonly ImageCredential[]) => boolean) | undefined;
   /** Around each call: to hold it, to fail it before or after its work. */
   readonly around?: (<T>(call: string, work: () => T) => Promise<T>) | undefined;
   readonly exec?: ((ref: ContainerRef, command: readonly string[], io: ContainerIO) => Promise<ExecResult>) | undefined;

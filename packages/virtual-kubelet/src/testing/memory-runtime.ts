@@ -13,7 +13,7 @@ import type {
 import { VirtualKubeletError } from "../errors.ts";
 import type { ResourceRequirements } from "../kube/types.gen.ts";
 import type { CallContext, ContainerIO, ContainerLogs, ExecResult, NodeReport } from "../provider.ts";
-import type { ResolvedVolume } from "../resolved-pod.ts";
+import type { ImageCredential, ResolvedVolume } from "../resolved-pod.ts";
 import { digestOf, MemoryRun, type MemorySandbox, once, shown } from "./memory-run.ts";
 import type { JournalDetail, JournalEntry, MemoryRuntimeOptions } from "./memory-runtime-options.ts";
 import { KeyStream, ValueStream } from "./memory-streams.ts";
@@ -86,13 +86,17 @@ export class MemoryRuntime implements ContainerRuntime {
     );
   }
 
-  async pullImage(image: string, _credentials: unknown, context: CallContext): Promise<PulledImage> {
-    await this.#options.pull?.(image);
+  async pullImage(image: string, credentials: readonly ImageCredential[], context: CallContext): Promise<PulledImage> {
+    const told = await this.#options.pull?.(image, credentials);
     return this.#call("pullImage", context, () => {
       this.#options.images?.add(image);
       this.#note("pull", { podUid: "", name: image, attempt: 0 });
-      return { reference: digestOf(image) };
+      return { reference: digestOf(image), ...told };
     });
+  }
+
+  async mayUseImage(image: string, credentials: readonly ImageCredential[]): Promise<boolean> {
+    return this.#options.mayUse?.(image, credentials) ?? true;
   }
 
   async createSandbox(spec: SandboxSpec, context: CallContext): Promise<RuntimeSandbox> {
