@@ -146,6 +146,21 @@ async function checkProgress(world: EngineWorld, witness: Witness): Promise<void
   );
 }
 
+/** A pod that was stopped and not deleted has ended, and is still there. */
+async function checkKept(world: EngineWorld, witness: Witness): Promise<void> {
+  witness.check(world);
+  assert.ok(world.ended, "it was stopped, and its phase is terminal");
+  const report = await world.current();
+  // Nothing of it ever came to be on the backend, and the engine was killed.
+  if (report === undefined) assert.deepEqual(world.bench.runtime.pods, []);
+  else {
+    assert.deepEqual(
+      report.containers.filter(({ state }) => state.running !== undefined),
+      [],
+    );
+  }
+}
+
 /** The runs, as "name/count", that may go on, and of which nothing says why they do not. */
 function waitingForNothing(report: PodReport | undefined, world: EngineWorld): readonly string[] {
   assert.ok(report !== undefined, "the pod is still there");
@@ -262,6 +277,7 @@ describe("pods under an engine that is killed, over a runtime that fails", () =>
         if (!rough && world.restartsAll.size === 0) checkBackoff(bench.runtime, new Set(world.images.keys()));
         await bench.pass(400_000);
         if (world.deadline === undefined) await checkProgress(world, witness);
+        if (world.stopped && !world.deleted) await checkKept(world, witness);
         await world.delete(5);
         await bench.pass(120_000);
         witness.check(world);

@@ -8,6 +8,7 @@ import { resizeId, resizeOf } from "./plan-resize.ts";
 import { crashLoopMessage, nextAttempt } from "./plan-start.ts";
 import { type PodFacts, runKey } from "./pod-facts.ts";
 import { runNotes } from "./run-notes.ts";
+import { startKey } from "./task.ts";
 
 export interface ReportOptions {
   /** `type` of `type://id`. */
@@ -36,9 +37,9 @@ export function podReport(facts: PodFacts, { type }: ReportOptions): PodReport {
   };
 }
 
-/** A container may come to run that does not run yet. */
-function mayStart({ underWay }: PodFacts): boolean {
-  return underWay.has("sandbox") || [...underWay].some((key) => key.startsWith("start/"));
+/** A run was told to begin, and is not seen to have. */
+function mayStart(facts: PodFacts): boolean {
+  return facts.containers.some((of) => facts.underWay.has(startKey(of.name)) && viewOf(of, facts).state === "created");
 }
 
 /** A restart shows once it runs, or fails to: until then the container stays as it ended. */

@@ -27,6 +27,7 @@ export type Step =
   | { readonly type: "pass"; readonly ms: number }
   | { readonly type: "kill" }
   | { readonly type: "delete"; readonly grace: number }
+  | { readonly type: "stop"; readonly grace: number }
   | { readonly type: "exit"; readonly container: number; readonly exitCode: number }
   | { readonly type: "vanish"; readonly container: number }
   | { readonly type: "image"; readonly container: number }
@@ -57,6 +58,7 @@ export const step: fc.Arbitrary<Step> = fc.oneof(
   },
   { weight: 3, arbitrary: fc.constant({ type: "kill" as const }) },
   { weight: 1, arbitrary: fc.record({ type: fc.constant("delete" as const), grace: fc.constantFrom(0, 1, 5, 30) }) },
+  { weight: 1, arbitrary: fc.record({ type: fc.constant("stop" as const), grace: fc.constantFrom(0, 1, 5, 30) }) },
   {
     weight: 2,
     arbitrary: fc.record({ type: fc.constant("exit" as const), container: fc.nat(4), exitCode: fc.constantFrom(0, 2) }),
@@ -109,8 +111,12 @@ export class EngineWorld {
   generation: number = 1;
   /** The containers whose exit code 2 restarts all. */
   readonly restartsAll: ReadonlySet<string>;
-  /** When and with what grace it was deleted. */
+  /** When the grace ends with which it was stopped or deleted. */
   deadline: number | undefined;
+  /** It was stopped, to be kept. */
+  stopped: boolean = false;
+  /** It was deleted. */
+  deleted: boolean = false;
   forced: boolean = false;
   /** The API's phase is terminal. */
   ended: boolean = false;
@@ -186,6 +192,8 @@ export class EngineWorld {
         return this.kill();
       case "delete":
         return this.delete(one.grace);
+      case "stop":
+        return this.#stop(one.grace);
       case "exit": {
         const run = running[one.container % Math.max(1, running.length)];
         if (run !== undefined) bench.runtime.exit(run, one.exitCode);
@@ -229,10 +237,11 @@ export class EngineWorld {
         await bench.pass(100);
       }
     }
-    if (this.deadline === undefined) await this.#tell();
-    else {
+    if (!this.deleted && !this.ended) await this.#tell();
+    if (this.deadline !== undefined) {
       const grace = Math.max(this.forced ? 0 : 1, Math.ceil((this.deadline - bench.clock.now()) / 1000));
-      await this.#tryDelete(grace);
+      if (this.deleted) await this.#tryEnd("delete", grace);
+      else if (!this.ended) await this.#tryEnd("stop", grace);
     }
     await bench.pass(0);
   }
@@ -269,15 +278,33 @@ export class EngineWorld {
     const at = this.bench.clock.now() + grace * 1000;
     this.deadline = Math.min(this.deadline ?? at, at);
     if (grace === 0) this.forced = true;
+    this.deleted = true;
     this.api = { ...this.api, metadata: { ...this.api.metadata, deletionTimestamp: new Date(at).toISOString() } };
-    await this.#tryDelete(grace);
+    await this.#tryEnd("delete", grace);
     await this.bench.pass(0);
   }
 
-  async #tryDelete(grace: number): Promise<void> {
+  async #stop(grace: number): Promise<void> {
+    if (this.deleted || this.ended) return;
+    const at = this.bench.clock.now() + grace * 1000;
+    this.deadline = Math.min(this.deadline ?? at, at);
+    if (grace === 0) this.forced = true;
+    this.stopped = true;
+    await this.#tryEnd("stop", grace);
+    await this.bench.pass(0);
+  }
+
+  async #tryEnd(how: "stop" | "delete", gracePeriodSeconds: number): Promise<void> {
+    const { engine } = this.bench;
+    const { owner } = this.request;
+    const failure = { reason: "Terminated", message: "m" };
     for (let left = 50; left > 0; left--) {
       try {
-        await this.bench.during(this.bench.engine.deletePod(this.request.owner, { gracePeriodSeconds: grace }, quiet));
+        await this.bench.during(
+          how === "stop"
+            ? engine.stopPod(owner, { gracePeriodSeconds, failure }, quiet)
+            : engine.deletePod(owner, { gracePeriodSeconds }, quiet),
+        );
         return;
       } catch (error) {
         if (VirtualKubeletError.from(error).kind === "NotFound") return;
