@@ -5,7 +5,6 @@ import { writeFile } from "node:fs/promises";
 import { get } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { systemClock } from "../packages/virtual-kubelet/src/clock.ts";
 import { errorText, isErrorKind } from "../packages/virtual-kubelet/src/errors.ts";
 import { identify } from "../packages/virtual-kubelet/src/identity.ts";
@@ -41,7 +40,9 @@ import {
   type ControlPlaneOptions,
   startControlPlane,
 } from "../packages/virtual-kubelet/src/testing/control-plane.ts";
+import { eventually, throughout } from "../packages/virtual-kubelet/src/testing/eventually.ts";
 import { type ManagedProcess, ProcessGroup } from "../packages/virtual-kubelet/src/testing/processes.ts";
+import { startProgram } from "../packages/virtual-kubelet/src/testing/program-process.ts";
 import {
   VirtualKubelet,
   type VirtualKubeletOptions,
@@ -50,34 +51,7 @@ import {
 
 const sources = join(import.meta.dirname, "../packages/virtual-kubelet/src");
 
-/** Waits until `check` answers something other than undefined or false; what it throws counts as "not yet". */
-export async function eventually<T>(
-  description: string,
-  deadlineMs: number,
-  check: () => Promise<T | undefined | false> | T | undefined | false,
-): Promise<T> {
-  const deadline = Date.now() + deadlineMs;
-  for (let wait = 25; ; wait = Math.min(250, wait * 1.3)) {
-    let last = "";
-    try {
-      const found = await check();
-      if (found !== undefined && found !== false) return found;
-    } catch (error) {
-      last = errorText(error);
-    }
-    assert.ok(Date.now() < deadline, `not within ${deadlineMs} ms: ${description}${last === "" ? "" : ` (${last})`}`);
-    await sleep(wait);
-  }
-}
-
-/** Watches for `durationMs` that `check` holds all the time: for what must not happen. */
-export async function throughout(
-  description: string,
-  durationMs: number,
-  check: () => Promise<boolean> | boolean,
-): Promise<void> {
-  for (const end = Date.now() + durationMs; Date.now() < end; await sleep(200)) assert.ok(await check(), description);
-}
+export { eventually, throughout };
 
 export const tolerateVirtual: Toleration = { key: "virtual-kubelet.io/provider", operator: "Exists" };
 
@@ -355,17 +329,7 @@ export class Harness implements AsyncDisposable {
    */
   async program(args: readonly string[], options: ProgramOptions = {}): Promise<ManagedProcess> {
     const { kubeconfig = this.cluster.kubeconfig, name = `virtual-kubelet-${++this.#files}` } = options;
-    const fixed = ["--conditions=source", join(sources, "main.ts"), "--kubeconfig", kubeconfig];
-    const defaults = {
-      "--metrics-addr": "0",
-      "--kubelet-address": "127.0.0.1",
-      "--kubelet-port": "0",
-      "--node-ip": "127.0.0.1",
-    };
-    const quiet = Object.entries(defaults).filter(
-      ([flag]) => !args.some((arg) => arg === flag || arg.startsWith(`${flag}=`)),
-    );
-    return this.#processes.start(name, process.execPath, [...fixed, ...quiet.flat(), ...args]);
+    return startProgram(this.#processes, name, kubeconfig, args);
   }
 
   /** Starts a mock backend as a process of its own, at the same address again when it is given. `config`: file text. */

@@ -3,13 +3,14 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { jobs, pods, type Stored } from "../packages/virtual-kubelet/src/kube/resource.ts";
 import type { Job, JobSpec, Pod, PodSpec } from "../packages/virtual-kubelet/src/kube/types.gen.ts";
+import { patience } from "../packages/virtual-kubelet/src/testing/semantics-bench.ts";
 import { podTemplate } from "./harness.ts";
-import { patience, SemanticsBench } from "./semantics.ts";
+import { type ProcessSemantics, startProcesses } from "./semantics.ts";
 
-let semantics: SemanticsBench;
+let semantics: ProcessSemantics;
 
 before(async () => {
-  semantics = await SemanticsBench.start();
+  semantics = await startProcesses();
 });
 after(() => semantics?.[Symbol.asyncDispose]());
 

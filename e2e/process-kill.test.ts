@@ -8,19 +8,20 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { isAlive } from "../packages/virtual-kubelet/src/host/process-table.ts";
 import { jobs, pods, type Stored } from "../packages/virtual-kubelet/src/kube/resource.ts";
 import type { Container, ContainerStatus, JobSpec, Pod } from "../packages/virtual-kubelet/src/kube/types.gen.ts";
+import { patience } from "../packages/virtual-kubelet/src/testing/semantics-bench.ts";
+import { assertLawful } from "../packages/virtual-kubelet/src/testing/status-history.ts";
 import { between, seededRandom, together } from "./chaos.ts";
 import { eventually, isReady, podTemplate } from "./harness.ts";
-import { patience, SemanticsBench } from "./semantics.ts";
-import { assertLawful } from "./status-history.ts";
+import { type ProcessSemantics, startProcesses } from "./semantics.ts";
 
 const kills = 8;
 /** Over which the pods are made. */
 const durationMs = 40_000;
 const random = seededRandom("program killed over processes");
-let semantics: SemanticsBench;
+let semantics: ProcessSemantics;
 
 before(async () => {
-  semantics = await SemanticsBench.start({}, ["--orphan-grace", "3s", "--full-resync-period", "10s"]);
+  semantics = await startProcesses({}, ["--orphan-grace", "3s", "--full-resync-period", "10s"]);
 });
 after(() => semantics?.[Symbol.asyncDispose]());
 
@@ -168,7 +169,7 @@ async function killing(): Promise<void> {
 
 /** What runs on this machine, as "uid/container/attempt", by what is written down with each run. */
 function running(): readonly string[] {
-  const root = join(semantics.bench.config.stateDirectory, semantics.bench.node, "pods");
+  const root = join(semantics.subject.bench.config.stateDirectory, semantics.subject.bench.node, "pods");
   return globSync("*/containers/*/*/pid", { cwd: root }).flatMap((path) => {
     const [uid, , name, attempt] = path.split("/");
     let text = "";
@@ -207,7 +208,7 @@ describe("the program killed over running processes", { timeout: 600_000 }, () =
       job("pairs-1", "sleep 4", { completions: 3, parallelism: 2, backoffLimit: 0 }),
       job("again", "[ $run -gt 1 ] || exit 7; sleep 1", { completions: 1, backoffLimit: 1 }),
     );
-    await semantics.harness.nodeIsReady(semantics.bench.node, semantics.program, patience);
+    await semantics.harness.nodeIsReady(semantics.subject.bench.node, semantics.program, patience);
     await settled();
     await assertCourse();
   });
@@ -235,10 +236,10 @@ describe("the program killed over running processes", { timeout: 600_000 }, () =
     await semantics.harness.kubectl("delete", "pods", "--all");
     await eventually("all pods are gone", patience, async () => (await semantics.harness.list(pods)).length === 0);
     assert.deepEqual(running(), []);
-    const root = join(semantics.bench.config.stateDirectory, semantics.bench.node, "pods");
+    const root = join(semantics.subject.bench.config.stateDirectory, semantics.subject.bench.node, "pods");
     await eventually("nothing of them is kept", 20_000, () => readdirSync(root).length === 0);
     const left = (): readonly string[] =>
-      semantics.bench
+      semantics.subject.bench
         .processes()
         .map(({ command }) => command)
         .filter((command) => command.includes("/containers/"));

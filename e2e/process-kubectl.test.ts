@@ -9,17 +9,18 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { pods } from "../packages/virtual-kubelet/src/kube/resource.ts";
 import { freePort } from "../packages/virtual-kubelet/src/testing/free-port.ts";
+import { patience } from "../packages/virtual-kubelet/src/testing/semantics-bench.ts";
 import { eventually } from "./harness.ts";
 import { kubectlClients, runKubectl, startInTerminal, startKubectl } from "./kubectl.ts";
-import { patience, SemanticsBench } from "./semantics.ts";
+import { type ProcessSemantics, startProcesses } from "./semantics.ts";
 
 const image = "registry.example/tools:1";
 const clients = (await kubectlClients()).filter(({ name }) => name.startsWith("kubectl 1.36"));
-let semantics: SemanticsBench;
+let semantics: ProcessSemantics;
 let port: number;
 
 before(async () => {
-  semantics = await SemanticsBench.start();
+  semantics = await startProcesses();
   port = await freePort();
   const container = semantics.container.bind(semantics);
   const wait = "trap 'exit 0' TERM; while :; do sleep 0.1; done";

@@ -7,13 +7,13 @@ import { text } from "node:stream/consumers";
 import { after, before, describe, it } from "node:test";
 import { benchRange } from "../packages/virtual-kubelet/src/testing/process-bench.ts";
 import { eventually } from "./harness.ts";
-import { SemanticsBench } from "./semantics.ts";
+import { type ProcessSemantics, startProcesses } from "./semantics.ts";
 
 const range = benchRange();
-let semantics: SemanticsBench;
+let semantics: ProcessSemantics;
 
 before(async () => {
-  semantics = await SemanticsBench.start({ network: "private", podCIDR: `${range}.0/28` });
+  semantics = await startProcesses({ network: "private", podCIDR: `${range}.0/28` });
 });
 after(async () => {
   await semantics?.[Symbol.asyncDispose]();
@@ -46,11 +46,11 @@ describe("processes in networks of their own", { timeout: 240_000 }, () => {
     }
     assert.equal(addresses.size, 2);
     for (const name of ["first", "second"]) await semantics.remove(name, 1);
-    await eventually("their links are gone", 10_000, () => semantics.bench.links().length === 0);
+    await eventually("their links are gone", 10_000, () => semantics.subject.bench.links().length === 0);
   });
 
   it("are evicted when a volume exceeds its limit", async () => {
-    const place = `${semantics.bench.directory}/filled`;
+    const place = `${semantics.subject.bench.directory}/filled`;
     const container = semantics.container(
       "large",
       "main",

@@ -8,18 +8,19 @@ import { configMaps, secrets } from "../packages/virtual-kubelet/src/kube/resour
 import type { Container, Pod } from "../packages/virtual-kubelet/src/kube/types.gen.ts";
 import { silentLogger } from "../packages/virtual-kubelet/src/log.ts";
 import { createProcessProvider } from "../packages/virtual-kubelet/src/providers/process/process-provider.ts";
+import { patience } from "../packages/virtual-kubelet/src/testing/semantics-bench.ts";
 import { fastClock } from "./fast-clock.ts";
 import { eventually } from "./harness.ts";
 import { base64 } from "./resolving-node.ts";
-import { patience, SemanticsBench } from "./semantics.ts";
+import { type ProcessSemantics, startProcesses } from "./semantics.ts";
 
-let semantics: SemanticsBench;
+let semantics: ProcessSemantics;
 /** A Node.js that any user may run. */
 let node: string;
 
 before(async () => {
-  semantics = await SemanticsBench.start();
-  node = join(semantics.bench.directory, "node");
+  semantics = await startProcesses();
+  node = join(semantics.subject.bench.directory, "node");
   copyFileSync(process.execPath, node);
   chmodSync(node, 0o755);
 });
@@ -75,7 +76,7 @@ const waiting = ({ status }: Pod): { readonly reason?: string; readonly message?
 describe("what processes have of the cluster's objects", { concurrency: true, timeout: 240_000 }, () => {
   it("changed ConfigMaps and Secrets are in the files within a minute; environment and subPath stay as they were", async () => {
     const name = "changing";
-    const at = (path: string): string => join(semantics.bench.directory, name, path);
+    const at = (path: string): string => join(semantics.subject.bench.directory, name, path);
     await configMap(name, { text: "one" });
     await secret(name, { word: "eins" });
     const script = `
@@ -151,7 +152,7 @@ describe("what processes have of the cluster's objects", { concurrency: true, ti
     const name = "renewing";
     const provider = await createProcessProvider({
       ...{ node: name, operatingSystem: "linux", log: silentLogger, internalIP: "127.0.0.1" },
-      config: semantics.bench.config,
+      config: semantics.subject.bench.config,
     });
     const about = {
       name,
@@ -162,7 +163,7 @@ describe("what processes have of the cluster's objects", { concurrency: true, ti
     // 480 s of the token's 600 pass in 8 s.
     const kubelet = await semantics.harness.kubelet([{ virtual: { node: about, provider } }], { clock: fastClock(60) });
     try {
-      const tokens = join(semantics.bench.directory, name);
+      const tokens = join(semantics.subject.bench.directory, name);
       const main = semantics.container(name, "main", asking(name, `${tokens}/token`), {
         volumeMounts: [{ name: "tokens", mountPath: tokens }],
       });
@@ -179,7 +180,7 @@ describe("what processes have of the cluster's objects", { concurrency: true, ti
       assert.ok(third - second > 3000, `renewed after ${third - second} ms`);
       await semantics.remove(name);
       // Its last report is kept for a moment longer.
-      const kept = join(semantics.bench.config.stateDirectory, name, "pods");
+      const kept = join(semantics.subject.bench.config.stateDirectory, name, "pods");
       await eventually("nothing of it is kept", patience, () => readdirSync(kept).length === 0);
     } finally {
       await kubelet.stop();
@@ -244,7 +245,7 @@ describe("what processes have of the cluster's objects", { concurrency: true, ti
 
   it("variables come from a file that an init container wrote, and wait for one that is not whole yet", async () => {
     const name = "env-file";
-    const dir = join(semantics.bench.directory, name);
+    const dir = join(semantics.subject.bench.directory, name);
     const key = (key: string, optional?: true) => ({
       valueFrom: { fileKeyRef: { volumeName: "dir", path: "made/env", key, ...(optional && { optional }) } },
     });
@@ -277,7 +278,7 @@ describe("what processes have of the cluster's objects", { concurrency: true, ti
 
   it("a Secret of a volume that comes after the pod is waited for, and starts it at once", async () => {
     const name = "late-volume";
-    const mountPath = join(semantics.bench.directory, name);
+    const mountPath = join(semantics.subject.bench.directory, name);
     const main: Container = semantics.container(name, "main", `at "$(cat ${mountPath}/key)"\n${wait}`, {
       volumeMounts: [{ name: "late", mountPath }],
     });

@@ -4,13 +4,13 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { eventually } from "./harness.ts";
 import { aggregationArgs, approveServingCertificate, MetricsServer } from "./metrics-server-peer.ts";
-import { SemanticsBench } from "./semantics.ts";
+import { type ProcessSemantics, startProcesses } from "./semantics.ts";
 
-let semantics: SemanticsBench;
+let semantics: ProcessSemantics;
 let metricsServer: MetricsServer;
 
 before(async () => {
-  semantics = await SemanticsBench.start({ cgroups: "required" }, ["--server-tls-bootstrap"], {
+  semantics = await startProcesses({ cgroups: "required" }, ["--server-tls-bootstrap"], {
     apiServerArgs: aggregationArgs,
   });
   await approveServingCertificate(semantics.harness);
@@ -62,7 +62,7 @@ describe("kubectl top of processes", { timeout: 240_000 }, () => {
     assert.ok(held >= 40 && held < 100, shown);
 
     const [cpu, , memory] = await eventually("the node", 60_000, async () =>
-      (await metricsServer.top("node")).get(semantics.bench.node),
+      (await metricsServer.top("node")).get(semantics.subject.bench.node),
     );
     assert.ok(millis(cpu) >= 100, cpu);
     assert.ok(mebibytes(memory) > held, memory);

@@ -10,4 +10,6 @@ export { defaultKubernetesVersion, kubernetesVersions } from "./binaries.ts";
 export type { ConformanceOptions, ConformanceSubject, PodTemplate } from "./conformance-bench.ts";
 export { type ControlPlane, type ControlPlaneOptions, startControlPlane } from "./control-plane.ts";
 export { providerConformance } from "./provider-conformance.ts";
+export { providerSemantics, type SemanticsOptions, type SemanticsPart } from "./provider-semantics.ts";
 export { reportFaults } from "./report-faults.ts";
+export { processesWith, type SemanticsHost, type SemanticsSubject } from "./semantics-subject.ts";

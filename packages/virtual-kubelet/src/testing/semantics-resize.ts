@@ -1,10 +1,9 @@
 // Resources changed under a running container, where control groups make that possible and where there are none.
 import assert from "node:assert/strict";
-import { after, before, describe, it } from "node:test";
-import { pods } from "../packages/virtual-kubelet/src/kube/resource.ts";
-import type { ContainerStatus, Pod, ResourceRequirements } from "../packages/virtual-kubelet/src/kube/types.gen.ts";
-import { findCgroups } from "../packages/virtual-kubelet/src/providers/process/cgroups.ts";
-import { SemanticsBench } from "./semantics.ts";
+import { before, describe, it } from "node:test";
+import { pods } from "../kube/resource.ts";
+import type { ContainerStatus, Pod, ResourceRequirements } from "../kube/types.gen.ts";
+import type { SemanticsBench } from "./semantics-bench.ts";
 
 const small = { requests: { cpu: "50m", memory: "32Mi" }, limits: { cpu: "100m", memory: "64Mi" } };
 const large = { requests: { cpu: "60m", memory: "32Mi" }, limits: { cpu: "200m", memory: "64Mi" } };
@@ -28,58 +27,54 @@ const isSettled = (generation: number, wanted: ResourceRequirements) => (pod: Po
 async function resize(bench: SemanticsBench, name: string, resources: ResourceRequirements): Promise<number> {
   const patch = { spec: { containers: [{ name: "main", resources }] } };
   const options = { subresource: "resize" };
-  const { metadata } = await bench.harness.client.patch(
-    pods,
-    { name, namespace: "default" },
-    "strategic",
-    patch,
-    options,
-  );
+  const { metadata } = await bench.client.patch(pods, { name, namespace: "default" }, "strategic", patch, options);
   return metadata.generation ?? 0;
 }
 
-describe("a resize without control groups", { timeout: 180_000 }, () => {
-  let bench: SemanticsBench;
-  before(async () => {
-    bench = await SemanticsBench.start({ cgroups: "off" });
-  });
-  after(() => bench?.[Symbol.asyncDispose]());
+/** Of a provider that cannot change what a running container may have. */
+export function infeasibleResizeSemantics(current: () => SemanticsBench): void {
+  describe("a resize where there is none", { timeout: 180_000 }, () => {
+    let bench: SemanticsBench;
+    before(() => {
+      bench = current();
+    });
 
-  it("is infeasible, says so while it is wanted, and changes nothing", async () => {
-    const pod = "stiff";
-    await bench.run(pod, { containers: [bench.container(pod, "main", untilTerm, { resources: small })] });
-    await bench.untilLine(pod, "Running sandbox init ready");
-    await bench.untilStamp(pod, "up");
-    const before = statusOf(bench.last(pod));
-    const generation = await resize(bench, pod, large);
-    await bench.untilLine(pod, "PodResizePending(Infeasible)");
-    const pending = bench.last(pod).status?.conditions?.find(({ type }) => type === "PodResizePending");
-    assert.equal(pending?.observedGeneration, generation);
-    assert.match(pending?.message ?? "", /not supported/);
-    const meanwhile = statusOf(bench.last(pod));
-    assert.deepEqual([meanwhile.resources, meanwhile.allocatedResources], [small, small.requests]);
-    assert.deepEqual([meanwhile.containerID, meanwhile.state], [before.containerID, before.state]);
-    const back = await resize(bench, pod, small);
-    await bench.until("is content again", pod, isSettled(back, small));
-    await bench.remove(pod);
-    bench.assertHistory(
-      pod,
-      `${started}
+    it("is infeasible, says so while it is wanted, and changes nothing", async () => {
+      const pod = "stiff";
+      await bench.run(pod, { containers: [bench.container(pod, "main", untilTerm, { resources: small })] });
+      await bench.untilLine(pod, "Running sandbox init ready");
+      await bench.untilStamp(pod, "up");
+      const before = statusOf(bench.last(pod));
+      const generation = await resize(bench, pod, large);
+      await bench.untilLine(pod, "PodResizePending(Infeasible)");
+      const pending = bench.last(pod).status?.conditions?.find(({ type }) => type === "PodResizePending");
+      assert.equal(pending?.observedGeneration, generation);
+      assert.match(pending?.message ?? "", /not supported/);
+      const meanwhile = statusOf(bench.last(pod));
+      assert.deepEqual([meanwhile.resources, meanwhile.allocatedResources], [small, small.requests]);
+      assert.deepEqual([meanwhile.containerID, meanwhile.state], [before.containerID, before.state]);
+      const back = await resize(bench, pod, small);
+      await bench.until("is content again", pod, isSettled(back, small));
+      await bench.remove(pod);
+      bench.assertHistory(
+        pod,
+        `${started}
       Running sandbox init ready PodResizePending(Infeasible) | main:running+ready
       Running sandbox init ready | main:running+ready
       ${ended}`,
-    );
-    await bench.assertNothingRuns(pod);
-  });
-});
-
-if (findCgroups() !== undefined)
-  describe("a resize with control groups", { concurrency: true, timeout: 180_000 }, () => {
-    let bench: SemanticsBench;
-    before(async () => {
-      bench = await SemanticsBench.start();
+      );
+      await bench.assertNothingRuns(pod);
     });
-    after(() => bench?.[Symbol.asyncDispose]());
+  });
+}
+
+/** Of one that can. */
+export function resizeSemantics(current: () => SemanticsBench): void {
+  describe("a resize", { concurrency: true, timeout: 180_000 }, () => {
+    let bench: SemanticsBench;
+    before(() => {
+      bench = current();
+    });
 
     it("is done in place", async () => {
       const pod = "supple";
@@ -130,3 +125,4 @@ if (findCgroups() !== undefined)
       await bench.assertNothingRuns(pod);
     });
   });
+}

@@ -1,13 +1,8 @@
 // The history of a pod's status as short lines, compared with what the contract says it is to be; and what holds of every
 // history. Pure.
 import assert from "node:assert/strict";
-import type { Stored } from "../packages/virtual-kubelet/src/kube/resource.ts";
-import type {
-  ContainerState,
-  ContainerStatus,
-  Pod,
-  PodCondition,
-} from "../packages/virtual-kubelet/src/kube/types.gen.ts";
+import type { Stored } from "../kube/resource.ts";
+import type { ContainerState, ContainerStatus, Pod, PodCondition } from "../kube/types.gen.ts";
 
 /**
  * One status in a line: phase and reason, the conditions that are True, the containers in the order of their lists:
