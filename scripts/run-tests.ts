@@ -5,6 +5,8 @@ import { existsSync, globSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { kubernetesVersion as conformanceVersion } from "../e2e/conformance/programs.ts";
+import { prepareRun } from "../e2e/conformance/run.ts";
 import { findPeer, peerNames } from "../e2e/peers.ts";
 import { errorText } from "../packages/virtual-kubelet/src/errors.ts";
 import {
@@ -65,6 +67,12 @@ async function main(): Promise<void> {
   const versions = flags["all-versions"] ? kubernetesVersions : [resolveKubernetesVersion(flags.kubernetes)];
   const chosen = flags.checks || flags.unit || flags.e2e;
   const results: SuiteResult[] = [];
+  const endToEnd = flags.e2e || !chosen ? select(["e2e/**/*.test.ts"], isEndToEnd) : [];
+  // A build of half an hour on a new machine: beside all else, which goes first.
+  const conformance = endToEnd.includes(conformanceTests) && versions.includes(conformanceVersion);
+  const prepared = conformance
+    ? prepareRun({ print, signal: interrupted.signal, niceness: 15 }).catch((error: unknown) => error)
+    : undefined;
   if (flags.checks || (!chosen && names.length === 0 && flags.test === undefined)) results.push(await runChecks());
   if (flags.unit || !chosen) {
     const files = select(
@@ -73,14 +81,18 @@ async function main(): Promise<void> {
     );
     if (files.length > 0) results.push(await runTests("unit tests", files, availableParallelism(), 120));
   }
-  if (flags.e2e || !chosen) {
-    const files = select(["e2e/**/*.test.ts"], isEndToEnd);
-    for (const version of files.length > 0 ? versions : []) results.push(await runEndToEnd(version, files));
+  const files = endToEnd.filter((file) => file !== conformanceTests);
+  for (const version of files.length > 0 ? versions : []) results.push(await runEndToEnd(version, files));
+  if (prepared !== undefined) {
+    const fault = await prepared;
+    if (fault !== undefined) throw fault;
+    results.push(await runTests("conformance tests", [conformanceTests], 1, 1200));
   }
   if (results.length === 0) throw new Error(`no test file matches ${names.join(", ")}`);
   conclude(results);
 }
 
+const conformanceTests = join(root, "e2e/conformance.test.ts");
 const isEndToEnd = (file: string): boolean => file.startsWith(join(root, "e2e/"));
 
 /** Files of these patterns that the names on the command line leave, and the files named there that are of this kind. */

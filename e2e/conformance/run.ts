@@ -32,12 +32,14 @@ export interface RunResult {
 }
 
 /** Builds the programs of a run where they are missing: it has no network. */
-export async function prepareRun(options: Pick<RunOptions, "print" | "signal">): Promise<void> {
-  const { print, signal } = options;
+export async function prepareRun(
+  options: Pick<RunOptions, "print" | "signal"> & { readonly niceness?: number },
+): Promise<void> {
+  const { print, signal, niceness } = options;
   const version = { version: kubernetesVersion, onProgress: print, signal };
   await findControlPlaneBinaries(version);
   await findKubectl(version);
-  for (const name of conformancePrograms) await findConformanceProgram(name, { onProgress: print, signal });
+  for (const name of conformancePrograms) await findConformanceProgram(name, { onProgress: print, signal, niceness });
 }
 
 /** Throws Unavailable where the machine lacks something, and the signal's reason when it is ended. Needs root on Linux. */

@@ -3,7 +3,7 @@ import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { access, constants, mkdir, open, readFile, rename, rm, stat, utimes } from "node:fs/promises";
-import { homedir } from "node:os";
+import { homedir, setPriority } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
@@ -33,6 +33,8 @@ export interface GoBuildOptions {
   /** Told what is being built, and every 15 s that it still is. */
   readonly onProgress?: ((line: string) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Lets others go first: what `nice` adds, up to 19. */
+  readonly niceness?: number | undefined;
 }
 
 /** ($XDG_CACHE_HOME or ~/.cache)/virtual-kubelet */
@@ -62,7 +64,8 @@ export async function cachedOrBuilt(program: GoProgram, options: GoBuildOptions 
   return file;
 }
 
-async function build(program: GoProgram, { env = process.env, onProgress, signal }: GoBuildOptions): Promise<void> {
+async function build(program: GoProgram, options: GoBuildOptions): Promise<void> {
+  const { env = process.env, onProgress, signal, niceness } = options;
   const { title, module, file } = program;
   const goEnv = { ...env, CGO_ENABLED: "0", GOWORK: "off" };
   await checkGo(program, goEnv);
@@ -81,6 +84,7 @@ async function build(program: GoProgram, { env = process.env, onProgress, signal
       stdio: ["ignore", "ignore", "pipe"],
       ...(signal === undefined ? {} : { signal }),
     });
+    if (niceness !== undefined && child.pid !== undefined) setPriority(child.pid, niceness);
     let said = "";
     child.stderr.setEncoding("utf8").on("data", (text: string) => {
       said = `${said}${text}`.slice(-4000);
