@@ -116,6 +116,8 @@ export interface ResolvedPod {
   readonly resolvConf?: string | undefined;
   /** Content of /etc/hosts, with the pod's address; absent: the host's own stays. */
   readonly hosts?: LateText | undefined;
+  /** `handler` of its RuntimeClass; absent: the backend's default. */
+  readonly runtimeHandler?: string | undefined;
   /** All of the spec, in its order: init, main, ephemeral. */
   readonly containers: readonly ResolvedContainer[];
   readonly volumes: readonly ResolvedVolume[];

@@ -2,8 +2,8 @@
 // something of it changed. Holds secrets in memory; never logs them.
 import { type Clock, systemClock } from "../clock.ts";
 import type { KubeClient } from "../kube/client.ts";
-import { configMaps, type Stored, secrets, services } from "../kube/resource.ts";
-import type { ConfigMap, Node, Pod, Secret, Service } from "../kube/types.gen.ts";
+import { configMaps, runtimeClasses, type Stored, secrets, services } from "../kube/resource.ts";
+import type { ConfigMap, Node, Pod, RuntimeClass, Secret, Service } from "../kube/types.gen.ts";
 import { type Logger, silentLogger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Resolution, VolumesResolution } from "../resolved-pod.ts";
@@ -30,6 +30,7 @@ export interface PodResolverOptions extends ResolveSettings {
 
 /** What one pod holds of the caches. */
 interface Held {
+  runtimeClasses: Set<string>;
   configMaps: Set<string>;
   secrets: Set<string>;
   tokens: Set<string>;
@@ -37,6 +38,7 @@ interface Held {
 }
 
 const nothing = (): Held => ({
+  runtimeClasses: new Set(),
   configMaps: new Set(),
   secrets: new Set(),
   tokens: new Set(),
@@ -47,6 +49,7 @@ export class PodResolver {
   readonly #options: PodResolverOptions;
   readonly #configMaps: ObjectCache<ConfigMap>;
   readonly #secrets: ObjectCache<Secret>;
+  readonly #runtimeClasses: ObjectCache<RuntimeClass>;
   readonly #services: CollectionCache<Service>;
   readonly #trustBundles: CollectionCache<ClusterTrustBundle>;
   readonly #tokens: RenewedCredentials<TokenSource, string>;
@@ -59,6 +62,7 @@ export class PodResolver {
     const common = { client, onChange, metrics, clock, random, log };
     this.#configMaps = new ObjectCache({ ...common, resource: configMaps });
     this.#secrets = new ObjectCache({ ...common, resource: secrets });
+    this.#runtimeClasses = new ObjectCache({ ...common, resource: runtimeClasses });
     this.#services = new CollectionCache({ ...common, resource: async () => services, follow: false });
     const bundles = (signal: AbortSignal): ReturnType<typeof trustBundlesOf> => trustBundlesOf(client, signal);
     this.#trustBundles = new CollectionCache({ ...common, resource: bundles, follow: true });
@@ -81,7 +85,14 @@ export class PodResolver {
 
   /** Objects and tokens held for pods: 0 when no pod needs any. */
   get held(): number {
-    const caches = [this.#configMaps, this.#secrets, this.#tokens, this.#certificates, this.#held];
+    const caches = [
+      this.#configMaps,
+      this.#secrets,
+      this.#runtimeClasses,
+      this.#tokens,
+      this.#certificates,
+      this.#held,
+    ];
     return caches.reduce((sum, { size }) => sum + size, 0);
   }
 
@@ -110,7 +121,7 @@ export class PodResolver {
 
   /** Reads and watches until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
-    const objects = [this.#configMaps, this.#secrets, this.#services, this.#trustBundles];
+    const objects = [this.#configMaps, this.#secrets, this.#runtimeClasses, this.#services, this.#trustBundles];
     await Promise.all([...objects, this.#tokens, this.#certificates].map((part) => part.run(signal)));
   }
 
@@ -130,6 +141,7 @@ export class PodResolver {
   #letGo(uid: string, before: Held, kept: Held): void {
     for (const key of before.configMaps) if (!kept.configMaps.has(key)) this.#configMaps.release(uid, key);
     for (const key of before.secrets) if (!kept.secrets.has(key)) this.#secrets.release(uid, key);
+    for (const key of before.runtimeClasses) if (!kept.runtimeClasses.has(key)) this.#runtimeClasses.release(uid, key);
     for (const key of before.tokens) if (!kept.tokens.has(key)) this.#tokens.release(key);
     for (const key of before.certificates) if (!kept.certificates.has(key)) this.#certificates.release(key);
   }
@@ -143,6 +155,10 @@ export class PodResolver {
       secret: (namespace, name) => {
         held.secrets.add(this.#secrets.key(namespace, name));
         return this.#secrets.hold(uid, namespace, name);
+      },
+      runtimeClass: (name) => {
+        held.runtimeClasses.add(this.#runtimeClasses.key("", name));
+        return this.#runtimeClasses.hold(uid, "", name);
       },
       services: () => this.#services.hold(uid),
       token: (source) => {

@@ -180,6 +180,26 @@ describe("credentials for images", () => {
   });
 });
 
+describe("the class of its runtime", () => {
+  it("is its handler", () => {
+    assert.equal(ready({ runtimeClassName: "c" }, { runtimeClasses: { c: "kata" } }).runtimeHandler, "kata");
+    assert.equal(ready({}).runtimeHandler, undefined);
+  });
+
+  it("is waited for", () => {
+    assert.equal(resolve({ runtimeClassName: "c" }, { runtimeClasses: "pending" }).type, "pending");
+    for (const [runtimeClasses, why] of [
+      [{}, "not found"],
+      ["unreadable", "cannot be read: forbidden"],
+    ] as const) {
+      const resolution = resolve({ runtimeClassName: "c" }, { runtimeClasses });
+      assert.deepEqual(resolution.type === "missing" && resolution.faults, [
+        { field: "spec.runtimeClassName", reason: "FailedCreatePodSandBox", message: `RuntimeClass "c" ${why}` },
+      ]);
+    }
+  });
+});
+
 describe("DNS", () => {
   it("of the cluster's Service, of the settings, or the host's", () => {
     assert.match(ready({}, { services: [dns] }).resolvConf ?? "", /nameserver 10\.0\.0\.10\nnameserver fd00::a\n/);

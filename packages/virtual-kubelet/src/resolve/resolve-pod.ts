@@ -56,6 +56,7 @@ export function resolvePod(pod: Stored<Pod>, sources: Sources, settings: Resolve
     const environment = containerEnvironment({ pod, container, path, serviceVariables: variables, sources }, findings);
     return resolvedContainer(container, path, environment, findings);
   });
+  const runtimeHandler = handlerOf(spec, sources, findings);
   const credentials = imageCredentials(pullSecrets(pod, spec, sources, findings));
 
   const { faults, notes, refusals, pending } = findings;
@@ -72,10 +73,25 @@ export function resolvePod(pod: Stored<Pod>, sources: Sources, settings: Resolve
     resolvConf: resolvConf(pod, dns),
     hosts: hostsFile(pod, names),
     imageCredentials: credentials,
+    ...(runtimeHandler !== "" && { runtimeHandler }),
   };
   if (!isPartial) return { type: "ready", resolved, notes };
   const partial = { ...resolved, containers: containers.map((container) => marked(container, faults)) };
   return { type: "missing", faults, notes, partial };
+}
+
+/** "": the backend's own choice. */
+function handlerOf({ runtimeClassName: name }: PodSpec, sources: Sources, findings: Findings): string {
+  if (name === undefined || name === "") return "";
+  const seen = sources.runtimeClass(name);
+  if (seen.state === "found") return seen.value.handler;
+  if (seen.state === "pending") findings.pending = true;
+  else {
+    const why = seen.state === "absent" ? "not found" : `cannot be read: ${seen.message}`;
+    const message = `RuntimeClass "${name}" ${why}`;
+    findings.faults.push({ field: "spec.runtimeClassName", reason: "FailedCreatePodSandBox", message });
+  }
+  return "";
 }
 
 /** Contents of the volumes alone: what may still change when the pod runs. */

@@ -1,6 +1,6 @@
 // What resolving a pod reads, as it is known at one moment; and what it finds. Types only.
 import type { Stored } from "../kube/resource.ts";
-import type { ConfigMap, Node, Secret, Service } from "../kube/types.gen.ts";
+import type { ConfigMap, Node, RuntimeClass, Secret, Service } from "../kube/types.gen.ts";
 import type { ReferenceFault } from "../resolved-pod.ts";
 
 export type View<T> =
@@ -57,6 +57,7 @@ export interface Sources {
   token(source: TokenSource): View<string>;
   trustBundles(): View<Iterable<ClusterTrustBundle>>;
   certificate(source: PodCertificateSource): View<IssuedCertificate>;
+  runtimeClass(name: string): View<Stored<RuntimeClass>>;
   node(name: string): View<Stored<Node>>;
 }
 

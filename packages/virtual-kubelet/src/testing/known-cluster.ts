@@ -1,6 +1,6 @@
 // What resolving a pod reads, from a table: whatever is not in it is absent.
 import type { KubeObject, Stored, StoredMeta } from "../kube/resource.ts";
-import type { ConfigMap, Node, Pod, PodSpec, Secret, Service, ServiceSpec } from "../kube/types.gen.ts";
+import type { ConfigMap, Node, Pod, PodSpec, RuntimeClass, Secret, Service, ServiceSpec } from "../kube/types.gen.ts";
 import type { ClusterTrustBundle, IssuedCertificate, Sources, TokenSource, View } from "../resolve/sources.ts";
 
 export interface KnownCluster {
@@ -9,6 +9,8 @@ export interface KnownCluster {
   /** Values are given as text. */
   readonly secrets?: Readonly<Record<string, Readonly<Record<string, string>> | "pending" | "unreadable">>;
   readonly services?: readonly Stored<Service>[] | "pending" | "unreadable";
+  /** Handler by name. */
+  readonly runtimeClasses?: Readonly<Record<string, string | undefined>> | "pending" | "unreadable";
   readonly tokens?: (source: TokenSource) => View<string>;
   readonly trustBundles?: readonly ClusterTrustBundle[];
   readonly certificate?: IssuedCertificate;
@@ -44,6 +46,14 @@ export function sourcesOf(cluster: KnownCluster = {}): Sources {
         }),
       ),
     services: () => (typeof services === "string" ? stateOf(services) : { state: "found", value: services }),
+    runtimeClass: (name) => {
+      const { runtimeClasses = {} } = cluster;
+      if (typeof runtimeClasses === "string") return stateOf(runtimeClasses);
+      const handler = runtimeClasses[name];
+      return handler === undefined
+        ? { state: "absent" }
+        : { state: "found", value: stored<RuntimeClass>(name, { handler }) };
+    },
     token: (source) =>
       tokens?.(source) ?? { state: "found", value: `token for ${source.audience ?? "the API server"}` },
     trustBundles: () => (trustBundles === undefined ? { state: "absent" } : { state: "found", value: trustBundles }),
