@@ -7,7 +7,7 @@ import {
   type ResourceRequirements,
   VirtualKubeletError,
 } from "@virtual-kubelet/virtual-kubelet";
-import { limitCgroups } from "@virtual-kubelet/virtual-kubelet/host";
+import { cgroupFigures, limitCgroups } from "@virtual-kubelet/virtual-kubelet/host";
 import type { ContainerDetails, EngineClient } from "../engine/engine-client.ts";
 import { changedLimits } from "./limits.ts";
 
@@ -18,6 +18,14 @@ export async function changeLimits(
   resources: ResourceRequirements,
   signal: AbortSignal,
 ): Promise<void> {
+  const { workingSetBytes = 0 } = cgroupFigures(groups);
+  const { Memory: memory } = changedLimits(resources);
+  // The kernel would make room by killing, if by nothing else.
+  if (memory !== -1 && memory < workingSetBytes)
+    throw new VirtualKubeletError(
+      "Unavailable",
+      `attempting to set the memory limit (${memory}) below what is in use (${workingSetBytes})`,
+    );
   try {
     await client.updateContainer(details.id, changedLimits(resources), { signal });
   } catch (error) {

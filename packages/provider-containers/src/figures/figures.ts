@@ -29,7 +29,7 @@ import { containerUsage } from "./container-usage.ts";
 import { KernelLog } from "./kernel-log.ts";
 import type { LimitHost } from "./limits.ts";
 import type { MeasuredPod } from "./measured-pod.ts";
-import { nodeNow } from "./node-now.ts";
+import { nodeLimits, nodeNow } from "./node-now.ts";
 import { lowestOomScoreAdj } from "./oom-floor.ts";
 import { OomWatch } from "./oom-watch.ts";
 import { PodGroups } from "./pod-groups.ts";
@@ -87,7 +87,7 @@ export class Figures {
     this.#kernelLog = this.#local ? KernelLog.open(options.clock.now() - uptime() * 1000) : undefined;
     this.#ooms = new OomWatch(() => this.#kernelLog?.kills() ?? []);
     this.#storage = new StorageMeter({ clock: options.clock, log: options.log });
-    if (Object.keys(reserved).length > 0) this.#groups.limitNode(this.#nodeReport().allocatable ?? {});
+    if (Object.keys(reserved).length > 0) this.#groups.limitNode(nodeLimits(this.#nodeReport(), reserved));
   }
 
   static async open(options: FiguresOptions, { signal }: CallContext): Promise<Figures> {

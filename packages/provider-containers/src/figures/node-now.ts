@@ -1,5 +1,10 @@
 // The engine's host as a node: what it has, what it keeps to itself, whether it runs short.
-import type { NodeReport } from "@virtual-kubelet/virtual-kubelet";
+import {
+  type NodeReport,
+  parseQuantity,
+  type ResourceRequirements,
+  wholeUnits,
+} from "@virtual-kubelet/virtual-kubelet";
 import {
   bootId,
   diskFigures,
@@ -35,6 +40,19 @@ export function nodeNow(
   return {
     ...nodeReport({ ...host, imageDisk }, config),
     nodeInfo: nodeInfo(runtime, bootId()),
+  };
+}
+
+/** Of all pods together: what is reserved they cannot take, not even those without limits. */
+export function nodeLimits(
+  { capacity, allocatable }: NodeReport,
+  reserved: NodeConfig["reserved"] = {},
+): ResourceRequirements {
+  const [total, kept, cpu] = [capacity?.["memory"], reserved["memory"], allocatable?.["cpu"]];
+  return {
+    ...(cpu !== undefined && { requests: { cpu } }),
+    ...(total !== undefined &&
+      kept !== undefined && { limits: { memory: String(wholeUnits(parseQuantity(total) - parseQuantity(kept))) } }),
   };
 }
 
