@@ -20,6 +20,7 @@ log_driver = "k8s-file"
 cgroup_manager = "cgroupfs"
 events_logger = "file"
 runtime = "runc"
+exit_command_delay = 10
 [network]
 network_backend = "netavark"
 network_config_dir = "${networks}"

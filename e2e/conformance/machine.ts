@@ -1,5 +1,6 @@
 // A machine of its own for a run: namespaces of processes, mounts and networks. With its first process all of it is gone:
 // containers, mounts, networks, rules of the firewall. Only control groups and files are the host's.
+import { existsSync } from "node:fs";
 import { readdir, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -29,10 +30,23 @@ export function inMachine(command: readonly string[]): readonly string[] {
   return [...unshare, "sh", "-euc", `${setUp}\n"$@" || exit $?\nexit 0`, "sh", ...command];
 }
 
-/** Removes the control groups of this name, with all below, wherever a hierarchy has them. Processes in them must have ended. */
-export async function removeControlGroups(name: string): Promise<void> {
-  const root = "/sys/fs/cgroup";
-  for (const hierarchy of ["", ...(await namesIn(root))]) await removeGroup(join(root, hierarchy, name));
+const controlGroups = "/sys/fs/cgroup";
+
+/** For the node and its pods' control groups; tells whose run it is. */
+export const nodeName = `conformance-${process.pid}`;
+
+/** Removes the control groups of our node, and those of runs that were killed, with all below, wherever a hierarchy has them. */
+export async function removeControlGroups(): Promise<void> {
+  for (const hierarchy of ["", ...(await namesIn(controlGroups))]) {
+    const parent = join(controlGroups, hierarchy);
+    const abandoned = (await namesIn(parent)).filter((name) => name === nodeName || isOfTheDead(name));
+    for (const name of abandoned) await removeGroup(join(parent, name));
+  }
+}
+
+function isOfTheDead(name: string): boolean {
+  const pid = /^conformance-(\d+)$/.exec(name)?.[1];
+  return pid !== undefined && !existsSync(`/proc/${pid}`);
 }
 
 async function removeGroup(path: string): Promise<void> {

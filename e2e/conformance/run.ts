@@ -10,7 +10,7 @@ import { findControlPlaneBinaries, findKubectl } from "../../packages/virtual-ku
 import { cacheDirectory } from "../../packages/virtual-kubelet/src/testing/go-build.ts";
 import { type ManagedProcess, ProcessGroup } from "../../packages/virtual-kubelet/src/testing/processes.ts";
 import { type GinkgoReport, readGinkgoReport, type TestResult } from "./ginkgo-report.ts";
-import { inMachine, removeControlGroups } from "./machine.ts";
+import { inMachine, nodeName, removeControlGroups } from "./machine.ts";
 import { conformancePrograms, findConformanceProgram, kubernetesVersion } from "./programs.ts";
 import { type Progress, progressOf } from "./progress.ts";
 import { type RunSettings, writeSettings } from "./settings.ts";
@@ -49,11 +49,10 @@ export async function runConformance(options: RunOptions): Promise<RunResult> {
   const reportDirectory = options.reportDirectory ?? (await newReportDirectory());
   await mkdir(reportDirectory, { recursive: true });
   const group = new ProcessGroup({ parent: tmpdir(), prefix: "virtual-kubelet-conformance-" });
-  const node = `conformance-${process.pid}`;
   try {
     const { print: _, signal: __, provider = containersProvider, ...rest } = options;
     const file = join(group.directory, "settings.json");
-    await writeSettings(file, { ...rest, provider, node, reportDirectory, directory: group.directory });
+    await writeSettings(file, { ...rest, provider, node: nodeName, reportDirectory, directory: group.directory });
     const inside = [process.execPath, "--conditions=source", join(import.meta.dirname, "inside.ts"), file];
     const [program = "", ...args] = inMachine(inside);
     const machine = await group.start("run", program, args);
@@ -68,7 +67,7 @@ export async function runConformance(options: RunOptions): Promise<RunResult> {
     };
   } finally {
     await group.close();
-    await removeControlGroups(node);
+    await removeControlGroups();
     print(`reports and logs: ${reportDirectory}`);
   }
 }
