@@ -85,20 +85,20 @@ export class ImageRecord {
     return this.#images;
   }
 
-  /** Names of pulls that an earlier process did not see the end of. */
+  /** Names of pulls that are under way, or of which nobody saw the end. */
   get unfinished(): readonly string[] {
     return [...this.#pulling.keys()];
   }
 
-  /** Before a pull: what comes of it is ours although we may not live to see it. */
+  /** Before a pull, of each name one at a time: what comes of it is ours although we may not live to see it. */
   async begin(name: string, idBefore: string): Promise<void> {
     if (this.#pulling.has(name)) return;
     this.#pulling.set(name, idBefore);
     await this.#write();
   }
 
-  /** After a pull that failed. */
-  async fail(name: string): Promise<void> {
+  /** After a pull that failed for certain. */
+  async end(name: string): Promise<void> {
     if (this.#pulling.delete(name)) await this.#write();
   }
 
@@ -127,10 +127,11 @@ export class ImageRecord {
     await this.#write();
   }
 
-  /** Whether one with these credentials may have it by this name: whoever is not ours is everybody's. */
+  /** Whether one with these credentials may have it by this name: what is not ours is everybody's. */
   mayUse(name: string, id: string, credentials: readonly ImageCredential[]): boolean {
     const image = this.#images.get(id);
-    if (image === undefined) return true;
+    const before = this.#pulling.get(name);
+    if (image === undefined) return before === undefined || before === id;
     const who = image.access[parseImageName(name).repository];
     if (who === undefined) return false;
     return who.everybody || credentials.some((one) => who.credentials.includes(this.#fingerprint(one)));

@@ -3,8 +3,8 @@ import {
   type CallContext,
   type Clock,
   type ContainerImage,
-  errorText,
   type ImageCredential,
+  isErrorKind,
   type Logger,
   type PulledImage,
   VirtualKubeletError,
@@ -12,12 +12,17 @@ import {
 import type { DiskFigures } from "@virtual-kubelet/virtual-kubelet/host";
 import type { ContainersConfig } from "./config.ts";
 import type { EngineClient, ImageDetails } from "./engine/engine-client.ts";
+import { type CollectedEngine, ImageCollector } from "./image-collector.ts";
 import { imageReference } from "./image-names.ts";
 import { ImagePulls } from "./image-pulls.ts";
 import { ImageRecord } from "./image-record.ts";
+import { tryEach } from "./pull-tries.ts";
+
+/** What it asks of an engine. */
+export type ImageEngine = CollectedEngine & Pick<EngineClient, "pullImage">;
 
 export interface ImagesOptions {
-  readonly client: EngineClient;
+  readonly client: ImageEngine;
   /** Of this node, there already: `<config.stateDirectory>/<node>`. */
   readonly stateDirectory: string;
   readonly config: ContainersConfig["images"];
@@ -35,52 +40,70 @@ const maxKept = 1000;
 export class Images {
   readonly #options: ImagesOptions;
   readonly #record: ImageRecord;
-  readonly #pulls: ImagePulls;
+  readonly #pulls: ImagePulls<PulledImage>;
+  readonly #collector: ImageCollector;
   readonly #details = new Map<string, { readonly at: number; readonly details: ImageDetails }>();
   readonly #references = new Map<string, string>();
   #listed: { readonly at: number; readonly images: readonly ContainerImage[] } | undefined;
 
-  private constructor(options: ImagesOptions, record: ImageRecord) {
-    const { client, clock, config } = options;
+  private constructor(options: ImagesOptions) {
+    const { clock, config, stateDirectory } = options;
+    const record = ImageRecord.read(stateDirectory, () => clock.now());
+    const pulls = new ImagePulls(config.parallelPulls, this.#pull.bind(this));
     this.#options = options;
     this.#record = record;
-    this.#pulls = new ImagePulls({
-      parallel: config.parallelPulls,
-      now: () => clock.now(),
-      pull: (image, auth, signal) => client.pullImage(image, auth, { signal }),
+    this.#pulls = pulls;
+    this.#collector = new ImageCollector({
+      ...options,
+      record,
+      isPulling: (name) => pulls.has(name),
+      removed: () => {
+        this.#details.clear();
+        this.#listed = undefined;
+      },
     });
   }
 
   /** Reads what is written down of images that are ours. */
   static async open(options: ImagesOptions, { signal }: Pick<CallContext, "signal">): Promise<Images> {
-    const record = ImageRecord.read(options.stateDirectory, () => options.clock.now());
-    const images = new Images(options, record);
-    for (const name of record.unfinished) {
-      const details = await options.client.inspectImage(name, { signal });
-      if (details === undefined) await record.fail(name);
-      else await record.pulled(name, details.id, "unknown");
-    }
-    return images;
+    signal.throwIfAborted();
+    return new Images(options);
+  }
+
+  /** Removes unused images of ours while the engine's disk is too full, until the signal aborts. */
+  run(signal: AbortSignal): Promise<void> {
+    return this.#collector.run(signal);
+  }
+
+  /** Removes all images of ours that nobody uses and that are not quite new; for when the disk is short. Answers how many bytes they had. */
+  removeUnused({ signal }: Pick<CallContext, "signal">): Promise<number> {
+    return this.#collector.free(Number.POSITIVE_INFINITY, signal);
   }
 
   /** As ContainerRuntime.pullImage. */
-  async pull(image: string, credentials: readonly ImageCredential[], context: CallContext): Promise<PulledImage> {
-    const { signal } = context;
-    const before = await this.#options.client.inspectImage(image, { signal });
+  pull(image: string, credentials: readonly ImageCredential[], { signal }: CallContext): Promise<PulledImage> {
+    return this.#pulls.pull(image, credentials, signal);
+  }
+
+  async #pull(image: string, credentials: readonly ImageCredential[], signal: AbortSignal): Promise<PulledImage> {
+    const { client, clock } = this.#options;
+    const began = clock.now();
+    const before = await client.inspectImage(image, { signal });
     await this.#record.begin(image, before?.id ?? "");
+    let credential: ImageCredential | undefined;
     try {
-      const { credential, pullMs } = await this.#pulls.pull(image, credentials, signal);
-      this.#forget(image);
-      const details = await this.#inspect(image, signal);
-      if (details === undefined) throw new VirtualKubeletError("Unavailable", `image ${image} was removed at once`);
-      await this.#record.pulled(image, details.id, credential);
-      return { reference: imageReference(details, image), size: details.size, pullMs };
+      credential = await tryEach(credentials, (auth) => client.pullImage(image, auth, { signal }), signal);
     } catch (error) {
-      await this.#record.fail(image).catch((fault: unknown) => {
-        context.log.warn({ err: errorText(fault) }, "cannot write down which images are ours");
-      });
+      // Of all others nobody knows what has come.
+      if (isErrorKind(error, "NotFound", "Unauthorized", "Invalid")) await this.#record.end(image);
       throw error;
     }
+    const pullMs = Math.max(0, clock.now() - began);
+    this.#listed = undefined;
+    const details = await this.#inspect(image, signal);
+    if (details === undefined) throw new VirtualKubeletError("Unavailable", `image ${image} was removed at once`);
+    await this.#record.pulled(image, details.id, credential);
+    return { reference: imageReference(details, image), size: details.size, pullMs };
   }
 
   /** As ContainerRuntime.imageStatus: its id where it has no digest. */
@@ -134,11 +157,6 @@ export class Images {
     if (details === undefined) this.#details.delete(image);
     else keep(this.#details, image, { at: this.#options.clock.now(), details });
     return details;
-  }
-
-  #forget(image: string): void {
-    this.#details.delete(image);
-    this.#listed = undefined;
   }
 }
 
