@@ -16,7 +16,10 @@ export class ProcessWatch {
   /** 0: it does not run. */
   keep(id: string, pid: number): void {
     // What is not there at all is no process of this host.
-    if (pid <= 0 || !isThere(pid)) return this.forget(id);
+    if (pid <= 0 || !isThere(pid)) {
+      this.forget(id);
+      return;
+    }
     this.#pids.set(id, pid);
     this.#timer ??= setInterval(() => this.#look(), everyMs).unref();
   }

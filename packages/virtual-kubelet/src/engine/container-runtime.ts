@@ -81,7 +81,11 @@ export interface ContainerSpec {
   readonly stdinOnce: boolean;
   readonly terminationMessagePath: string;
   /** Of pod and container, merged. */
-  readonly security: SecurityContext & { readonly supplementalGroups?: readonly number[] | undefined };
+  readonly security: SecurityContext & {
+    readonly supplementalGroups?: readonly number[] | undefined;
+    /** "Strict": the groups that the image has for its user are left out. */
+    readonly supplementalGroupsPolicy?: string | undefined;
+  };
   readonly resources: ResourceRequirements;
   /** Of the whole pod from now on, as SandboxSpec.resources: it may have been resized since. */
   readonly podResources?: ResourceRequirements | undefined;

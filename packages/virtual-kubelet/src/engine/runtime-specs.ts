@@ -107,5 +107,6 @@ function securityOf(spec: PodSpec, container: Container): ContainerSpec["securit
   const inherited: SecurityContext = Object.fromEntries(
     shared.flatMap((key) => (pod[key] === undefined ? [] : [[key, pod[key]]])),
   );
-  return { ...inherited, ...own, supplementalGroups: pod.supplementalGroups };
+  const { supplementalGroups, supplementalGroupsPolicy } = pod;
+  return { ...inherited, ...own, supplementalGroups, supplementalGroupsPolicy };
 }

@@ -26,6 +26,8 @@ const files: Readonly<Record<string, string>> = {
     '{"name":"@scope/esm","type":"module","exports":{".":{"types":"./x.d.ts","import":{"node":"./esm.js"}},"./sub":"./sub.js"}}',
   "node_modules/@scope/esm/esm.js": good("exports"),
   "node_modules/@scope/esm/sub.js": good("subpath"),
+  "node_modules/@virtual-kubelet/provider-containers/package.json": '{"type":"module","exports":"./own.js"}',
+  "node_modules/@virtual-kubelet/provider-containers/own.js": good("official"),
 };
 before(async () => {
   directory = await mkdtemp(join(tmpdir(), "program-provider-"));
@@ -55,6 +57,7 @@ describe("loads", () => {
     ["an npm package by its main", () => "plain", "main"],
     ["an npm package by its exports", () => "@scope/esm", "exports"],
     ["a sub-path of an npm package", () => "@scope/esm/sub", "subpath"],
+    ["an npm package by its short name", () => "containers", "official"],
   ];
   for (const [what, name, mark] of cases) {
     test(what, async () => {
@@ -71,7 +74,7 @@ describe("tells", () => {
       "a name that is near a built-in one",
       "mok",
       "NotFound",
-      /^no such provider: mok \(did you mean mock\?\); built in: mock, process; else/,
+      /^no such provider: mok \(did you mean mock\?\); built in: mock, process, containers; else/,
     ],
     ["a file that is not there", "./no.mjs", "NotFound", /^no such provider: \.\/no\.mjs; built in/],
     ["a name that is none", "a b%", "NotFound", /^no such provider: a b%/],

@@ -19,9 +19,20 @@ const builtIn: Readonly<Record<string, { readonly about: string; readonly load: 
   },
 };
 
-export const builtInProviders: readonly { readonly name: string; readonly about: string }[] = Object.entries(
-  builtIn,
-).map(([name, { about }]) => ({ name, about }));
+/** Providers with a short name that are in packages of their own, to be installed beside this one. */
+const packaged: Readonly<Record<string, { readonly about: string; readonly package: string }>> = {
+  containers: {
+    about:
+      "runs pods in a container engine of its host, Docker or Podman: for edge boxes, CI machines, any host with an engine",
+    package: "@virtual-kubelet/provider-containers",
+  },
+};
+
+/** Those that have a short name. */
+export const builtInProviders: readonly { readonly name: string; readonly about: string }[] = Object.entries({
+  ...builtIn,
+  ...packaged,
+}).map(([name, { about }]) => ({ name, about }));
 
 /** What `createProvider` of the named module is. Throws NotFound, Unsupported, or Invalid for what the module lacks. */
 export async function loadProvider(name: string, cwd: string): Promise<CreateProvider> {
@@ -41,6 +52,8 @@ export async function loadProvider(name: string, cwd: string): Promise<CreatePro
 async function importProvider(name: string, cwd: string): Promise<unknown> {
   const known = Object.hasOwn(builtIn, name) ? builtIn[name] : undefined;
   if (known !== undefined) return known.load();
+  const official = Object.hasOwn(packaged, name) ? packaged[name] : undefined;
+  if (official !== undefined) return importPackage(name, official.package, cwd);
   if (/^(unix|https?|grpcs?|tcp):/.test(name)) {
     throw new VirtualKubeletError(
       "Unsupported",
@@ -49,9 +62,13 @@ async function importProvider(name: string, cwd: string): Promise<unknown> {
   }
   if (name.startsWith("file:")) return importModule(name, name);
   if (/^\.{1,2}[/\\]/.test(name) || isAbsolute(name)) return importModule(name, pathToFileURL(resolve(cwd, name)).href);
-  const entry = await packageEntry(name, join(cwd, "package.json"));
-  if (entry !== undefined) return importModule(name, pathToFileURL(entry).href);
-  return importModule(name, name);
+  return importPackage(name, name, cwd);
+}
+
+/** Looked for from the working directory, then from this package. */
+async function importPackage(name: string, from: string, cwd: string): Promise<unknown> {
+  const entry = await packageEntry(from, join(cwd, "package.json"));
+  return importModule(name, entry === undefined ? from : pathToFileURL(entry).href);
 }
 
 async function importModule(name: string, specifier: string): Promise<unknown> {
@@ -65,7 +82,14 @@ async function importModule(name: string, specifier: string): Promise<unknown> {
     if (!missing && code !== "ERR_INVALID_MODULE_SPECIFIER") {
       throw new VirtualKubeletError("Invalid", `the provider ${name} cannot be loaded`, { cause });
     }
-    const names = Object.keys(builtIn);
+    const official = Object.hasOwn(packaged, name) ? packaged[name] : undefined;
+    if (official !== undefined)
+      throw new VirtualKubeletError(
+        "NotFound",
+        `the provider ${name} is in the package ${official.package}, which is not installed`,
+        { cause },
+      );
+    const names = builtInProviders.map((known) => known.name);
     throw new VirtualKubeletError(
       "NotFound",
       `no such provider: ${name}${hint(name, names)}; built in: ${names.join(", ")}; else the name of an installed npm package, or the path of a module (./provider.js)`,

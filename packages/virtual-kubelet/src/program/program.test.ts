@@ -69,7 +69,12 @@ test("version", async () => {
 });
 
 test("providers", async () => {
-  assert.deepEqual(await run(["providers"]), { code: 0, stdout: "mock\nprocess\n", stderr: "", ran: undefined });
+  assert.deepEqual(await run(["providers"]), {
+    code: 0,
+    stdout: "mock\nprocess\ncontainers\n",
+    stderr: "",
+    ran: undefined,
+  });
   assert.equal((await run(["providers", "mock"])).code, 0);
   assert.deepEqual(await run(["providers", "docker"]), {
     code: 1,

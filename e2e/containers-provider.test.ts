@@ -1,0 +1,40 @@
+// The pod engine over containers of a real engine keeps the provider contract. Needs root on Linux and podman.
+import { after } from "node:test";
+import { createContainersProvider } from "../packages/provider-containers/src/containers-provider.ts";
+import { silentLogger } from "../packages/virtual-kubelet/src/log.ts";
+import type { Provider } from "../packages/virtual-kubelet/src/provider.ts";
+import { providerConformance } from "../packages/virtual-kubelet/src/testing/provider-conformance.ts";
+import { resolvedLiterally } from "../packages/virtual-kubelet/src/testing/resolved-literally.ts";
+import { containersConfig, context } from "./containers-bench.ts";
+import { benchImage, PodmanBench } from "./podman.ts";
+
+const engine = await PodmanBench.start();
+after(() => engine[Symbol.asyncDispose]());
+
+const node = "conformance-node";
+const port = 8080;
+const pod = (script: string, more: object = {}): { readonly name: string; readonly image: string } => ({
+  ...{ name: "main", image: benchImage, command: ["/bin/sh", "-c", script], imagePullPolicy: "IfNotPresent" },
+  ...more,
+});
+const wait = "trap 'exit 0' TERM; echo ready; while :; do sleep 0.1; done";
+const create = async (): Promise<Provider> =>
+  resolvedLiterally(
+    await createContainersProvider(
+      { node, log: silentLogger, internalIP: "192.0.2.1", config: containersConfig(engine), configPath: undefined },
+      context,
+    ),
+  );
+
+providerConformance("engine over containers of Podman", {
+  node,
+  create: async () => ({ provider: await create(), dispose: async () => {} }),
+  lacks: ["configureNode"],
+  outlives: true,
+  runningPod: { spec: { containers: [pod(wait)] } },
+  finishingPod: (exitCode) => ({ spec: { restartPolicy: "Never", containers: [pod(`exit ${exitCode}`)] } }),
+  restartingPod: { spec: { restartPolicy: "Always", containers: [pod("exit 1")] } },
+  loggingPod: { spec: { containers: [pod(`echo line; ${wait}`)] } },
+  interactivePod: { spec: { containers: [pod("cat", { stdin: true })] } },
+  echoPod: { spec: { containers: [pod(`nc -lk -p ${port} -e cat`)] }, port },
+});
