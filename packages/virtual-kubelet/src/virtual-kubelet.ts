@@ -14,6 +14,7 @@ import { NodeController } from "./node/node-controller.ts";
 import type { NodeSpec } from "./node/node-entry.ts";
 import { defaultPort, withCapacity } from "./node/node-object.ts";
 import { nodeWatchMode } from "./node/node-watch.ts";
+import type { ShutdownRule } from "./pod/node-shutdown.ts";
 import { PodController, type PodControllerOptions } from "./pod/pod-controller.ts";
 import type { CallContext, NodeReport, Provider } from "./provider.ts";
 import { PodResolver } from "./resolve/pod-resolver.ts";
@@ -242,6 +243,21 @@ export class VirtualKubelet {
         clearInterval(alive);
       }
     }
+  }
+
+  /**
+   * While it runs: the nodes go down with all that is on them. They are not ready and take no more pods; their pods are ended,
+   * those of the lowest priority first. Resolves when all have ended or their time has; run()'s signal is to be aborted next.
+   */
+  async shutdown(rules: readonly ShutdownRule[]): Promise<void> {
+    for (const { node } of this.#options.nodes) {
+      const { name } = node;
+      const uid = this.#nodes.current(name)?.metadata.uid;
+      const target = { apiVersion: "v1", kind: "Node", name, ...(uid === undefined ? {} : { uid }) };
+      this.#recorder.record(target, "Normal", "Shutdown", "Shutdown manager detected shutdown event", { host: name });
+      this.#nodes.setReadyGate(name, "node is shutting down");
+    }
+    await this.#pods.shutdown(rules);
   }
 
   /** The nodes come after the pods: a node is Ready only when what is bound to it and what runs there is known. */

@@ -35,6 +35,8 @@ export interface ActionContext {
   readonly log: Logger;
   readonly callTimeoutMs: number;
   readonly consistencyDelayMs: number;
+  /** The node takes no more pods. */
+  readonly isShuttingDown: () => boolean;
   readonly onStatus: (uid: string, afterMs?: number) => void;
   readonly onOrphanRemoved: () => void;
 }

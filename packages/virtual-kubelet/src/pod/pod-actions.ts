@@ -154,7 +154,10 @@ async function create(entry: PodEntry, context: ActionContext, signal: AbortSign
     if (isCertain(error)) entry.create = before;
     if (
       error.kind === "Aborted" &&
-      (signal.aborted || entry.pod?.metadata.deletionTimestamp !== undefined || !entry.inApi)
+      (signal.aborted ||
+        entry.pod?.metadata.deletionTimestamp !== undefined ||
+        entry.nodeEnd !== undefined ||
+        !entry.inApi)
     ) {
       if (!signal.aborted) entry.backend = { type: "unknown" };
       return lookAgain;

@@ -13,6 +13,7 @@ import { isTerminal } from "../status/pod-status.ts";
 import { type ActionContext, event, type PodNode } from "./action-context.ts";
 import { type PodEvent, watchBackend } from "./backend-watcher.ts";
 import { CallSlots } from "./call-slots.ts";
+import type { ShutdownRule } from "./node-shutdown.ts";
 import { isInMotion, type NodeState, slotsOf } from "./node-state.ts";
 import { NodeUsage } from "./node-usage.ts";
 import { type PodAction, plan, type Rules } from "./plan.ts";
@@ -21,6 +22,7 @@ import { type PodEntry, revisionOf } from "./pod-entry.ts";
 import { PodRecords } from "./pod-records.ts";
 import { RefusalPacer } from "./refusal-pacer.ts";
 import { type PodResolution, takesPartial } from "./resolution.ts";
+import { shutDown } from "./shut-down.ts";
 import { type StatusForm, StatusManager, type StatusOutlook } from "./status-manager.ts";
 import { statusOutlook } from "./status-outlook.ts";
 
@@ -81,6 +83,7 @@ export class PodController {
   readonly #pacer: RefusalPacer = new RefusalPacer();
   readonly #running = new Set<string>();
   #stop: AbortSignal = new AbortController().signal;
+  #shuttingDown = false;
 
   constructor(options: PodControllerOptions) {
     this.#options = options;
@@ -181,6 +184,19 @@ export class PodController {
       await statuses;
       this.#options.metrics.podSources.delete(countPhases);
     }
+  }
+
+  /** While it runs: takes no more pods, and ends those there are, by priority. Resolves when all have ended, or their time has. */
+  async shutdown(rules: readonly ShutdownRule[]): Promise<void> {
+    this.#shuttingDown = true;
+    const isOver = ({ inApi, pod, refusal }: PodEntry): boolean =>
+      !inApi || pod === undefined || refusal !== undefined || isTerminal(this.#status.current(pod));
+    const changed = ({ owner: { uid } }: PodEntry): void => {
+      this.#queue.add(uid);
+      this.#status.add(uid);
+    };
+    const entries = this.#records.all();
+    await shutDown({ entries, rules, isOver, changed, clock: this.#clock, log: this.#options.log }, this.#stop);
   }
 
   #nodeState(node: PodNode): NodeState {
@@ -386,6 +402,7 @@ export class PodController {
       log: log.child({ node: node.name }),
       callTimeoutMs: this.#options.callTimeoutMs ?? 120_000,
       consistencyDelayMs: rules.consistencyDelayMs,
+      isShuttingDown: () => this.#shuttingDown,
       onStatus: (uid, afterMs) => (afterMs === undefined ? this.#status.add(uid) : this.#status.addAfter(uid, afterMs)),
       onOrphanRemoved: () => metrics.orphansRemoved.inc({ node: node.name }),
     };

@@ -4,6 +4,7 @@ import type { Node, Pod } from "../kube/types.gen.ts";
 import { type ActionContext, event, fields } from "./action-context.ts";
 import { admit } from "./admission.ts";
 import { omissions, refusals } from "./capabilities.ts";
+import { shutdownRejection } from "./node-shutdown.ts";
 import type { PodEntry } from "./pod-entry.ts";
 
 export interface Verdict {
@@ -18,6 +19,7 @@ export async function admission(
   context: ActionContext,
   signal: AbortSignal,
 ): Promise<Verdict | undefined> {
+  if (context.isShuttingDown()) return shutdownRejection;
   const faults = refusals(pod, context.node.provider.capabilities ?? {});
   if (faults.length > 0) {
     const text = faults.map((fault) => `${fault.field}: ${fault.message}`).join("; ");

@@ -190,6 +190,35 @@ const processEntries = {
     }),
     "All nodes' status.",
   ),
+  shutdown: say(
+    section({
+      when: say(
+        oneOf("machine", "always"),
+        "When pods are ended: machine, if the machine goes down (as systemd tells), or always, whenever the program is told to end.",
+      ),
+      gracePeriod: say(
+        duration(0),
+        "Time that all pods together have to end before the program does; 0 never ends them: they go on without the program.",
+      ),
+      gracePeriodCriticalPods: say(
+        duration(0),
+        "The last part of that time, for pods of priority 2000000000 and above alone.",
+      ),
+      gracePeriodByPodPriority: say(
+        list(
+          section({
+            priority: v.pipe(
+              integer(-2_147_483_648, 2_147_483_647),
+              v.description("Least priority of the pods; up to the next entry's."),
+            ),
+            gracePeriod: v.pipe(duration(1000), v.description("Time that they have.")),
+          }),
+        ),
+        "In place of the two: groups of pods, ended from the lowest priority on, each with its time.",
+      ),
+    }),
+    "Graceful shutdown of the nodes: their pods end, as Failed, with the machine.",
+  ),
   lease: say(
     section({
       duration: say(duration(4000), "How long a lease lasts (whole seconds); it is renewed each quarter of that."),

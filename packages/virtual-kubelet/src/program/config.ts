@@ -99,6 +99,17 @@ export interface ProcessConfig {
     /** What becomes of the nodes when the program ends. */
     readonly onShutdown: "leave" | "not-ready" | "delete";
   };
+  /** What becomes of the pods when the program is told to end. */
+  readonly shutdown: {
+    /** They are ended when the machine goes down, or whenever the program is told to end. */
+    readonly when: "machine" | "always";
+    /** What all of them have together; 0: they go on in any case. */
+    readonly gracePeriod: number;
+    /** The last part of that, for the cluster's own pods. */
+    readonly gracePeriodCriticalPods: number;
+    /** In place of these two: for pods of a priority, up to the next. */
+    readonly gracePeriodByPodPriority: readonly { readonly priority: number; readonly gracePeriod: number }[];
+  };
   /** Renewed each quarter of its duration. */
   readonly lease: { readonly duration: number };
   readonly ping: {
@@ -146,6 +157,7 @@ export const processDefaults: ProcessConfig = {
   orphanGrace: 60_000,
   providerCallTimeout: 120_000,
   node: { statusInterval: 300_000, onShutdown: "leave" },
+  shutdown: { when: "machine", gracePeriod: 0, gracePeriodCriticalPods: 0, gracePeriodByPodPriority: [] },
   lease: { duration: 40_000 },
   ping: { interval: 10_000, timeout: 10_000, threshold: 3 },
   watch: { perNodeLimit: 10 },

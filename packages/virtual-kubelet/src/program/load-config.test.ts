@@ -80,6 +80,8 @@ describe("each flag has its effect", () => {
     ["--disable-taint=false", (c) => c.nodes[0]?.taints.length, 1],
     ["--taint=example.com/x", (c) => c.nodes[0]?.taints[0]?.key, "example.com/x"],
     ["--shutdown-node=not-ready", (c) => c.node.onShutdown, "not-ready"],
+    ["--shutdown-when=always", (c) => c.shutdown.when, "always"],
+    ["--shutdown-grace-period=1m", (c) => c.shutdown.gracePeriod, 60_000],
     ["--node-status-interval=2m", (c) => c.node.statusInterval, 120_000],
     ["--lease-duration=1m", (c) => c.lease.duration, 60_000],
     ["--ping-interval=1s", (c) => c.ping.interval, 1000],

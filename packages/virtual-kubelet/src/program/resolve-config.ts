@@ -28,6 +28,11 @@ export function resolveConfig({ flags, environment, file }: Layers): Resolved {
   if (process.poll.minInterval > process.poll.maxInterval) {
     fault("poll.minInterval", "poll.maxInterval", "not be longer than");
   }
+  const { gracePeriod, gracePeriodCriticalPods, gracePeriodByPodPriority } = process.shutdown;
+  if (gracePeriodCriticalPods > gracePeriod)
+    fault("shutdown.gracePeriodCriticalPods", "shutdown.gracePeriod", "not be longer than");
+  if (gracePeriodByPodPriority.length > 0 && gracePeriod > 0)
+    fault("shutdown.gracePeriodByPodPriority", "shutdown.gracePeriod", "not be set beside");
   if ((process.kubelet.certFile === undefined) !== (process.kubelet.keyFile === undefined)) {
     const [given, missing] = process.kubelet.certFile === undefined ? ["keyFile", "certFile"] : ["certFile", "keyFile"];
     fault(`kubelet.${given}`, `kubelet.${missing}`, "come together with");
@@ -50,7 +55,7 @@ type ProcessLayer = Pick<OverrideSettings, keyof ProcessConfig>;
 function resolveProcess(flags: ProcessLayer, env: ProcessLayer, file: ProcessLayer): ProcessConfig {
   const from = processDefaults;
   const section = <
-    K extends "poll" | "node" | "lease" | "ping" | "watch" | "streams" | "kubelet" | "logging" | "tracing",
+    K extends "poll" | "node" | "shutdown" | "lease" | "ping" | "watch" | "streams" | "kubelet" | "logging" | "tracing",
   >(
     key: K,
   ): ProcessConfig[K] => ({ ...from[key], ...file[key], ...env[key], ...flags[key] });
@@ -59,6 +64,7 @@ function resolveProcess(flags: ProcessLayer, env: ProcessLayer, file: ProcessLay
     ...top,
     poll: section("poll"),
     node: section("node"),
+    shutdown: section("shutdown"),
     lease: section("lease"),
     ping: section("ping"),
     watch: section("watch"),

@@ -14,19 +14,22 @@ import { assemblySettings, loadProviders, makeNodes } from "./assemble.ts";
 import type { Config } from "./config.ts";
 import { kubeletApiOptions } from "./kubelet-api.ts";
 import type { LoadedConfig, ProgramInput } from "./load-config.ts";
+import { afterPods } from "./machine-shutdown.ts";
 import { type Health, MetricsServer } from "./metrics-server.ts";
 import { withNodeIPs } from "./node-ip.ts";
 import { planTracing } from "./trace-target.ts";
 import { kubeletVersion, version } from "./version.ts";
 
-/** Resolves when all is stopped; rejects on a fault. */
+/** Runs until it is told to end, and all is stopped then; rejects on a fault. */
 export async function start(
   { config: given, notices, metricsAddrGiven }: LoadedConfig,
   input: Pick<ProgramInput, "env" | "cwd">,
   log: Logger,
-  signal: AbortSignal,
+  told: AbortSignal,
 ): Promise<void> {
   const config = withNodeIPs(given);
+  let shutDown: VirtualKubelet["shutdown"] | undefined;
+  const signal = afterPods(told, { shutdown: config.shutdown, log, shutDown: () => shutDown });
   const nodes = config.nodes.map(({ name }) => name);
   const names = nodes.length > 5 ? `${nodes.slice(0, 3).join(", ")} and ${nodes.length - 3} more` : nodes.join(", ");
   log.info({ version, kubeletVersion, nodes: names, runtime: process.version }, "starting");
@@ -96,6 +99,7 @@ export async function start(
       log,
     });
     health = () => kubelet.health();
+    shutDown = (rules) => kubelet.shutdown(rules);
     const rotating = rotation(config, client, log, metrics).run(stop);
     stack.defer(() => rotating);
     const running = kubelet.run(stop);
