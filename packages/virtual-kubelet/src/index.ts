@@ -40,6 +40,7 @@ export { containersToRun, type OrderedContainer } from "./engine/start-order.ts"
 // For providers.
 export { type ErrorDetails, type ErrorKind, errorText, isErrorKind, VirtualKubeletError } from "./errors.ts";
 export { type Identity, identify } from "./identity.ts";
+export { type ImageName, parseImageName } from "./image-name.ts";
 export { instrumentProvider } from "./instrument-provider.ts";
 export type {
   CallOptions,
@@ -131,7 +132,6 @@ export type {
   TerminalSize,
   VolumeKind,
 } from "./provider.ts";
-export { type ImageName, parseImageName } from "./resolve/image-name.ts";
 export type {
   FileKey,
   ImageCredential,

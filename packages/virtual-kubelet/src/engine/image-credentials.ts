@@ -1,6 +1,6 @@
 // Which credentials are for an image: by host, port and path, so that no registry is told those of another. Pure.
 
-import { parseImageName } from "../resolve/image-name.ts";
+import { parseImageName } from "../image-name.ts";
 import type { ImageCredential } from "../resolved-pod.ts";
 
 interface Place {

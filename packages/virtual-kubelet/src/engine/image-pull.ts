@@ -1,7 +1,7 @@
 // Sees to it that a container's image is there: by its pull policy, with the kubelet's reasons, messages and events.
 import { errorText, VirtualKubeletError } from "../errors.ts";
+import { imageNameFault } from "../image-name.ts";
 import type { CallContext } from "../provider.ts";
-import { imageNameFault } from "../resolve/image-name.ts";
 import type { ImageCredential } from "../resolved-pod.ts";
 import { durationText } from "./backoff.ts";
 import type { PulledImage } from "./container-runtime.ts";

@@ -1,4 +1,6 @@
 // From a pod and what is known of the cluster to what has to run. Pure: asked again with more known, it answers more.
+
+import { pullPolicy, withTag } from "../image-name.ts";
 import type { Stored } from "../kube/resource.ts";
 import type { Container, EphemeralContainer, Pod, PodSpec, Secret, Service, VolumeMount } from "../kube/types.gen.ts";
 import type {
@@ -12,7 +14,6 @@ import type {
 import { containerEnvironment, type Environment } from "./environment.ts";
 import { expand } from "./expansion.ts";
 import { hostNames, hostsFile } from "./host-names.ts";
-import { pullPolicy, withTag } from "./image-name.ts";
 import { imageCredentials } from "./pull-secrets.ts";
 import { type DnsSettings, resolvConf } from "./resolv-conf.ts";
 import { hasClusterIP, serviceVariables } from "./service-environment.ts";

@@ -1,6 +1,6 @@
 // Names of images: the tag that is meant where none is given, and when an image is pulled by default. Pure.
 // A name without a registry is kept without one: which registry is meant then is the backend's own choice.
-import type { ResolvedContainer } from "../resolved-pod.ts";
+import type { ResolvedContainer } from "./resolved-pod.ts";
 
 export interface ImageName {
   /** Up to tag and digest; with the registry where there is one. */
