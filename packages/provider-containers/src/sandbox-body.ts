@@ -29,7 +29,7 @@ export function sandboxBody(spec: SandboxSpec, facts: SandboxBodyFacts): Contain
       ...(spec.hostPID && { PidMode: "host" }),
       ...(facts.cgroupParent !== undefined && { CgroupParent: facts.cgroupParent }),
       ...(!spec.hostNetwork && spec.hostPorts.length > 0 && { PortBindings: portBindings(spec) }),
-      ...(Object.keys(spec.sysctls).length > 0 && { Sysctls: spec.sysctls }),
+      ...(Object.keys(spec.sysctls).length > 0 && { Sysctls: dottedSysctls(spec.sysctls) }),
       ReadonlyRootfs: true,
       SecurityOpt: ["no-new-privileges"],
       ...facts.limits,
@@ -89,13 +89,23 @@ const safeSysctls: ReadonlySet<string> = new Set([
   "net.ipv4.tcp_wmem",
 ]);
 
+/** In the form with dots; where the first separator is a slash, a dot stands for itself in a part, as in an interface's name. */
+function dottedSysctl(name: string): string {
+  if (!/^[^.]*\//.test(name)) return name;
+  return name.replaceAll(/[./]/g, (separator) => (separator === "/" ? "." : "/"));
+}
+
+function dottedSysctls(sysctls: SandboxSpec["sysctls"]): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(sysctls).map(([name, value]) => [dottedSysctl(name), value]));
+}
+
 /** Why a pod with these sysctls is not taken, in the kubelet's words. Names may have slashes in place of dots. */
 export function sysctlFault(
   names: readonly string[],
   allowed: ContainersConfig["allowedUnsafeSysctls"],
 ): VirtualKubeletError | undefined {
   for (const name of names) {
-    const dotted = name.replaceAll("/", ".");
+    const dotted = dottedSysctl(name);
     const fits = allowed.some((each) => (each.endsWith("*") ? dotted.startsWith(each.slice(0, -1)) : dotted === each));
     if (safeSysctls.has(dotted) || fits) continue;
     return new VirtualKubeletError("Unsupported", `forbidden sysctl: "${name}" not allowlisted`, {
