@@ -47,6 +47,8 @@ export interface ContainersConfig {
     readonly lowThresholdPercent: number;
     readonly minimumAgeSeconds: number;
     readonly parallelPulls: number;
+    /** Hosts that all are the registry which the engine means by names without one: pull secrets for them are used for such images. Default: what the engine says; Podman says nothing. */
+    readonly defaultRegistries: readonly string[];
   };
   /** Creates, starts and removals side by side. */
   readonly parallelCalls: number;
@@ -145,6 +147,10 @@ const settings = v.strictObject({
         lowThresholdPercent: v.optional(percent, 80),
         minimumAgeSeconds: v.optional(v.pipe(v.number(), v.minValue(0)), 120),
         parallelPulls: v.optional(count, 4),
+        defaultRegistries: v.optional(
+          v.array(v.pipe(v.string(), v.regex(/^[\w.-]+(:\d+)?$/, "must be a host, with a port where it has one"))),
+          [],
+        ),
       }),
       v.check(
         ({ highThresholdPercent, lowThresholdPercent }) => lowThresholdPercent <= highThresholdPercent,

@@ -16,7 +16,10 @@ import { imageReference } from "./image-names.ts";
 import { Images } from "./images.ts";
 import { GiB, MemoryImageEngine } from "./testing/memory-image-engine.ts";
 
-const config = { highThresholdPercent: 85, lowThresholdPercent: 80, minimumAgeSeconds: 120, parallelPulls: 2 };
+const config = {
+  ...{ highThresholdPercent: 85, lowThresholdPercent: 80, minimumAgeSeconds: 120 },
+  ...{ parallelPulls: 2, defaultRegistries: [] },
+};
 const app = "r.example/team/app:1";
 const minute = 60_000;
 

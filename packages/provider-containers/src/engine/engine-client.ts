@@ -36,6 +36,8 @@ export interface EngineInfo {
   readonly cgroupDriver: "cgroupfs" | "systemd" | "none";
   /** Directory where the engine keeps images and containers. */
   readonly rootDirectory: string;
+  /** Host of the registry that names without one mean; "" where it does not say (Podman). */
+  readonly defaultRegistry: string;
   readonly rootless: boolean;
   /** Security options as the engine names them, e.g. "name=seccomp,profile=default". */
   readonly securityOptions: readonly string[];

@@ -19,6 +19,8 @@ const info = v.object({
   CgroupVersion: text,
   CgroupDriver: text,
   DockerRootDir: text,
+  /** A URL. */
+  IndexServerAddress: text,
   Rootless: v.nullish(v.boolean(), false),
   SecurityOptions: v.nullish(v.array(v.string()), []),
 });
@@ -39,6 +41,7 @@ export function engineInfo(versionAnswer: unknown, infoAnswer: unknown): EngineI
     cgroupVersion: host.CgroupVersion === "2" ? 2 : 1,
     cgroupDriver: driver === "systemd" || driver === "none" ? driver : "cgroupfs",
     rootDirectory: host.DockerRootDir,
+    defaultRegistry: /^(?:https?:\/\/)?([^/]*)/.exec(host.IndexServerAddress)?.[1] ?? "",
     rootless: host.Rootless || host.SecurityOptions.includes("name=rootless"),
     securityOptions: host.SecurityOptions,
   };

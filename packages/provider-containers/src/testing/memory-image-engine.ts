@@ -46,7 +46,7 @@ export class MemoryImageEngine {
     info: async () => ({
       ...{ flavour: "podman", version: "4", apiVersion: "1.41", kernelVersion: "", operatingSystem: "" },
       ...{ architecture: "amd64", cpus: 1, memory: 1, cgroupVersion: 2, cgroupDriver: "cgroupfs" },
-      ...{ rootDirectory: "/engine", rootless: false, securityOptions: [] },
+      ...{ rootDirectory: "/engine", defaultRegistry: "", rootless: false, securityOptions: [] },
     }),
     inspectImage: async (name) =>
       [...this.images.values()].find(({ id, tags }) => id === name || tags.some((tag) => tag.endsWith(name))),

@@ -240,6 +240,12 @@ export interface ContainerRuntime {
   /** Asked for often: what takes long to measure is measured now and then, and told with its time. */
   stats?(context: CallContext): Promise<RuntimeStats>;
 
+  /**
+   * Frees what of the disk nobody needs, unused images first of all; answers how many bytes. Called while watchNode reports
+   * DiskPressure, before pods are evicted for it: none is as long as this frees something. Absent: there is nothing to free.
+   */
+  freeDisk?(context: CallContext): Promise<number>;
+
   ping?(context: CallContext): Promise<void>;
   /** As Provider.watchNode: capacity, and pressure conditions, from which follows eviction. */
   watchNode?(context: CallContext): AsyncIterable<NodeReport>;

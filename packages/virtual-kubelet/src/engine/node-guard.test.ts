@@ -47,6 +47,23 @@ describe("pressure on the node", () => {
   });
 });
 
+describe("a disk that is short", () => {
+  const diskPressure = { conditions: [{ type: "DiskPressure", status: "True", reason: "r", message: "m" }] };
+
+  it("costs no pod as long as something else can go", async () => {
+    const unused = [4096, 1024];
+    const bench = new EngineBench({ freeDisk: () => unused.shift() ?? 0 });
+    const { owner } = await bench.create({});
+    bench.runtime.node(diskPressure);
+    await bench.pass(19_999);
+    assert.equal(await bench.state(owner), "running #0");
+    assert.deepEqual(unused, []);
+    await bench.pass(1);
+    assert.equal(await bench.state(owner), "terminated 143 Error #0");
+    await bench.close();
+  });
+});
+
 describe("a pod that the node ends", () => {
   const failure = { reason: "Terminated", message: "m", disruption: "TerminationByKubelet" };
 

@@ -78,6 +78,7 @@ export class NodeGuard {
   async #evictOne(pressure: Pressure, signal: AbortSignal): Promise<void> {
     const { runtime, pods, log } = this.#options;
     if ([...pods.all()].some((actor) => actor.isEnding && !actor.isOver)) return;
+    if (pressure === "DiskPressure" && ((await runtime.freeDisk?.({ signal, log })) ?? 0) > 0) return;
     const stats = await runtime.stats?.({ signal, log });
     const candidates = [...pods.all()].flatMap((actor): (EvictionCandidate & { readonly actor: PodActor })[] =>
       actor.pod === undefined || actor.isEnding

@@ -44,6 +44,8 @@ export interface MemoryRuntimeOptions {
   readonly memoryOf?: ((podUid: string) => number) | undefined;
   /** What pods use of the disk. */
   readonly storageOf?: ((podUid: string) => Pick<PodStats, "volume" | "ephemeral-storage">) | undefined;
+  /** What goes of the disk before pods do; bytes. */
+  readonly freeDisk?: (() => number) | undefined;
   /** What containers have written, by "volume/path": in the volumes of every pod. */
   readonly volumeFiles?: ReadonlyMap<string, string> | undefined;
   /** Throws for what it cannot resize; absent: all can be. */

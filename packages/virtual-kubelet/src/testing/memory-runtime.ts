@@ -99,6 +99,10 @@ export class MemoryRuntime implements ContainerRuntime {
     return this.#options.mayUse?.(image, credentials) ?? true;
   }
 
+  async freeDisk(): Promise<number> {
+    return this.#options.freeDisk?.() ?? 0;
+  }
+
   async createSandbox(spec: SandboxSpec, context: CallContext): Promise<RuntimeSandbox> {
     return this.#call("createSandbox", context, () => {
       const { uid } = spec.owner;
