@@ -106,6 +106,7 @@ export function planContainer(spec: ContainerSpec, context: PlanContext): Contai
         ...{ directory, image: image.root, root: root ?? "", readOnlyRoot, mounts },
         ownPids: ownPids || (context.joinPid !== undefined && !sandbox.hostPID),
         devices: user.privileged ? undefined : pod.devices,
+        terminal: spec.tty,
         hostname: sandbox.hostNetwork ? undefined : sandbox.hostname,
         workingDir: image.root === undefined ? undefined : workingDir,
         hidden: image.root === undefined ? [context.stateDirectory] : [],
@@ -114,7 +115,13 @@ export function planContainer(spec: ContainerSpec, context: PlanContext): Contai
     : [];
   const plan: RunPlan = {
     ...{ directory, namespaces, marker, setup, command, enter },
-    ...{ tty: spec.tty, stdin: spec.stdin, cgroups: context.cgroups, oomScoreAdj: context.oomScoreAdj },
+    ...{
+      tty: spec.tty,
+      ownTerminals: namespaces && !user.privileged,
+      stdin: spec.stdin,
+      cgroups: context.cgroups,
+      oomScoreAdj: context.oomScoreAdj,
+    },
     network: pod.description.address === undefined ? undefined : pod.network,
     joinPid: sandbox.hostPID ? undefined : context.joinPid,
     unshare: namespaces ? unshareOptions(ownPids, sandbox) : [],

@@ -21,6 +21,8 @@ export interface FileSystemPlan {
   readonly readOnlyRoot: boolean;
   /** Directory with the pod's devices; undefined: the host's own. */
   readonly devices?: string | undefined;
+  /** It begins in a terminal of a devpts made for it, which is at /dev/pts then (`ownTerminals`). */
+  readonly terminal: boolean;
   readonly ownPids: boolean;
   readonly mounts: readonly BoundMount[];
   /** Kernel's name of the host, in a uts namespace of its own. */
@@ -38,6 +40,10 @@ export function mountLines(plan: FileSystemPlan): readonly string[] {
   const at = (path: string): string => shellWord(`${root}${path}`);
   const orFail = (command: string, what: string): string => `${command} || fail ${shellWord(`cannot ${what}`)}`;
   const lines: string[] = [];
+  const terminals = shellWord(`${directory}/pts`);
+  if (plan.devices !== undefined && plan.terminal)
+    // Before something else is mounted over it.
+    lines.push(orFail(`mkdir -p ${terminals} && mount --bind /dev/pts ${terminals}`, "keep the terminal"));
   if (plan.hostname !== undefined)
     lines.push(orFail(`echo ${shellWord(plan.hostname)} >/proc/sys/kernel/hostname`, "set the hostname"));
   for (const [name, value] of Object.entries(plan.sysctls))
@@ -67,10 +73,12 @@ export function mountLines(plan: FileSystemPlan): readonly string[] {
       orFail(`mount --bind ${shellWord(plan.devices)} ${at("/dev")}`, "mount /dev"),
       orFail(`mount --bind ${shellWord(`${plan.devices}/shm`)} ${at("/dev/shm")}`, "mount /dev/shm"),
       orFail(
-        `mount -t devpts -o newinstance,ptmxmode=0666,mode=0620,nosuid,noexec devpts ${at("/dev/pts")}`,
+        plan.terminal ? `mount --bind ${terminals} ${at("/dev/pts")}` : newTerminals(at("/dev/pts")),
         "mount /dev/pts",
       ),
     );
+    // Terminals of later commands are made outside of the root, and are to be seen within.
+    if (root !== "") lines.push(orFail(`mount --bind ${at("/dev/pts")} /dev/pts`, "mount /dev/pts"));
   } else if (image !== undefined) lines.push(orFail(`mount --rbind /dev ${at("/dev")}`, "mount /dev"));
   for (const bind of binds) lines.push(...bindLines(bind, at(bind.target), orFail));
   // Last of all that is written to: from here on its root is as it will be.
@@ -81,6 +89,11 @@ export function mountLines(plan: FileSystemPlan): readonly string[] {
   if (plan.ownPids) lines.push(orFail(`mount -t proc -o nosuid,nodev,noexec proc ${at("/proc")}`, "mount /proc"));
   else if (image !== undefined) lines.push(orFail(`mount --rbind /proc ${at("/proc")}`, "mount /proc"));
   return lines;
+}
+
+/** Terminals of its own, unseen by the host's; `path` as a word of shell. */
+export function newTerminals(path: string): string {
+  return `mount -t devpts -o newinstance,ptmxmode=0666,mode=0620,nosuid,noexec devpts ${path}`;
 }
 
 function bindLines(

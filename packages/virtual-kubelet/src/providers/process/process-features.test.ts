@@ -5,6 +5,7 @@ import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, symlink
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { PassThrough } from "node:stream";
 import { describe, it } from "node:test";
 import { isErrorKind } from "../../errors.ts";
 import { benchImage, containerOf, ProcessBench, quiet, refuses, until } from "../../testing/process-bench.ts";
@@ -89,6 +90,30 @@ describe("an image with a root directory", () => {
         code: 0,
       });
       assert.equal(existsSync(join(root, "work")), false, "the image is left as it was");
+    } finally {
+      await rm(root, { recursive: true, force: true });
+    }
+  });
+
+  it("has terminals with names, its user's own", async () => {
+    const root = mkdtempSync(join(tmpdir(), "vk-root-"));
+    try {
+      for (const path of ["/bin/sh", "/usr/bin/tty", "/usr/bin/sleep"]) addProgram(root, path);
+      await using bench = new ProcessBench({ images: { "registry.example/root:*": { root } } });
+      await bench.open();
+      const shell = "tty; echo by its name >$(tty); echo by ours >/dev/tty";
+      const ref = await bench.run(await bench.pod(), `${shell}; sleep 1000`, {
+        ...{ image: "registry.example/root:1", tty: true, security: { runAsUser: 1234 } },
+      });
+      await until(async () => (await bench.log(ref)).length >= 3, "all lines");
+      assert.deepEqual(await bench.log(ref), ["stdout F /dev/pts/0\r", "stdout F by its name\r", "stdout F by ours\r"]);
+      const stdout = new PassThrough();
+      let text = "";
+      stdout.on("data", (chunk: Buffer) => {
+        text += chunk.toString();
+      });
+      await bench.runtime.exec(ref, ["sh", "-c", shell], { tty: true, stdout }, quiet);
+      assert.equal(text, "/dev/pts/1\r\nby its name\r\nby ours\r\n");
     } finally {
       await rm(root, { recursive: true, force: true });
     }

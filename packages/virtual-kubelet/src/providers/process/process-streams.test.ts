@@ -39,12 +39,12 @@ describe("terminals, attach, ephemeral containers", () => {
   it("a container with a terminal has one; who attaches sees what comes, types, and may leave", async () => {
     await using bench = new ProcessBench();
     await bench.open();
-    const ref = await bench.run(await bench.pod(), "echo $TERM; while read line; do echo got $line; done", {
+    const ref = await bench.run(await bench.pod(), "echo $TERM; tty; while read line; do echo got $line; done", {
       tty: true,
       stdin: true,
     });
-    await until(async () => (await bench.log(ref)).length > 0, "the first line");
-    assert.deepEqual(await bench.log(ref), ["stdout F xterm\r"]);
+    await until(async () => (await bench.log(ref)).length > 1, "the first lines");
+    assert.deepEqual(await bench.log(ref), ["stdout F xterm\r", "stdout F /dev/pts/0\r"]);
     const [stdin, stdout] = [new PassThrough(), new PassThrough()];
     let text = "";
     stdout.on("data", (chunk: Buffer) => {

@@ -1,6 +1,7 @@
 // The shell scripts of one run: the supervisor, which outlives the program, and what the container's first process does before
 // it becomes the container's command. Pure: text from a plan.
 import { toolPath } from "../../host/tool-environment.ts";
+import { newTerminals } from "./mount-script.ts";
 import { shellWord, shellWords } from "./shell-quote.ts";
 
 export interface RunPlan {
@@ -15,6 +16,8 @@ export interface RunPlan {
   /** Join the pid namespace of this process first. */
   readonly joinPid?: number | undefined;
   readonly tty: boolean;
+  /** With `tty`: the terminal is one of its own /dev/pts, not of the host's. */
+  readonly ownTerminals: boolean;
   readonly stdin: boolean;
   /** Who owns the pipes of its output; undefined: we ourselves. */
   readonly owner?: string | undefined;
@@ -83,7 +86,7 @@ export function supervisorScript(plan: RunPlan): string {
       : []),
     // In a shell of its own, or what this one says of a process that was killed would be in the container's output.
     tty
-      ? `(exec setsid script -q -e -f -c ${shellWord(`exec ${main}`)} /dev/null ${input} >out 2>err)`
+      ? `(exec setsid ${terminal(plan.ownTerminals, `script -q -e -f -c ${shellWord(`exec ${main}`)} /dev/null`)} ${input} >out 2>err)`
       : `(exec setsid ${main} ${input} >out 2>err)`,
     "code=$?",
     'echo "$code" >code',
@@ -94,6 +97,12 @@ export function supervisorScript(plan: RunPlan): string {
     'echo "$code" >exit',
     "",
   ].join("\n");
+}
+
+/** What makes the terminal is not in the container's namespaces, but must see its devices. */
+function terminal(own: boolean, script: string): string {
+  if (!own) return script;
+  return `unshare --mount /bin/sh -c ${shellWord(`${newTerminals("/dev/pts")} && exec ${script}`)}`;
 }
 
 function sweep({ cgroups, marker }: RunPlan): readonly string[] {
@@ -165,7 +174,9 @@ export function enterScript(plan: EnterPlan): string {
   const directory = shellWord(plan.workingDir);
   return [
     "umask 022",
-    "[ -t 0 ] && export TERM=xterm",
+    ...(plan.user === undefined
+      ? ["[ -t 0 ] && export TERM=xterm"]
+      : [`[ -t 0 ] && export TERM=xterm && chown ${plan.user.uid} "$(tty)" 2>/dev/null`]),
     ...(plan.root === undefined
       ? [`cd ${directory} || { echo "cannot change to the working directory" >&2; exit 126; }`]
       : []),
