@@ -6,6 +6,7 @@ import type { BackoffLimits } from "./backoff.ts";
 import type { ContainerRuntime } from "./container-runtime.ts";
 import type { EngineEvent } from "./plan-draft.ts";
 import type { ProbeManager, RunHook } from "./probe-results.ts";
+import type { ResizeVerdict } from "./resize-room.ts";
 
 export interface ActorOptions {
   readonly runtime: ContainerRuntime;
@@ -16,6 +17,8 @@ export interface ActorOptions {
   readonly probes: ProbeManager;
   readonly runHook: RunHook;
   hostIPs(): readonly string[];
+  /** May this pod have what it waits for? */
+  room(uid: string): ResizeVerdict;
   /** Have it looked at again. */
   wake(uid: string): void;
   reported(report: PodReport): void;

@@ -3,6 +3,7 @@
 import { type Clock, pause } from "../clock.ts";
 import { errorText } from "../errors.ts";
 import type { Logger } from "../log.ts";
+import { type Quantities, quantities } from "../status/pod-resources.ts";
 import type { ContainerRuntime } from "./container-runtime.ts";
 import { type EvictionCandidate, evictionMessage, evictionOrder, type Pressure, scarce } from "./eviction.ts";
 import type { PodActor } from "./pod-actor.ts";
@@ -25,10 +26,16 @@ const evictionGraceSeconds = 1;
 export class NodeGuard {
   readonly #options: NodeGuardOptions;
   #pressed: readonly Pressure[] = [];
+  #allocatable: Quantities | undefined;
   #wake: () => void = () => {};
 
   constructor(options: NodeGuardOptions) {
     this.#options = options;
+  }
+
+  /** What the node has for its pods; undefined until the runtime has said so. */
+  get allocatable(): Quantities | undefined {
+    return this.#allocatable;
   }
 
   /** Heeds the pressure that the runtime reports, and the limits of pods, until the signal aborts. */
@@ -42,8 +49,10 @@ export class NodeGuard {
     const { runtime, clock, log } = this.#options;
     while (!signal.aborted) {
       try {
-        for await (const { conditions } of runtime.watchNode?.({ signal, log }) ?? []) {
+        for await (const { capacity, allocatable = capacity, conditions } of runtime.watchNode?.({ signal, log }) ??
+          []) {
           if (signal.aborted) return;
+          if (allocatable !== undefined) this.#allocatable = quantities(allocatable);
           if (conditions === undefined) continue;
           this.#pressed = pressures.filter((type) =>
             conditions.some((condition) => condition.type === type && condition.status === "True"),

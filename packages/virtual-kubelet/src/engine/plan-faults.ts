@@ -8,11 +8,13 @@ import { type PodFacts, runKey } from "./pod-facts.ts";
 import { graceOf } from "./pod-grace.ts";
 import type { KillReason } from "./pod-memory.ts";
 import { probeFault } from "./probe-state.ts";
+import { isGranted } from "./resize-grant.ts";
 
 export function findKills(views: readonly ContainerView[], facts: PodFacts, draft: PlanDraft): void {
+  const granted = isGranted(views, draft.memory);
   for (const view of views) {
     if (view.state !== "running" || view.memory.kill !== undefined) continue;
-    const fault = faultOf(view, facts);
+    const fault = faultOf(view, facts, granted);
     if (fault === undefined) continue;
     const { why, message } = fault;
     const graceSeconds = fault.graceSeconds ?? graceOf(facts);
@@ -26,7 +28,7 @@ interface Fault {
   readonly graceSeconds?: number | undefined;
 }
 
-function faultOf(view: ContainerView, facts: PodFacts): Fault | undefined {
+function faultOf(view: ContainerView, facts: PodFacts, granted: boolean): Fault | undefined {
   const { of, run, notes } = view;
   if (run === undefined || notes === undefined) return undefined;
   const { name, role, container } = of;
@@ -37,7 +39,7 @@ function faultOf(view: ContainerView, facts: PodFacts): Fault | undefined {
   if (facts.request !== undefined && role !== "init" && notes.image !== (container.image ?? ""))
     return { why: "changed", message: `Container ${name} definition changed, will be restarted` };
   const resize = resizeOf(view);
-  if (resize !== undefined && facts.canResize && needsRestart(container, resize))
+  if (resize !== undefined && granted && needsRestart(container, resize))
     return { why: "changed", message: `Container ${name} resize requires restart` };
   if (facts.found.postStartFailed.has(runKey(run))) return { why: "postStart", message: "FailedPostStartHook" };
   const results = facts.probes(run);

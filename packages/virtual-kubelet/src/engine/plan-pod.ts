@@ -11,6 +11,7 @@ import { ensureRunning } from "./plan-start.ts";
 import { planStartOver } from "./plan-start-over.ts";
 import { type PodFacts, runKey } from "./pod-facts.ts";
 import { graceOf } from "./pod-grace.ts";
+import { grantResize, isGranted } from "./resize-grant.ts";
 import { containersToRun } from "./start-order.ts";
 import { messageKey, removeKey, type Task } from "./task.ts";
 
@@ -40,10 +41,11 @@ function planAlive(views: readonly ContainerView[], facts: PodFacts, draft: Plan
   }
   stopStrays(views, facts, draft);
   if (planStartOver(views, facts, draft)) return;
+  grantResize(views, facts, draft);
   findKills(views, facts, draft);
   planStops(views, facts, draft, false);
   planStarts(views, facts, draft);
-  planResize(views, facts, draft);
+  if (isGranted(views, draft.memory)) planResize(views, facts, draft);
   removeOldRuns(facts, draft);
 }
 
@@ -69,7 +71,8 @@ function planStarts(views: readonly ContainerView[], facts: PodFacts, draft: Pla
     succeeded: current && state === "ended" && exitCode === 0,
   }));
   const due = containersToRun(order, initialized);
-  for (const view of views) if (due.has(view.of.name)) ensureRunning(view, facts, draft);
+  const granted = isGranted(views, draft.memory);
+  for (const view of views) if (due.has(view.of.name)) ensureRunning(view, facts, draft, granted);
 }
 
 /** What probes have said is remembered, so that a restart of the program takes nothing back. */

@@ -37,8 +37,8 @@ export function resizeId(run: { readonly name: string; readonly attempt: number 
   return `${runKey(run)} ${canonical(resize.wanted)}`;
 }
 
+/** Once the pod was granted what it asks for. */
 export function planResize(views: readonly ContainerView[], facts: PodFacts, draft: PlanDraft): void {
-  if (!facts.canResize) return;
   for (const view of views) {
     const resize = resizeOf(view);
     const { of, run, memory } = view;
@@ -53,6 +53,6 @@ function sameResources(a: ResourceRequirements, b: ResourceRequirements): boolea
 }
 
 /** Claims cannot change. */
-function canonical({ limits = {}, requests = {} }: ResourceRequirements): string {
+export function canonical({ limits = {}, requests = {} }: ResourceRequirements): string {
   return JSON.stringify([limits, requests].map((one) => Object.entries(one).sort(([x], [y]) => (x < y ? -1 : 1))));
 }

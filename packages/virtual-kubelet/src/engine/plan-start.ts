@@ -5,22 +5,23 @@ import { isPullBackoff } from "./image-backoff.ts";
 import type { PlanDraft } from "./plan-draft.ts";
 import type { PodFacts, StartError } from "./pod-facts.ts";
 import { podText } from "./pod-text.ts";
+import { heldResources } from "./resize-grant.ts";
 import type { RunNotes } from "./run-notes.ts";
 import { hookKey, startKey } from "./task.ts";
 
-/** The next step towards a running container, if it is to run. */
-export function ensureRunning(view: ContainerView, facts: PodFacts, draft: PlanDraft): void {
+/** The next step towards a running container, if it is to run. `granted`: with the resources that the spec asks for now. */
+export function ensureRunning(view: ContainerView, facts: PodFacts, draft: PlanDraft, granted: boolean): void {
   const { of, run, state, after } = view;
   if (facts.underWay.has(startKey(of.name))) {
     draft.keep(startKey(of.name));
     return;
   }
   if (run === undefined || !view.current) {
-    if (state !== "running" && state !== "ending") begin(view, facts, draft);
+    if (state !== "running" && state !== "ending") begin(view, facts, draft, granted);
   } else if (state === "created") startRun(view, facts, draft);
   else if (state === "running") finishStart(view, draft);
   else if (state === "ended" && after.type === "restart") {
-    if (facts.now >= after.at) begin(view, facts, draft);
+    if (facts.now >= after.at) begin(view, facts, draft, granted);
     else {
       draft.lookAt(after.at);
       const message = `Back-off restarting failed container ${of.name} in pod ${podText(facts.owner)}`;
@@ -43,8 +44,10 @@ export function crashLoopMessage(view: ContainerView, facts: PodFacts): string {
   return `back-off ${durationText(ms)} restarting failed container=${view.of.name} pod=${podText(facts.owner)}`;
 }
 
-function begin(view: ContainerView, facts: PodFacts, draft: PlanDraft): void {
-  const { of } = view;
+function begin(view: ContainerView, facts: PodFacts, draft: PlanDraft, granted: boolean): void {
+  const held = granted ? undefined : heldResources(view);
+  // It was not granted what it asks for: it runs again with what it had.
+  const of = held === undefined ? view.of : { ...view.of, container: { ...view.of.container, resources: held } };
   const attempt = nextAttempt(view, facts);
   const key = startKey(of.name);
   const image = of.container.image ?? "";
@@ -56,7 +59,7 @@ function begin(view: ContainerView, facts: PodFacts, draft: PlanDraft): void {
   }
   const known = facts.found.images.get(of.name);
   if (known?.attempt !== attempt || known.image !== image) draft.want({ type: "image", key, of, attempt });
-  else draft.want({ type: "create", key, of, attempt, notes: notesFor(view, facts) });
+  else draft.want({ type: "create", key, of, attempt, notes: notesFor({ ...view, of }, facts) });
 }
 
 /** Once for each pause, when it is no longer told as an error but as a back-off. */

@@ -27,6 +27,8 @@ import {
 } from "./pod-memory.ts";
 import { probedRuns } from "./probed-runs.ts";
 import { podReport, reportChangesAt } from "./report.ts";
+import { claimOf } from "./resize-grant.ts";
+import type { PodClaim } from "./resize-room.ts";
 import { runNotes } from "./run-notes.ts";
 import { runTask, type TaskBench, targetOf } from "./run-task.ts";
 import { TaskTable } from "./task-table.ts";
@@ -194,6 +196,10 @@ export class PodActor {
     return podReport(this.#facts(), { type: this.#options.runtime.type });
   }
 
+  claim(): PodClaim | undefined {
+    return claimOf(this.#facts());
+  }
+
   /** Ends what is under way here; the pod itself goes on. */
   stop(): void {
     this.#tasks.stop();
@@ -244,6 +250,7 @@ export class PodActor {
       probes: (ref) => probes.results(ref),
       limits,
       canResize: runtime.updateResources !== undefined,
+      room: () => this.#options.room(this.owner.uid),
       canStopSandbox: runtime.stopSandbox !== undefined,
       now: clock.now(),
     };

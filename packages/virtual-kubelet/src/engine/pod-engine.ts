@@ -53,6 +53,8 @@ export interface PodEngineOptions {
   readonly probes?: ((listener: ProbeListener) => ProbeManager) | undefined;
   /** Runs lifecycle hooks; default hookRunner. */
   readonly runHook?: RunHook | undefined;
+  /** Throws Invalid or Unsupported for a pod that cannot run here at all; `reason` becomes that of the pod. Default: all can. */
+  readonly admit?: ((request: PodRequest) => void) | undefined;
   /** Of restarts and image pulls; default 10 s to 5 min. */
   readonly backoff?: BackoffLimits | undefined;
   /** Longest time of a call of the runtime that is no pull, hook or stop; default 2 min. */
@@ -76,6 +78,7 @@ export class PodEngine implements Provider {
   readonly #feed: UpdateFeed = new UpdateFeed();
   readonly #probes: ProbeManager;
   readonly #guard: NodeGuard;
+  readonly #admit: (request: PodRequest) => void;
   readonly #end: AbortController = new AbortController();
   #running: Promise<void> | undefined;
 
@@ -83,6 +86,7 @@ export class PodEngine implements Provider {
     const { runtime, log, kubernetesVersion = "1.36" } = options;
     const { clock = systemClock, random = Math.random } = options;
     this.#runtime = runtime;
+    this.#admit = options.admit ?? (() => {});
     const declaredFeatures = [...(options.capabilities?.declaredFeatures ?? []), ...ownFeatures];
     const envFiles = runtime.readVolumeFile !== undefined;
     this.capabilities = { ...options.capabilities, declaredFeatures, resolve: true, resolvePartly: true, envFiles };
@@ -104,6 +108,7 @@ export class PodEngine implements Provider {
       hostIPs: options.hostIPs ?? (() => []),
       reported: (report) => this.#feed.report({ type: "report", report }),
       gone: (owner) => this.#feed.gone(owner),
+      allocatable: () => this.#guard.allocatable,
       told: (owner, { type, reason, message, container }) =>
         this.#feed.event({ type: "event", owner, eventType: type, reason, message, container }),
     });
@@ -113,6 +118,7 @@ export class PodEngine implements Provider {
 
   async createPod(request: PodRequest, context: CallContext): Promise<void> {
     this.#begin(context);
+    this.#admit(request);
     this.#pods.add(request.owner).request(request);
   }
 

@@ -6,6 +6,7 @@ import type { ContainerRef, RuntimeContainer, RuntimeSandbox } from "./container
 import type { PodContainer } from "./pod-container.ts";
 import type { PodMemory } from "./pod-memory.ts";
 import type { RunResults } from "./probe-results.ts";
+import type { ResizeVerdict } from "./resize-room.ts";
 
 export interface PodFacts {
   readonly owner: PodOwner;
@@ -26,6 +27,8 @@ export interface PodFacts {
   readonly canStopSandbox: boolean;
   /** The runtime has `updateResources`. */
   readonly canResize: boolean;
+  /** May it have more of the node than it has? Absent: always. */
+  readonly room?: (() => ResizeVerdict) | undefined;
   /** Epoch milliseconds. */
   readonly now: number;
 }

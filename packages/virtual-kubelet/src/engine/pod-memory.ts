@@ -69,6 +69,18 @@ export interface PodMemory {
   /** All containers are being stopped to start over: asked for by the end of this run. */
   readonly restartingAll?: { readonly container: string; readonly attempt: number } | undefined;
   readonly runs: Readonly<Record<string, RunMemory>>;
+  /** A change of resources that is asked for, or was granted and is not in force everywhere. */
+  readonly resizing?: Resizing | undefined;
+}
+
+export interface Resizing {
+  /** Names what is asked for. */
+  readonly wanted: string;
+  /** Since when something is, epoch milliseconds. */
+  readonly since: number;
+  readonly granted?: true | undefined;
+  /** In force wherever something runs, and told so. */
+  readonly done?: true | undefined;
 }
 
 const key = "engine";
@@ -115,6 +127,14 @@ const schema: v.GenericSchema<unknown, PodMemory> = v.object({
   ),
   failure: v.optional(v.object({ reason: v.string(), message: v.string(), disruption: v.optional(v.string()) })),
   restartingAll: v.optional(v.object({ container: v.string(), attempt: v.number() })),
+  resizing: v.optional(
+    v.object({
+      wanted: v.string(),
+      since: v.number(),
+      granted: v.optional(v.literal(true)),
+      done: v.optional(v.literal(true)),
+    }),
+  ),
   runs: v.record(
     v.string(),
     v.object({

@@ -4,12 +4,14 @@ import { errorText, VirtualKubeletError } from "../errors.ts";
 import { WorkQueue } from "../kube/work-queue.ts";
 import type { Logger } from "../log.ts";
 import type { CallContext, PodOwner } from "../provider.ts";
+import type { Quantities } from "../status/pod-resources.ts";
 import type { ActorOptions } from "./actor-options.ts";
 import type { ContainerRuntime, RuntimeSandbox } from "./container-runtime.ts";
 import { PodActor } from "./pod-actor.ts";
+import { type ResizeVerdict, resizeVerdict } from "./resize-room.ts";
 import { timedCall } from "./timed-call.ts";
 
-export interface PodTableOptions extends Omit<ActorOptions, "wake"> {
+export interface PodTableOptions extends Omit<ActorOptions, "room" | "wake"> {
   readonly runtime: ContainerRuntime;
   readonly clock: Clock;
   readonly random: () => number;
@@ -17,6 +19,8 @@ export interface PodTableOptions extends Omit<ActorOptions, "wake"> {
   /** Pods looked at side by side. */
   readonly workers: number;
   readonly gone: (owner: PodOwner) => void;
+  /** Of the node, as its runtime says; undefined: nothing is known, and all fits. */
+  readonly allocatable: () => Quantities | undefined;
 }
 
 /** Between two listings: of a runtime that tells nothing, after a broken stream, and for what a stream may have missed. */
@@ -48,7 +52,11 @@ export class PodTable {
   add(owner: PodOwner): PodActor {
     let pod = this.#pods.get(owner.uid);
     if (pod === undefined) {
-      pod = new PodActor(owner, { ...this.#options, wake: (uid) => this.wake(uid) });
+      pod = new PodActor(owner, {
+        ...this.#options,
+        wake: (uid) => this.wake(uid),
+        room: (uid) => this.#room(uid),
+      });
       this.#pods.set(owner.uid, pod);
       this.#queue.add(owner.uid);
     }
@@ -82,6 +90,16 @@ export class PodTable {
   async run(signal: AbortSignal): Promise<void> {
     await Promise.all([this.#queue.run(signal, { drainMs: 0 }), this.#watch(signal)]);
     for (const pod of this.#pods.values()) pod.stop();
+  }
+
+  #room(uid: string): ResizeVerdict {
+    const allocatable = this.#options.allocatable();
+    if (allocatable === undefined) return { state: "fits" };
+    return resizeVerdict(
+      uid,
+      [...this.#pods.values()].flatMap((pod) => pod.claim() ?? []),
+      allocatable,
+    );
   }
 
   async #seen(sandbox: RuntimeSandbox, context: CallContext): Promise<PodActor> {

@@ -7,6 +7,7 @@ import { backoffBeginsAt, isPullBackoff } from "./image-backoff.ts";
 import { resizeId, resizeOf } from "./plan-resize.ts";
 import { crashLoopMessage, nextAttempt } from "./plan-start.ts";
 import { type PodFacts, runKey } from "./pod-facts.ts";
+import { heldResources, isGranted, verdictOf } from "./resize-grant.ts";
 import { runNotes } from "./run-notes.ts";
 import { startKey } from "./task.ts";
 
@@ -52,11 +53,15 @@ function begunRuns(facts: PodFacts): readonly RuntimeContainer[] {
 
 /** Of several changes that are not in force, the one that will never be goes first. */
 function resizeReport(views: readonly ContainerView[], facts: PodFacts): PodReport["resize"] {
+  if (!isGranted(views, facts.memory)) {
+    if (!views.some((view) => heldResources(view) !== undefined)) return undefined;
+    const verdict = verdictOf(facts);
+    if (verdict.state !== "fits") return verdict;
+  }
   let resize: PodReport["resize"];
   for (const view of views) {
     const change = resizeOf(view);
     if (change === undefined || view.run === undefined) continue;
-    if (!facts.canResize) return { state: "infeasible", message: "In-place resize is not supported by this node" };
     const refused = facts.found.unresizable.get(resizeId(view.run, change));
     if (refused !== undefined) return { state: "infeasible", message: refused };
     const error = facts.found.resizeErrors.get(runKey(view.run));

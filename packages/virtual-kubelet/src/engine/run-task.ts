@@ -17,7 +17,8 @@ import { runKey } from "./pod-facts.ts";
 import type { RunMemory } from "./pod-memory.ts";
 import { podText } from "./pod-text.ts";
 import type { RunHook, RunTarget } from "./probe-results.ts";
-import { containerSpec, podResources, sandboxSpec } from "./runtime-specs.ts";
+import { resizeText } from "./resize-grant.ts";
+import { containerSpec, podResources, runResources, sandboxSpec } from "./runtime-specs.ts";
 import type { Task } from "./task.ts";
 import { terminationMessage } from "./termination-message.ts";
 
@@ -168,8 +169,9 @@ async function resize(
   context: CallContext,
 ): Promise<void> {
   try {
-    const whole = bench.request === undefined ? {} : podResources(bench.request.pod);
-    await bench.runtime.updateResources?.(refOf(run), change.wanted, whole, context);
+    const pod = bench.request?.pod ?? {};
+    const wanted = runResources(pod, change.wanted);
+    await bench.runtime.updateResources?.(refOf(run), wanted, podResources(pod), context);
   } catch (error) {
     if (context.signal.aborted) throw error;
     const { kind } = VirtualKubeletError.from(error);
@@ -177,6 +179,15 @@ async function resize(
       bench.found.unresizable.set(resizeId(run, change), errorText(error));
     else {
       bench.found.resizeErrors.set(runKey(run), errorText(error));
+      const pod = bench.request?.pod;
+      const once = `${resizeId(run, change)} ${errorText(error)}`;
+      if (pod !== undefined)
+        bench.tell({
+          type: "Warning",
+          reason: "ResizeError",
+          message: resizeText("error", pod, errorText(error)),
+          once,
+        });
       throw error;
     }
     return;

@@ -32,9 +32,19 @@ export function sandboxSpec(request: PodRequest, memory: PodMemory): SandboxSpec
   };
 }
 
-function qosClassOf({ status }: Pod): QosClass {
+export function qosClassOf({ status }: Pod): QosClass {
   const word = status?.qosClass;
   return word === "Guaranteed" || word === "Burstable" ? word : "BestEffort";
+}
+
+/** What a container has no limit of is limited by the pod-level one, where there is one. */
+export function runResources({ spec }: Pod, resources: ResourceRequirements = {}): ResourceRequirements {
+  const podLevel = Object.entries(spec?.resources?.limits ?? {}).filter(
+    ([name]) => name === "cpu" || name === "memory",
+  );
+  return podLevel.length === 0
+    ? resources
+    : { ...resources, limits: { ...Object.fromEntries(podLevel), ...resources.limits } };
 }
 
 export function podResources(pod: Pod): ResourceRequirements {
@@ -88,7 +98,7 @@ export function containerSpec(
     stdinOnce: container.stdinOnce ?? false,
     terminationMessagePath: container.terminationMessagePath ?? "/dev/termination-log",
     security: securityOf(request.pod.spec ?? { containers: [] }, container),
-    resources: container.resources ?? {},
+    resources: runResources(request.pod, container.resources),
     podResources: podResources(request.pod),
     killRank: killRank(request.pod, container),
     targetContainer: of.target,
