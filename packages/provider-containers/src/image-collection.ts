@@ -2,6 +2,7 @@
 import type { DiskFigures } from "@virtual-kubelet/virtual-kubelet/host";
 import type { ContainersConfig } from "./config.ts";
 import type { ImageSummary } from "./engine/engine-client.ts";
+import { isNameOf } from "./image-names.ts";
 import type { OurImage } from "./image-record.ts";
 
 /** Bytes, down to the low threshold; 0 below the high one. */
@@ -46,9 +47,4 @@ export function candidates(
       const names = tags.filter((tag) => our.names.some((name) => isNameOf(tag, name)));
       return { id, size, names: tags.length === 0 ? [id] : names, stays: names.length < tags.length };
     });
-}
-
-/** The engine puts the registry before a name that has none. */
-function isNameOf(tag: string, name: string): boolean {
-  return tag === name || tag.endsWith(`/${name}`);
 }

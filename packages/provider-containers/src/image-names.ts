@@ -12,11 +12,12 @@ export function defaultRegistries(configured: readonly string[], byEngine: strin
 /** Digest reference for one that was asked for by this name; its id where it has none (it was imported or built). */
 export function imageReference({ id, digests }: Pick<ImageDetails, "id" | "digests">, image: string): string {
   const { repository, digest } = parseImageName(image);
-  const fits = digests.filter((one) => {
-    const found = parseImageName(one).repository;
-    // The engine adds the registry that a name without one means.
-    return found === repository || found.endsWith(`/${repository}`);
-  });
+  const fits = digests.filter((one) => isNameOf(parseImageName(one).repository, repository));
   const exact = fits.find((one) => digest !== undefined && one.endsWith(`@${digest}`));
   return exact ?? fits[0] ?? digests[0] ?? id;
+}
+
+/** The engine puts the registry before a name that has none. */
+export function isNameOf(tag: string, name: string): boolean {
+  return tag === name || tag.endsWith(`/${name}`);
 }

@@ -5,6 +5,8 @@ import { join } from "node:path";
 import { type ImageCredential, parseImageName } from "@virtual-kubelet/virtual-kubelet";
 import { readIfThere, writeWhole } from "@virtual-kubelet/virtual-kubelet/host";
 import * as v from "valibot";
+import type { ImageDetails } from "./engine/engine-client.ts";
+import { isNameOf } from "./image-names.ts";
 import { credentialText } from "./image-pulls.ts";
 
 /** Who may have an image without asking its registry again. */
@@ -127,12 +129,19 @@ export class ImageRecord {
     await this.#write();
   }
 
-  /** Whether one with these credentials may have it by this name: what is not ours is everybody's. */
-  mayUse(name: string, id: string, credentials: readonly ImageCredential[]): boolean {
+  /** Whether one with these credentials may have it by this name: what is not ours, or was named so by others, is everybody's. */
+  mayUse(
+    name: string,
+    { id, tags }: Pick<ImageDetails, "id" | "tags">,
+    credentials: readonly ImageCredential[],
+  ): boolean {
     const image = this.#images.get(id);
     const before = this.#pulling.get(name);
     if (image === undefined) return before === undefined || before === id;
-    const who = image.access[parseImageName(name).repository];
+    const { repository } = parseImageName(name);
+    const theirs = tags.filter((tag) => !image.names.some((one) => isNameOf(tag, one)));
+    if (theirs.some((tag) => isNameOf(parseImageName(tag).repository, repository))) return true;
+    const who = image.access[repository];
     if (who === undefined) return false;
     return who.everybody || credentials.some((one) => who.credentials.includes(this.#fingerprint(one)));
   }

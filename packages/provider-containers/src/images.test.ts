@@ -188,6 +188,16 @@ describe("who may have an image that is here", () => {
     assert.equal(await images.mayUse(app, [], context), true);
   });
 
+  it("everybody, by a name that others have given it", async () => {
+    await using bench = await Bench.make();
+    bench.engine.registry.set(app, { id: "sha256:1", users: ["a"] });
+    bench.engine.put("sha256:1", ["localhost/app:1"]);
+    const images = await bench.images();
+    await images.pull(app, [user("a")], context);
+    const may = (name: string) => images.mayUse(name, [], context);
+    assert.deepEqual(await Promise.all([may(app), may("team/app:1"), may("localhost/app:1")]), [false, false, true]);
+  });
+
   it("nobody without asking its registry, where the program died while it was pulled", async () => {
     await using bench = await Bench.make();
     const { engine } = bench;

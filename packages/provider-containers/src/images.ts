@@ -117,7 +117,7 @@ export class Images {
   /** As ContainerRuntime.mayUseImage. */
   async mayUse(image: string, credentials: readonly ImageCredential[], { signal }: CallContext): Promise<boolean> {
     const details = await this.#kept(image, signal);
-    return details === undefined || this.#record.mayUse(image, details.id, credentials);
+    return details === undefined || this.#record.mayUse(image, details, credentials);
   }
 
   /** Of an image that is here, as it was at most ten seconds ago; undefined when it is not. */
