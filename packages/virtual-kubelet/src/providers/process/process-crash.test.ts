@@ -25,6 +25,8 @@ class Victim {
     this.#child = spawn(process.execPath, ["--conditions=source", main, config], {
       stdio: ["pipe", "pipe", "inherit"],
     });
+    // It may be killed before it has read.
+    this.#child.stdin?.on("error", () => {});
     assert.ok(this.#child.stdout !== null);
     this.#lines = createInterface({ input: this.#child.stdout });
     this.#answers = this.#lines[Symbol.asyncIterator]();
