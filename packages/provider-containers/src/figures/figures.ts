@@ -1,16 +1,18 @@
 // Control groups, figures and limits of one node's pods, for its runtime: the one place that knows how the engine's host counts.
 import { readFileSync } from "node:fs";
-import { release, totalmem, uptime } from "node:os";
+import { release, uptime } from "node:os";
 import {
   type CallContext,
   type Clock,
   type ContainerStats,
   type Logger,
   type NodeReport,
+  parseQuantity,
   pause,
   type ResourceRequirements,
   type RuntimeStats,
   type SandboxSpec,
+  wholeUnits,
 } from "@virtual-kubelet/virtual-kubelet";
 import {
   type CgroupMounts,
@@ -79,15 +81,17 @@ export class Figures {
       parent: `${cgroupParent.replace(/^\/+/, "")}/${options.node}`,
       pidsLimit: podPidsLimit,
     });
+    const report = this.#nodeReport();
+    const memory = report.capacity?.["memory"] ?? "0";
     this.limitHost = {
-      memoryBytes: this.#local ? totalmem() : engine.memory,
+      memoryBytes: Number(wholeUnits(parseQuantity(memory))),
       lowestOomScoreAdj: lowestOomScoreAdj(engine, this.#local),
     };
     this.canResize = engine.flavour === "docker" || atLeast(engine.version, 4, 3) || this.#groups.available;
     this.#kernelLog = this.#local ? KernelLog.open(options.clock.now() - uptime() * 1000) : undefined;
     this.#ooms = new OomWatch(() => this.#kernelLog?.kills() ?? []);
     this.#storage = new StorageMeter({ clock: options.clock, log: options.log });
-    if (Object.keys(reserved).length > 0) this.#groups.limitNode(nodeLimits(this.#nodeReport(), reserved));
+    if (Object.keys(reserved).length > 0) this.#groups.limitNode(nodeLimits(report, reserved));
   }
 
   static async open(options: FiguresOptions, { signal }: CallContext): Promise<Figures> {

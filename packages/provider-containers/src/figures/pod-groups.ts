@@ -48,7 +48,11 @@ export class PodGroups {
     const { host, pidsLimit } = this.#options;
     if (host === undefined) return undefined;
     const path = this.#path(owner.uid);
-    limitCgroups(makeCgroups(host, path, resources), resources, pidsLimit);
+    try {
+      limitCgroups(makeCgroups(host, path, resources), resources, pidsLimit);
+    } catch (cause) {
+      throw new VirtualKubeletError("Unavailable", `the pod has no control group: ${errorText(cause)}`, { cause });
+    }
     return `/${path}`;
   }
 
