@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { VirtualKubeletError } from "../errors.ts";
 import { podStatus } from "../status/pod-status.ts";
 import { EngineBench, quiet } from "../testing/engine-bench.ts";
 
@@ -66,6 +67,30 @@ describe("a disk that is short", () => {
 
 describe("a pod that the node ends", () => {
   const failure = { reason: "Terminated", message: "m", disruption: "TerminationByKubelet" };
+
+  it("that its runtime cannot kill is told of", async () => {
+    let works = true;
+    const bench = new EngineBench({
+      around: async (call, work) => {
+        if (call === "stopContainer" && !works) throw new VirtualKubeletError("Unavailable", "stuck");
+        return work();
+      },
+    });
+    const { owner } = await bench.create();
+    works = false;
+    await bench.engine.stopPod(owner, { gracePeriodSeconds: 8, failure }, quiet);
+    await bench.pass(11_900);
+    const late = "ExceededGracePeriod: Container runtime did not kill the pod within specified grace period.";
+    const told = (): number => bench.events.filter((one) => one === late).length;
+    assert.equal(told(), 0);
+    await bench.pass(100);
+    assert.equal(told(), 1);
+    works = true;
+    await bench.pass(60_000);
+    assert.equal(await bench.state(owner), "terminated 143 Error #0");
+    assert.equal(told(), 1);
+    await bench.close();
+  });
 
   it("stays with its end until it is deleted, over restarts too", async () => {
     const bench = new EngineBench({ script: () => ({ termMs: 3000 }) });
