@@ -4,6 +4,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { VirtualKubeletError } from "../../packages/virtual-kubelet/src/errors.ts";
+import { runTool } from "../../packages/virtual-kubelet/src/host/run-tool.ts";
 import type { ProcessGroup } from "../../packages/virtual-kubelet/src/testing/processes.ts";
 
 export interface ImageRegistry {
@@ -11,14 +12,18 @@ export interface ImageRegistry {
   readonly address: string;
 }
 
-/** Runs until the group is closed; keeps its data in the group's directory. */
-export async function startImageRegistry(group: ProcessGroup): Promise<ImageRegistry> {
+/** Runs until the group is closed; keeps its data in the group's directory. `users`: passwords of those who may use it (needs htpasswd); absent: everybody may. */
+export async function startImageRegistry(
+  group: ProcessGroup,
+  users?: Readonly<Record<string, string>>,
+): Promise<ImageRegistry> {
   const file = join(group.directory, "registry.yaml");
   const config = {
     version: "0.1",
     log: { level: "info", accesslog: { disabled: true } },
     storage: { filesystem: { rootdirectory: join(group.directory, "registry") } },
     http: { addr: "127.0.0.1:0" },
+    ...(users !== undefined && { auth: { htpasswd: { realm: "test", path: await passwordFile(group, users) } } }),
   };
   await writeFile(file, JSON.stringify(config)); // JSON is YAML
   const server = await group.start("docker-registry", "docker-registry", ["serve", file]);
@@ -27,6 +32,15 @@ export async function startImageRegistry(group: ProcessGroup): Promise<ImageRegi
     if (address !== undefined) return { address };
   }
   throw new VirtualKubeletError("Unavailable", `docker-registry does not listen:\n${await server.logTail()}`);
+}
+
+async function passwordFile(group: ProcessGroup, users: Readonly<Record<string, string>>): Promise<string> {
+  const lines = await Promise.all(
+    Object.entries(users).map(([name, password]) => runTool("htpasswd", ["-Bbn", name, password])),
+  );
+  const file = join(group.directory, "htpasswd");
+  await writeFile(file, lines.join("\n"), { mode: 0o600 });
+  return file;
 }
 
 /** registries.conf: each of the hosts is this registry, below a path of its name; so is what the tests run themselves on localhost. */
