@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { LogLines } from "../testing/kubelet-fixture.ts";
+import { LogRecorder } from "../testing/log-recorder.ts";
 import { type AuditSubject, audit, commandFields, forwardedFor } from "./audit.ts";
 
 test("a command: its program and how many arguments it has, or all of them, of bounded size", () => {
@@ -16,7 +16,7 @@ test("a command: its program and how many arguments it has, or all of them, of b
 });
 
 test("lines that a caller cannot make long", () => {
-  const log = new LogLines();
+  const log = new LogRecorder();
   const subject: AuditSubject = {
     action: "exec",
     user: { username: "admin", groups: Array<string>(1000).fill("group") },
@@ -28,11 +28,11 @@ test("lines that a caller cannot make long", () => {
   const ended = audit(log, subject, false);
   ended({ outcome: "no".repeat(10_000), bytesIn: 1, bytesOut: 2 });
   assert.deepEqual(
-    log.lines.map(({ message, outcome, bytesIn, bytesOut }) => [message, outcome, bytesIn, bytesOut]),
+    log.flat.map(({ message, outcome, bytesIn, bytesOut }) => [message, outcome, bytesIn, bytesOut]),
     [
       ["exec begins", undefined, undefined, undefined],
       ["exec ended", `${"no".repeat(512)}…`, 1, 2],
     ],
   );
-  for (const line of log.lines) assert(JSON.stringify(line).length < 2500);
+  for (const line of log.flat) assert(JSON.stringify(line).length < 2500);
 });

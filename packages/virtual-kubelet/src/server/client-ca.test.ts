@@ -66,7 +66,7 @@ describe("a client CA file", () => {
     await writeFile(file, two.slice(0, 100));
     await look();
     assert.deepEqual([source.current(), changes], [one + two, 1]);
-    assert.equal(log.count(/keeping what it held/, "warn"), 1);
+    assert.equal(log.count(/keeping the last one/, "warn"), 1);
     await writeFile(file, two);
     await look();
     assert.deepEqual([source.current(), changes], [two, 2]);

@@ -173,7 +173,7 @@ test("too many connections: one more is refused and counted, until another ends"
   await assert.rejects(kubelet.tls({}, "node-b"));
   const { values } = await kubelet.metrics.kubeletConnectionsRefused.get();
   assert.equal(values[0]?.value, 2);
-  assert(kubelet.log.lines.some((line) => String(line["message"]).startsWith("too many connections")));
+  assert(kubelet.log.flat.some((line) => String(line["message"]).startsWith("too many connections")));
   first.destroy();
   const { kubeletConnections } = kubelet.metrics;
   while (((await kubeletConnections.get()).values[0]?.value ?? 0) > 1) await delay(5);

@@ -68,8 +68,8 @@ test("exec: stdin reaches the command, and the client that goes away ends it", a
   assert.match(String(end?.["outcome"]), /^the client (?:is gone|closed the connection)$/);
 });
 
-async function auditLines(kubelet: KubeletFixture): Promise<KubeletFixture["log"]["lines"]> {
-  const lines = (): KubeletFixture["log"]["lines"] => kubelet.log.lines.filter((line) => line["audit"] === true);
+async function auditLines(kubelet: KubeletFixture): Promise<KubeletFixture["log"]["flat"]> {
+  const lines = (): KubeletFixture["log"]["flat"] => kubelet.log.flat.filter((line) => line["audit"] === true);
   await until(() => lines().length >= 2, "two audit lines");
   return lines();
 }

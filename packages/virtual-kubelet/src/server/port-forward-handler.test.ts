@@ -71,8 +71,8 @@ test("without a provider's port-forward, the IP that the backend reports is dial
   forwarded.send("hello");
   await until(() => forwarded.data() === "hello", "the echo");
   forwarded.socket.close(1000);
-  await until(() => kubelet.log.lines.some((line) => line["message"] === "port-forward ended"), "the audit line");
-  const end = kubelet.log.lines.find((line) => line["message"] === "port-forward ended");
+  await until(() => kubelet.log.flat.some((line) => line["message"] === "port-forward ended"), "the audit line");
+  const end = kubelet.log.flat.find((line) => line["message"] === "port-forward ended");
   assert.partialDeepStrictEqual(end, {
     audit: true,
     action: "port-forward",
@@ -134,7 +134,7 @@ test("the client that goes away ends the provider's work", async () => {
   });
   await using kubelet = await startKubelet([node]);
   const forwarded = await forward(kubelet, 80);
-  await until(() => kubelet.log.lines.some((line) => line["message"] === "port-forward begins"), "the begin");
+  await until(() => kubelet.log.flat.some((line) => line["message"] === "port-forward begins"), "the begin");
   forwarded.socket.terminate();
   await until(() => ended, "the provider's signal");
 });
@@ -148,7 +148,7 @@ test("a connection left open ends with the pod", async () => {
   await until(() => forwarded.data() === "x", "the echo");
   node.all.clear();
   await forwarded.closed;
-  await until(() => kubelet.log.lines.some((line) => line["message"] === "port-forward ended"), "the audit line");
-  const end = kubelet.log.lines.find((line) => line["message"] === "port-forward ended");
+  await until(() => kubelet.log.flat.some((line) => line["message"] === "port-forward ended"), "the audit line");
+  const end = kubelet.log.flat.find((line) => line["message"] === "port-forward ended");
   assert.match(String(end?.["outcome"]), /^the pod has ended; 1 connections/);
 });

@@ -21,10 +21,10 @@ test("run: the output is the answer; an exit code is an error", async () => {
   assert.deepEqual([good.status, good.body, commands[0]], [200, "outerr", ["echo", "a", "b"]]);
   const bad = await run("/run/default/web/uid-web/app?cmd=false%20--password=hunter2");
   assert.deepEqual([bad.status, bad.body], [500, "command 'false --password=hunter2' exited with 1: err"]);
-  assert.doesNotMatch(JSON.stringify(kubelet.log.lines), /hunter2|err"/, "neither arguments nor output are logged");
+  assert.doesNotMatch(JSON.stringify(kubelet.log.flat), /hunter2|err"/, "neither arguments nor output are logged");
   assert.equal((await run("/run/default/other/app?cmd=true")).body, "pod does not exist");
   assert.equal((await kubelet.get("/run/default/web/app?cmd=true", "admin")).headers.allow, "POST");
-  const lines = kubelet.log.lines.filter((line) => line["action"] === "run");
+  const lines = kubelet.log.flat.filter((line) => line["action"] === "run");
   assert.deepEqual(
     lines.map((line) => line["outcome"]),
     [undefined, "ok", undefined, "exit 1"],

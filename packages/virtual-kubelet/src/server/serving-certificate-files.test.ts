@@ -116,7 +116,7 @@ describe("a serving certificate in files", () => {
     await writeFile(trial.certFile, renewed.certificate);
     await trial.look();
     assert.equal(await nameServed(server), "CN=old", "half of it is none");
-    assert.equal(trial.log.count(/keeping the last ones/, "warn"), 1);
+    assert.equal(trial.log.count(/keeping the last one/, "warn"), 1);
     await writeFile(trial.keyFile, renewed.key);
     await trial.look();
     assert.equal(await nameServed(server), "CN=new");

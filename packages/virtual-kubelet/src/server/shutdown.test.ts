@@ -89,5 +89,5 @@ test("the end: a handler that hears no signal holds up nobody for long", async (
   const stopped = kubelet.stop();
   await assert.rejects(logs, /hang up|ECONNRESET/);
   await stopped;
-  assert(kubelet.log.lines.some((line) => String(line["message"]).startsWith("left behind requests")));
+  assert(kubelet.log.flat.some((line) => String(line["message"]).startsWith("left behind requests")));
 });

@@ -7,7 +7,7 @@ import { request as httpsRequest, type RequestOptions } from "node:https";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 import type { Stored } from "../kube/resource.ts";
 import type { Pod } from "../kube/types.gen.ts";
-import type { LogFields, Logger } from "../log.ts";
+
 import { createMetrics, type Metrics } from "../metrics.ts";
 import type { PodReport, Provider } from "../provider.ts";
 import type { AccessAttributes, Authenticator, Authorizer } from "../server/access.ts";
@@ -15,6 +15,7 @@ import type { Renewed, ServingCertificate } from "../server/certificate-source.t
 import { KubeletServer } from "../server/kubelet-server.ts";
 import type { BoundAddress, KubeletServerOptions } from "../server/kubelet-server-options.ts";
 import type { ServedNode } from "../server/served-node.ts";
+import { LogRecorder } from "./log-recorder.ts";
 import { type CertificateAuthority, createAuthority } from "./pki.ts";
 
 /** A value that tests change. */
@@ -138,42 +139,6 @@ export class NameAuthorizer implements Authorizer {
   }
 }
 
-/** Keeps each line. */
-export class LogLines implements Logger {
-  readonly lines: LogFields[];
-  readonly #fields: LogFields;
-
-  constructor(lines: LogFields[] = [], fields: LogFields = {}) {
-    this.lines = lines;
-    this.#fields = fields;
-  }
-
-  debug(fields: LogFields, message: string): void {
-    this.#add("debug", fields, message);
-  }
-
-  info(fields: LogFields, message: string): void {
-    this.#add("info", fields, message);
-  }
-
-  warn(fields: LogFields, message: string): void {
-    this.#add("warn", fields, message);
-  }
-
-  error(fields: LogFields, message: string): void {
-    this.#add("error", fields, message);
-  }
-
-  child(fields: LogFields): Logger {
-    return new LogLines(this.lines, { ...this.#fields, ...fields });
-  }
-
-  #add(level: string, fields: LogFields, message: string): void {
-    this.lines.push({ ...this.#fields, ...fields, level, message });
-    if (this.lines.length > 10_000) this.lines.splice(0, 5000);
-  }
-}
-
 export interface Answer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
@@ -186,7 +151,7 @@ export interface KubeletFixture extends AsyncDisposable {
   readonly ca: CertificateAuthority;
   readonly serving: Changing<ServingCertificate>;
   readonly authorizer: NameAuthorizer;
-  readonly log: LogLines;
+  readonly log: LogRecorder;
   readonly metrics: Metrics;
   port(node?: string): number;
   /** Over HTTP/1.1, as `user` (a token; undefined: none). */
@@ -209,7 +174,7 @@ export async function startKubelet(
   });
   const serving = new Changing<ServingCertificate>({ cert: issued.certificate, key: issued.key });
   const authorizer = new NameAuthorizer();
-  const log = new LogLines();
+  const log = new LogRecorder();
   const metrics = createMetrics();
   const server = new KubeletServer({
     nodes: nodes.map((node) => ({ node, host: "127.0.0.1", port: 0 })),

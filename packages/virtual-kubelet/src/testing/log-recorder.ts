@@ -7,6 +7,9 @@ export interface LogLine {
   readonly fields: LogFields;
 }
 
+/** Of a test that logs without end the oldest go. */
+const mostLines = 10_000;
+
 export class LogRecorder implements Logger {
   readonly lines: LogLine[];
   readonly #fields: LogFields;
@@ -36,6 +39,11 @@ export class LogRecorder implements Logger {
     return new LogRecorder(this.lines, { ...this.#fields, ...fields });
   }
 
+  /** Each line as one object, with its level and message among its fields. */
+  get flat(): readonly LogFields[] {
+    return this.lines.map(({ level, message, fields }) => ({ ...fields, level, message }));
+  }
+
   /** How many lines say this. */
   count(message: RegExp, level?: LogLine["level"]): number {
     return this.lines.filter((line) => message.test(line.message) && (level ?? line.level) === line.level).length;
@@ -43,5 +51,6 @@ export class LogRecorder implements Logger {
 
   #add(level: LogLine["level"], fields: LogFields, message: string): void {
     this.lines.push({ level, message, fields: { ...this.#fields, ...fields } });
+    if (this.lines.length > mostLines) this.lines.splice(0, mostLines / 2);
   }
 }

@@ -90,37 +90,23 @@ export function endingSemantics(current: () => SemanticsBench): void {
       await bench.assertNothingRuns(pod);
     });
 
-    it("a container that heeds no TERM is killed when its grace is over", async () => {
-      const pod = await begin("deaf", "trap '' TERM; at up; while :; do sleep 0.1; done", {
-        terminationGracePeriodSeconds: 3,
-      });
-      const took = await bench.remove(pod);
-      assert.ok(took >= 3000 && took < 30_000, `${took} ms`);
-      bench.assertHistory(
-        pod,
-        `${started}
+    for (const [name, pod, terminationGracePeriodSeconds, atDeletion, expectedMs] of [
+      ["a container that heeds no TERM is killed when its grace is over", "deaf", 3, undefined, 3000],
+      ["a grace at the deletion goes before the spec's", "hurried", 600, 2, 2000],
+    ] as const)
+      it(name, async () => {
+        await begin(pod, "trap '' TERM; at up; while :; do sleep 0.1; done", { terminationGracePeriodSeconds });
+        const took = await bench.remove(pod, atDeletion);
+        assert.ok(took >= expectedMs && took < 30_000, `${took} ms`);
+        bench.assertHistory(
+          pod,
+          `${started}
       ? Running sandbox init | main:exited(137,Error)
         Failed init | main:exited(137,Error)
         gone`,
-      );
-      await bench.assertNothingRuns(pod);
-    });
-
-    it("a grace at the deletion goes before the spec's", async () => {
-      const pod = await begin("hurried", "trap '' TERM; at up; while :; do sleep 0.1; done", {
-        terminationGracePeriodSeconds: 600,
+        );
+        await bench.assertNothingRuns(pod);
       });
-      const took = await bench.remove(pod, 2);
-      assert.ok(took >= 2000 && took < 30_000, `${took} ms`);
-      bench.assertHistory(
-        pod,
-        `${started}
-      ? Running sandbox init | main:exited(137,Error)
-        Failed init | main:exited(137,Error)
-        gone`,
-      );
-      await bench.assertNothingRuns(pod);
-    });
 
     it("after a forced deletion the object is gone at once, and the processes soon", async () => {
       const deaf = "trap '' TERM; at up; (trap '' TERM; while :; do sleep 0.1; done) & while :; do sleep 0.1; done";
