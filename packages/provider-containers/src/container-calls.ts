@@ -4,7 +4,6 @@ import {
   type CallContext,
   type ContainerRef,
   type ContainerSpec,
-  errorText,
   isErrorKind,
   type ResourceRequirements,
   VirtualKubeletError,
@@ -15,18 +14,28 @@ import { containerUser, needsAccounts, rootFault } from "./container-user.ts";
 import { limitsOf } from "./figures/limits.ts";
 import type { Found } from "./inventory.ts";
 import { containerName } from "./labels.ts";
+import { recordOfLabels } from "./lost-record.ts";
 import { isRun, type NodeState } from "./node-state.ts";
 import type { PodRecord } from "./pod-record.ts";
 import { runKey } from "./pod-view.ts";
 
 export async function createContainer(state: NodeState, spec: ContainerSpec, context: CallContext): Promise<void> {
-  const { client, config, engine, figures, files, inventory } = state.parts;
+  const { client, config, engine, figures, files, inventory, changed } = state.parts;
   const { record, found, infra, ready } = await state.pod(spec.podUid, context);
   if (found.some((each) => isRun(each, spec))) return;
-  if (infra === undefined || record === undefined || !ready)
+  if (infra !== undefined && record?.sandbox === undefined) {
+    // What is missing is made when it is made ready again.
+    const known = record ?? (await recordOfLabels(state, spec.podUid, context));
+    await files.writeRecord(spec.podUid, { ...known, infra: "" });
+    changed.tell(spec.podUid);
+  }
+  if (infra === undefined || record?.sandbox === undefined || !ready)
     throw new VirtualKubeletError("NotFound", `the sandbox of pod ${spec.podUid} is not ready`);
   const { user, seccomp } = await securityOf(state, spec, record, context);
-  const targetPidMode = targetOf(spec, found);
+  const targetPidMode = targetOf(spec, found, engine.flavour);
+  // It may have been resized since, or the host restarted.
+  if (record.cgroupParent !== "")
+    figures.makePodGroup({ owner: record.owner, resources: spec.podResources ?? record.sandbox.resources });
   const mounts = await files.mountsOf(spec);
   const body = containerBody(spec, {
     ...{ config, engine, mounts, user, seccomp, targetPidMode },
@@ -52,16 +61,16 @@ async function securityOf(
   record: PodRecord,
   context: CallContext,
 ): Promise<{ readonly user: ReturnType<typeof containerUser>; readonly seccomp: string | undefined }> {
-  const { config, engine, images } = state.parts;
+  const { accounts, config, engine, images } = state.parts;
   const { security } = spec;
   const image = await images.details(spec.image, context);
   if (image === undefined) throw new VirtualKubeletError("NotFound", `image ${spec.image} is not here`);
   if (image.entrypoint.length === 0 && image.cmd.length === 0 && !spec.command?.length && !spec.args?.length)
     throw new VirtualKubeletError("Unavailable", "no command specified");
-  const request = { security, fsGroup: record.sandbox.fsGroup, imageUser: image.user };
+  const request = { security, fsGroup: record.sandbox?.fsGroup, imageUser: image.user };
   const fault = rootFault(request, spec.name, record.owner);
   if (fault !== undefined) throw fault;
-  const accounts = needsAccounts(request) ? await accountsOf() : { passwd: "", group: "" };
+  const users = needsAccounts(request) ? await accounts.read(image.id, context) : { passwd: "", group: "" };
   const profile = seccompProfile(security, config);
   const seccomp =
     profile === undefined || profile === "unconfined"
@@ -69,20 +78,20 @@ async function securityOf(
       : engine.flavour === "podman"
         ? profile.path
         : await readFile(profile.path, "utf8");
-  return { user: containerUser(request, accounts), seccomp };
-}
-
-// STAND-IN
-async function accountsOf(): Promise<{ readonly passwd: string; readonly group: string }> {
-  return { passwd: "", group: "" };
+  return { user: containerUser(request, users), seccomp };
 }
 
 /** Throws Unavailable while the container whose processes this one is to see does not run. */
-function targetOf({ targetContainer }: ContainerSpec, found: readonly Found[]): string | undefined {
+function targetOf(
+  { targetContainer }: ContainerSpec,
+  found: readonly Found[],
+  flavour: "docker" | "podman",
+): string | undefined {
   if (targetContainer === undefined) return undefined;
   const target = found.find(({ run, details }) => run?.name === targetContainer && details.running);
   if (target === undefined) throw new VirtualKubeletError("Unavailable", `container ${targetContainer} is not running`);
-  return `container:${target.details.id}`;
+  // Podman keeps a container as long as others are joined to it.
+  return flavour === "podman" ? `ns:/proc/${target.details.pid}/ns/pid` : `container:${target.details.id}`;
 }
 
 export async function startContainer(state: NodeState, ref: ContainerRef, context: CallContext): Promise<void> {
@@ -101,15 +110,13 @@ export async function startContainer(state: NodeState, ref: ContainerRef, contex
     await inventory.look(details.id, context);
   } catch (error) {
     if (begun(await inventory.look(details.id, context))) return;
-    const { httpStatus, reason } = VirtualKubeletError.from(error);
+    const { httpStatus, message } = VirtualKubeletError.from(error);
     if (httpStatus !== undefined && record !== undefined) {
-      const startFaults = { ...record.startFaults, [runKey(ref)]: { at: clock.now(), message: errorText(error) } };
+      const startFaults = { ...record.startFaults, [runKey(ref)]: { at: clock.now(), message } };
       await files.writeRecord(ref.podUid, { ...record, startFaults });
       changed.tell(ref.podUid);
     }
-    throw new VirtualKubeletError("Unavailable", errorText(error), {
-      ...{ reason: "RunContainerError", cause: reason === undefined ? undefined : error },
-    });
+    throw new VirtualKubeletError("Unavailable", message, { reason: "RunContainerError" });
   }
 }
 

@@ -9,6 +9,7 @@ import {
   type ProviderInit,
   type VolumeKind,
 } from "@virtual-kubelet/virtual-kubelet";
+import { admit } from "./admission.ts";
 import { type ContainersConfig, readContainersConfig } from "./config.ts";
 import { ContainersRuntime } from "./containers-runtime.ts";
 
@@ -27,6 +28,7 @@ export async function createContainersProvider(
     ...{ runtime, node, log },
     hostIPs: () => hostIPs,
     capabilities: capabilitiesOf(config),
+    admit: ({ pod }) => admit(pod, config, runtime.engine),
   });
 }
 

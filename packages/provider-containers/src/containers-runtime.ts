@@ -29,11 +29,15 @@ import type { ContainersConfig } from "./config.ts";
 import { createContainer, removeContainer, startContainer, stopContainer, updateResources } from "./container-calls.ts";
 import { connectEngine } from "./engine/connect.ts";
 import { defaultEndpoint, parseEndpoint } from "./engine/endpoint.ts";
+import type { EngineInfo } from "./engine/engine-client.ts";
 import { Figures } from "./figures/figures.ts";
 import { PodFiles } from "./files-stand-in.ts";
+import { ImageAccountFiles } from "./image-accounts.ts";
+import { defaultRegistries } from "./image-names.ts";
 import { Images } from "./images.ts";
 import { Inventory } from "./inventory.ts";
 import { measuredPods } from "./measured-pods.ts";
+import { withImages } from "./node-images.ts";
 import { NodeState } from "./node-state.ts";
 import { createSandbox, removeSandbox, stopSandbox, updateSandbox, updateVolumes } from "./sandbox-calls.ts";
 import { attachToContainer, execInContainer, forwardPort, readContainerLog } from "./streams-stand-in.ts";
@@ -50,15 +54,16 @@ export interface ContainersRuntimeOptions {
 
 export class ContainersRuntime implements ContainerRuntime {
   readonly type: string;
-  readonly defaultRegistries: readonly string[] = ["docker.io"];
+  readonly defaultRegistries: readonly string[];
   /** Where limits of running containers cannot be changed it is not there. */
   declare readonly updateResources?: NonNullable<ContainerRuntime["updateResources"]>;
   readonly #state: NodeState;
   readonly #close: () => Promise<void>;
 
   private constructor(state: NodeState, close: () => Promise<void>) {
-    const { engine, figures } = state.parts;
+    const { config, engine, figures } = state.parts;
     this.type = engine.flavour;
+    this.defaultRegistries = defaultRegistries(config.images.defaultRegistries, engine.defaultRegistry);
     this.#state = state;
     this.#close = close;
     if (!figures.canResize) return;
@@ -84,6 +89,8 @@ export class ContainersRuntime implements ContainerRuntime {
       const engine = await client.info(context);
       const files = new PodFiles(stateDirectory);
       const images = await Images.open({ client, stateDirectory, config: config.images, clock, log }, context);
+      const accounts = new ImageAccountFiles(client, node);
+      await accounts.sweep(context);
       const figures = await Figures.open({ node, client, config, stateDirectory, clock, log }, context);
       cleanUp.push(() => figures.close());
       const changed = new UidEvents();
@@ -99,12 +106,21 @@ export class ContainersRuntime implements ContainerRuntime {
         await Promise.all([following, collecting]);
       });
       await Promise.race([ready.promise, aborted(context.signal)]);
-      const parts = { config, node, hostIPs, client, engine, files, images, figures, inventory, changed, clock, log };
-      return new ContainersRuntime(new NodeState(parts), close);
+      const state = new NodeState({
+        ...{ config, node, hostIPs, client, engine, files, images, accounts, figures, inventory, changed, clock, log },
+      });
+      // What a program that was killed has left of pods that were removed.
+      figures.sweepPodGroups(new Set((await state.list(context)).map(({ owner }) => owner.uid)));
+      return new ContainersRuntime(state, close);
     } catch (error) {
       await close();
       throw error;
     }
+  }
+
+  /** As it was when this one was opened. */
+  get engine(): EngineInfo {
+    return this.#state.parts.engine;
   }
 
   pullImage(image: string, credentials: readonly ImageCredential[], context: CallContext): Promise<PulledImage> {
@@ -220,19 +236,19 @@ export class ContainersRuntime implements ContainerRuntime {
     return figures.stats(await measuredPods(this.#state, context), context);
   }
 
+  freeDisk(context: CallContext): Promise<number> {
+    return this.#state.parts.images.removeUnused(context);
+  }
+
   async ping({ signal }: CallContext): Promise<void> {
     await this.#state.parts.client.ping({ signal });
   }
 
   async *watchNode(context: CallContext): AsyncGenerator<NodeReport> {
-    const { engine, figures, images } = this.#state.parts;
+    const { clock, engine, figures, images } = this.#state.parts;
     const containerRuntimeVersion = `${engine.flavour}://${engine.version}`;
-    for await (const report of figures.watchNode(context))
-      yield {
-        images: await images.nodeImages(context),
-        ...report,
-        nodeInfo: { containerRuntimeVersion, ...report.nodeInfo },
-      };
+    const reports = withImages((inner) => figures.watchNode(inner), images, clock, context);
+    for await (const report of reports) yield { ...report, nodeInfo: { containerRuntimeVersion, ...report.nodeInfo } };
   }
 
   /** Lets go of everything; containers go on, and the next one over the same engine and directory takes them up. */

@@ -6,7 +6,17 @@ const prefix = "io.virtual-kubelet.containers";
 
 export const labels: Readonly<
   Record<
-    "kind" | "cluster" | "node" | "namespace" | "pod" | "uid" | "container" | "attempt" | "notes" | "revision",
+    | "kind"
+    | "cluster"
+    | "node"
+    | "namespace"
+    | "pod"
+    | "uid"
+    | "container"
+    | "attempt"
+    | "notes"
+    | "revision"
+    | "helper",
     string
   >
 > = {
@@ -24,6 +34,8 @@ export const labels: Readonly<
   notes: `${prefix}.notes`,
   /** Of sandboxes: as it was when it was made. */
   revision: `${prefix}.revision`,
+  /** In place of all others, on what is made for a moment: the node. */
+  helper: `${prefix}.helper-of`,
 };
 
 /** What the labels of one of our containers say. */

@@ -9,7 +9,7 @@ export async function measuredPods(state: NodeState, context: CallContext): Prom
   const byPod = Map.groupBy(await inventory.all(context), ({ owner }) => owner.uid);
   return [...byPod].map(([uid, found]) => ({
     uid,
-    hostNetwork: files.record(uid)?.sandbox.hostNetwork ?? false,
+    hostNetwork: files.record(uid)?.sandbox?.hostNetwork ?? false,
     infra: infraOf(found)?.details,
     containers: found.flatMap(({ run, details }) =>
       run !== undefined && details.running ? [{ name: run.name, details }] : [],

@@ -13,6 +13,7 @@ import type { ContainersConfig } from "./config.ts";
 import type { EngineClient, EngineInfo } from "./engine/engine-client.ts";
 import type { Figures } from "./figures/figures.ts";
 import type { PodFiles } from "./files-stand-in.ts";
+import type { ImageAccountFiles } from "./image-accounts.ts";
 import type { Images } from "./images.ts";
 import type { Found, Inventory } from "./inventory.ts";
 import type { PodRecord } from "./pod-record.ts";
@@ -27,6 +28,7 @@ export interface NodeParts {
   readonly engine: EngineInfo;
   readonly files: PodFiles;
   readonly images: Images;
+  readonly accounts: ImageAccountFiles;
   readonly figures: Figures;
   readonly inventory: Inventory;
   readonly changed: UidEvents;

@@ -17,7 +17,8 @@ export interface PodRecord {
   /** Id of the infra container that it is ready with; "": it is not. */
   readonly infra: string;
   readonly cgroupParent: string;
-  readonly sandbox: Omit<SandboxSpec, "owner" | "revision" | "notes" | "volumes">;
+  /** What it was made with; absent where that is lost: then nothing can be made in it. */
+  readonly sandbox?: Omit<SandboxSpec, "owner" | "revision" | "notes" | "volumes"> | undefined;
   /** By name/attempt. */
   readonly startFaults: Readonly<Record<string, StartFault>>;
 }

@@ -77,7 +77,7 @@ function stateOf(details: ContainerDetails, fault: StartFault | undefined, endRe
     const said = fault ?? (details.error === "" ? undefined : { at: details.createdAt, message: details.error });
     if (said === undefined) return { state: "created" };
     return {
-      ...{ state: "exited", finishedAt: said.at, exitCode: startFaultCode },
+      ...{ state: "exited", startedAt: 0, finishedAt: said.at, exitCode: startFaultCode },
       ...{ reason: "StartError", message: said.message },
     };
   }

@@ -99,7 +99,7 @@ function dottedSysctls(sysctls: SandboxSpec["sysctls"]): Readonly<Record<string,
   return Object.fromEntries(Object.entries(sysctls).map(([name, value]) => [dottedSysctl(name), value]));
 }
 
-/** Why a pod with these sysctls is not taken, in the kubelet's words. Names may have slashes in place of dots. */
+/** Why a pod with these sysctls is not taken, in the kubelet's words. */
 export function sysctlFault(
   names: readonly string[],
   allowed: ContainersConfig["allowedUnsafeSysctls"],
@@ -109,7 +109,7 @@ export function sysctlFault(
     const fits = allowed.some((each) => (each.endsWith("*") ? dotted.startsWith(each.slice(0, -1)) : dotted === each));
     if (safeSysctls.has(dotted) || fits) continue;
     return new VirtualKubeletError("Unsupported", `forbidden sysctl: "${name}" not allowlisted`, {
-      ...{ reason: "SysctlForbidden", field: "spec.securityContext.sysctls" },
+      reason: "SysctlForbidden",
     });
   }
   return undefined;

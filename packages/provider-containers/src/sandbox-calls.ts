@@ -14,6 +14,7 @@ import { infraLimits } from "./figures/limits.ts";
 import { infraChanges, infraRoot, ownInfraImage } from "./infra-image.ts";
 import type { Found } from "./inventory.ts";
 import { infraName } from "./labels.ts";
+import { recordOfLabels } from "./lost-record.ts";
 import type { NodeState } from "./node-state.ts";
 import type { PodRecord } from "./pod-record.ts";
 import { sandboxBody, sysctlFault } from "./sandbox-body.ts";
@@ -151,20 +152,6 @@ export async function updateSandbox(
   changed.tell(podUid);
 }
 
-/** The state directory was lost: what the pod is made with is not known any more, so that it is not ready from now on. */
-async function recordOfLabels(state: NodeState, podUid: string, context: CallContext): Promise<PodRecord> {
-  const sandbox = await state.get(podUid, context);
-  if (sandbox === undefined) throw new VirtualKubeletError("NotFound", `there is no pod ${podUid}`);
-  const { owner, revision, notes, createdAt } = sandbox;
-  return {
-    ...{ owner, revision, notes, createdAt, infra: "", cgroupParent: "", startFaults: {} },
-    sandbox: {
-      ...{ hostname: "", hostNetwork: false, hostPID: false, hostIPC: false, shareProcessNamespace: false },
-      ...{ sysctls: {}, hostPorts: [] },
-    },
-  };
-}
-
 /** Addresses and ports are given back; what is on disk stays, and so does the container, for those that are joined to it. */
 export async function stopSandbox(state: NodeState, podUid: string, context: CallContext): Promise<void> {
   const { client, files, inventory, changed } = state.parts;
@@ -213,6 +200,6 @@ export async function updateVolumes(
   const { record, found, ready } = await state.pod(podUid, context);
   if (record === undefined && found.length === 0)
     throw new VirtualKubeletError("NotFound", `there is no pod ${podUid}`);
-  if (record === undefined || !ready) return;
+  if (record?.sandbox === undefined || !ready) return;
   await state.parts.files.updateVolumes(podUid, volumes);
 }

@@ -5,6 +5,7 @@ import { EngineCalls } from "./engine-calls.ts";
 import type { EngineAddress, EngineClient } from "./engine-client.ts";
 import { events } from "./events.ts";
 import * as execs from "./exec-calls.ts";
+import { readContainerFile } from "./file-calls.ts";
 import * as images from "./image-calls.ts";
 import { logs } from "./log-calls.ts";
 import { Stops } from "./stop-container.ts";
@@ -40,6 +41,8 @@ export function connectEngine(
     resizeContainer: (id, width, height, options) => containers.resizeContainer(calls, id, width, height, options),
     updateContainer: (id, limits, options) => containers.updateContainer(calls, id, limits, options),
     logs: (id, what, options) => logs(calls, id, what, options),
+
+    readContainerFile: (id, path, options) => readContainerFile(calls, id, path, options),
 
     attach: (id, what, options) => execs.attach(calls, id, what, options),
     createExec: (id, body, options) => execs.createExec(calls, id, body, options),

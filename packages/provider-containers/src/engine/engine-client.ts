@@ -275,6 +275,9 @@ export interface EngineClient {
     options: CallOptions,
   ): Promise<void>;
 
+  /** Content of a small regular file in it, running or not; undefined where there is none. Invalid: larger than 1 MiB. */
+  readContainerFile(id: string, path: string, options: CallOptions): Promise<Uint8Array | undefined>;
+
   createExec(id: string, body: ExecCreate, options: CallOptions): Promise<string>;
   startExec(execId: string, what: { readonly tty: boolean }, options: CallOptions): Promise<EngineStream>;
   resizeExec(execId: string, width: number, height: number, options: CallOptions): Promise<void>;
