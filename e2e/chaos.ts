@@ -8,7 +8,7 @@ import type { KubeClient } from "../packages/virtual-kubelet/src/kube/client.ts"
 import { Informer } from "../packages/virtual-kubelet/src/kube/informer.ts";
 import { jobs, pods, type Stored } from "../packages/virtual-kubelet/src/kube/resource.ts";
 import type { Pod } from "../packages/virtual-kubelet/src/kube/types.gen.ts";
-import type { PodReport } from "../packages/virtual-kubelet/src/provider.ts";
+import type { PodReport } from "../packages/virtual-kubelet/src/provider/pods.ts";
 import type { JournalEntry } from "../packages/virtual-kubelet/src/providers/mock/backend-server.ts";
 import type { BackendAction } from "../packages/virtual-kubelet/src/providers/mock/connection.ts";
 import { remoteConnection } from "../packages/virtual-kubelet/src/providers/mock/remote-connection.ts";

@@ -15,7 +15,8 @@ import { limitsOf } from "../packages/provider-containers/src/figures/limits.ts"
 import { systemClock } from "../packages/virtual-kubelet/src/clock.ts";
 import type { ResourceRequirements } from "../packages/virtual-kubelet/src/kube/types.gen.ts";
 import { silentLogger } from "../packages/virtual-kubelet/src/log.ts";
-import type { CallContext, PodOwner } from "../packages/virtual-kubelet/src/provider.ts";
+import type { PodOwner } from "../packages/virtual-kubelet/src/provider/pods.ts";
+import type { CallContext } from "../packages/virtual-kubelet/src/provider.ts";
 import { eventually } from "./harness.ts";
 import { benchImage, PodmanBench } from "./podman.ts";
 

@@ -25,7 +25,9 @@ import type {
   Toleration,
 } from "../packages/virtual-kubelet/src/kube/types.gen.ts";
 import { type Logger, silentLogger } from "../packages/virtual-kubelet/src/log.ts";
-import type { Capabilities, PodReport, Provider } from "../packages/virtual-kubelet/src/provider.ts";
+import type { Capabilities } from "../packages/virtual-kubelet/src/provider/capabilities.ts";
+import type { PodReport } from "../packages/virtual-kubelet/src/provider/pods.ts";
+import type { Provider } from "../packages/virtual-kubelet/src/provider.ts";
 import { AddressPool } from "../packages/virtual-kubelet/src/providers/mock/addresses.ts";
 import {
   type CreateOutcome,

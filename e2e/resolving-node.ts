@@ -2,7 +2,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { configMaps, events, pods, type Stored, secrets } from "../packages/virtual-kubelet/src/kube/resource.ts";
 import type { Container, Event, Pod, PodSpec } from "../packages/virtual-kubelet/src/kube/types.gen.ts";
-import type { PodOwner, Provider } from "../packages/virtual-kubelet/src/provider.ts";
+import type { PodOwner } from "../packages/virtual-kubelet/src/provider/pods.ts";
+import type { Provider } from "../packages/virtual-kubelet/src/provider.ts";
 import type { LateText, ResolvedPod, ResolvedVolume } from "../packages/virtual-kubelet/src/resolved-pod.ts";
 import type { VirtualNode } from "../packages/virtual-kubelet/src/virtual-kubelet.ts";
 import { eventually, type Harness, mockNode, podObject } from "./harness.ts";

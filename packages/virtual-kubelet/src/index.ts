@@ -109,29 +109,19 @@ export type { KubeletApiOptions } from "./kubelet-api.ts";
 export { type Logger, silentLogger } from "./log.ts";
 export { createMetrics, type Metrics } from "./metrics.ts";
 export { providerTaint } from "./node/node-object.ts";
+export type { Capabilities, PodFeature, VolumeKind } from "./provider/capabilities.ts";
+export type { NodeReport } from "./provider/node.ts";
+export type { ContainerReport, PodFailure, PodOwner, PodReport, PodRequest, PodUpdate } from "./provider/pods.ts";
 export type {
-  CallContext,
-  Capabilities,
   ContainerIO,
   ContainerLogOptions,
   ContainerLogs,
-  ContainerReport,
   ContainerTarget,
-  CreateProvider,
   ExecResult,
-  NodeReport,
-  PodFailure,
-  PodFeature,
-  PodOwner,
-  PodReport,
-  PodRequest,
   PodTarget,
-  PodUpdate,
-  Provider,
-  ProviderInit,
   TerminalSize,
-  VolumeKind,
-} from "./provider.ts";
+} from "./provider/streams.ts";
+export type { CallContext, CreateProvider, Provider, ProviderInit } from "./provider.ts";
 export type {
   FileKey,
   ImageCredential,

@@ -6,7 +6,8 @@ import { VirtualKubeletError } from "./errors.ts";
 import { instrumentProvider } from "./instrument-provider.ts";
 import { type Logger, silentLogger } from "./log.ts";
 import { createMetrics } from "./metrics.ts";
-import type { CallContext, PodOwner, Provider } from "./provider.ts";
+import type { PodOwner } from "./provider/pods.ts";
+import type { CallContext, Provider } from "./provider.ts";
 import type { ResolvedVolume } from "./resolved-pod.ts";
 import { LogRecorder } from "./testing/log-recorder.ts";
 

@@ -2,17 +2,9 @@
 import type { Duplex } from "node:stream";
 import { VirtualKubeletError } from "./errors.ts";
 import type { Metrics } from "./metrics.ts";
-import type {
-  CallContext,
-  ContainerIO,
-  ContainerLogOptions,
-  ContainerTarget,
-  PodFailure,
-  PodOwner,
-  PodRequest,
-  PodTarget,
-  Provider,
-} from "./provider.ts";
+import type { PodFailure, PodOwner, PodRequest } from "./provider/pods.ts";
+import type { ContainerIO, ContainerLogOptions, ContainerTarget, PodTarget } from "./provider/streams.ts";
+import type { CallContext, Provider } from "./provider.ts";
 import type { ResolvedVolume } from "./resolved-pod.ts";
 import { span } from "./trace.ts";
 

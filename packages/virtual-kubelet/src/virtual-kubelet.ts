@@ -16,7 +16,8 @@ import { defaultPort, withCapacity } from "./node/node-object.ts";
 import { nodeWatchMode } from "./node/node-watch.ts";
 import type { ShutdownRule } from "./pod/node-shutdown.ts";
 import { PodController, type PodControllerOptions } from "./pod/pod-controller.ts";
-import type { CallContext, NodeReport, Provider } from "./provider.ts";
+import type { NodeReport } from "./provider/node.ts";
+import type { CallContext, Provider } from "./provider.ts";
 import { PodResolver } from "./resolve/pod-resolver.ts";
 import type { ResolveSettings } from "./resolve/resolve-pod.ts";
 

@@ -1,7 +1,7 @@
 // What every pod of an engine works with.
 import type { Clock } from "../clock.ts";
 import type { Logger } from "../log.ts";
-import type { PodOwner, PodReport } from "../provider.ts";
+import type { PodOwner, PodReport } from "../provider/pods.ts";
 import type { BackoffLimits } from "./backoff.ts";
 import type { ContainerRuntime } from "./container-runtime.ts";
 import type { EngineEvent } from "./plan-draft.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { VirtualKubeletError } from "../errors.ts";
 import type { Container } from "../kube/types.gen.ts";
-import type { PodOwner } from "../provider.ts";
+import type { PodOwner } from "../provider/pods.ts";
 import { EngineBench, podOf, quiet, requestOf } from "../testing/engine-bench.ts";
 import { ProbesByHand } from "../testing/probes-by-hand.ts";
 import type { RunHook } from "./probe-results.ts";

@@ -2,15 +2,10 @@
 // engine makes a Provider of it. Every call is idempotent by id, and all state can be read back from the backend alone.
 import type { Duplex } from "node:stream";
 import type { ResourceRequirements, SecurityContext } from "../kube/types.gen.ts";
-import type {
-  CallContext,
-  ContainerIO,
-  ContainerLogOptions,
-  ContainerLogs,
-  ExecResult,
-  NodeReport,
-  PodOwner,
-} from "../provider.ts";
+import type { NodeReport } from "../provider/node.ts";
+import type { PodOwner } from "../provider/pods.ts";
+import type { ContainerIO, ContainerLogOptions, ContainerLogs, ExecResult } from "../provider/streams.ts";
+import type { CallContext } from "../provider.ts";
 import type { ImageCredential, ResolvedVolume } from "../resolved-pod.ts";
 import type { ContainerStats, NodeStats, PodStats } from "../stats-summary.ts";
 

@@ -1,7 +1,7 @@
 // Containers that lack what they are made with: objects of the cluster, and what others write into files. The rest goes on.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { PodRequest } from "../provider.ts";
+import type { PodRequest } from "../provider/pods.ts";
 import type { ResolvedContainer, ResolvedEnvVar, ResolvedPod } from "../resolved-pod.ts";
 import { EngineBench, podOf, quiet, requestOf } from "../testing/engine-bench.ts";
 import { completed } from "./late-text.ts";

@@ -3,7 +3,8 @@
 import type { Stored } from "../kube/resource.ts";
 import type { Pod } from "../kube/types.gen.ts";
 import type { Logger } from "../log.ts";
-import type { CallContext, PodOwner, PodReport, PodRequest } from "../provider.ts";
+import type { PodOwner, PodReport, PodRequest } from "../provider/pods.ts";
+import type { CallContext } from "../provider.ts";
 import type { ResolvedVolume } from "../resolved-pod.ts";
 import type { ActorOptions } from "./actor-options.ts";
 import type { ContainerRuntime, RuntimeContainer, RuntimeSandbox } from "./container-runtime.ts";

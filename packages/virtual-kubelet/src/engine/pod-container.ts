@@ -2,7 +2,7 @@
 // their runs while nobody has said again what the pod is to be.
 import { createHash } from "node:crypto";
 import type { Container, EphemeralContainer, PodSpec } from "../kube/types.gen.ts";
-import type { PodRequest } from "../provider.ts";
+import type { PodRequest } from "../provider/pods.ts";
 import type { ResolvedContainer } from "../resolved-pod.ts";
 import { isSidecar } from "../status/restart-policy.ts";
 import type { RuntimeContainer } from "./container-runtime.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import type { PodReport } from "../provider.ts";
+import type { PodReport } from "../provider/pods.ts";
 import { isTerminal, podStatus } from "../status/pod-status.ts";
 import { quiet } from "../testing/engine-bench.ts";
 import {

@@ -4,24 +4,18 @@ import type { Duplex } from "node:stream";
 import { type Clock, systemClock } from "../clock.ts";
 import { VirtualKubeletError } from "../errors.ts";
 import type { Logger } from "../log.ts";
+import type { Capabilities } from "../provider/capabilities.ts";
+import type { NodeReport, ProbeMetrics } from "../provider/node.ts";
+import type { PodFailure, PodOwner, PodReport, PodRequest, PodUpdate } from "../provider/pods.ts";
 import type {
-  CallContext,
-  Capabilities,
   ContainerIO,
   ContainerLogOptions,
   ContainerLogs,
   ContainerTarget,
   ExecResult,
-  NodeReport,
-  PodFailure,
-  PodOwner,
-  PodReport,
-  PodRequest,
   PodTarget,
-  PodUpdate,
-  ProbeMetrics,
-  Provider,
-} from "../provider.ts";
+} from "../provider/streams.ts";
+import type { CallContext, Provider } from "../provider.ts";
 import type { ResolvedVolume } from "../resolved-pod.ts";
 import type { StatsSummary } from "../stats-summary.ts";
 import { type BackoffLimits, defaultBackoff } from "./backoff.ts";

@@ -1,6 +1,6 @@
 // All that decisions about a pod go by: what was asked for, what the backend shows, what is remembered, what is under way.
 // Decisions read it and change nothing in it.
-import type { PodOwner, PodRequest } from "../provider.ts";
+import type { PodOwner, PodRequest } from "../provider/pods.ts";
 import type { BackoffLimits, BackoffStep } from "./backoff.ts";
 import type { ContainerRef, RuntimeContainer, RuntimeSandbox } from "./container-runtime.ts";
 import type { PodContainer } from "./pod-container.ts";

@@ -2,7 +2,7 @@
 // from the backend again or can be found out anew.
 import * as v from "valibot";
 import type { PodSpec, ResourceRequirements } from "../kube/types.gen.ts";
-import type { PodReport } from "../provider.ts";
+import type { PodReport } from "../provider/pods.ts";
 import { resourcesSchema } from "./run-notes.ts";
 
 /** Why a run is being stopped. */

@@ -1,5 +1,5 @@
 // How messages name a pod.
-import type { PodOwner } from "../provider.ts";
+import type { PodOwner } from "../provider/pods.ts";
 
 /** "name_namespace(uid)". */
 export function podText({ name, namespace, uid }: PodOwner): string {

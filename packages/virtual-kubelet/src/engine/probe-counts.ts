@@ -1,5 +1,6 @@
 // How often each probe of each container said what, and how long it took: what /metrics/probes shows.
-import type { PodOwner, ProbeLabels, ProbeMetrics } from "../provider.ts";
+import type { ProbeLabels, ProbeMetrics } from "../provider/node.ts";
+import type { PodOwner } from "../provider/pods.ts";
 import { probeTypeText } from "./probe-outcome.ts";
 import type { ProbeType } from "./probe-results.ts";
 

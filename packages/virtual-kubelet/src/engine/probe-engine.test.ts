@@ -4,7 +4,7 @@ import { test } from "node:test";
 import type { Clock } from "../clock.ts";
 import type { Container, PodSpec, Probe } from "../kube/types.gen.ts";
 import { silentLogger } from "../log.ts";
-import type { PodOwner } from "../provider.ts";
+import type { PodOwner } from "../provider/pods.ts";
 import { EngineBench, quiet } from "../testing/engine-bench.ts";
 import { FakeClock } from "../testing/fake-clock.ts";
 import { hookRunner } from "./hook-run.ts";

@@ -5,7 +5,7 @@ import { errorText } from "../errors.ts";
 import { DueHeap, type HeapItem } from "../kube/due-heap.ts";
 import type { Probe } from "../kube/types.gen.ts";
 import type { Logger } from "../log.ts";
-import type { ProbeMetrics } from "../provider.ts";
+import type { ProbeMetrics } from "../provider/node.ts";
 import type { ContainerRef } from "./container-runtime.ts";
 import { type ProbeAction, runProbe, runProbeTries } from "./probe-action.ts";
 import { type CountedResult, ProbeCounts } from "./probe-counts.ts";

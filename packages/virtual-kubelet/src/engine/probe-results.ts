@@ -1,7 +1,10 @@
 // What probes and hooks have to say to the engine, and what they are told: the seam between the machine that runs pods and
 // the pieces that look into their containers. Types only.
 import type { Container, LifecycleHandler } from "../kube/types.gen.ts";
-import type { CallContext, ContainerIO, ExecResult, PodOwner, ProbeMetrics } from "../provider.ts";
+import type { ProbeMetrics } from "../provider/node.ts";
+import type { PodOwner } from "../provider/pods.ts";
+import type { ContainerIO, ExecResult } from "../provider/streams.ts";
+import type { CallContext } from "../provider.ts";
 import type { ContainerRef } from "./container-runtime.ts";
 
 export type ProbeType = "startup" | "liveness" | "readiness";

@@ -1,6 +1,6 @@
 // What the engine says about a pod: facts of its containers as the core wants them. Pure.
 import type { ContainerState, ContainerStateTerminated } from "../kube/types.gen.ts";
-import type { ContainerReport, PodReport } from "../provider.ts";
+import type { ContainerReport, PodReport } from "../provider/pods.ts";
 import type { RuntimeContainer } from "./container-runtime.ts";
 import { type ContainerView, exitCodeOf, postStartDone, viewOf } from "./container-view.ts";
 import { backoffBeginsAt, isPullBackoff } from "./image-backoff.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { VirtualKubeletError } from "../errors.ts";
 import type { Container, PodStatus, ResourceRequirements } from "../kube/types.gen.ts";
-import type { PodOwner } from "../provider.ts";
+import type { PodOwner } from "../provider/pods.ts";
 import { podStatus } from "../status/pod-status.ts";
 import { EngineBench, podOf, quiet, requestOf, stateText } from "../testing/engine-bench.ts";
 

@@ -1,6 +1,8 @@
 // Carries out one task about a pod: the calls of the runtime, and what is found out by them. Decides nothing.
 import { errorText, VirtualKubeletError } from "../errors.ts";
-import type { CallContext, ContainerIO, ExecResult, PodOwner, PodRequest } from "../provider.ts";
+import type { PodOwner, PodRequest } from "../provider/pods.ts";
+import type { ContainerIO, ExecResult } from "../provider/streams.ts";
+import type { CallContext } from "../provider.ts";
 import type { BackoffLimits } from "./backoff.ts";
 import type { ContainerRuntime, RuntimeContainer } from "./container-runtime.ts";
 import { readFileKeys } from "./file-keys.ts";

@@ -1,6 +1,6 @@
 // From a resolved pod to what a container runtime is told: the sandbox, and each run of a container. Pure.
 import type { Container, Pod, PodSpec, ResourceRequirements, SecurityContext } from "../kube/types.gen.ts";
-import type { PodRequest } from "../provider.ts";
+import type { PodRequest } from "../provider/pods.ts";
 import { podLimits, podRequests, type Quantities } from "../status/pod-resources.ts";
 import type { ContainerSpec, QosClass, SandboxSpec } from "./container-runtime.ts";
 import { killRank } from "./kill-rank.ts";

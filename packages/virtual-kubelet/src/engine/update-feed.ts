@@ -1,5 +1,5 @@
 // Passes what happens to pods on to whoever watches: of reports the latest, of events all, up to a limit.
-import type { PodOwner, PodUpdate } from "../provider.ts";
+import type { PodOwner, PodUpdate } from "../provider/pods.ts";
 
 /** Events that nobody has taken yet; the oldest go first. */
 const mostEvents = 1000;

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { availableParallelism, release } from "node:os";
 import { milliUnits, parseQuantity, wholeUnits } from "../kube/quantity.ts";
-import type { NodeReport } from "../provider.ts";
+import type { NodeReport } from "../provider/node.ts";
 import { type DiskFigures, diskFigures, memoryFigures, type PidFigures, pidFigures } from "./host-figures.ts";
 
 export interface NodeConfig {

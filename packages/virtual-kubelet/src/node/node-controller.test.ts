@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { VirtualKubeletError } from "../errors.ts";
 import type { Lease, Node } from "../kube/types.gen.ts";
-import type { NodeReport } from "../provider.ts";
+import type { NodeReport } from "../provider/node.ts";
 import { FakeClock } from "../testing/fake-clock.ts";
 import { MemoryNodes } from "../testing/memory-nodes.ts";
 import { NodeController, type NodeControllerOptions } from "./node-controller.ts";

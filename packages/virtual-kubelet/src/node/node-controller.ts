@@ -10,7 +10,7 @@ import type { Node } from "../kube/types.gen.ts";
 import { WorkQueue } from "../kube/work-queue.ts";
 import { type Logger, silentLogger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
-import type { NodeReport } from "../provider.ts";
+import type { NodeReport } from "../provider/node.ts";
 import { LeaseController } from "./lease-controller.ts";
 import type { NotReady } from "./node-conditions.ts";
 import { NodeEntry, type NodeSpec } from "./node-entry.ts";

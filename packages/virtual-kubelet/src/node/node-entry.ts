@@ -1,7 +1,7 @@
 // What is known and remembered about one virtual node: a map entry, all that a node costs.
 import type { Stored } from "../kube/resource.ts";
 import type { Node } from "../kube/types.gen.ts";
-import type { NodeReport } from "../provider.ts";
+import type { NodeReport } from "../provider/node.ts";
 import type { NodeTemplate } from "./node-object.ts";
 import { nothingOurs, type Ours } from "./node-ours.ts";
 import type { PingSettings } from "./ping-monitor.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { NodeReport } from "../provider.ts";
+import type { NodeReport } from "../provider/node.ts";
 import { desiredNode, type NodeTemplate, nodeFromTemplate, providerTaint, withCapacity } from "./node-object.ts";
 import { nodeUserMayLabel } from "./node-restriction.ts";
 

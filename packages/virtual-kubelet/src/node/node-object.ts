@@ -11,7 +11,7 @@ import type {
   Quantity,
   Taint,
 } from "../kube/types.gen.ts";
-import type { NodeReport } from "../provider.ts";
+import type { NodeReport } from "../provider/node.ts";
 import { type NotReady, nodeConditions } from "./node-conditions.ts";
 
 /** What is configured about one virtual node. A NodeReport of its provider overrides the parts that it names. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Node } from "../kube/types.gen.ts";
-import type { NodeReport } from "../provider.ts";
+import type { NodeReport } from "../provider/node.ts";
 import { desiredNode, nodeFromTemplate } from "./node-object.ts";
 import { nothingOurs, oursAnnotation, oursOf, readOurs } from "./node-ours.ts";
 import { metadataPatch, nodeToCreate, type PlanInput, planSpec, planStatus } from "./node-plan.ts";

@@ -2,7 +2,7 @@
 import { type Clock, pause } from "../clock.ts";
 import { errorText } from "../errors.ts";
 import type { Logger } from "../log.ts";
-import type { NodeReport } from "../provider.ts";
+import type { NodeReport } from "../provider/node.ts";
 
 const firstPauseMs = 1_000;
 const longestPauseMs = 60_000;

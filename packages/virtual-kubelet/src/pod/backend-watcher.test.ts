@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { VirtualKubeletError } from "../errors.ts";
 import { silentLogger } from "../log.ts";
-import type { PodReport, PodUpdate, Provider } from "../provider.ts";
+import type { PodReport, PodUpdate } from "../provider/pods.ts";
+import type { Provider } from "../provider.ts";
 import { FakeClock } from "../testing/fake-clock.ts";
 import { type BackendWatcherOptions, watchBackend } from "./backend-watcher.ts";
 

@@ -3,7 +3,8 @@
 import { type Clock, jitter, pause } from "../clock.ts";
 import { errorText, VirtualKubeletError } from "../errors.ts";
 import type { Logger } from "../log.ts";
-import type { PodOwner, PodReport, PodUpdate, Provider } from "../provider.ts";
+import type { PodOwner, PodReport, PodUpdate } from "../provider/pods.ts";
+import type { Provider } from "../provider.ts";
 
 export type PodEvent = Extract<PodUpdate, { readonly type: "event" }>;
 

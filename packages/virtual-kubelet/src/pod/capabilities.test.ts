@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Pod, PodSpec } from "../kube/types.gen.ts";
-import type { Capabilities } from "../provider.ts";
+import type { Capabilities } from "../provider/capabilities.ts";
 import { omissions, refusals } from "./capabilities.ts";
 
 const podOf = (spec: Partial<PodSpec>): Pod => ({ spec: { containers: [{ name: "a" }], ...spec } });

@@ -10,7 +10,7 @@ import type {
   SecurityContext,
   Volume,
 } from "../kube/types.gen.ts";
-import type { Capabilities, PodFeature } from "../provider.ts";
+import type { Capabilities, PodFeature } from "../provider/capabilities.ts";
 import { podRequests, quantities } from "../status/pod-resources.ts";
 import { isSidecar } from "../status/restart-policy.ts";
 

@@ -1,6 +1,6 @@
 // In what order, and with what grace, pods are ended when their node shuts down. Pure.
 import type { Pod } from "../kube/types.gen.ts";
-import type { PodFailure } from "../provider.ts";
+import type { PodFailure } from "../provider/pods.ts";
 import { criticalPriority, priorityOf } from "../status/pod-priority.ts";
 
 /** For pods of this priority and above, up to the next rule's. */

@@ -1,5 +1,5 @@
 // One node as the pod controller keeps it: its provider's room for calls, what its pods use, and what is in motion there.
-import type { ContainerReport } from "../provider.ts";
+import type { ContainerReport } from "../provider/pods.ts";
 import type { ActionContext, PodNode } from "./action-context.ts";
 import type { CallSlots } from "./call-slots.ts";
 import type { NodeUsage } from "./node-usage.ts";

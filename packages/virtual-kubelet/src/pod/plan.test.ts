@@ -4,7 +4,7 @@ import { describe, it } from "node:test";
 import fc from "fast-check";
 import type { Stored } from "../kube/resource.ts";
 import type { Pod, PodStatus } from "../kube/types.gen.ts";
-import type { ContainerReport, PodReport } from "../provider.ts";
+import type { ContainerReport, PodReport } from "../provider/pods.ts";
 import { type Desired, type Observed, type PodAction, plan, type Rules } from "./plan.ts";
 import { revisionOf } from "./pod-entry.ts";
 

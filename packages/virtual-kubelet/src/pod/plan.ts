@@ -2,7 +2,7 @@
 
 import type { Stored } from "../kube/resource.ts";
 import type { Pod } from "../kube/types.gen.ts";
-import type { PodFailure, PodReport } from "../provider.ts";
+import type { PodFailure, PodReport } from "../provider/pods.ts";
 import { allTerminated, isTerminal } from "../status/pod-status.ts";
 import {
   type BackendView,

@@ -2,7 +2,7 @@
 import { errorText, VirtualKubeletError } from "../errors.ts";
 import { pods, type Stored } from "../kube/resource.ts";
 import type { Pod } from "../kube/types.gen.ts";
-import type { PodFailure, PodRequest } from "../provider.ts";
+import type { PodFailure, PodRequest } from "../provider/pods.ts";
 import type { ResolvedPod } from "../resolved-pod.ts";
 import { type ActionContext, event, fields } from "./action-context.ts";
 import type { PodAction } from "./plan.ts";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { VirtualKubeletError } from "../errors.ts";
-import type { PodRequest } from "../provider.ts";
+import type { PodRequest } from "../provider/pods.ts";
 import { PodBench } from "../testing/pod-bench.ts";
 
 const second = 1000;

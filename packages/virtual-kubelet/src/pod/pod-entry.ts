@@ -2,7 +2,7 @@
 
 import type { Stored } from "../kube/resource.ts";
 import type { Pod } from "../kube/types.gen.ts";
-import type { PodFailure, PodOwner, PodReport } from "../provider.ts";
+import type { PodFailure, PodOwner, PodReport } from "../provider/pods.ts";
 import type { ReferenceFault } from "../resolved-pod.ts";
 
 /** What the backend last said about a pod. */

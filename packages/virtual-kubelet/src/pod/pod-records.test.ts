@@ -5,7 +5,7 @@ import { describe, it } from "node:test";
 import { systemClock } from "../clock.ts";
 import type { Stored } from "../kube/resource.ts";
 import type { Pod } from "../kube/types.gen.ts";
-import type { PodReport } from "../provider.ts";
+import type { PodReport } from "../provider/pods.ts";
 import { FakeClock } from "../testing/fake-clock.ts";
 import { PodRecords } from "./pod-records.ts";
 

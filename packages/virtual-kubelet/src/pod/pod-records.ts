@@ -2,7 +2,7 @@
 import type { Clock } from "../clock.ts";
 import type { Stored } from "../kube/resource.ts";
 import type { Pod } from "../kube/types.gen.ts";
-import type { PodOwner, PodReport } from "../provider.ts";
+import type { PodOwner, PodReport } from "../provider/pods.ts";
 import { graceOf, newEntry, type PodEntry, revisionOf } from "./pod-entry.ts";
 
 export interface PodRecordsOptions {

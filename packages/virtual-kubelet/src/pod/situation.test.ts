@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Stored } from "../kube/resource.ts";
 import type { Pod } from "../kube/types.gen.ts";
-import type { PodReport } from "../provider.ts";
+import type { PodReport } from "../provider/pods.ts";
 import type { PodAction } from "./plan.ts";
 import { newEntry, type PodEntry } from "./pod-entry.ts";
 import { acceptedAfterMs, situationOf } from "./situation.ts";

@@ -7,7 +7,7 @@ import type { Stored } from "../kube/resource.ts";
 import type { Pod } from "../kube/types.gen.ts";
 import { silentLogger } from "../log.ts";
 import { createMetrics, type Metrics } from "../metrics.ts";
-import type { ContainerReport } from "../provider.ts";
+import type { ContainerReport } from "../provider/pods.ts";
 import { FakeClock } from "../testing/fake-clock.ts";
 import { scriptedClient } from "../testing/scripted-client.ts";
 import { type StatusForm, StatusManager } from "./status-manager.ts";

@@ -8,7 +8,8 @@ import { VirtualKubeletError } from "../errors.ts";
 import type { Stored } from "../kube/resource.ts";
 import type { ContainerStatus, Pod } from "../kube/types.gen.ts";
 import { type LogFields, type Logger, silentLogger } from "../log.ts";
-import type { ContainerLogOptions, ContainerTarget, Provider } from "../provider.ts";
+import type { ContainerLogOptions, ContainerTarget } from "../provider/streams.ts";
+import type { Provider } from "../provider.ts";
 import { containerLogs } from "./container-logs.ts";
 import type { KubeletResponse } from "./kubelet-call.ts";
 

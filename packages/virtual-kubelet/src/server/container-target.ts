@@ -3,7 +3,8 @@
 import { isErrorKind, VirtualKubeletError } from "../errors.ts";
 import type { Stored } from "../kube/resource.ts";
 import type { ContainerStatus, Pod } from "../kube/types.gen.ts";
-import type { CallContext, PodReport } from "../provider.ts";
+import type { PodReport } from "../provider/pods.ts";
+import type { CallContext } from "../provider.ts";
 import { UpgradeRefusal } from "../streaming/upgrade-refusal.ts";
 import { podOf } from "./node-choice.ts";
 import type { ServedNode } from "./served-node.ts";

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
-import type { ExecResult, Provider } from "../provider.ts";
+import type { ExecResult } from "../provider/streams.ts";
+import type { Provider } from "../provider.ts";
 import { openExec, until } from "../testing/exec-client.ts";
 import { FakeNode, type KubeletFixture, runningPod, startKubelet } from "../testing/kubelet-fixture.ts";
 

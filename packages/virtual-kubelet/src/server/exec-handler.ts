@@ -1,6 +1,7 @@
 // exec and attach: what is asked, of a container that runs, carried from the wire to the provider and its outcome back.
 import { errorText } from "../errors.ts";
-import type { CallContext, ContainerIO, ContainerTarget } from "../provider.ts";
+import type { ContainerIO, ContainerTarget } from "../provider/streams.ts";
+import type { CallContext } from "../provider.ts";
 import type { CommandOutcome, RemoteCommand, StreamsWanted } from "../streaming/remote-command.ts";
 import { UpgradeRefusal } from "../streaming/upgrade-refusal.ts";
 import { audit, forwardedFor } from "./audit.ts";

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { VirtualKubeletError } from "../errors.ts";
 import { silentLogger } from "../log.ts";
-import type { ContainerLogOptions, ContainerLogs } from "../provider.ts";
+import type { ContainerLogOptions, ContainerLogs } from "../provider/streams.ts";
 import { FakeClock } from "../testing/fake-clock.ts";
 import { openLog } from "./log-follow.ts";
 import type { LogRequest } from "./log-options.ts";

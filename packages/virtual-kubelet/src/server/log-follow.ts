@@ -3,7 +3,7 @@
 import { type Clock, pause } from "../clock.ts";
 import { isErrorKind, VirtualKubeletError } from "../errors.ts";
 import type { Logger } from "../log.ts";
-import type { ContainerLogOptions, ContainerLogs } from "../provider.ts";
+import type { ContainerLogOptions, ContainerLogs } from "../provider/streams.ts";
 import { LogLines } from "./log-lines.ts";
 import { type LogRequest, sinceTimeOf } from "./log-options.ts";
 import { LogSource } from "./log-source.ts";

@@ -1,5 +1,5 @@
 // What stands before the text of a log line: nothing, a time, or what a CRI runtime writes.
-import type { ContainerLogs } from "../provider.ts";
+import type { ContainerLogs } from "../provider/streams.ts";
 import { longestTime, TimeReader } from "./log-time.ts";
 
 export type LogFormat = ContainerLogs["format"];

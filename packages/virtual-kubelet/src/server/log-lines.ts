@@ -1,7 +1,7 @@
 // Log bytes of any format, cut anywhere -> the text a client is sent: filtered by time and stream, with or without times.
 // Works on whole chunks and holds no more of a line than its header. Knows where it is, so that it can go on from there
 // when the log is read again.
-import type { ContainerLogs } from "../provider.ts";
+import type { ContainerLogs } from "../provider/streams.ts";
 import { HeaderReader, type LogFormat, longestHeader } from "./log-header.ts";
 import { LogPosition } from "./log-position.ts";
 import { compareInstants, formatInstant, type Instant, instantOf, writeTime } from "./log-time.ts";

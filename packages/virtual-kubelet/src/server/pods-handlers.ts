@@ -1,7 +1,7 @@
 // /pods and /runningpods/: the pods bound to the node as the API has them, and those that the backend runs.
 import type { Stored } from "../kube/resource.ts";
 import type { Pod } from "../kube/types.gen.ts";
-import type { PodReport } from "../provider.ts";
+import type { PodReport } from "../provider/pods.ts";
 import { sendJson } from "./answers.ts";
 import type { KubeletHandler } from "./kubelet-call.ts";
 

@@ -2,7 +2,8 @@
 import { errorText, VirtualKubeletError } from "../errors.ts";
 import type { Stored } from "../kube/resource.ts";
 import type { Pod } from "../kube/types.gen.ts";
-import type { CallContext, PodTarget } from "../provider.ts";
+import type { PodTarget } from "../provider/streams.ts";
+import type { CallContext } from "../provider.ts";
 import type { ForwardedConnection } from "../streaming/port-forward.ts";
 import { UpgradeRefusal } from "../streaming/upgrade-refusal.ts";
 import { audit, forwardedFor } from "./audit.ts";

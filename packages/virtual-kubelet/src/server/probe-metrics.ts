@@ -1,5 +1,5 @@
 // Renders /metrics/probes: what the probes of containers have counted. Pure.
-import type { ProbeLabels, ProbeMetrics } from "../provider.ts";
+import type { ProbeLabels, ProbeMetrics } from "../provider/node.ts";
 import { labelText, MetricFamily } from "./prometheus-text.ts";
 
 /** Without probes an empty text, which is a valid one. */

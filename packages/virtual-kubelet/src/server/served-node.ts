@@ -1,7 +1,8 @@
 // What the server knows of a node it serves: its pods and its provider. Types only.
 import type { Stored } from "../kube/resource.ts";
 import type { Pod } from "../kube/types.gen.ts";
-import type { PodOwner, Provider } from "../provider.ts";
+import type { PodOwner } from "../provider/pods.ts";
+import type { Provider } from "../provider.ts";
 
 export interface ServedNode {
   readonly name: string;

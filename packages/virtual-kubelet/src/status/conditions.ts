@@ -1,6 +1,6 @@
 // The conditions of a pod that the kubelet owns, from its phase and containers. Conditions of others are never touched.
 import type { ContainerStatus, Pod, PodCondition, PodSpec, Time } from "../kube/types.gen.ts";
-import type { PodFailure, PodReport } from "../provider.ts";
+import type { PodFailure, PodReport } from "../provider/pods.ts";
 import { hasRun } from "./container-status.ts";
 import { isTerminalPhase, type PodPhase } from "./phase.ts";
 import { isSidecar } from "./restart-policy.ts";

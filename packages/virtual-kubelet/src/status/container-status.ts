@@ -9,7 +9,7 @@ import type {
   Time,
   VolumeMountStatus,
 } from "../kube/types.gen.ts";
-import type { ContainerReport } from "../provider.ts";
+import type { ContainerReport } from "../provider/pods.ts";
 import { mayRestartAll, restartDecision } from "./restart-policy.ts";
 import { cappedText, wholeSeconds } from "./text-and-time.ts";
 

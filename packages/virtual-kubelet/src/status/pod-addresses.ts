@@ -1,7 +1,7 @@
 // A pod's addresses, as a status may show them: one of each family, primary first. Pure.
 import { isIP } from "node:net";
 import type { PodSpec, PodStatus } from "../kube/types.gen.ts";
-import type { PodReport } from "../provider.ts";
+import type { PodReport } from "../provider/pods.ts";
 
 export function podIPsOf(
   spec: PodSpec,

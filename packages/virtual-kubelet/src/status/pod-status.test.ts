@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import fc from "fast-check";
 import type { Stored } from "../kube/resource.ts";
 import type { Container, ContainerState, ContainerStatus, Pod, PodSpec, PodStatus } from "../kube/types.gen.ts";
-import type { ContainerReport, PodReport } from "../provider.ts";
+import type { ContainerReport, PodReport } from "../provider/pods.ts";
 import { allTerminated, isTerminal, type PodSituation, podStatus, type StatusInput } from "./pod-status.ts";
 import { statusPatch } from "./status-patch.ts";
 

@@ -2,7 +2,7 @@
 // already says. Pure, so that the same facts always lead to the same status, and repeating it changes nothing.
 import type { Stored } from "../kube/resource.ts";
 import type { ContainerStatus, Pod, PodSpec, PodStatus, Time } from "../kube/types.gen.ts";
-import type { ContainerReport, PodFailure, PodReport } from "../provider.ts";
+import type { ContainerReport, PodFailure, PodReport } from "../provider/pods.ts";
 import type { ReferenceFault } from "../resolved-pod.ts";
 import { podConditions } from "./conditions.ts";
 import { type ContainerRole, containerStatus, hasRun, settled, unresolvedReason } from "./container-status.ts";

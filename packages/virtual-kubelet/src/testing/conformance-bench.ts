@@ -7,15 +7,9 @@ import { isErrorKind } from "../errors.ts";
 import type { Stored } from "../kube/resource.ts";
 import type { Pod, PodSpec } from "../kube/types.gen.ts";
 import { silentLogger } from "../log.ts";
-import type {
-  CallContext,
-  ContainerTarget,
-  PodOwner,
-  PodReport,
-  PodRequest,
-  PodUpdate,
-  Provider,
-} from "../provider.ts";
+import type { PodOwner, PodReport, PodRequest, PodUpdate } from "../provider/pods.ts";
+import type { ContainerTarget } from "../provider/streams.ts";
+import type { CallContext, Provider } from "../provider.ts";
 import { reportFaults } from "./report-faults.ts";
 
 /** What of a pod matters to the backend. */

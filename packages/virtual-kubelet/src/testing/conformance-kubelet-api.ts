@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { duplexPair, PassThrough, type Readable } from "node:stream";
 import { silentLogger } from "../log.ts";
-import type { CallContext, ContainerIO, ContainerTarget, ExecResult } from "../provider.ts";
+import type { ContainerIO, ContainerTarget, ExecResult } from "../provider/streams.ts";
+import type { CallContext } from "../provider.ts";
 import {
   type Bench,
   type ConformanceOptions,

@@ -1,7 +1,8 @@
 // The part of the conformance suite about logs: what is answered is in the format that it says, and no reader is held.
 import assert from "node:assert/strict";
 import { silentLogger } from "../log.ts";
-import type { CallContext, ContainerLogOptions, ContainerLogs, ContainerTarget } from "../provider.ts";
+import type { ContainerLogOptions, ContainerLogs, ContainerTarget } from "../provider/streams.ts";
+import type { CallContext } from "../provider.ts";
 import {
   type Bench,
   type ConformanceOptions,

@@ -5,7 +5,8 @@ import { VirtualKubeletError } from "../errors.ts";
 import type { Stored } from "../kube/resource.ts";
 import type { ContainerState, Pod, PodSpec } from "../kube/types.gen.ts";
 import { silentLogger } from "../log.ts";
-import type { CallContext, ContainerReport, PodOwner, PodReport, PodRequest, PodUpdate } from "../provider.ts";
+import type { ContainerReport, PodOwner, PodReport, PodRequest, PodUpdate } from "../provider/pods.ts";
+import type { CallContext } from "../provider.ts";
 import { FakeClock } from "./fake-clock.ts";
 import { MemoryRuntime, type MemoryRuntimeOptions } from "./memory-runtime.ts";
 

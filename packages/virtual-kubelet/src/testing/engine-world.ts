@@ -5,7 +5,7 @@ import { VirtualKubeletError } from "../errors.ts";
 import type { Stored } from "../kube/resource.ts";
 import type { Container, Pod, PodSpec, PodStatus } from "../kube/types.gen.ts";
 import { everRan } from "../pod/pod-entry.ts";
-import type { PodReport, PodRequest } from "../provider.ts";
+import type { PodReport, PodRequest } from "../provider/pods.ts";
 import { EngineBench, quiet, requestOf } from "./engine-bench.ts";
 import type { RunScript } from "./memory-run.ts";
 import { ProbesByHand } from "./probes-by-hand.ts";

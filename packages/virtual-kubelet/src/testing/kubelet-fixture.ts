@@ -9,7 +9,8 @@ import type { Stored } from "../kube/resource.ts";
 import type { Pod } from "../kube/types.gen.ts";
 
 import { createMetrics, type Metrics } from "../metrics.ts";
-import type { PodReport, Provider } from "../provider.ts";
+import type { PodReport } from "../provider/pods.ts";
+import type { Provider } from "../provider.ts";
 import type { AccessAttributes, Authenticator, Authorizer } from "../server/access.ts";
 import type { Renewed, ServingCertificate } from "../server/certificate-source.ts";
 import { KubeletServer } from "../server/kubelet-server.ts";

@@ -2,7 +2,7 @@
 import type { Clock } from "../clock.ts";
 import type { ContainerRef, ContainerSpec, PulledImage } from "../engine/container-runtime.ts";
 import type { ResourceRequirements } from "../kube/types.gen.ts";
-import type { ContainerIO, ExecResult } from "../provider.ts";
+import type { ContainerIO, ExecResult } from "../provider/streams.ts";
 import type { ImageCredential } from "../resolved-pod.ts";
 import type { PodStats } from "../stats-summary.ts";
 import type { RunScript } from "./memory-run.ts";

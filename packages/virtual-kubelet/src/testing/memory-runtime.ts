@@ -12,7 +12,9 @@ import type {
 } from "../engine/container-runtime.ts";
 import { VirtualKubeletError } from "../errors.ts";
 import type { ResourceRequirements } from "../kube/types.gen.ts";
-import type { CallContext, ContainerIO, ContainerLogs, ExecResult, NodeReport } from "../provider.ts";
+import type { NodeReport } from "../provider/node.ts";
+import type { ContainerIO, ContainerLogs, ExecResult } from "../provider/streams.ts";
+import type { CallContext } from "../provider.ts";
 import type { ImageCredential, ResolvedVolume } from "../resolved-pod.ts";
 import { digestOf, MemoryRun, type MemorySandbox, once, shown } from "./memory-run.ts";
 import type { JournalDetail, JournalEntry, MemoryRuntimeOptions } from "./memory-runtime-options.ts";

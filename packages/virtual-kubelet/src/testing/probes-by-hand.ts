@@ -2,7 +2,7 @@
 
 import type { ProbeListener, ProbeManager, ProbeResult, RunResults } from "../engine/probe-results.ts";
 import type { Container } from "../kube/types.gen.ts";
-import type { ProbeMetrics } from "../provider.ts";
+import type { ProbeMetrics } from "../provider/node.ts";
 
 /** Begins like a kubelet: readiness failed, liveness good, startup unknown, unless it is known better. */
 export class ProbesByHand implements ProbeManager {

@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { silentLogger } from "../log.ts";
-import type { CallContext, PodReport, PodUpdate } from "../provider.ts";
+import type { PodReport, PodUpdate } from "../provider/pods.ts";
+import type { CallContext } from "../provider.ts";
 import {
   Bench,
   type ConformanceOptions,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { ContainerReport, PodReport } from "../provider.ts";
+import type { ContainerReport, PodReport } from "../provider/pods.ts";
 import { reportFaults } from "./report-faults.ts";
 
 const owner = { cluster: "c", node: "n", namespace: "d", name: "web", uid: "u" };

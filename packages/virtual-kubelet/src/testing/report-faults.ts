@@ -1,7 +1,7 @@
 // What is wrong with a provider's report by the contract of provider.ts. Pure.
 import { isIP } from "node:net";
 import type { ContainerState, Pod } from "../kube/types.gen.ts";
-import type { ContainerReport, PodReport } from "../provider.ts";
+import type { ContainerReport, PodReport } from "../provider/pods.ts";
 
 /**
  * The faults of a report, each in a sentence; none: it keeps the contract. `previous` is an earlier report of the same

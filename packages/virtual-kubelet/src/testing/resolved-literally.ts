@@ -1,5 +1,7 @@
 // Pods of tests that refer to nothing: resolved by what their spec says literally.
-import type { PodRequest, Provider } from "../provider.ts";
+
+import type { PodRequest } from "../provider/pods.ts";
+import type { Provider } from "../provider.ts";
 
 /** The provider, given such pods. */
 export function resolvedLiterally(provider: Provider): Provider {

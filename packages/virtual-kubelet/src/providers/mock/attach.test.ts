@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { PassThrough } from "node:stream";
 import { test } from "node:test";
 import { silentLogger } from "../../log.ts";
-import type { CallContext, ContainerTarget } from "../../provider.ts";
+import type { ContainerTarget } from "../../provider/streams.ts";
+import type { CallContext } from "../../provider.ts";
 import { FakeClock, settle } from "../../testing/fake-clock.ts";
 import { createMockProvider, type MockProvider } from "./mock-provider.ts";
 

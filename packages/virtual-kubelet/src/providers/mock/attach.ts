@@ -1,5 +1,5 @@
 // Attaching to a simulated container's own process: its log from now on, and a shell or cat where it is one.
-import type { ContainerIO, ContainerTarget } from "../../provider.ts";
+import type { ContainerIO, ContainerTarget } from "../../provider/streams.ts";
 import { type BackendConnection, throwIfAborted } from "./connection.ts";
 import { mainOf } from "./log-settings.ts";
 import { followLog, linesOf, logOf, runLog } from "./log-stream.ts";

@@ -10,7 +10,8 @@ import { createInterface } from "node:readline";
 import { after, before, test } from "node:test";
 import * as v from "valibot";
 import { silentLogger } from "../../log.ts";
-import type { CallContext, PodRequest, PodUpdate } from "../../provider.ts";
+import type { PodRequest, PodUpdate } from "../../provider/pods.ts";
+import type { CallContext } from "../../provider.ts";
 import { createMockProvider, type MockProvider } from "./mock-provider.ts";
 
 let directory = "";

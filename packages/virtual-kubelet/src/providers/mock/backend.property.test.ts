@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { isErrorKind } from "../../errors.ts";
-import type { PodReport, PodRequest, PodUpdate } from "../../provider.ts";
+import type { PodReport, PodRequest, PodUpdate } from "../../provider/pods.ts";
 import { FakeClock } from "../../testing/fake-clock.ts";
 import { reportFaults } from "../../testing/report-faults.ts";
 import { AddressPool } from "./addresses.ts";

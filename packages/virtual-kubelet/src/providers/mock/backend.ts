@@ -1,7 +1,7 @@
 // The mock's backend: pods by UID that are simulated, not run. Used in the provider's process or behind backend-server.ts.
 import { type Clock, systemClock } from "../../clock.ts";
 import { VirtualKubeletError } from "../../errors.ts";
-import type { PodFailure, PodReport, PodRequest, PodUpdate } from "../../provider.ts";
+import type { PodFailure, PodReport, PodRequest, PodUpdate } from "../../provider/pods.ts";
 import type { AddressPool } from "./addresses.ts";
 import { type BehaviourSettings, behaviourOf, defaultBehaviour } from "./behaviour.ts";
 import type { ContainerRuns, PodUsage } from "./runs.ts";

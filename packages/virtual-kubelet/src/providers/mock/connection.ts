@@ -1,6 +1,6 @@
 // How the mock provider reaches its backend: in this process, or (remote-connection.ts) in another.
 import { VirtualKubeletError } from "../../errors.ts";
-import type { PodFailure, PodOwner, PodReport, PodRequest, PodUpdate } from "../../provider.ts";
+import type { PodFailure, PodOwner, PodReport, PodRequest, PodUpdate } from "../../provider/pods.ts";
 import type { CreateOutcome, MockBackend } from "./backend.ts";
 import type { ContainerRuns, PodUsage } from "./runs.ts";
 import type { ContainerUsage } from "./usage.ts";

@@ -2,7 +2,7 @@
 import type { Clock } from "../../clock.ts";
 import { pause } from "../../clock.ts";
 import type { Container, EphemeralContainer } from "../../kube/types.gen.ts";
-import type { ContainerTarget } from "../../provider.ts";
+import type { ContainerTarget } from "../../provider/streams.ts";
 import type { RunWatch } from "./run-watch.ts";
 import type { ContainerRun } from "./runs.ts";
 import { encode } from "./shell/bytes.ts";

@@ -1,7 +1,7 @@
 // What is reported of one container of a simulated pod. Pure.
 import { createHash } from "node:crypto";
 import type { ContainerState, Time } from "../../kube/types.gen.ts";
-import type { ContainerReport, PodOwner } from "../../provider.ts";
+import type { ContainerReport, PodOwner } from "../../provider/pods.ts";
 import type { PodBehaviour } from "./behaviour.ts";
 import type { SimulatedContainer } from "./simulated-container.ts";
 

@@ -4,14 +4,9 @@ import { createHash, randomBytes } from "node:crypto";
 import { PassThrough, Writable } from "node:stream";
 import { test } from "node:test";
 import { silentLogger } from "../../log.ts";
-import type {
-  CallContext,
-  ContainerIO,
-  ContainerLogOptions,
-  ContainerTarget,
-  PodRequest,
-  Provider,
-} from "../../provider.ts";
+import type { PodRequest } from "../../provider/pods.ts";
+import type { ContainerIO, ContainerLogOptions, ContainerTarget } from "../../provider/streams.ts";
+import type { CallContext, Provider } from "../../provider.ts";
 import { FakeClock, settle } from "../../testing/fake-clock.ts";
 import { createMockProvider, type MockProvider } from "./mock-provider.ts";
 

@@ -2,7 +2,8 @@
 // pod's spec and its runs is computed here, so that a backend in another process has all of it too.
 import type { Clock } from "../../clock.ts";
 import { parseQuantity } from "../../kube/quantity.ts";
-import type { CallContext, ContainerLogs, ContainerTarget, PodTarget, Provider } from "../../provider.ts";
+import type { ContainerLogs, ContainerTarget, PodTarget } from "../../provider/streams.ts";
+import type { CallContext, Provider } from "../../provider.ts";
 import { attach } from "./attach.ts";
 import type { BackendConnection } from "./connection.ts";
 import { ContainerFiles } from "./container-files.ts";

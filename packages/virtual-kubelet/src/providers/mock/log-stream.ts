@@ -1,7 +1,7 @@
 // A simulated container's log as a stream: the part that is wanted, in the format asked for, and on until the run ends.
 import { type Clock, pause } from "../../clock.ts";
 import { VirtualKubeletError } from "../../errors.ts";
-import type { ContainerLogOptions, ContainerLogs, ContainerTarget } from "../../provider.ts";
+import type { ContainerLogOptions, ContainerLogs, ContainerTarget } from "../../provider/streams.ts";
 import { behaviourOf, defaultBehaviour, rolesOf } from "./behaviour.ts";
 import { bulkLines } from "./bulk-lines.ts";
 import { runID } from "./container-report.ts";

@@ -2,15 +2,10 @@
 import { type Clock, systemClock } from "../../clock.ts";
 import { isErrorKind, VirtualKubeletError } from "../../errors.ts";
 import type { Node } from "../../kube/types.gen.ts";
-import type {
-  CallContext,
-  Capabilities,
-  CreateProvider,
-  NodeReport,
-  PodOwner,
-  Provider,
-  ProviderInit,
-} from "../../provider.ts";
+import type { Capabilities } from "../../provider/capabilities.ts";
+import type { NodeReport } from "../../provider/node.ts";
+import type { PodOwner } from "../../provider/pods.ts";
+import type { CallContext, CreateProvider, Provider, ProviderInit } from "../../provider.ts";
 import { AddressPool } from "./addresses.ts";
 import { MockBackend } from "./backend.ts";
 import { type MockConfig, readMockConfig } from "./config.ts";

@@ -6,7 +6,8 @@ import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { duplexPair, PassThrough } from "node:stream";
 import { after, test } from "node:test";
 import { silentLogger } from "../../log.ts";
-import type { CallContext, PodTarget } from "../../provider.ts";
+import type { PodTarget } from "../../provider/streams.ts";
+import type { CallContext } from "../../provider.ts";
 import { createMockProvider } from "./mock-provider.ts";
 import { listenerOf } from "./ports.ts";
 

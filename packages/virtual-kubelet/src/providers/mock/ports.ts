@@ -2,7 +2,7 @@
 import { createServer, type Server } from "node:http";
 import type { Duplex } from "node:stream";
 import { VirtualKubeletError } from "../../errors.ts";
-import type { PodTarget } from "../../provider.ts";
+import type { PodTarget } from "../../provider/streams.ts";
 import { rolesOf } from "./behaviour.ts";
 import { throwIfAborted } from "./connection.ts";
 import type { RunWatch } from "./run-watch.ts";

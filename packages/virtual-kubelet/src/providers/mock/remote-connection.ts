@@ -2,7 +2,7 @@
 import { Agent, type IncomingMessage, type RequestOptions, request } from "node:http";
 import { createInterface } from "node:readline";
 import { errorText, VirtualKubeletError } from "../../errors.ts";
-import type { PodUpdate } from "../../provider.ts";
+import type { PodUpdate } from "../../provider/pods.ts";
 import type { BackendConnection } from "./connection.ts";
 import { throwIfAborted } from "./connection.ts";
 import {

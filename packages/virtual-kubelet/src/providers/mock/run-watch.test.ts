@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VirtualKubeletError } from "../../errors.ts";
-import type { PodUpdate } from "../../provider.ts";
+import type { PodUpdate } from "../../provider/pods.ts";
 import { FakeClock, settle } from "../../testing/fake-clock.ts";
 import { AddressPool } from "./addresses.ts";
 import { MockBackend } from "./backend.ts";

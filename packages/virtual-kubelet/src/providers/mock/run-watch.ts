@@ -1,7 +1,7 @@
 // Tells when a run of a container ends. All that wait share one watch of the backend, which lasts as long as somebody waits.
 import { type Clock, pause } from "../../clock.ts";
 import { isErrorKind } from "../../errors.ts";
-import type { PodOwner, PodReport } from "../../provider.ts";
+import type { PodOwner, PodReport } from "../../provider/pods.ts";
 import type { BackendConnection } from "./connection.ts";
 import type { ContainerRun } from "./runs.ts";
 

@@ -1,6 +1,6 @@
 // The runs of a simulated container, as logs, commands and figures need them. Types, and how one is found.
 import { VirtualKubeletError } from "../../errors.ts";
-import type { PodOwner } from "../../provider.ts";
+import type { PodOwner } from "../../provider/pods.ts";
 import type { ContainerUsage } from "./usage.ts";
 
 /** One run of a container. Times in epoch milliseconds. */

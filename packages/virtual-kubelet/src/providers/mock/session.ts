@@ -2,7 +2,7 @@
 import type { Clock } from "../../clock.ts";
 import { VirtualKubeletError } from "../../errors.ts";
 import type { Container, EphemeralContainer } from "../../kube/types.gen.ts";
-import type { ContainerIO, ContainerTarget, ExecResult, TerminalSize } from "../../provider.ts";
+import type { ContainerIO, ContainerTarget, ExecResult, TerminalSize } from "../../provider/streams.ts";
 import { rolesOf } from "./behaviour.ts";
 import type { ContainerFiles } from "./container-files.ts";
 import type { RunWatch } from "./run-watch.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Container, Pod } from "../../kube/types.gen.ts";
-import type { PodReport } from "../../provider.ts";
+import type { PodReport } from "../../provider/pods.ts";
 import { behaviourOf, defaultBehaviour } from "./behaviour.ts";
 import { SimulatedPod } from "./simulated-pod.ts";
 

@@ -2,7 +2,7 @@
 // containers, restarts with back-off, stop by TERM and KILL. Knows no clock: it is told the time and tells when it wants
 // to be told again.
 import type { Pod } from "../../kube/types.gen.ts";
-import type { PodFailure, PodReport, PodRequest } from "../../provider.ts";
+import type { PodFailure, PodReport, PodRequest } from "../../provider/pods.ts";
 import { type PodBehaviour, rolesOf } from "./behaviour.ts";
 import { backOff, containerID, containerReport, time } from "./container-report.ts";
 import type { ContainerRuns, PodUsage } from "./runs.ts";

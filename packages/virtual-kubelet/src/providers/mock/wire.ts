@@ -3,7 +3,7 @@ import * as v from "valibot";
 import { VirtualKubeletError } from "../../errors.ts";
 import type { Stored } from "../../kube/resource.ts";
 import type { Pod } from "../../kube/types.gen.ts";
-import type { PodOwner, PodReport, PodRequest, PodUpdate } from "../../provider.ts";
+import type { PodOwner, PodReport, PodRequest, PodUpdate } from "../../provider/pods.ts";
 import type { CreateOutcome } from "./backend.ts";
 import type { BackendAction, StopOrder } from "./connection.ts";
 import { faultKinds } from "./faults.ts";

@@ -5,7 +5,8 @@ import { hookRunner } from "../../engine/hook-run.ts";
 import { PodEngine } from "../../engine/pod-engine.ts";
 import { ContainerProbes } from "../../engine/probe-manager.ts";
 import { VirtualKubeletError } from "../../errors.ts";
-import type { Capabilities, CreateProvider, PodFeature, Provider, ProviderInit, VolumeKind } from "../../provider.ts";
+import type { Capabilities, PodFeature, VolumeKind } from "../../provider/capabilities.ts";
+import type { CreateProvider, Provider, ProviderInit } from "../../provider.ts";
 import { type ProcessConfig, readProcessConfig } from "./config.ts";
 import { ProcessRuntime } from "./process-runtime.ts";
 

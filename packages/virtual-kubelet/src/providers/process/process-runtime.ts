@@ -17,14 +17,9 @@ import { hostNow, nodeInfo, nodeReport } from "../../host/node-report.ts";
 import { connectPort } from "../../host/port-connection.ts";
 import { StorageMeter } from "../../host/storage-meter.ts";
 import { readVolumeFile } from "../../host/volume-file.ts";
-import type {
-  CallContext,
-  ContainerIO,
-  ContainerLogOptions,
-  ContainerLogs,
-  ExecResult,
-  NodeReport,
-} from "../../provider.ts";
+import type { NodeReport } from "../../provider/node.ts";
+import type { ContainerIO, ContainerLogOptions, ContainerLogs, ExecResult } from "../../provider/streams.ts";
+import type { CallContext } from "../../provider.ts";
 import type { ImageCredential, ResolvedVolume } from "../../resolved-pod.ts";
 import type { ContainerStats } from "../../stats-summary.ts";
 import { attachToRun } from "./container-attach.ts";

@@ -7,7 +7,7 @@ import { describe, it } from "node:test";
 import { PodEngine } from "../../engine/pod-engine.ts";
 import { directoryUsage } from "../../host/disk-usage.ts";
 import { silentLogger } from "../../log.ts";
-import type { PodReport } from "../../provider.ts";
+import type { PodReport } from "../../provider/pods.ts";
 import type { PodStats } from "../../stats-summary.ts";
 import { podOf, requestOf } from "../../testing/engine-bench.ts";
 import { benchImage, benchRange, ProcessBench, quiet, until } from "../../testing/process-bench.ts";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { PassThrough } from "node:stream";
 import { describe, it } from "node:test";
-import type { TerminalSize } from "../../provider.ts";
+import type { TerminalSize } from "../../provider/streams.ts";
 import { ProcessBench, quiet, until } from "../../testing/process-bench.ts";
 
 describe("terminals, attach, ephemeral containers", () => {

@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { closeSync, constants, openSync, readlinkSync } from "node:fs";
 import { descendants } from "../../host/process-table.ts";
 import { toolEnvironment } from "../../host/tool-environment.ts";
-import type { TerminalSize } from "../../provider.ts";
+import type { TerminalSize } from "../../provider/streams.ts";
 
 /** A process at or below `pid` with a terminal as its input; undefined: none yet. */
 export function terminalHolder(pid: number): number | undefined {

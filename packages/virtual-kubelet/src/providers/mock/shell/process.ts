@@ -1,6 +1,6 @@
 // What a simulated command gets to work with: arguments, streams, environment, files and the facts of its container.
 import type { Clock } from "../../../clock.ts";
-import type { TerminalSize } from "../../../provider.ts";
+import type { TerminalSize } from "../../../provider/streams.ts";
 import { type Input, type Output, print } from "./bytes.ts";
 import { absolute, type Files } from "./files.ts";
 

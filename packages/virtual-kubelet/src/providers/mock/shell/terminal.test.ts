@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { PassThrough } from "node:stream";
 import { test } from "node:test";
 import { silentLogger } from "../../../log.ts";
-import type { ContainerTarget, ExecResult, TerminalSize } from "../../../provider.ts";
+import type { ContainerTarget, ExecResult, TerminalSize } from "../../../provider/streams.ts";
 import { createMockProvider } from "../mock-provider.ts";
 
 const owner = { cluster: "c", node: "n", namespace: "d", name: "web", uid: "u1" };

@@ -1,5 +1,5 @@
 // The line discipline of a terminal: echo, editing of the line, ctrl-C and ctrl-D; what is written gets its carriage returns.
-import type { TerminalSize } from "../../../provider.ts";
+import type { TerminalSize } from "../../../provider/streams.ts";
 import { encode, Input, type Output, print } from "./bytes.ts";
 import type { TerminalOfProcess } from "./process.ts";
 
