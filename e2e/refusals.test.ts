@@ -107,6 +107,8 @@ describe("refusals", { concurrency: true, timeout: 150_000 }, () => {
   });
 
   for (const [name, shape, reason, text] of [
+    // Whatever the provider can do.
+    ["lone-os", { spec: { os: { name: "windows" } } }, "PodOSNotSupported", /OS field/],
     ["lone-feature", { spec: { hostPID: true } }, "PodFeatureUnsupported", /spec\.hostPID/],
     ["lone-cpu", { container: requests("3") }, "PodFeatureUnsupported", /resources\.requests\[cpu\]/],
     [

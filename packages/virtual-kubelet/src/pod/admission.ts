@@ -27,7 +27,7 @@ export interface AdmissionNode {
 export function admit(pod: Stored<Pod>, node: AdmissionNode): Rejection | undefined {
   const spec: PodSpec = pod.spec ?? { containers: [] };
   return (
-    wrongSystem(pod, spec, node.object) ??
+    wrongSystem(pod, node.object) ??
     wrongGroupsPolicy(spec, node.object) ??
     lackingResource(pod, node) ??
     wrongNode(spec, node.object) ??
@@ -38,7 +38,8 @@ export function admit(pod: Stored<Pod>, node: AdmissionNode): Rejection | undefi
 
 const osLabel = "kubernetes.io/os";
 
-function wrongSystem(pod: Pod, spec: PodSpec, node: Node): Rejection | undefined {
+/** Of another operating system than the node: no provider need be asked about it. */
+export function wrongSystem(pod: Pod, node: Node): Rejection | undefined {
   const system = node.status?.nodeInfo?.operatingSystem || (node.metadata?.labels?.[osLabel] ?? "linux");
   const wanted = pod.metadata?.labels?.[osLabel];
   if (wanted !== undefined && wanted !== system) {
@@ -47,7 +48,7 @@ function wrongSystem(pod: Pod, spec: PodSpec, node: Node): Rejection | undefined
       message: "Failed to admit pod as the `kubernetes.io/os` label doesn't match node label",
     };
   }
-  if (spec.os !== undefined && spec.os.name !== system) {
+  if (pod.spec?.os !== undefined && pod.spec.os.name !== system) {
     return { reason: "PodOSNotSupported", message: "Failed to admit pod as the OS field doesn't match node OS" };
   }
   return undefined;

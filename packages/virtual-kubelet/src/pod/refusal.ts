@@ -2,7 +2,7 @@
 import { nodes, type Stored } from "../kube/resource.ts";
 import type { Node, Pod } from "../kube/types.gen.ts";
 import { type ActionContext, event, fields } from "./action-context.ts";
-import { admit } from "./admission.ts";
+import { admit, wrongSystem } from "./admission.ts";
 import { omissions, refusals } from "./capabilities.ts";
 import { shutdownRejection } from "./node-shutdown.ts";
 import type { PodEntry } from "./pod-entry.ts";
@@ -20,6 +20,8 @@ export async function admission(
   signal: AbortSignal,
 ): Promise<Verdict | undefined> {
   if (context.isShuttingDown()) return shutdownRejection;
+  const foreign = wrongSystem(pod, object);
+  if (foreign !== undefined) return foreign;
   const faults = refusals(pod, context.node.provider.capabilities ?? {});
   if (faults.length > 0) {
     const text = faults.map((fault) => `${fault.field}: ${fault.message}`).join("; ");
