@@ -34,7 +34,6 @@ export const ciSubset: readonly string[] = [
   "[sig-node] Pods should support pod readiness gates [NodeConformance]",
   "[sig-node] Pods should support remote command execution over websockets [NodeConformance] [Conformance]",
   "[sig-node] Pods should support retrieving logs from the container over websockets [NodeConformance] [Conformance]",
-  "[sig-node] PrivilegedPod [NodeConformance] should enable privileged commands [LinuxOnly]",
   "[sig-node] RuntimeClass should reject a Pod requesting a non-existent RuntimeClass [NodeConformance] [Conformance]",
   "[sig-node] Secrets should be consumable via the environment [NodeConformance] [Conformance]",
   "[sig-node] Security Context When creating a container with runAsNonRoot [NodeConformance] should run with an image specified user ID",

@@ -10,6 +10,7 @@ import { findControlPlaneBinaries, findKubectl } from "../../packages/virtual-ku
 import { cacheDirectory } from "../../packages/virtual-kubelet/src/testing/go-build.ts";
 import { type ManagedProcess, ProcessGroup } from "../../packages/virtual-kubelet/src/testing/processes.ts";
 import { type GinkgoReport, readGinkgoReport, type TestResult } from "./ginkgo-report.ts";
+import { hostLimits } from "./host-limits.ts";
 import { inMachine, nodeName, removeControlGroups } from "./machine.ts";
 import { conformancePrograms, findConformanceProgram, kubernetesVersion } from "./programs.ts";
 import { type Progress, progressOf } from "./progress.ts";
@@ -52,7 +53,8 @@ export async function runConformance(options: RunOptions): Promise<RunResult> {
   try {
     const { print: _, signal: __, provider = containersProvider, ...rest } = options;
     const file = join(group.directory, "settings.json");
-    await writeSettings(file, { ...rest, provider, node: nodeName, reportDirectory, directory: group.directory });
+    const { skip, skipped } = await hostLimits(options);
+    await writeSettings(file, { ...rest, skip, provider, node: nodeName, reportDirectory, directory: group.directory });
     const inside = [process.execPath, "--conditions=source", join(import.meta.dirname, "inside.ts"), file];
     const [program = "", ...args] = inMachine(inside);
     const machine = await group.start("run", program, args);
@@ -61,7 +63,7 @@ export async function runConformance(options: RunOptions): Promise<RunResult> {
     const reports = await readReports(reportDirectory);
     const fault = (await machine.ended).code === 0 ? [] : [await machine.logTail()];
     return {
-      repetitions: reports.map(({ tests }) => tests),
+      repetitions: reports.map(({ tests }) => [...tests, ...skipped]),
       faults: [...reports.flatMap(({ faults }) => faults), ...fault],
       reportDirectory,
     };
