@@ -81,6 +81,12 @@ export class PodFiles {
       path,
     );
   }
+  /** Volumes that are the pod's own. */
+  measuredPaths(uid: string): readonly { readonly name: string; readonly path: string }[] {
+    return (this.#notes.get(uid) ?? []).flatMap(({ name, type }) =>
+      type === "hostPath" ? [] : [{ name, path: volumePath(join(this.#pod(uid), "volumes"), name) }],
+    );
+  }
   #run(ref: ContainerRef): string {
     return join(this.#pod(ref.podUid), "containers", ref.name, String(ref.attempt));
   }

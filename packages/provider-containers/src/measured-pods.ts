@@ -14,6 +14,6 @@ export async function measuredPods(state: NodeState, context: CallContext): Prom
     containers: found.flatMap(({ run, details }) =>
       run !== undefined && details.running ? [{ name: run.name, details }] : [],
     ),
-    volumes: [],
+    volumes: files.measuredPaths(uid),
   }));
 }

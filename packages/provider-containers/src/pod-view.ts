@@ -28,7 +28,7 @@ export function sandboxView(facts: ViewFacts): RuntimeSandbox | undefined {
     revision: record?.revision ?? infra?.revision ?? "",
     ready,
     createdAt: record?.createdAt ?? Math.min(...found.map(({ details }) => details.createdAt)),
-    ips: !ready ? [] : record?.sandbox.hostNetwork === true || addresses.length === 0 ? hostIPs : addresses,
+    ips: !ready ? [] : record?.sandbox?.hostNetwork === true || addresses.length === 0 ? hostIPs : addresses,
     notes: record?.notes ?? infra?.notes ?? {},
     containers: found
       .flatMap((each) => runView(each, facts))

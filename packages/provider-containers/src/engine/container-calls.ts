@@ -4,6 +4,7 @@ import { created, details, type InspectedContainer, summaries } from "./containe
 import { type EngineCalls, part } from "./engine-calls.ts";
 import type { CallOptions, ContainerCreate, ContainerSummary, EngineClient } from "./engine-client.ts";
 import { startError } from "./engine-error.ts";
+import { libpodCreate } from "./libpod-create.ts";
 
 export async function createContainer(
   calls: EngineCalls,
@@ -11,7 +12,12 @@ export async function createContainer(
   body: ContainerCreate,
   options: CallOptions,
 ): Promise<string> {
-  const request = calls.request({ method: "POST", path: "/containers/create", query: { name }, body }, options);
+  const own = (await calls.isPodman(options)) ? libpodCreate(name, body) : undefined;
+  const post = { method: "POST", path: "/containers/create" } as const;
+  const request =
+    own === undefined
+      ? calls.request({ ...post, query: { name }, body }, options)
+      : calls.libpodRequest({ ...post, body: own }, options);
   return calls.slots.run(options.signal, async () => (await calls.json(created, request)).Id);
 }
 
