@@ -199,6 +199,15 @@ describe("an image without a registry", { concurrency: 4 }, () => {
     }
   });
 
+  it("shows in the pod by the name that the engine has for it", async () => {
+    const [full = ""] = bench.subject.images;
+    await run("short", full.slice(full.indexOf("/") + 1), "IfNotPresent");
+    const status = await running("short");
+    assert.deepEqual([status.image, status.restartCount], [full, 0]);
+    await bench.untilEvent("short", /^Normal Pulled main: Container image "host:1" already present on machine/);
+    await bench.remove("short");
+  });
+
   it("that is not is not asked for with Never", async () => {
     await run("never", "registry.example/nothing:1", "Never");
     await waiting("never", "ErrImageNeverPull");
