@@ -61,7 +61,6 @@ describe("refusals", () => {
       "spec.os.name",
       "spec.resourceClaims[0]",
       "spec.securityContext.runAsUser",
-      "spec.securityContext.windowsOptions",
       "spec.initContainers[0]",
       "spec.initContainers[1].restartPolicy",
       "spec.initContainers[1].startupProbe",

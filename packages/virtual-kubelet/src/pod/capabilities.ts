@@ -191,8 +191,9 @@ const undemanding: Readonly<Record<string, unknown>> = {
 function* securityNeeds(context: SecurityContext | PodSecurityContext | undefined, path: string): Generator<Need> {
   for (const [key, value] of Object.entries(context ?? {})) {
     if (value === undefined || value === null || value === undemanding[key] || isEmpty(value)) continue;
-    const feature = key === "privileged" ? "privileged" : key === "windowsOptions" ? "windows" : "securityContext";
-    yield { field: `${path}.${key}`, feature };
+    // For pods that may be of either system; `os` says what is of Windows alone.
+    if (key === "windowsOptions") continue;
+    yield { field: `${path}.${key}`, feature: key === "privileged" ? "privileged" : "securityContext" };
   }
 }
 
