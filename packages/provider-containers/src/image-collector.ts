@@ -85,10 +85,10 @@ export class ImageCollector {
     await this.#settle(signal);
     const all = await client.listImages({ signal });
     const there = new Set(all.map(({ id }) => id));
-    await record.forget([...record.images.keys()].filter((id) => !there.has(id)));
+    await this.#noted(record.forget([...record.images.keys()].filter((id) => !there.has(id))));
     const inUse = await this.#inUse(all, signal);
     record.used(inUse);
-    await record.save();
+    await this.#noted(record.save());
     if (bytes <= 0) return 0;
     const rules = { now: clock.now(), minimumAgeMs: config.minimumAgeSeconds * 1000 };
     let freed = 0;
@@ -103,7 +103,7 @@ export class ImageCollector {
         log.warn({ image: names[0] ?? id, reason: "ImageGCFailed", err: errorText(error) }, "cannot remove image");
         continue;
       }
-      await record.forget([id]);
+      await this.#noted(record.forget([id]));
       removed();
       if (stays) continue;
       freed += size;
@@ -120,8 +120,17 @@ export class ImageCollector {
       const details = await client.inspectImage(name, { signal });
       // It may have begun again while we looked.
       if (isPulling(name)) continue;
-      if (details === undefined) await record.end(name);
-      else await record.pulled(name, details.id, "unknown");
+      if (details === undefined) await this.#noted(record.end(name));
+      else await this.#noted(record.pulled(name, details.id, "unknown"));
+    }
+  }
+
+  /** On a disk that is full nothing can be written, and it is now that images have to go: what is known in memory does. */
+  async #noted(writing: Promise<void>): Promise<void> {
+    try {
+      await writing;
+    } catch (error) {
+      this.#options.log.warn({ err: errorText(error) }, "cannot write down which images are ours");
     }
   }
 

@@ -328,6 +328,14 @@ describe("when the engine's disk is too full", () => {
     assert.equal(engine.images.size, 0);
   });
 
+  it("they go although nothing can be written down any more", async () => {
+    const { bench, images } = await filled();
+    bench.now += 10 * minute;
+    bench.engine.disk = free(0);
+    await bench[Symbol.asyncDispose]();
+    assert.deepEqual(await looked(bench, images), ["theirs", "used"]);
+  });
+
   it("the disk of an engine elsewhere is not seen, and all stay", async () => {
     const { bench } = await filled();
     await using _ = bench;
