@@ -84,7 +84,7 @@ const path = v.pipe(
 const endpoint = v.pipe(
   v.string("must be an address"),
   v.check(
-    (text) => /^(unix:\/\/\/.+|tcp:\/\/.+|https?:\/\/.+|ssh:\/\/.+)$/.test(text),
+    (text) => text === "" || /^(unix:\/\/\/.+|tcp:\/\/.+|https?:\/\/.+|ssh:\/\/.+)$/.test(text),
     "must be like unix:///run/podman/podman.sock, tcp://host:2376 or ssh://user@host",
   ),
 );

@@ -82,12 +82,12 @@ function stateOf(details: ContainerDetails, fault: StartFault | undefined, endRe
     };
   }
   // After the host went down Podman takes those that ran for new ones.
-  if (finishedAt === undefined)
+  if (finishedAt === undefined && ["created", "configured", "initialized"].includes(details.state))
     return { state: "exited", startedAt, finishedAt: startedAt, exitCode: lostCode, reason: "Unknown" };
   const reason = endReason(details);
   return {
     // The two are of different clocks: that of files is some milliseconds late.
-    ...{ state: "exited", startedAt, finishedAt: Math.max(startedAt, finishedAt), exitCode: details.exitCode },
+    ...{ state: "exited", startedAt, finishedAt: Math.max(startedAt, finishedAt ?? 0), exitCode: details.exitCode },
     ...(reason !== undefined && { reason }),
   };
 }
