@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type Clock, type ContainerImage, type NodeReport, silentLogger } from "@virtual-kubelet/virtual-kubelet";
-import { defaultRegistries } from "./image-names.ts";
 import { withImages } from "./node-images.ts";
 
 /** Timers that are due when the test says so. */
@@ -80,19 +79,6 @@ describe("a node's reports with its images", () => {
     await all.return(undefined);
     assert.equal(ended, true);
   });
-});
-
-describe("the registry of names without one", () => {
-  const rows: readonly (readonly [readonly string[], string, readonly string[]])[] = [
-    [["r.example", "s.example:5000"], "index.other.example", ["r.example", "s.example:5000"]],
-    [[], "index.r.example", ["index.r.example", "r.example"]],
-    [[], "r.example", ["r.example"]],
-    [[], "", []],
-  ];
-  for (const [configured, told, hosts] of rows)
-    it(`${configured.join() || "nothing"} configured, the engine says "${told}"`, () => {
-      assert.deepEqual(defaultRegistries(configured, told), hosts);
-    });
 });
 
 /** What is under way gets so far as to wait for a timer. */
