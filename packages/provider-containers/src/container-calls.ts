@@ -52,6 +52,7 @@ export async function createContainer(state: NodeState, spec: ContainerSpec, con
     if (again.some((each) => isRun(each, spec))) return;
     throw error;
   }
+  state.made(id);
   await inventory.look(id, context);
 }
 
@@ -96,15 +97,17 @@ function targetOf(
 
 export async function startContainer(state: NodeState, ref: ContainerRef, context: CallContext): Promise<void> {
   const { client, clock, files, inventory, changed } = state.parts;
-  const { details } = await state.run(ref, context);
+  const known = await state.run(ref, context);
+  const { details } = known;
   const record = files.record(ref.podUid);
   const begun = (found: Found | undefined): boolean =>
     found !== undefined && (found.details.running || found.details.startedAt !== undefined);
   const fault = record?.startFaults[runKey(ref)];
-  // The engine would run one that has ended a second time.
-  const now = await inventory.look(details.id, context);
+  // The engine would run one that has ended a second time: one that may have begun is looked at.
+  const now = state.mayHaveBegun(details.id) ? await inventory.look(details.id, context) : known;
   if (now === undefined) throw new VirtualKubeletError("NotFound", `run ${ref.attempt} of ${ref.name} is gone`);
   if (begun(now) || fault !== undefined) return;
+  state.forget(details.id);
   try {
     await client.startContainer(details.id, context);
     await inventory.look(details.id, context);
@@ -140,6 +143,7 @@ export async function removeContainer(state: NodeState, ref: ContainerRef, conte
   const found = await state.findRun(ref, context);
   if (found !== undefined) {
     await client.removeContainer(found.details.id, context);
+    state.forget(found.details.id);
     await inventory.look(found.details.id, context);
   }
   const record = files.record(ref.podUid);

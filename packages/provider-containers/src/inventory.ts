@@ -37,8 +37,26 @@ const lastRetryMs = 5000;
 /** Inspections side by side. */
 const parallel = 8;
 
-/** After which there is nothing new to be seen of a container. */
-const ignored = /^(exec_|attach|resize|top|export|commit|archive|health_status|cleanup)/;
+/** What an event can have changed, seen from what is known: most tell of what was looked at already when it was done. */
+function isNews(action: string, known: ContainerDetails | undefined): boolean {
+  switch (action) {
+    case "create":
+      return known === undefined;
+    case "start":
+      return known?.running !== true;
+    case "die":
+    case "oom":
+      return known?.running !== false;
+    case "destroy":
+      return known !== undefined;
+    case "pause":
+    case "unpause":
+    case "rename":
+      return true;
+    default:
+      return false;
+  }
+}
 
 export class Inventory {
   readonly #options: InventoryOptions;
@@ -131,7 +149,7 @@ export class Inventory {
         const { id, action } = event.value;
         next = events.next();
         next.catch(() => {});
-        if (!ignored.test(action)) void this.#glance(id);
+        if (isNews(action, this.#known.get(id)?.details)) void this.#glance(id);
       }
     } finally {
       over.abort();

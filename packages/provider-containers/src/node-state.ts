@@ -46,9 +46,25 @@ export interface PodState {
 export class NodeState {
   readonly parts: NodeParts;
   readonly turns: Turns = new Turns();
+  /** Made by this process, and not started by it. */
+  readonly #unbegun = new Set<string>();
 
   constructor(parts: NodeParts) {
     this.parts = parts;
+  }
+
+  made(id: string): void {
+    this.#unbegun.add(id);
+  }
+
+  /** It is started, or removed. */
+  forget(id: string): void {
+    this.#unbegun.delete(id);
+  }
+
+  /** Whether it may have been started although it was not seen running. */
+  mayHaveBegun(id: string): boolean {
+    return !this.#unbegun.has(id);
   }
 
   /** As last seen; asked for where nothing tells of changes. */

@@ -152,7 +152,7 @@ export async function updateSandbox(
   changed.tell(podUid);
 }
 
-/** Addresses and ports are given back; what is on disk stays, and so does the container, for those that are joined to it. */
+/** For good: addresses, ports and volumes are given back. Logs stay, and so does the container, for those that are joined to it. */
 export async function stopSandbox(state: NodeState, podUid: string, context: CallContext): Promise<void> {
   const { client, files, inventory, changed } = state.parts;
   const { record, found, infra } = await state.freshPod(podUid, context);
@@ -162,6 +162,7 @@ export async function stopSandbox(state: NodeState, podUid: string, context: Cal
     await inventory.look(infra.details.id, context);
   }
   if (record === undefined || record.infra === "") return;
+  await files.removeVolumes(podUid);
   await files.writeRecord(podUid, { ...record, infra: "" });
   changed.tell(podUid);
 }
@@ -172,6 +173,7 @@ export async function removeSandbox(state: NodeState, podUid: string, context: C
   if (record !== undefined && record.infra !== "") await files.writeRecord(podUid, { ...record, infra: "" });
   const remove = async ({ details: { id } }: Found): Promise<void> => {
     await client.removeContainer(id, context);
+    state.forget(id);
     await inventory.look(id, context);
   };
   // Those that are joined to another one go first.
