@@ -20,6 +20,7 @@ export type {
   RuntimeContainer,
   RuntimeSandbox,
   RuntimeStats,
+  RuntimeUser,
   SandboxSpec,
 } from "./engine/container-runtime.ts";
 export { type HookRunnerOptions, hookRunner } from "./engine/hook-run.ts";

@@ -42,6 +42,10 @@ export interface ResolvedMount {
   /** Relative path within the volume, its expression expanded. Mounts with one are never updated. */
   readonly subPath?: LateText | undefined;
   readonly readOnly: boolean;
+  /** What is mounted below it is read-only too; "IfPossible": where the backend can. Absent: "Disabled". */
+  readonly recursiveReadOnly?: "Enabled" | "IfPossible" | undefined;
+  /** Absent: "None". */
+  readonly mountPropagation?: "HostToContainer" | "Bidirectional" | undefined;
 }
 
 export interface ResolvedContainer {

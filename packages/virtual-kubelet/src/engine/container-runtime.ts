@@ -123,7 +123,15 @@ export interface RuntimeContainer extends ContainerRef {
   /** Where the backend knows more than the code: "OOMKilled", "StartError" ... */
   readonly reason?: string | undefined;
   readonly message?: string | undefined;
+  /** As whom its first process begins, where that is known. */
+  readonly user?: RuntimeUser | undefined;
   readonly notes: Readonly<Record<string, string>>;
+}
+
+export interface RuntimeUser {
+  readonly uid: number;
+  readonly gid: number;
+  readonly supplementalGroups: readonly number[];
 }
 
 export interface RuntimeSandbox {
@@ -178,7 +186,7 @@ export interface ContainerRuntime {
     context: CallContext,
   ): Promise<void>;
   /**
-   * Frees what a pod holds whose containers have all ended (addresses, memory): it is not ready any more, but its runs, logs
+   * Frees what a pod holds whose containers have all ended (addresses, memory, volumes that were its own): it is not ready any more, but its runs, logs
    * and notes stay. Idempotent; no error when it is gone. Absent: nothing is freed before the removal.
    */
   stopSandbox?(podUid: string, context: CallContext): Promise<void>;

@@ -294,4 +294,18 @@ describe("termination messages", () => {
     assert.equal((await bench.container(owner, "c0"))?.state.terminated?.message?.length, 2048);
     await bench.close();
   });
+
+  it("begins with the signal that the container wants, after a restart of the program too", async () => {
+    const bench = new EngineBench({ script: () => ({ termMs: 500 }) });
+    const container = { name: "c", image: "img", lifecycle: { stopSignal: "SIGUSR1" } };
+    const { owner } = await bench.create({ containers: [container] });
+    await bench.restart();
+    await bench.during(bench.engine.deletePod(owner, { gracePeriodSeconds: 5 }, quiet));
+    await bench.pass(1000);
+    assert.deepEqual(
+      bench.runtime.journal.flatMap(({ what, signal }) => (what === "term" ? [signal] : [])),
+      ["SIGUSR1"],
+    );
+    await bench.close();
+  });
 });

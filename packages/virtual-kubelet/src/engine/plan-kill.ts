@@ -51,7 +51,8 @@ export function planStops(views: readonly ContainerView[], facts: PodFacts, draf
       continue;
     }
     const deadline = order.graceSeconds > 0 ? order.deadline : 0;
-    draft.want({ type: "stop", key: stopKey(of.name, run.attempt), ref: refOf(run), deadline });
+    const signal = of.container.lifecycle?.stopSignal;
+    draft.want({ type: "stop", key: stopKey(of.name, run.attempt), ref: refOf(run), signal, deadline });
   }
 }
 

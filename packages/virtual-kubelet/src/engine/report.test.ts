@@ -128,3 +128,22 @@ describe("a report between two runs", () => {
     await bench.close();
   });
 });
+
+describe("a report of a run", () => {
+  it("says as whom it began, where the runtime does", async () => {
+    const bench = new EngineBench();
+    const { owner } = await bench.create();
+    assert.equal((await bench.container(owner))?.user, undefined);
+    const get = bench.runtime.get.bind(bench.runtime);
+    bench.runtime.get = async (uid, context) => {
+      const found = await get(uid, context);
+      const user = { uid: 1000, gid: 1001, supplementalGroups: [7] };
+      return found && { ...found, containers: found.containers.map((run) => ({ ...run, user })) };
+    };
+    await bench.pass(60_000);
+    assert.deepEqual((await bench.container(owner))?.user, {
+      linux: { uid: 1000, gid: 1001, supplementalGroups: [7] },
+    });
+    await bench.close();
+  });
+});

@@ -1,7 +1,7 @@
 // What the engine says about a pod: facts of its containers as the core wants them. Pure.
-import type { ContainerState, ContainerStateTerminated } from "../kube/types.gen.ts";
+import type { ContainerState, ContainerStateTerminated, ContainerUser } from "../kube/types.gen.ts";
 import type { ContainerReport, PodReport } from "../provider/pods.ts";
-import type { RuntimeContainer } from "./container-runtime.ts";
+import type { RuntimeContainer, RuntimeUser } from "./container-runtime.ts";
 import { type ContainerView, exitCodeOf, postStartDone, viewOf } from "./container-view.ts";
 import { backoffBeginsAt, isPullBackoff } from "./image-backoff.ts";
 import { resizeId, resizeOf } from "./plan-resize.ts";
@@ -87,9 +87,14 @@ function containerReport(view: ContainerView, facts: PodFacts, type: string): Co
     restartCount: Math.max(run.attempt, remembered),
     image: from.image,
     imageID: from.imageID,
+    ...(from.user === undefined ? {} : { user: userOf(from.user) }),
     ...(resize === undefined ? {} : { resources: resize.inForce }),
     ...(view.state === "created" && previous === undefined ? {} : { containerID: `${type}://${from.id}` }),
   };
+}
+
+function userOf({ uid, gid, supplementalGroups }: RuntimeUser): ContainerUser {
+  return { linux: { uid, gid, ...(supplementalGroups.length > 0 && { supplementalGroups }) } };
 }
 
 function stateOf(

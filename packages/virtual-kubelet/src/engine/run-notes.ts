@@ -124,7 +124,13 @@ const container = v.object({
   restartPolicyRules: v.exactOptional(v.array(rule)),
   resources: v.exactOptional(resourcesSchema),
   terminationMessagePolicy: v.exactOptional(v.string()),
-  lifecycle: v.exactOptional(v.object({ preStop: v.exactOptional(handler), postStart: v.exactOptional(handler) })),
+  lifecycle: v.exactOptional(
+    v.object({
+      preStop: v.exactOptional(handler),
+      postStart: v.exactOptional(handler),
+      stopSignal: v.exactOptional(v.string()),
+    }),
+  ),
   ports: v.exactOptional(v.array(port)),
   startupProbe: v.exactOptional(probe),
   livenessProbe: v.exactOptional(probe),

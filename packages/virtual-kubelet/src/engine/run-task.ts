@@ -104,14 +104,14 @@ export async function runTask(task: Task, bench: TaskBench, context: CallContext
 }
 
 async function stop(
-  { ref, deadline }: Extract<Task, { readonly type: "stop" }>,
+  { ref, signal, deadline }: Extract<Task, { readonly type: "stop" }>,
   bench: TaskBench,
   context: CallContext,
 ): Promise<void> {
   const left = Math.ceil((deadline - bench.now()) / 1000);
   const gracePeriodSeconds = deadline === 0 ? 0 : Math.max(leastGraceSeconds, left);
   try {
-    await bench.runtime.stopContainer(ref, { gracePeriodSeconds }, context);
+    await bench.runtime.stopContainer(ref, { gracePeriodSeconds, signal }, context);
   } catch (error) {
     if (!context.signal.aborted) {
       const message = `error killing pod: failed to kill container ${ref.name}: ${errorText(error)}`;

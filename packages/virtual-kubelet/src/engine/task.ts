@@ -26,6 +26,8 @@ export type Task =
       readonly type: "stop";
       readonly key: string;
       readonly ref: ContainerRef;
+      /** In place of the one of the image, or TERM. */
+      readonly signal?: string | undefined;
       /** KILL not before a minimal time, whatever the deadline; epoch milliseconds. 0: at once. */
       readonly deadline: number;
     }

@@ -141,6 +141,13 @@ describe("desiredNode", () => {
     assert.equal(desiredNode(base, { allocatable: { cpu: "1" } }, undefined).status?.allocatable?.["cpu"], "1");
   });
 
+  it("tells what the runtime honours", () => {
+    const features = { supplementalGroupsPolicy: true };
+    const runtimeHandlers = [{ name: "", features: { recursiveReadOnlyMounts: true } }];
+    const { status } = desiredNode(base, { features, runtimeHandlers }, undefined);
+    assert.deepEqual([status?.features, status?.runtimeHandlers], [features, runtimeHandlers]);
+  });
+
   it("tells of the largest images, five names of each", () => {
     const told = (images: NodeReport["images"]) => desiredNode(base, { images }, undefined).status?.images;
     const names = ["a", "b", "c", "d", "e", "f"];

@@ -188,6 +188,8 @@ export function desiredNode(
       allocatable: { ...capacity, ...base.status?.allocatable, ...report?.capacity, ...report?.allocatable },
       conditions,
       ...(report?.images === undefined ? {} : { images: largestImages(report.images) }),
+      ...(report?.features === undefined ? {} : { features: report.features }),
+      ...(report?.runtimeHandlers === undefined ? {} : { runtimeHandlers: report.runtimeHandlers }),
       ...(port === undefined ? {} : { daemonEndpoints: { kubeletEndpoint: { Port: port } } }),
       ...(nodeInfo === undefined ? {} : { nodeInfo: { ...nodeInfo, ...report?.nodeInfo } }),
     },

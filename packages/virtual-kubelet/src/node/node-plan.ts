@@ -109,6 +109,7 @@ export function planStatus({ desired, observed, before }: PlanInput, now: number
       : { daemonEndpoints: want.daemonEndpoints }),
     ...listPatch("declaredFeatures", want.declaredFeatures, have.declaredFeatures),
     ...listPatch("images", want.images, have.images),
+    ...optional("features", objectPatch({ ...want.features }, { ...have.features })),
     ...listPatch("runtimeHandlers", want.runtimeHandlers, have.runtimeHandlers),
   };
   const changed = conditions.changes.length > 0 || !isEmpty(changes);

@@ -75,7 +75,7 @@ describe("refusals", () => {
       "spec.containers[1].securityContext.capabilities",
       "spec.ephemeralContainers[0]",
     ]);
-    assert.deepEqual(fields(demanding, { features: ["probes", "hostNetwork", "hostPID", "hostIPC"] }).length, 21 - 6);
+    assert.deepEqual(fields(demanding, { features: ["probes", "hostNetwork", "hostPID", "hostIPC"] }).length, 20 - 6);
   });
 
   it("say what the backend lacks", () => {

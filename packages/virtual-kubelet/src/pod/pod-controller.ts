@@ -425,7 +425,10 @@ export class PodController {
     if (entry === undefined || state === undefined) return { input: undefined, removable: false };
     const now = this.#clock.now();
     if (!this.hasSynced()) return { input: undefined, removable: false, dueAt: now + syncPollMs };
-    return statusOutlook(entry, this.#plan(entry, state), state.node.addresses(), now);
+    const handlers = state.node.object()?.status?.runtimeHandlers;
+    const recursiveReadOnly = handlers?.some(({ name, features }) => !name && features?.recursiveReadOnlyMounts);
+    const ofNode = { nodeIPs: state.node.addresses(), recursiveReadOnly };
+    return statusOutlook(entry, this.#plan(entry, state), ofNode, now);
   }
 
   #written(uid: string, status: PodStatus): void {

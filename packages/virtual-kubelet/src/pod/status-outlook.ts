@@ -1,6 +1,7 @@
 // How a pod's status stands at one moment: what is to be written, whether that is the last word, and when to look again. Pure.
 import type { Stored } from "../kube/resource.ts";
 import type { Pod } from "../kube/types.gen.ts";
+import type { StatusInput } from "../status/pod-status.ts";
 import type { PodAction } from "./plan.ts";
 import type { PodEntry } from "./pod-entry.ts";
 import { acknowledgeAfterMs, situationOf, statusDueAt } from "./situation.ts";
@@ -10,7 +11,7 @@ import type { StatusOutlook } from "./status-manager.ts";
 export function statusOutlook(
   entry: PodEntry,
   next: PodAction,
-  nodeIPs: readonly string[],
+  { nodeIPs, recursiveReadOnly }: Pick<StatusInput, "nodeIPs" | "recursiveReadOnly">,
   now: number,
 ): StatusOutlook {
   const situation = situationOf(entry, next, now);
@@ -19,7 +20,7 @@ export function statusOutlook(
   if (situation === undefined) return { input: undefined, removable, dueAt };
   const input = {
     situation,
-    nodeIPs,
+    ...{ nodeIPs, recursiveReadOnly },
     startTime: new Date(entry.seenAt).toISOString(),
     failure: entry.nodeEnd?.failure,
     observedGeneration: observedGeneration(entry, next, now),

@@ -1,5 +1,14 @@
 // What a backend says of its node. Types and docs only. Serialisable.
-import type { ContainerImage, NodeAddress, NodeCondition, NodeSystemInfo, Quantity, Taint } from "../kube/types.gen.ts";
+import type {
+  ContainerImage,
+  NodeAddress,
+  NodeCondition,
+  NodeFeatures,
+  NodeRuntimeHandler,
+  NodeSystemInfo,
+  Quantity,
+  Taint,
+} from "../kube/types.gen.ts";
 
 /** One probe of one container run. */
 export interface ProbeLabels {
@@ -35,6 +44,13 @@ export interface NodeReport {
   readonly nodeInfo?: Partial<NodeSystemInfo> | undefined;
   /** Those that are on the node, in any order; names with digests before those with tags. The core tells of the largest. */
   readonly images?: readonly ContainerImage[] | undefined;
+  /** What its container runtime honours, e.g. `supplementalGroupsPolicy: Strict`; pods that need more are refused. */
+  readonly features?: NodeFeatures | undefined;
+  /**
+   * The same by handler of runtime classes, the default one named "": user namespaces, and whether read-only mounts are so with
+   * all that is mounted below them, which is told of pods' mounts then.
+   */
+  readonly runtimeHandlers?: readonly NodeRuntimeHandler[] | undefined;
   /** Taints of the provider's own, beside the configured ones. */
   readonly taints?: readonly Taint[] | undefined;
   readonly labels?: Readonly<Record<string, string>> | undefined;

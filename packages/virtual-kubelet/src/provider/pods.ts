@@ -1,6 +1,6 @@
 // What a backend is told of pods, and what it says of them. Types and docs only. Serialisable.
 import type { Stored } from "../kube/resource.ts";
-import type { ContainerState, Pod, ResourceRequirements, Time } from "../kube/types.gen.ts";
+import type { ContainerState, ContainerUser, Pod, ResourceRequirements, Time } from "../kube/types.gen.ts";
 import type { ResolvedPod } from "../resolved-pod.ts";
 
 /**
@@ -53,6 +53,8 @@ export interface ContainerReport {
   readonly started?: boolean | undefined;
   /** Readiness as far as the backend knows it. Default: running and started. */
   readonly ready?: boolean | undefined;
+  /** As whom its first process began. Default: nothing is told of it. */
+  readonly user?: ContainerUser | undefined;
   /** In force, and held for it on the node. Default: the spec's. */
   readonly resources?: ResourceRequirements | undefined;
 }

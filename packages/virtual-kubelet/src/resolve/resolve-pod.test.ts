@@ -56,6 +56,8 @@ describe("containers", () => {
       { name: "v", mountPath: "/a" },
       { name: "v", mountPath: "/b", readOnly: true, subPath: "b/$(A)" },
       { name: "v", mountPath: "/c", subPathExpr: "c/$(A)/$(IP)" },
+      { name: "v", mountPath: "/d", recursiveReadOnly: "IfPossible", mountPropagation: "HostToContainer" },
+      { name: "v", mountPath: "/e", recursiveReadOnly: "Disabled", mountPropagation: "None" },
     ];
     const [container] = ready({
       volumes: [{ name: "v", emptyDir: {} }],
@@ -65,6 +67,11 @@ describe("containers", () => {
       { volume: "v", mountPath: "/a", readOnly: false },
       { volume: "v", mountPath: "/b", readOnly: true, subPath: "b/$(A)" },
       { volume: "v", mountPath: "/c", readOnly: false, subPath: ["c/1/", { fieldPath: "status.podIP" }] },
+      {
+        ...{ volume: "v", mountPath: "/d", readOnly: false },
+        ...{ recursiveReadOnly: "IfPossible", mountPropagation: "HostToContainer" },
+      },
+      { volume: "v", mountPath: "/e", readOnly: false },
     ]);
   });
 

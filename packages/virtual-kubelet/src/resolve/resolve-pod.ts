@@ -144,10 +144,15 @@ function resolvedContainer(
 }
 
 function resolvedMount(
-  { name, mountPath, readOnly = false, subPath, subPathExpr }: VolumeMount,
+  mount: VolumeMount,
   lookup: Environment["lookup"],
 ): { readonly resolved: ResolvedMount; readonly fault?: string } {
-  const plain = { volume: name, mountPath, readOnly };
+  const { name, mountPath, readOnly = false, subPath, subPathExpr, recursiveReadOnly, mountPropagation } = mount;
+  const plain: ResolvedMount = {
+    ...{ volume: name, mountPath, readOnly },
+    ...((recursiveReadOnly === "Enabled" || recursiveReadOnly === "IfPossible") && { recursiveReadOnly }),
+    ...((mountPropagation === "HostToContainer" || mountPropagation === "Bidirectional") && { mountPropagation }),
+  };
   if (!subPathExpr && !subPath) return { resolved: plain };
   const unknown: string[] = [];
   const path = subPathExpr

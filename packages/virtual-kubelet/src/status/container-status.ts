@@ -31,6 +31,8 @@ export interface ContainerFacts {
   readonly absent: "keep" | "unknown" | "completed";
   /** Nothing of the pod can run any more: the report is a memory, and an end that the API knows is later than it. */
   readonly over: boolean;
+  /** Read-only mounts are so with all below them, where a pod asks for it if it is possible. */
+  readonly recursiveReadOnly: boolean;
 }
 
 /** Of a container that cannot be made because something is missing that it refers to. */
@@ -68,7 +70,9 @@ export function containerStatus(facts: ContainerFacts): ContainerStatus {
   const ready = started && (source?.ready ?? (source ? true : (current?.ready ?? false)));
   const resources = report?.resources ?? container.resources ?? {};
   const { requests } = resources;
-  const mounts = mountStatuses(container);
+  const mounts = mountStatuses(container, facts.recursiveReadOnly);
+  const user = report === undefined ? current?.user : report.user;
+  const stopSignal = container.lifecycle?.stopSignal;
   return {
     name: container.name,
     image:
@@ -83,6 +87,8 @@ export function containerStatus(facts: ContainerFacts): ContainerStatus {
     ...(requests && Object.keys(requests).length > 0 ? { allocatedResources: requests } : {}),
     ...(role === "ephemeral" ? {} : { resources }),
     ...(mounts.length > 0 ? { volumeMounts: mounts } : {}),
+    ...(user === undefined ? {} : { user }),
+    ...(stopSignal === undefined || !containerID ? {} : { stopSignal }),
   };
 }
 
@@ -221,10 +227,13 @@ function lastTerminated(end: ContainerStateTerminated, current: ContainerStatus 
   };
 }
 
-function mountStatuses(container: Container | EphemeralContainer): readonly VolumeMountStatus[] {
-  return (container.volumeMounts ?? []).map((mount) => ({
-    name: mount.name,
-    mountPath: mount.mountPath,
-    ...(mount.readOnly ? { readOnly: true, recursiveReadOnly: "Disabled" } : {}),
-  }));
+function mountStatuses(
+  container: Container | EphemeralContainer,
+  canRecursively: boolean,
+): readonly VolumeMountStatus[] {
+  return (container.volumeMounts ?? []).map(({ name, mountPath, readOnly, recursiveReadOnly: wanted }) => {
+    const recursive = wanted === "Enabled" || (wanted === "IfPossible" && canRecursively);
+    const recursiveReadOnly = recursive ? "Enabled" : "Disabled";
+    return { name, mountPath, ...(readOnly ? { readOnly: true, recursiveReadOnly } : {}) };
+  });
 }

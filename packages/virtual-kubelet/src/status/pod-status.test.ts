@@ -406,6 +406,25 @@ describe("fields", () => {
 });
 
 describe("container status", () => {
+  it("tells of users, of signals that were asked for, and of mounts that are read-only all the way down", () => {
+    const mount = (name: string, recursiveReadOnly?: string) => ({
+      ...{ name, mountPath: `/${name}`, readOnly: true },
+      ...(recursiveReadOnly === undefined ? {} : { recursiveReadOnly }),
+    });
+    const volumeMounts = [mount("m"), mount("n", "IfPossible"), mount("o", "Enabled")];
+    const one = { name: "a", image: "i", volumeMounts, lifecycle: { stopSignal: "SIGUSR1" } };
+    const user = { linux: { uid: 1, gid: 2, supplementalGroups: [3] } };
+    const report = reportOf({ a: { name: "a", state: running, containerID: "t://1", user } });
+    const shown = (recursiveReadOnly?: boolean) => {
+      const input = recursiveReadOnly === undefined ? {} : { recursiveReadOnly };
+      return statusOf(podOf({ containers: [one] }), reported(report), input).containerStatuses?.[0];
+    };
+    assert.deepEqual([shown()?.user, shown()?.stopSignal], [user, "SIGUSR1"]);
+    const recursive = (can?: boolean) => shown(can)?.volumeMounts?.map((each) => each.recursiveReadOnly);
+    assert.deepEqual(recursive(), ["Disabled", "Disabled", "Enabled"]);
+    assert.deepEqual(recursive(true), ["Disabled", "Enabled", "Enabled"]);
+  });
+
   const spec: Partial<PodSpec> = {
     containers: [
       {

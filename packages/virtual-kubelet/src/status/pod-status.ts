@@ -45,6 +45,8 @@ export interface StatusInput {
    * situation is `ended` (also the one to use for a pod that never got onto the backend).
    */
   readonly failure?: PodFailure | undefined;
+  /** The node's runtime can make read-only mounts so with all that is mounted below them; default false. */
+  readonly recursiveReadOnly?: boolean | undefined;
 }
 
 interface Containers {
@@ -69,7 +71,12 @@ export function podStatus(input: StatusInput): PodStatus {
   const current = pod.status ?? {};
   const spec: PodSpec = pod.spec ?? { containers: [] };
   const report = "report" in situation ? situation.report : undefined;
-  const containers = settledContainers(pod, spec, situation, containersOf(pod, spec, situation, now));
+  const containers = settledContainers(
+    pod,
+    spec,
+    situation,
+    containersOf(pod, spec, situation, now, input.recursiveReadOnly),
+  );
   const outcome = outcomeOf(input, spec, containers);
   const terminal = isTerminalPhase(outcome.phase);
 
@@ -139,7 +146,13 @@ function allStopped(containers: Containers): boolean {
   return containers.main.length > 0 && containers.main.every((status) => status.state?.terminated);
 }
 
-function containersOf(pod: Pod, spec: PodSpec, situation: PodSituation, now: Time): Containers {
+function containersOf(
+  pod: Pod,
+  spec: PodSpec,
+  situation: PodSituation,
+  now: Time,
+  recursiveReadOnly = false,
+): Containers {
   const current = pod.status ?? {};
   const report = "report" in situation ? situation.report : undefined;
   const reports = new Map((report?.containers ?? unresolvedContainers(spec, situation)).map((one) => [one.name, one]));
@@ -162,7 +175,7 @@ function containersOf(pod: Pod, spec: PodSpec, situation: PodSituation, now: Tim
       current: list?.find((status) => status.name === container.name),
       spec,
       now,
-      over,
+      ...{ over, recursiveReadOnly },
       absent: !asked ? "keep" : role === "init" && mainRan === true ? "completed" : "unknown",
     });
   return {

@@ -24,7 +24,7 @@ export interface MemoryRunOptions {
   readonly script: RunScript;
   readonly happened: (
     what: "term" | "kill" | "exit",
-    more?: { readonly exitCode?: number; readonly graceSeconds?: number },
+    more?: { readonly exitCode?: number; readonly graceSeconds?: number; readonly signal?: string },
   ) => void;
 }
 
@@ -52,8 +52,8 @@ export class MemoryRun {
     if (exitAfterMs !== undefined) this.#cancel = clock.schedule(exitAfterMs, () => this.end(exitCode));
   }
 
-  /** TERM, once; KILL after the shortest grace that was said. */
-  terminate(graceSeconds: number): void {
+  /** TERM or `signal`, once; KILL after the shortest grace that was said. */
+  terminate(graceSeconds: number, signal?: string): void {
     if (this.facts.state !== "running") return;
     if (graceSeconds <= 0) {
       this.kill();
@@ -61,7 +61,7 @@ export class MemoryRun {
     }
     const { clock, happened } = this.#options;
     if (this.#killAt === Number.POSITIVE_INFINITY) {
-      happened("term", { graceSeconds });
+      happened("term", { graceSeconds, ...(signal !== undefined && { signal }) });
       const { termMs = 0, termExitCode = 143 } = this.script;
       if (Number.isFinite(termMs)) {
         this.#cancel();

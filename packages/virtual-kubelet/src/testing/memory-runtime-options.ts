@@ -10,6 +10,7 @@ import type { RunScript } from "./memory-run.ts";
 export interface JournalDetail {
   readonly exitCode?: number;
   readonly graceSeconds?: number;
+  readonly signal?: string;
 }
 
 export interface JournalEntry {
@@ -24,6 +25,8 @@ export interface JournalEntry {
   readonly attempt: number;
   readonly exitCode?: number | undefined;
   readonly graceSeconds?: number | undefined;
+  /** Absent: TERM. */
+  readonly signal?: string | undefined;
 }
 
 export interface MemoryRuntimeOptions {

@@ -208,12 +208,12 @@ export class MemoryRuntime implements ContainerRuntime {
 
   async stopContainer(
     ref: ContainerRef,
-    { gracePeriodSeconds }: { readonly gracePeriodSeconds: number },
+    { gracePeriodSeconds, signal }: { readonly gracePeriodSeconds: number; readonly signal?: string | undefined },
     context: CallContext,
   ): Promise<void> {
     const run = await this.#call("stopContainer", context, () => {
       const found = this.#sandboxes.get(ref.podUid)?.runs.get(key(ref));
-      found?.terminate(gracePeriodSeconds);
+      found?.terminate(gracePeriodSeconds, signal);
       return found;
     });
     await run?.ended(context.signal);

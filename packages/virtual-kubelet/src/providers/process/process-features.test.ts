@@ -80,6 +80,7 @@ describe("an image with a root directory", () => {
         mounts: [{ volume: "v", mountPath: "/var/run/secrets", readOnly: false }],
       });
       await until(async () => (await bench.log(ref)).length >= 9, "all lines");
+      assert.deepEqual((await bench.container(ref)).user, { uid: 1234, gid: 4321, supplementalGroups: [] });
       const lines = (await bench.log(ref)).filter((line) => line.startsWith("stdout"));
       assert.deepEqual(
         lines.map((line) => line.slice(9)),

@@ -2,7 +2,7 @@
 // the only memory: whoever reads it, whenever, comes to the same answer.
 import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { ContainerSpec, RuntimeContainer } from "../../engine/container-runtime.ts";
+import type { ContainerSpec, RuntimeContainer, RuntimeUser } from "../../engine/container-runtime.ts";
 import { VirtualKubeletError } from "../../errors.ts";
 import { isAlive, type ProcessIdentity } from "../../host/process-table.ts";
 import { readIfThere, writeWhole } from "../../host/state-files.ts";
@@ -19,7 +19,7 @@ export interface RunDescription {
   readonly namespaces: boolean;
   readonly root?: string | undefined;
   /** As whom it runs, where that is not as whom we do. */
-  readonly user?: { readonly uid: number; readonly gid: number } | undefined;
+  readonly user?: { readonly uid: number; readonly gid: number; readonly groups?: readonly number[] } | undefined;
   /** Path of the file on the host. */
   readonly terminationMessageFile?: string | undefined;
 }
@@ -138,6 +138,7 @@ export class RunRecord {
       id: `${podUid}/${name}/${attempt}`,
       imageID: "",
       createdAt: this.description.createdAt,
+      ...(this.description.user !== undefined && { user: userOf(this.description.user) }),
       startedAt: facts.startedAt,
       state: "running",
     };
@@ -199,4 +200,8 @@ export function readDescription(directory: string): RunDescription | undefined {
 /** Written by us alone, whole or not at all: its form is that of the version that wrote it. */
 function isDescription(value: unknown): value is RunDescription {
   return typeof value === "object" && value !== null && "spec" in value && "createdAt" in value && "cgroups" in value;
+}
+
+function userOf({ uid, gid, groups = [] }: NonNullable<RunDescription["user"]>): RuntimeUser {
+  return { uid, gid, supplementalGroups: groups };
 }
