@@ -1,9 +1,44 @@
 // The image of infra containers: one program of a few instructions that holds a pod's namespaces. As first process of a pod's
 // processes it reaps those that others left, and it ends at TERM or INT. Made here, so that no registry is needed for it.
-import { VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
+import { type CallContext, VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
+import type { EngineClient, EngineInfo } from "./engine/engine-client.ts";
 
 /** Changes with the program. */
-export const ownInfraImage = "localhost/virtual-kubelet-infra:1";
+const ownInfraImage = "localhost/virtual-kubelet-infra:1";
+
+/** The one of this node: our own, or what the configuration names. */
+export class InfraImage {
+  readonly name: string;
+  readonly #client: EngineClient;
+  readonly #architecture: string;
+  #making: Promise<void> | undefined;
+
+  /** `configured`: "" for our own. */
+  constructor(client: EngineClient, { architecture }: Pick<EngineInfo, "architecture">, configured: string) {
+    this.name = configured === "" ? ownInfraImage : configured;
+    this.#client = client;
+    this.#architecture = architecture;
+  }
+
+  /** Resolves when it is in the engine. Many pods that miss it at once make it once. */
+  async make({ signal }: CallContext): Promise<void> {
+    signal.throwIfAborted();
+    this.#making ??= this.#make().finally(() => {
+      this.#making = undefined;
+    });
+    await this.#making;
+  }
+
+  async #make(): Promise<void> {
+    const options = { signal: AbortSignal.timeout(makeMs) };
+    const client = this.#client;
+    if ((await client.inspectImage(this.name, options)) !== undefined) return;
+    if (this.name !== ownInfraImage) await client.pullImage(this.name, undefined, options);
+    else await client.importImage(this.name, infraRoot(this.#architecture), infraChanges, options);
+  }
+}
+
+const makeMs = 120_000;
 
 interface Machine {
   /** e_machine of ELF. */
@@ -91,7 +126,7 @@ export function infraRoot(architecture: string): Uint8Array {
 }
 
 /** What its configuration says, as instructions of a Dockerfile. */
-export const infraChanges: readonly string[] = ['ENTRYPOINT ["/pause"]', "USER 65535:65535"];
+const infraChanges: readonly string[] = ['ENTRYPOINT ["/pause"]', "USER 65535:65535"];
 
 /** One entry of a tar file, with what it holds. */
 function entry(name: string, mode: number, content: Uint8Array): Uint8Array {

@@ -15,6 +15,7 @@ import type { Figures } from "./figures/figures.ts";
 import type { PodFiles } from "./files-stand-in.ts";
 import type { ImageAccountFiles } from "./image-accounts.ts";
 import type { Images } from "./images.ts";
+import { InfraImage } from "./infra-image.ts";
 import type { Found, Inventory } from "./inventory.ts";
 import type { PodRecord } from "./pod-record.ts";
 import { infraOf, isReady, sandboxView } from "./pod-view.ts";
@@ -46,11 +47,13 @@ export interface PodState {
 export class NodeState {
   readonly parts: NodeParts;
   readonly turns: Turns = new Turns();
+  readonly infraImage: InfraImage;
   /** Made by this process, and not started by it. */
   readonly #unbegun = new Set<string>();
 
   constructor(parts: NodeParts) {
     this.parts = parts;
+    this.infraImage = new InfraImage(parts.client, parts.engine, parts.config.infraImage);
   }
 
   made(id: string): void {

@@ -11,7 +11,6 @@ import {
   VirtualKubeletError,
 } from "@virtual-kubelet/virtual-kubelet";
 import { infraLimits } from "./figures/limits.ts";
-import { infraChanges, infraRoot, ownInfraImage } from "./infra-image.ts";
 import type { Found } from "./inventory.ts";
 import { infraName } from "./labels.ts";
 import { recordOfLabels } from "./lost-record.ts";
@@ -116,7 +115,7 @@ async function createInfra(
   context: CallContext,
 ): Promise<string> {
   const { client, config, engine, figures } = state.parts;
-  const image = config.infraImage === "" ? ownInfraImage : config.infraImage;
+  const image = state.infraImage.name;
   const limits = infraLimits(figures.limitHost);
   const body = sandboxBody(spec, { config, engine, image, cgroupParent, limits });
   const create = (): Promise<string> => client.createContainer(infraName(spec.owner), body, context);
@@ -124,16 +123,9 @@ async function createInfra(
     return await create();
   } catch (error) {
     if (!isErrorKind(error, "NotFound")) throw error;
-    await makeInfraImage(state, context);
+    await state.infraImage.make(context);
     return create();
   }
-}
-
-async function makeInfraImage({ parts }: NodeState, context: CallContext): Promise<void> {
-  const { client, config, engine } = parts;
-  if (config.infraImage !== "") await client.pullImage(config.infraImage, undefined, context);
-  else if ((await client.inspectImage(ownInfraImage, context)) === undefined)
-    await client.importImage(ownInfraImage, infraRoot(engine.architecture), infraChanges, context);
 }
 
 export async function updateSandbox(
