@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Container, PodSpec } from "../kube/types.gen.ts";
+import { podStatus } from "../status/pod-status.ts";
 import { EngineBench, podOf, quiet, requestOf, stateText } from "../testing/engine-bench.ts";
 
 const plain = (name: string, more: Partial<Container> = {}): Container => ({ name, image: "img", ...more });
@@ -144,6 +145,27 @@ describe("a report of a run", () => {
     assert.deepEqual((await bench.container(owner))?.user, {
       linux: { uid: 1000, gid: 1001, supplementalGroups: [7] },
     });
+    await bench.close();
+  });
+
+  it("is silent about an init container that was cleaned up after its success", async () => {
+    const bench = new EngineBench({ script: ({ name }) => (name === "i" ? { exitAfterMs: 10 } : {}) });
+    const request = await bench.create({ initContainers: [plain("i")] });
+    await bench.pass(1000);
+    assert.equal(await bench.state(request.owner), "running #0");
+    bench.runtime.vanish({ podUid: request.owner.uid, name: "i", attempt: 0 });
+    await bench.restart(request);
+    await bench.pass(60_000);
+    const report = await bench.report(request.owner);
+    assert.deepEqual(
+      report?.containers.map(({ name }) => name),
+      ["c"],
+    );
+    assert.ok(report !== undefined);
+    const situation = { type: "reported", report } as const;
+    const status = podStatus({ pod: request.pod, situation, now: bench.clock.now(), nodeIPs: [] });
+    assert.equal(status.phase, "Running");
+    assert.equal(status.initContainerStatuses?.[0]?.state?.terminated?.reason, "Completed");
     await bench.close();
   });
 });

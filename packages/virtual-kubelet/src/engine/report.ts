@@ -28,7 +28,7 @@ export function podReport(facts: PodFacts, { type }: ReportOptions): PodReport {
     // Without the request nobody can look after it; a pod that ends needs none.
     ...(request === undefined && memory.ending === undefined ? { revision: "" } : {}),
     ...(request === undefined ? {} : { revision: request.revision }),
-    containers: views.map((view) => containerReport(view, shown, type)),
+    containers: views.flatMap((view) => (isPast(view, views) ? [] : [containerReport(view, shown, type)])),
     ...(ips.length > 0 && !hostNetwork ? { podIPs: ips } : {}),
     startTime: new Date(memory.acceptedAt).toISOString(),
     sandboxReady: sandbox?.ready === true,
@@ -36,6 +36,12 @@ export function podReport(facts: PodFacts, { type }: ReportOptions): PodReport {
     ...(memory.restartingAll === undefined ? {} : { restartingAll: true }),
     ...(resize === undefined ? {} : { resize }),
   };
+}
+
+/** An init container that the backend does not show any more; main containers have begun, so it had succeeded: nothing is said of it. */
+function isPast({ of, run }: ContainerView, views: readonly ContainerView[]): boolean {
+  if (of.role !== "init" || run !== undefined) return false;
+  return views.some((view) => view.of.role === "main" && view.run !== undefined && view.current);
 }
 
 /** A run was told to begin, and is not seen to have. */

@@ -3,7 +3,7 @@ import type { ContainerStatus, Pod, PodCondition, PodSpec, Time } from "../kube/
 import type { PodFailure, PodReport } from "../provider/pods.ts";
 import { hasRun } from "./container-status.ts";
 import { isTerminalPhase, type PodPhase } from "./phase.ts";
-import { isSidecar } from "./restart-policy.ts";
+import { isSidecar, mayRestartAll } from "./restart-policy.ts";
 
 /** Types that a status from here may hold; all other conditions belong to others. */
 export const ownConditions: ReadonlySet<string> = new Set([
@@ -54,13 +54,14 @@ export function podConditions(facts: ConditionFacts): readonly PodCondition[] {
 }
 
 /** Those that are there only while, or once, the backend says so. */
-function passing({ report, failure, phase }: ConditionFacts): readonly (readonly [string, Verdict])[] {
+function passing({ pod, report, failure, phase }: ConditionFacts): readonly (readonly [string, Verdict])[] {
   const conditions: (readonly [string, Verdict])[] = [];
   const { resize, restartingAll } = report ?? {};
   if (failure?.disruption !== undefined)
     conditions.push(["DisruptionTarget", { status: "True", reason: failure.disruption, message: failure.message }]);
+  if (pod.spec !== undefined && mayRestartAll(pod.spec))
+    conditions.push(["AllContainersRestarting", restartingVerdict(phase, restartingAll === true)]);
   if (isTerminalPhase(phase)) return conditions;
-  if (restartingAll === true) conditions.push(["AllContainersRestarting", yes]);
   if (resize !== undefined) {
     const { state, message = "" } = resize;
     const more = message === "" ? {} : { message };
@@ -73,6 +74,13 @@ function passing({ report, failure, phase }: ConditionFacts): readonly (readonly
     }
   }
   return conditions;
+}
+
+function restartingVerdict(phase: PodPhase, restarting: boolean): Verdict {
+  if (isTerminalPhase(phase)) return { status: "False", reason: phase === "Failed" ? "PodFailed" : "PodCompleted" };
+  if (!restarting) return { status: "False" };
+  const message = "container exited with restart policy rule";
+  return { status: "True", reason: "RestartAllContainersStarted", message };
 }
 
 function condition({ pod, generation: acted, now }: ConditionFacts, type: string, verdict: Verdict): PodCondition {

@@ -198,6 +198,18 @@ describe("phase", () => {
     assert.equal(container(alive, "s")?.lastState?.terminated?.exitCode, 137);
   });
 
+  it("says of pods that may start over whether they do", () => {
+    const rule = { action: "RestartAllContainers", exitCodes: { operator: "In", values: [42] } };
+    const containers = [{ name: "a", restartPolicy: "Never", restartPolicyRules: [rule] }];
+    const told = (report: PodReport) =>
+      verdict(statusOf(podOf({ containers }), reported(report)), "AllContainersRestarting");
+    assert.equal(told(reportOf({ a: running })), "False||");
+    const text = "True|RestartAllContainersStarted|container exited with restart policy rule";
+    assert.equal(told(reportOf({ a: running }, { restartingAll: true })), text);
+    assert.equal(told(reportOf({ a: exited(1) })), "False|PodFailed|");
+    assert.equal(verdict(statusOf(podOf({}), reported(reportOf({ a: running }))), "AllContainersRestarting"), "-||");
+  });
+
   it("tells at once that this node ends the pod for its own sake", () => {
     const failure = { reason: "Terminated", message: "m", disruption: "TerminationByKubelet" };
     const status = statusOf(podOf({}), reported(reportOf({ a: running })), { failure });

@@ -297,9 +297,11 @@ function ongoing(spec: PodSpec, containers: Containers): PodPhase {
   return containers.main.some(hasRun) ? "Running" : "Pending";
 }
 
+const needBegin: readonly string[] = ["Initialized", "PodReadyToStartContainers", "AllContainersRestarting"];
+
 /** Of a refused pod nothing is told that its containers would have to have begun for. */
 function saidOfRefused(type: string, current: PodStatus): boolean {
-  if (type !== "Initialized" && type !== "PodReadyToStartContainers") return true;
+  if (!needBegin.includes(type)) return true;
   return current.conditions?.some((one) => one.type === type) ?? false;
 }
 

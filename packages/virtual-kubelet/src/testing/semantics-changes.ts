@@ -154,8 +154,8 @@ export function changesSemantics(current: () => SemanticsBench): void {
       ? Pending sandbox init | ${first} a:running+ready b:waiting(PodInitializing)
       ? Pending sandbox init | ${first} a:waiting(PodInitializing) b:running+ready
         Running sandbox init ready | ${first} a:running+ready b:running+ready
-        Running sandbox init AllContainersRestarting | ${waits.init} ${waits.a} b:running+ready
-      ? Running sandbox init AllContainersRestarting | ${waits.init} ${waits.a} ${waits.b}
+        Running sandbox init AllContainersRestarting(RestartAllContainersStarted) | ${waits.init} ${waits.a} b:running+ready
+      ? Running sandbox init AllContainersRestarting(RestartAllContainersStarted) | ${waits.init} ${waits.a} ${waits.b}
       ? Running sandbox init | ${waits.init} ${waits.a} ${waits.b}
       ? Pending sandbox init | init:running+started#1<exited(0,RestartingAllContainers) ${waits.a} ${waits.b}
       ? Running sandbox init | ${again} ${waits.a} ${waits.b}
