@@ -81,6 +81,9 @@ export class PodFiles {
       path,
     );
   }
+  async removeVolumes(uid: string): Promise<void> {
+    await removeTree(join(this.#pod(uid), "volumes"));
+  }
   /** Volumes that are the pod's own. */
   measuredPaths(uid: string): readonly { readonly name: string; readonly path: string }[] {
     return (this.#notes.get(uid) ?? []).flatMap(({ name, type }) =>

@@ -49,6 +49,8 @@ export interface FiguresOptions {
 
 /** Between two looks at what the host has left. */
 const nodeIntervalMs = 10_000;
+/** Under pressure: before another pod is evicted, what the end of one has freed is to be seen. */
+const pressedIntervalMs = 2000;
 
 export class Figures {
   readonly #options: FiguresOptions;
@@ -63,6 +65,7 @@ export class Figures {
   readonly #storage: StorageMeter;
   /** By container id: they do not move while they run. */
   #places = new Map<string, ContainerPlace>();
+  #diskIsShort = false;
   /** For limitsOf and infraLimits. */
   readonly limitHost: LimitHost;
   /** Can limits of running containers be changed? Only then has the runtime `updateResources`. */
@@ -144,46 +147,60 @@ export class Figures {
   async stats(pods: readonly MeasuredPod[], { signal }: CallContext): Promise<RuntimeStats> {
     signal.throwIfAborted();
     const { clock, node, stateDirectory } = this.#options;
+    const running = this.#placesOf(pods);
+    this.#places = running;
+    const layers = ({ containers }: MeasuredPod): readonly string[] =>
+      containers.flatMap(({ details: { id } }) => running.get(id)?.layer ?? []);
+    const measuring = this.#storage.refresh(
+      pods.map((pod) => [...pod.volumes.map(({ path }) => path), ...layers(pod)]),
+      this.#diskIsShort,
+    );
+    // By them is decided which pod is evicted for it.
+    if (this.#diskIsShort) await measuring;
     const now = clock.now();
     const tools = { rates: this.#rates, storage: this.#storage, now };
-    const running = new Map<string, ContainerPlace>();
     const containers = new Map<string, readonly ContainerStats[]>();
     const wholes = new Map<string, NonNullable<ReturnType<typeof podUsage>>>();
-    const measuredPaths: (readonly string[])[] = [];
     for (const pod of pods) {
-      const layers: string[] = [];
       const figures = pod.containers.flatMap(({ name, details }) => {
-        const place = this.#place(details);
-        if (place === undefined) return [];
-        running.set(details.id, place);
-        if (place.layer !== undefined) layers.push(place.layer);
-        return containerUsage(name, details, place, tools) ?? [];
+        const place = running.get(details.id);
+        return place === undefined ? [] : (containerUsage(name, details, place, tools) ?? []);
       });
-      measuredPaths.push([...pod.volumes.map(({ path }) => path), ...layers]);
       containers.set(pod.uid, figures);
       const parts = { containers: figures, group: this.#groups.figures(pod.uid), directory: stateDirectory };
       wholes.set(pod.uid, podUsage(pod, parts, tools));
     }
-    this.#places = running;
     this.#rates.keep(new Set(["", ...running.keys(), ...pods.map(({ uid }) => `pod ${uid}`)]));
-    void this.#storage.refresh(measuredPaths);
     return { node: this.#nodeStats(node, stateDirectory, now), containers, pods: wholes };
   }
 
   async *watchNode({ signal }: CallContext): AsyncGenerator<NodeReport> {
-    for (let shown = ""; !signal.aborted; await pause(this.#options.clock, nodeIntervalMs, signal)) {
+    for (let shown = ""; !signal.aborted; ) {
       // The kernel's log is short: nothing is missed that somebody asks for later.
       this.#kernelLog?.kills();
       const report = this.#nodeReport();
+      const pressures = (report.conditions ?? []).flatMap(({ type, status }) => (status === "True" ? [type] : []));
+      this.#diskIsShort = pressures.includes("DiskPressure");
       const text = JSON.stringify(report);
       if (text !== shown) yield report;
       shown = text;
+      await pause(this.#options.clock, pressures.length > 0 ? pressedIntervalMs : nodeIntervalMs, signal);
     }
   }
 
   async close(): Promise<void> {
     this.#kernelLog?.close();
     await this.#storage.close();
+  }
+
+  #placesOf(pods: readonly MeasuredPod[]): Map<string, ContainerPlace> {
+    const found = new Map<string, ContainerPlace>();
+    for (const { containers } of pods)
+      for (const { details } of containers) {
+        const place = this.#place(details);
+        if (place !== undefined) found.set(details.id, place);
+      }
+    return found;
   }
 
   #place(details: ContainerDetails): ContainerPlace | undefined {

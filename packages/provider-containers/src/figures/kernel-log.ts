@@ -21,6 +21,7 @@ export class KernelLog {
   readonly #bootedAt: number;
   readonly #buffer: Uint8Array = new Uint8Array(longestRecord);
   #kills: Kill[] = [];
+  #closed = false;
 
   private constructor(fd: number, bootedAt: number) {
     this.#fd = fd;
@@ -46,11 +47,13 @@ export class KernelLog {
   }
 
   close(): void {
+    this.#closed = true;
     closeSync(this.#fd);
   }
 
   /** One record a call; "" for one that is lost, undefined at the end. */
   #next(): string | undefined {
+    if (this.#closed) return undefined;
     try {
       const length = readSync(this.#fd, this.#buffer);
       return length === 0 ? undefined : new TextDecoder().decode(this.#buffer.subarray(0, length));

@@ -47,6 +47,15 @@ describe("the use of the disk", () => {
     assert.equal(rounds.calls.length, 2);
   });
 
+  it("is measured sooner where the disk is short", async () => {
+    const rounds = new Rounds();
+    for (let second = 0; second < 6; second++) {
+      await rounds.meter.refresh([["/a"]], true);
+      await rounds.clock.advance(1000);
+    }
+    assert.equal(rounds.calls.length, 3);
+  });
+
   it("is kept where it cannot be measured now, and forgotten with what is gone", async () => {
     const rounds = new Rounds();
     await rounds.ask(["/a"], ["/b"]);

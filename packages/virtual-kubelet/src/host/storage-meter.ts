@@ -14,6 +14,8 @@ export interface Measured {
 /** Between the beginnings of two rounds; a little less than the time between two questions of the engine. */
 const leastIntervalMs = 9500;
 const leastShare = 10;
+/** Where it is urgent, whatever a round takes. */
+const urgentIntervalMs = 2000;
 
 export class StorageMeter {
   readonly #clock: Clock;
@@ -22,6 +24,7 @@ export class StorageMeter {
   readonly #end: AbortController = new AbortController();
   #figures = new Map<string, Measured>();
   #round: Promise<void> | undefined;
+  #begunAt = Number.NEGATIVE_INFINITY;
   #nextAt = 0;
 
   constructor(options: {
@@ -40,9 +43,10 @@ export class StorageMeter {
     return this.#figures.get(path);
   }
 
-  /** Begins a round when it is time for one; resolves when none is going on. Never throws. Each group, of one pod, is measured by itself; what is in none is forgotten. */
-  async refresh(groups: readonly (readonly string[])[]): Promise<void> {
-    if (this.#end.signal.aborted || (this.#round === undefined && this.#clock.now() < this.#nextAt)) return;
+  /** Begins a round when it is time for one; resolves when none is going on. Never throws. Each group, of one pod, is measured by itself; what is in none is forgotten. `urgent`: the disk is short, and by the figures is decided whose fault it is. */
+  async refresh(groups: readonly (readonly string[])[], urgent: boolean = false): Promise<void> {
+    const nextAt = urgent ? this.#begunAt + urgentIntervalMs : this.#nextAt;
+    if (this.#end.signal.aborted || (this.#round === undefined && this.#clock.now() < nextAt)) return;
     this.#round ??= this.#measureAll(groups).finally(() => {
       this.#round = undefined;
     });
@@ -57,6 +61,7 @@ export class StorageMeter {
 
   async #measureAll(groups: readonly (readonly string[])[]): Promise<void> {
     const begin = this.#clock.now();
+    this.#begunAt = begin;
     const wanted = new Set(groups.flat());
     this.#figures = new Map([...this.#figures].filter(([path]) => wanted.has(path)));
     for (const paths of groups) {

@@ -54,7 +54,7 @@ export async function updateSandbox(
   state.events.tell(podUid);
 }
 
-/** What is on disk stays: logs, and volumes until the pod is removed. */
+/** For good: its volumes go, what is told of it and its logs stay. */
 export async function stopSandbox(state: RuntimeState, podUid: string, signal: AbortSignal): Promise<void> {
   const pod = state.pods.get(podUid);
   if (pod === undefined || pod.description.boot === "") return;
@@ -64,6 +64,7 @@ export async function stopSandbox(state: RuntimeState, podUid: string, signal: A
   state.network?.addresses.giveBack(podUid);
   // All that is in memory, and its network.
   await unmountUnder(pod.directory);
+  await removeTree(pod.volumes);
   state.events.tell(podUid);
 }
 
