@@ -10,7 +10,7 @@ import {
 } from "@virtual-kubelet/virtual-kubelet";
 import { containerBody } from "./container-body.ts";
 import { seccompProfile } from "./container-security.ts";
-import { containerUser, needsAccounts, rootFault } from "./container-user.ts";
+import { containerUser, rootFault } from "./container-user.ts";
 import { limitsOf } from "./figures/limits.ts";
 import type { Found } from "./inventory.ts";
 import { containerName } from "./labels.ts";
@@ -71,7 +71,7 @@ async function securityOf(
   const request = { security, fsGroup: record.sandbox?.fsGroup, imageUser: image.user };
   const fault = rootFault(request, spec.name, record.owner);
   if (fault !== undefined) throw fault;
-  const users = needsAccounts(request) ? await accounts.read(image.id, context) : { passwd: "", group: "" };
+  const users = await accounts.read(image.id, context);
   const profile = seccompProfile(security, config);
   const seccomp =
     profile === undefined || profile === "unconfined"
@@ -133,8 +133,8 @@ export async function stopContainer(
   const found = await state.findRun(ref, context);
   if (found === undefined) return;
   const { id } = found.details;
-  if (options.signal !== undefined) await client.killContainer(id, options.signal, context);
-  await client.stopContainer(id, options.gracePeriodSeconds, context);
+  const { gracePeriodSeconds, signal: stopSignal } = options;
+  await client.stopContainer(id, gracePeriodSeconds, { signal: context.signal, stopSignal });
   await inventory.look(id, context);
 }
 
