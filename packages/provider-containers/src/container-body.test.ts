@@ -4,7 +4,7 @@ import { describe, test } from "node:test";
 import type { ContainerSpec, SandboxSpec } from "@virtual-kubelet/virtual-kubelet";
 import { type ContainerBodyFacts, containerBody } from "./container-body.ts";
 import { seccompProfile, securityOptions } from "./container-security.ts";
-import { containerUser, needsAccounts, rootFault } from "./container-user.ts";
+import { containerUser, rootFault } from "./container-user.ts";
 import { libpodCreate } from "./engine/libpod-create.ts";
 import { containerName, infraName, readLabels } from "./labels.ts";
 import { sandboxBody, sysctlFault } from "./sandbox-body.ts";
@@ -24,7 +24,14 @@ const sandbox = (change: Partial<SandboxSpec> = {}): SandboxSpec => ({
 const facts = (change: Partial<ContainerBodyFacts> = {}): ContainerBodyFacts => ({
   ...{ owner, sandbox: sandbox(), infra: "infra", engine: { flavour: "podman", securityOptions: [] } },
   config: { runtime: "", ulimits: {}, logs: { maxSize: 1000 } },
-  ...{ mounts: [], cgroupParent: undefined, limits: {}, user: {}, seccomp: undefined, targetPidMode: undefined },
+  ...{
+    mounts: [],
+    cgroupParent: undefined,
+    limits: {},
+    user: { User: "0:0" },
+    seccomp: undefined,
+    targetPidMode: undefined,
+  },
   ...change,
 });
 
@@ -60,12 +67,21 @@ test("command, arguments and environment are what Kubernetes makes of them", () 
 
 test("what is written on a container is found again", () => {
   assert.deepEqual(readLabels(containerBody(container(), facts()).Labels), {
-    ...{ owner, notes: { a: "1" }, revision: "", run: { podUid: "uid", name: "main", attempt: 2 } },
+    ...{ owner, notes: { a: "1" }, revision: "", run: { podUid: "uid", name: "main", attempt: 2 }, user: undefined },
   });
+  const user = { uid: 1, gid: 2, supplementalGroups: [2, 3] };
+  const known = containerBody(container(), facts({ user: { User: "1:2", effective: user } }));
+  assert.deepEqual(readLabels(known.Labels)?.user, user);
   const engine = { flavour: "podman" } as const;
   const config = { network: "", runtime: "", ulimits: {} };
   const body = sandboxBody(sandbox(), { config, engine, image: "pause", cgroupParent: undefined, limits: {} });
-  assert.deepEqual(readLabels(body.Labels), { owner, notes: { b: "2" }, revision: "7", run: undefined });
+  assert.deepEqual(readLabels(body.Labels), {
+    owner,
+    notes: { b: "2" },
+    revision: "7",
+    run: undefined,
+    user: undefined,
+  });
   assert.equal(readLabels({ some: "label" }), undefined);
   assert.equal(infraName(owner), "vk_pod_default_uid_POD");
   assert.equal(containerName(owner, { name: "main", attempt: 2 }), "vk_pod_default_uid_main_2");
@@ -118,23 +134,27 @@ describe("users and groups", () => {
   };
   type Security = ContainerSpec["security"];
   const cases: readonly (readonly [Security, number | undefined, string, unknown])[] = [
-    [{}, undefined, "", {}],
-    [{}, 7000, "bob", { User: "bob", GroupAdd: ["7000"] }],
-    [{ runAsUser: 1000, supplementalGroups: [1, 2, 1] }, 2, "", { User: "1000", GroupAdd: ["1", "2"] }],
-    [{ runAsUser: 1000, runAsGroup: 3 }, undefined, "", { User: "1000:3", GroupAdd: ["50000"] }],
-    [{ runAsUser: 5, runAsGroup: 3 }, undefined, "bob", { User: "5:3" }],
-    [{ runAsGroup: 3 }, undefined, "bob", { User: "bob:3", GroupAdd: ["50000"] }],
-    [{ runAsGroup: 3 }, undefined, "", { User: "0:3" }],
-    [{}, undefined, "bob:9", { User: "bob:9", GroupAdd: ["50000"] }],
-    [{ runAsUser: 5 }, undefined, "bob:9", { User: "5" }],
-    [{ runAsUser: 1000, supplementalGroupsPolicy: "Strict" }, 7, "", { User: "1000:1001", GroupAdd: ["7"] }],
-    [{ supplementalGroupsPolicy: "Strict" }, undefined, "", { User: "0:0" }],
+    [{}, undefined, "", ["0:0", undefined, [0, 0, 0]]],
+    [{}, 7000, "bob", ["bob:1001", ["50000", "7000"], [1000, 1001, 1001, 50_000, 7000]]],
+    [
+      { runAsUser: 1000, supplementalGroups: [1, 2, 1] },
+      2,
+      "",
+      ["1000:1001", ["50000", "1", "2"], [1000, 1001, 1001, 50_000, 1, 2]],
+    ],
+    [{ runAsUser: 1000, runAsGroup: 3 }, undefined, "", ["1000:3", ["50000"], [1000, 3, 3, 50_000]]],
+    [{ runAsUser: 5, runAsGroup: 3 }, undefined, "bob", ["5:3", undefined, [5, 3, 3]]],
+    [{ runAsGroup: 3 }, undefined, "bob", ["bob:3", ["50000"], [1000, 3, 3, 50_000]]],
+    [{}, undefined, "bob:other", ["bob:other", ["50000"], [1000, 60_000, 60_000, 50_000]]],
+    [{ runAsUser: 5 }, undefined, "bob:9", ["5:0", undefined, [5, 0, 0]]],
+    [{ runAsUser: 1000, supplementalGroupsPolicy: "Strict" }, 7, "", ["1000:1001", ["7"], [1000, 1001, 1001, 7]]],
+    [{}, undefined, "nobody-knows", ["nobody-knows:0", undefined, undefined]],
   ];
   for (const [security, fsGroup, imageUser, expected] of cases)
     test(`${JSON.stringify(security)}, fsGroup ${fsGroup}, image ${imageUser}`, () => {
-      const request = { security, fsGroup, imageUser };
-      const known = needsAccounts(request) ? accounts : { passwd: "", group: "" };
-      assert.deepEqual(containerUser(request, known), expected);
+      const { User, GroupAdd, effective } = containerUser({ security, fsGroup, imageUser }, accounts);
+      const { uid, gid, supplementalGroups } = effective ?? {};
+      assert.deepEqual([User, GroupAdd, effective && [uid, gid, ...(supplementalGroups ?? [])]], expected);
     });
 
   const nonRoot: readonly (readonly [Security, string, RegExp | undefined])[] = [
@@ -201,7 +221,14 @@ test("Podman is asked for the same in its own words", () => {
   );
   const { labels: _, ...spec } = libpodCreate("name", body) ?? {};
   assert.deepEqual(spec, {
-    ...{ name: "name", image: "image:1", entrypoint: ["a"], env: { TERM: "x=y" }, unsetenv: ["container"] },
+    ...{
+      name: "name",
+      image: "image:1",
+      entrypoint: ["a"],
+      user: "0:0",
+      env: { TERM: "x=y" },
+      unsetenv: ["container"],
+    },
     ...{ healthconfig: { Test: ["NONE"] }, netns: { nsmode: "container", value: "infra" } },
     ...{ ipcns: { nsmode: "container", value: "infra" }, utsns: { nsmode: "container", value: "infra" } },
     ...{ pidns: { nsmode: "path", value: "/proc/1/ns/pid" }, read_only_filesystem: true, init: false },

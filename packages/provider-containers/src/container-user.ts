@@ -1,5 +1,10 @@
 // As whom a container runs: user, group and further groups, of its security context and of what its image says. Pure.
-import { type ContainerSpec, type PodOwner, VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
+import {
+  type ContainerSpec,
+  type PodOwner,
+  type RuntimeUser,
+  VirtualKubeletError,
+} from "@virtual-kubelet/virtual-kubelet";
 
 /** Content of the image's account files; "" where it has none. */
 export interface ImageAccounts {
@@ -16,35 +21,30 @@ export interface UserRequest {
 }
 
 export interface ContainerUser {
-  /** As the engine takes it; absent: the image's. */
-  readonly User?: string;
+  /** As the engine takes it. */
+  readonly User: string;
   readonly GroupAdd?: readonly string[];
+  /** In numbers; absent where the image does not know the user, with whom nothing can begin then. */
+  readonly effective?: RuntimeUser;
 }
 
-/** Engines join an image's own groups only where no group is named: else they are to be looked up. */
-export function needsAccounts({ security, imageUser }: UserRequest): boolean {
-  return (
-    security.runAsGroup !== undefined ||
-    security.supplementalGroupsPolicy === "Strict" ||
-    (security.runAsUser === undefined && imageUser.includes(":"))
-  );
-}
-
-/** `accounts` are wanted where `needsAccounts`. */
-export function containerUser(request: UserRequest, accounts: ImageAccounts): ContainerUser {
-  const { security, fsGroup, imageUser } = request;
+/** Nothing is left to the engine, which joins an image's own groups or does not, as the user is named. */
+export function containerUser({ security, fsGroup, imageUser }: UserRequest, accounts: ImageAccounts): ContainerUser {
   const asked = [...(security.supplementalGroups ?? []), ...(fsGroup === undefined ? [] : [fsGroup])];
   const [ofImage = "", groupOfImage = ""] = imageUser.split(":");
-  const user = security.runAsUser === undefined ? ofImage : String(security.runAsUser);
-  const named = user === "" ? "0" : user;
-  if (!needsAccounts(request)) return { ...(user !== "" && { User: user }), ...groupAdd(asked) };
-  const account = passwdEntry(accounts.passwd, named);
-  const group =
-    security.runAsGroup === undefined
-      ? ((security.runAsUser === undefined && groupOfImage !== "" ? groupOfImage : undefined) ?? account?.gid ?? "0")
-      : String(security.runAsGroup);
-  const own = security.supplementalGroupsPolicy === "Strict" ? [] : groupsOf(accounts.group, account?.name ?? named);
-  return { User: `${named}:${group}`, ...groupAdd([...own, ...asked]) };
+  const user = security.runAsUser === undefined ? ofImage || "0" : String(security.runAsUser);
+  const account = passwdEntry(accounts.passwd, user);
+  const imageGroup = security.runAsUser === undefined && groupOfImage !== "" ? groupOfImage : undefined;
+  const group = security.runAsGroup?.toString() ?? imageGroup ?? account?.gid ?? "0";
+  const own = security.supplementalGroupsPolicy === "Strict" ? [] : groupsOf(accounts.group, account?.name ?? user);
+  const groups = [...new Set([...own, ...asked])];
+  const [uid, gid] = [numeric(user) ?? numeric(account?.uid), numeric(group) ?? groupNumber(accounts.group, group)];
+  return {
+    User: `${user}:${group}`,
+    ...(groups.length > 0 && { GroupAdd: groups.map(String) }),
+    ...(uid !== undefined &&
+      gid !== undefined && { effective: { uid, gid, supplementalGroups: [...new Set([gid, ...groups])] } }),
+  };
 }
 
 /** Why a container that must not be root cannot be made, in the kubelet's words; undefined where it may. */
@@ -65,22 +65,36 @@ export function rootFault(
   return fault(`container has runAsNonRoot and image has non-numeric user (${user}), cannot verify user is non-root`);
 }
 
-function groupAdd(groups: readonly number[]): Pick<ContainerUser, "GroupAdd"> {
-  return groups.length === 0 ? {} : { GroupAdd: [...new Set(groups)].map(String) };
+function numeric(text: string | undefined): number | undefined {
+  return text !== undefined && /^\d+$/.test(text) ? Number(text) : undefined;
 }
 
-function passwdEntry(passwd: string, user: string): { readonly name: string; readonly gid: string } | undefined {
+interface PasswdEntry {
+  readonly name: string;
+  readonly uid: string;
+  readonly gid: string;
+}
+
+function passwdEntry(passwd: string, user: string): PasswdEntry | undefined {
   for (const line of passwd.split("\n")) {
-    const [name = "", , uid, gid] = line.split(":");
-    if ((uid === user || name === user) && gid !== undefined && /^\d+$/.test(gid)) return { name, gid };
+    const [name = "", , uid = "", gid = ""] = line.split(":");
+    if ((uid === user || name === user) && numeric(gid) !== undefined) return { name, uid, gid };
+  }
+  return undefined;
+}
+
+function groupNumber(group: string, wanted: string): number | undefined {
+  for (const line of group.split("\n")) {
+    const [name, , gid] = line.split(":");
+    if (name === wanted) return numeric(gid);
   }
   return undefined;
 }
 
 function groupsOf(group: string, user: string): readonly number[] {
   return group.split("\n").flatMap((line) => {
-    const [, , gid, members] = line.trim().split(":");
-    if (gid === undefined || !/^\d+$/.test(gid) || members?.split(",").includes(user) !== true) return [];
-    return [Number(gid)];
+    const [, , gid, members = ""] = line.trim().split(":");
+    const number = numeric(gid);
+    return number === undefined || !members.split(",").includes(user) ? [] : [number];
   });
 }

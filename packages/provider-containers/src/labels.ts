@@ -1,6 +1,6 @@
 // What the provider writes on its containers: all that is needed to find a pod again when nothing else is left. Labels of an
 // engine never change, so what does change is kept in the state directory as well.
-import type { ContainerRef, ContainerSpec, PodOwner, SandboxSpec } from "@virtual-kubelet/virtual-kubelet";
+import type { ContainerRef, ContainerSpec, PodOwner, RuntimeUser, SandboxSpec } from "@virtual-kubelet/virtual-kubelet";
 
 const prefix = "io.virtual-kubelet.containers";
 
@@ -16,6 +16,7 @@ export const labels: Readonly<
     | "attempt"
     | "notes"
     | "revision"
+    | "user"
     | "helper",
     string
   >
@@ -34,6 +35,8 @@ export const labels: Readonly<
   notes: `${prefix}.notes`,
   /** Of sandboxes: as it was when it was made. */
   revision: `${prefix}.revision`,
+  /** Of containers, as whom it begins: JSON, uid, gid, further groups. */
+  user: `${prefix}.user`,
   /** In place of all others, on what is made for a moment: the node. */
   helper: `${prefix}.helper-of`,
 };
@@ -46,6 +49,7 @@ export interface Labelled {
   readonly revision: string;
   /** Absent: it is an infra container. */
   readonly run?: ContainerRef | undefined;
+  readonly user?: RuntimeUser | undefined;
 }
 
 export function sandboxLabels(spec: Pick<SandboxSpec, "owner" | "revision" | "notes">): Record<string, string> {
@@ -60,12 +64,14 @@ export function sandboxLabels(spec: Pick<SandboxSpec, "owner" | "revision" | "no
 export function containerLabels(
   owner: PodOwner,
   spec: Pick<ContainerSpec, "name" | "attempt" | "notes">,
+  user?: RuntimeUser,
 ): Record<string, string> {
   return {
     ...ownerLabels(owner),
     [labels.kind]: "container",
     [labels.container]: spec.name,
     [labels.attempt]: String(spec.attempt),
+    ...(user !== undefined && { [labels.user]: JSON.stringify([user.uid, user.gid, ...user.supplementalGroups]) }),
     [labels.notes]: JSON.stringify(spec.notes),
   };
 }
@@ -84,7 +90,7 @@ export function readLabels(of: Readonly<Record<string, string>>): Labelled | und
     kind === "sandbox"
       ? undefined
       : { podUid: owner.uid, name: text("container"), attempt: Number.isSafeInteger(attempt) ? attempt : 0 };
-  return { owner, notes: readNotes(text("notes")), revision: text("revision"), run };
+  return { owner, notes: readNotes(text("notes")), revision: text("revision"), run, user: readUser(text("user")) };
 }
 
 /** By which the engine finds all of a node, or of one of its pods. */
@@ -112,15 +118,25 @@ function ownerLabels({ cluster, node, namespace, name, uid }: PodOwner): Record<
   };
 }
 
+function readUser(text: string): RuntimeUser | undefined {
+  const parsed = parsedJson(text);
+  if (!Array.isArray(parsed) || !parsed.every((id) => typeof id === "number")) return undefined;
+  const [uid, gid, ...supplementalGroups] = parsed;
+  return uid === undefined || gid === undefined ? undefined : { uid, gid, supplementalGroups };
+}
+
 function readNotes(text: string): Readonly<Record<string, string>> {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(text === "" ? "{}" : text);
-  } catch {
-    return {};
-  }
+  const parsed = parsedJson(text);
   if (typeof parsed !== "object" || parsed === null) return {};
   return Object.fromEntries(
     Object.entries(parsed).flatMap(([key, value]) => (typeof value === "string" ? [[key, value]] : [])),
   );
+}
+
+function parsedJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }

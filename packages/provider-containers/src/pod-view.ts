@@ -48,7 +48,7 @@ export function isReady(record: PodRecord | undefined, infra: Found | undefined)
 }
 
 function runView(found: Found, facts: ViewFacts): readonly RuntimeContainer[] {
-  const { details, run, notes } = found;
+  const { details, run, notes, user } = found;
   if (run === undefined) return [];
   return [
     {
@@ -58,6 +58,7 @@ function runView(found: Found, facts: ViewFacts): readonly RuntimeContainer[] {
       imageID: facts.reference(details),
       createdAt: details.createdAt,
       notes,
+      ...(user !== undefined && { user }),
       ...stateOf(details, facts.record?.startFaults[runKey(run)], facts.endReason),
     },
   ];

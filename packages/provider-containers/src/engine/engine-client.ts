@@ -244,8 +244,12 @@ export interface EngineClient {
   createContainer(name: string, body: ContainerCreate, options: CallOptions): Promise<string>;
   /** No error when it runs already. */
   startContainer(id: string, options: CallOptions): Promise<void>;
-  /** TERM (or the container's own signal), KILL after so many seconds. Resolves when it has ended; no error when it has already. */
-  stopContainer(id: string, seconds: number, options: CallOptions): Promise<void>;
+  /** TERM (`stopSignal`, or the container's own signal), KILL after so many seconds. Resolves when it has ended; no error when it has already. */
+  stopContainer(
+    id: string,
+    seconds: number,
+    options: CallOptions & { readonly stopSignal?: string | undefined },
+  ): Promise<void>;
   /** By name or number. No error when it does not run. */
   killContainer(id: string, signal: string, options: CallOptions): Promise<void>;
   /** With its anonymous volumes; kills it where it runs. No error when it is gone. */

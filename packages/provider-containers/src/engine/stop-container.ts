@@ -23,7 +23,11 @@ export class Stops {
     this.#calls = calls;
   }
 
-  async stop(id: string, seconds: number, options: CallOptions): Promise<void> {
+  async stop(
+    id: string,
+    seconds: number,
+    options: CallOptions & { readonly stopSignal?: string | undefined },
+  ): Promise<void> {
     const deadline = systemClock.now() + seconds * 1000;
     const other = this.#underWay.get(id);
     if (other !== undefined && deadline < other.deadline) {
@@ -39,7 +43,7 @@ export class Stops {
     const stop: Stop = { deadline, look() {} };
     this.#underWay.set(id, stop);
     try {
-      if (seconds > 0) await killContainer(this.#calls, id, found.stopSignal || "TERM", options);
+      if (seconds > 0) await killContainer(this.#calls, id, options.stopSignal || found.stopSignal || "TERM", options);
       await this.#end(id, stop, options);
     } finally {
       if (this.#underWay.get(id) === stop) this.#underWay.delete(id);
