@@ -157,7 +157,8 @@ export type {
   PodStats,
   StatsSummary,
 } from "./stats-summary.ts";
-export { type PodSituation, podStatus, type StatusInput } from "./status/pod-status.ts";
+export type { PodSituation } from "./status/pod-situation.ts";
+export { podStatus, type StatusInput } from "./status/pod-status.ts";
 export { effectivePolicy, isSidecar, type RestartDecision, restartDecision } from "./status/restart-policy.ts";
 export {
   type Health,

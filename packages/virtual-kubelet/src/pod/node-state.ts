@@ -33,7 +33,9 @@ export function isInMotion(entries: Iterable<PodEntry>): boolean {
   for (const entry of entries) {
     if (entry.backend.type === "awaited") return true;
     if (entry.backend.type !== "present") continue;
-    const { containers } = entry.backend.report;
+    const { containers, failure } = entry.backend.report;
+    // What never began of a pod that was stopped waits for nothing.
+    if (failure !== undefined && !containers.some(({ state }) => state.running !== undefined)) continue;
     const settled = ({ state }: ContainerReport): boolean =>
       entry.deletion === undefined ? state.waiting === undefined : state.terminated !== undefined;
     if (!containers.every(settled) || (entry.deletion !== undefined && containers.length === 0)) return true;

@@ -562,6 +562,19 @@ describe("a backend that cannot push", () => {
     assert.deepEqual(ends(), ["deletePod job 0"]);
   });
 
+  it("is asked seldom although a container of an ended pod never began", async () => {
+    await using bench = new PodBench({ polling: true, behaviour: { initTime: 60 * minute } });
+    await bench.start();
+    const initContainers = [{ name: "init", image: "i" }];
+    bench.api.create("n", "job", { spec: { initContainers, activeDeadlineSeconds: 60 } });
+    await bench.clock.advance(5 * minute);
+    assert.equal(bench.api.get("job")?.status?.reason, "DeadlineExceeded");
+    bench.calls.length = 0;
+    await bench.clock.advance(10 * minute);
+    const { length } = bench.calls.filter((call) => call === "getPods");
+    assert.ok(length <= 25, `${length} listings in ten minutes`);
+  });
+
   it("is asked often while a pod is stopping", async () => {
     await using bench = new PodBench({ polling: true, behaviour: { terminateDelay: 20 * second } });
     await bench.start();

@@ -1,5 +1,5 @@
 // Which situation of a pod its status is to be computed from: a pure function of what is known of it.
-import type { PodSituation } from "../status/pod-status.ts";
+import type { PodSituation } from "../status/pod-situation.ts";
 import { isTerminal } from "../status/pod-status.ts";
 import type { PodAction } from "./plan.ts";
 import type { PodEntry } from "./pod-entry.ts";

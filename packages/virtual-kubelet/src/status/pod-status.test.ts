@@ -4,7 +4,8 @@ import fc from "fast-check";
 import type { Stored } from "../kube/resource.ts";
 import type { Container, ContainerState, ContainerStatus, Pod, PodSpec, PodStatus } from "../kube/types.gen.ts";
 import type { ContainerReport, PodReport } from "../provider/pods.ts";
-import { allTerminated, isTerminal, type PodSituation, podStatus, type StatusInput } from "./pod-status.ts";
+import type { PodSituation } from "./pod-situation.ts";
+import { allTerminated, isTerminal, podStatus, type StatusInput } from "./pod-status.ts";
 import { statusPatch } from "./status-patch.ts";
 
 const now = Date.parse("2026-11-22T17:00:10.500Z");

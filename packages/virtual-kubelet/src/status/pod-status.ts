@@ -2,32 +2,15 @@
 // already says. Pure, so that the same facts always lead to the same status, and repeating it changes nothing.
 import type { Stored } from "../kube/resource.ts";
 import type { ContainerStatus, Pod, PodSpec, PodStatus, Time } from "../kube/types.gen.ts";
-import type { ContainerReport, PodFailure, PodReport } from "../provider/pods.ts";
-import type { ReferenceFault } from "../resolved-pod.ts";
+import type { PodFailure, PodReport } from "../provider/pods.ts";
 import { podConditions } from "./conditions.ts";
-import { type ContainerRole, containerStatus, hasRun, settled, unresolvedReason } from "./container-status.ts";
+import { hasRun, settled } from "./container-status.ts";
 import { isTerminalPhase, type PodPhase, podPhase } from "./phase.ts";
 import { distinctIPs, podIPsOf } from "./pod-addresses.ts";
+import { type Containers, containersOf, isPast } from "./pod-containers.ts";
+import type { PodSituation } from "./pod-situation.ts";
 import { isSidecar } from "./restart-policy.ts";
 import { cappedText, wholeSeconds } from "./text-and-time.ts";
-
-/** How things stand between the API's pod and the backend. */
-export type PodSituation =
-  /** Not on the backend yet, or the backend was not asked since the start: what the API says of containers stays. */
-  | { readonly type: "accepted" }
-  /** Not given to the backend: something that it refers to is not there. */
-  | { readonly type: "unresolved"; readonly faults: readonly ReferenceFault[] }
-  /** The backend did not take it; it is tried again. */
-  | { readonly type: "providerFailed"; readonly message: string }
-  | { readonly type: "reported"; readonly report: PodReport }
-  /** Refused, but not Failed yet: Pending with the reason, until its owner's turn to be told has come. */
-  | { readonly type: "held"; readonly reason: string; readonly message: string }
-  /** It will never run here: admission of the node, or an error of the provider that is final. */
-  | { readonly type: "refused"; readonly reason: string; readonly message: string }
-  /** The backend has positively lost it, without being asked to. */
-  | { readonly type: "lost"; readonly report: PodReport | undefined }
-  /** The backend was asked to remove it and says that it is gone. `report` is the last one before. */
-  | { readonly type: "ended"; readonly report: PodReport | undefined };
 
 export interface StatusInput {
   readonly pod: Stored<Pod>;
@@ -47,14 +30,6 @@ export interface StatusInput {
   readonly failure?: PodFailure | undefined;
   /** The node's runtime can make read-only mounts so with all that is mounted below them; default false. */
   readonly recursiveReadOnly?: boolean | undefined;
-}
-
-interface Containers {
-  readonly init: readonly ContainerStatus[];
-  readonly main: readonly ContainerStatus[];
-  readonly ephemeral: readonly ContainerStatus[];
-  /** The backend says that one of them runs, whatever the API's final states say. */
-  readonly running: boolean;
 }
 
 interface Outcome {
@@ -144,73 +119,6 @@ function stops(pod: Pod, containers: Containers): boolean {
 
 function allStopped(containers: Containers): boolean {
   return containers.main.length > 0 && containers.main.every((status) => status.state?.terminated);
-}
-
-function containersOf(
-  pod: Pod,
-  spec: PodSpec,
-  situation: PodSituation,
-  now: Time,
-  recursiveReadOnly = false,
-): Containers {
-  const current = pod.status ?? {};
-  const report = "report" in situation ? situation.report : undefined;
-  const reports = new Map((report?.containers ?? unresolvedContainers(spec, situation)).map((one) => [one.name, one]));
-  const asked = report !== undefined;
-  const over = isPast(situation);
-  const mainRan = report?.containers.some(
-    (one) =>
-      (one.state.running ?? one.state.terminated ?? one.lastState?.terminated) &&
-      spec.containers.some((container) => container.name === one.name),
-  );
-  const make = (
-    list: readonly ContainerStatus[] | undefined,
-    role: ContainerRole,
-    container: PodSpec["containers"][number] | NonNullable<PodSpec["ephemeralContainers"]>[number],
-  ): ContainerStatus =>
-    containerStatus({
-      role,
-      container,
-      report: reports.get(container.name),
-      current: list?.find((status) => status.name === container.name),
-      spec,
-      now,
-      ...{ over, recursiveReadOnly },
-      absent: !asked ? "keep" : role === "init" && mainRan === true ? "completed" : "unknown",
-    });
-  return {
-    init: (spec.initContainers ?? []).map((container) =>
-      make(current.initContainerStatuses, isSidecar(container) ? "sidecar" : "init", container),
-    ),
-    main: spec.containers.map((container) => make(current.containerStatuses, "main", container)).sort(byName),
-    ephemeral: (spec.ephemeralContainers ?? [])
-      .map((container) => make(current.ephemeralContainerStatuses, "ephemeral", container))
-      .sort(byName),
-    running: report?.containers.some((one) => one.state.running) ?? false,
-  };
-}
-
-/** As a kubelet shows them: none is made without volumes and sandbox, and then those that lack nothing of their own wait for the others. */
-function unresolvedContainers(spec: PodSpec, situation: PodSituation): readonly ContainerReport[] {
-  if (situation.type !== "unresolved") return [];
-  const { faults } = situation;
-  const none = faults.some(({ container }) => container === undefined);
-  return [...(spec.initContainers ?? []), ...spec.containers, ...(spec.ephemeralContainers ?? [])].map(({ name }) => {
-    const fault = none ? undefined : faults.find(({ container }) => container === name);
-    const waiting = fault === undefined ? {} : { reason: unresolvedReason, message: fault.message };
-    return { name, state: { waiting } };
-  });
-}
-
-/** Can nothing of the pod run any more, whatever its report says? */
-function isPast(situation: PodSituation): boolean {
-  if (situation.type !== "reported") return situation.type === "lost" || situation.type === "ended";
-  const { failure, containers } = situation.report;
-  return failure !== undefined && !containers.some((one) => one.state.running);
-}
-
-function byName(a: ContainerStatus, b: ContainerStatus): number {
-  return a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
 }
 
 /** Where nothing can run any more, no container is left running or waiting that had run or was to have run by then. */
