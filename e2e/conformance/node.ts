@@ -37,7 +37,7 @@ export async function startNode({ cluster, engine, group, settings }: NodeParts)
   const program = await group.start("virtual-kubelet", process.execPath, [
     ...["--conditions=source", join(sources, "main.ts"), "--kubeconfig", kubeconfig, "--nodename", node],
     ...["--disable-taint", "--node-ip", machineAddress, "--client-ca-file", cluster.caFile, "--metrics-addr", "0"],
-    ...["--provider", provider, ...(provider.includes("/") ? ["--provider-config", config] : [])],
+    ...["--provider", provider, ...(provider === "containers" ? ["--provider-config", config] : [])],
     ...["--log-format", "json", "--log-level", "debug"],
   ]);
   for (const deadline = Date.now() + 60_000; Date.now() < deadline && program.running; await sleep(200)) {

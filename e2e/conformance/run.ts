@@ -51,17 +51,17 @@ export async function runConformance(options: RunOptions): Promise<RunResult> {
   await mkdir(reportDirectory, { recursive: true });
   const group = new ProcessGroup({ parent: tmpdir(), prefix: "virtual-kubelet-conformance-" });
   try {
-    const { print: _, signal: __, provider = containersProvider, ...rest } = options;
+    const { print: _, signal: __, provider = "containers", ...rest } = options;
     const file = join(group.directory, "settings.json");
     const { skip, skipped } = await hostLimits(options);
     await writeSettings(file, { ...rest, skip, provider, node: nodeName, reportDirectory, directory: group.directory });
     const inside = [process.execPath, "--conditions=source", join(import.meta.dirname, "inside.ts"), file];
     const [program = "", ...args] = inMachine(inside);
     const machine = await group.start("run", program, args);
-    await follow(machine, options, reportDirectory);
-    signal.throwIfAborted();
+    const kept = await follow(machine, options, reportDirectory);
+    if (!kept) signal.throwIfAborted();
     const reports = await readReports(reportDirectory);
-    const fault = (await machine.ended).code === 0 ? [] : [await machine.logTail()];
+    const fault = kept || (await machine.ended).code === 0 ? [] : [await machine.logTail()];
     return {
       repetitions: reports.map(({ tests }) => [...tests, ...skipped]),
       faults: [...reports.flatMap(({ faults }) => faults), ...fault],
@@ -74,10 +74,8 @@ export async function runConformance(options: RunOptions): Promise<RunResult> {
   }
 }
 
-const containersProvider = join(import.meta.dirname, "../../packages/provider-containers/src/index.ts");
-
-/** Prints what the run and its tests say, until it ends or is ended. */
-async function follow(machine: ManagedProcess, options: RunOptions, reportDirectory: string): Promise<void> {
+/** Prints what the run and its tests say, until it ends or is ended. True when that was after the tests. */
+async function follow(machine: ManagedProcess, options: RunOptions, reportDirectory: string): Promise<boolean> {
   const { print, signal } = options;
   const outputs = new Map<string, number>();
   const news = async (file: string): Promise<string> => {
@@ -86,6 +84,7 @@ async function follow(machine: ManagedProcess, options: RunOptions, reportDirect
     return text;
   };
   let said = "";
+  let kept = false;
   let progress: Progress = { rest: "", passed: 0, failed: 0, skipped: 0 };
   for (let running = true; running; ) {
     running = machine.running && !signal.aborted;
@@ -93,7 +92,9 @@ async function follow(machine: ManagedProcess, options: RunOptions, reportDirect
     said = running ? (lines.pop() ?? "") : "";
     for (const line of lines.filter((each) => each !== "")) {
       print(line);
-      if (line.startsWith("kept")) print(`nsenter --target ${await childOf(machine.pid)} --mount --net --pid bash`);
+      if (!line.startsWith("kept")) continue;
+      kept = true;
+      print(`nsenter --target ${await childOf(machine.pid)} --mount --net --pid bash`);
     }
     for (let each = 1; each <= options.repeat; each++) {
       const output = join(reportDirectory, `${each}`, "output.log");
@@ -101,6 +102,7 @@ async function follow(machine: ManagedProcess, options: RunOptions, reportDirect
     }
     if (running) await sleep(300);
   }
+  return kept;
 }
 
 async function readFrom(file: string, from: number): Promise<{ readonly text: string; readonly end: number }> {

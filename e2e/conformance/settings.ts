@@ -10,7 +10,7 @@ const schema = v.pipe(
     reportDirectory: v.string(),
     /** Name of the node, and of the parent of its pods' control groups. */
     node: v.string(),
-    /** Built-in name or path of a module. */
+    /** As the program's flag takes it. */
     provider: v.string(),
     /** Which tests: Ginkgo's query over labels, and regular expressions over names; "" for all. */
     labelFilter: v.string(),
