@@ -234,6 +234,18 @@ describe("pods", { concurrency: true, timeout: 120_000 }, () => {
     await harness.untilGone(pods, "changed", 10_000);
   });
 
+  it("shows the resources that a pod has as a whole, and comes to rest", async () => {
+    const requests = { cpu: "200m", memory: "64Mi" };
+    await create("whole", { spec: { resources: { requests, limits: { cpu: "1" } } } });
+    const { status, metadata } = await ready("whole");
+    assert.deepEqual([status?.resources, status?.allocatedResources], [{ requests, limits: { cpu: "1" } }, requests]);
+    await throughout("nothing more is written", 3000, async () => {
+      const { metadata: now } = await harness.client.get(pods, { namespace: "default", name: "whole" });
+      return now.resourceVersion === metadata.resourceVersion;
+    });
+    await harness.kubectl("delete", "pod", "whole", "--timeout=10s");
+  });
+
   it("ends a pod at activeDeadlineSeconds", async () => {
     const made = await create("deadline", { spec: { activeDeadlineSeconds: 3, restartPolicy: "Never" } });
     await ready("deadline");

@@ -407,6 +407,22 @@ describe("fields", () => {
     assert.equal(statusOf(podOf({}, { observedGeneration: 7 }), { type: "accepted" }).observedGeneration, 7);
   });
 
+  it("tell of the resources that the pod has as a whole, as they are in force", () => {
+    const of = (cpu: string) => ({ containers: ab, resources: { requests: { cpu }, limits: { cpu: "4" } } });
+    const shown = ({ resources, allocatedResources }: PodStatus) => [resources?.requests?.["cpu"], allocatedResources];
+    const first = statusOf(podOf(of("1")), reported(reportOf({ a: running, b: running })));
+    assert.deepEqual(shown(first), ["1", { cpu: "1" }]);
+    assert.equal(first.resources?.limits?.["cpu"], "4");
+    const waits = reportOf({ a: running, b: running }, { resize: { state: "deferred" } });
+    const second = statusOf(podOf(of("2"), first), reported(waits));
+    assert.deepEqual(shown(second), ["1", { cpu: "1" }]);
+    assert.deepEqual(shown(statusOf(podOf(of("2"), second), reported(reportOf({ a: running, b: running })))), [
+      "2",
+      { cpu: "2" },
+    ]);
+    assert.deepEqual(shown(statusOf(podOf({}), reported(reportOf({ a: running })))), [undefined, undefined]);
+  });
+
   it("sort containers by name and init containers by the spec", () => {
     const initContainers = [{ name: "z" }, { name: "y" }];
     const ephemeralContainers = [{ name: "x" }, { name: "w" }];

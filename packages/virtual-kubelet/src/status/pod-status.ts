@@ -84,6 +84,7 @@ export function podStatus(input: StatusInput): PodStatus {
     ...(generation > 0 ? { observedGeneration: generation } : {}),
     startTime: current.startTime ?? wholeSeconds(input.startTime) ?? wholeSeconds(report?.startTime) ?? now,
     ...(current.qosClass ? { qosClass: current.qosClass } : {}),
+    ...podLevelResources(spec, current, report),
     ...(hosts[0] === undefined ? {} : { hostIP: hosts[0], hostIPs: hosts.map((ip) => ({ ip })) }),
     ...(podIPs[0] === undefined ? {} : { podIP: podIPs[0], podIPs: podIPs.map((ip) => ({ ip })) }),
     conditions: unbegun ? conditions.filter((one) => saidOfRefused(one.type, current)) : conditions,
@@ -91,6 +92,17 @@ export function podStatus(input: StatusInput): PodStatus {
     ...listed("containerStatuses", containers.main),
     ...listed("ephemeralContainerStatuses", containers.ephemeral),
   };
+}
+
+/** Of a pod that has some as a whole; while others are asked for than are in force, those that were. */
+function podLevelResources(
+  { resources: asked }: PodSpec,
+  current: PodStatus,
+  report: PodReport | undefined,
+): Pick<PodStatus, "resources" | "allocatedResources"> {
+  if (asked === undefined) return {};
+  const { resources = asked, allocatedResources = asked.requests } = report?.resize === undefined ? {} : current;
+  return { resources, ...(allocatedResources !== undefined && { allocatedResources }) };
 }
 
 /** Succeeded or Failed: such a pod never runs again. */

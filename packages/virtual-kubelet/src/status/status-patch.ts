@@ -14,6 +14,8 @@ type StatusKey = keyof PodStatus;
 
 /** Single values. qosClass is the API server's alone; startTime is written once. */
 const scalars: readonly StatusKey[] = ["phase", "reason", "message", "observedGeneration", "hostIP", "podIP"];
+/** Each resource by its name; none ever goes. */
+const quantities: readonly StatusKey[] = ["resources", "allocatedResources"];
 /** Merged by `ip`, so that an address that goes, or their order, takes a replacement of the list. */
 const addressLists = ["hostIPs", "podIPs"] as const;
 /** Replaced whole by the API server. */
@@ -31,7 +33,7 @@ export function statusPatch(current: PodStatus | undefined, next: PodStatus, uid
     patch ??= {};
     patch[key] = value;
   };
-  for (const key of scalars) {
+  for (const key of [...scalars, ...quantities]) {
     if (!same(before[key], next[key])) set(key, next[key] ?? null);
   }
   if (!before.startTime && next.startTime) set("startTime", next.startTime);
@@ -51,7 +53,7 @@ export function statusPatch(current: PodStatus | undefined, next: PodStatus, uid
 
 /** `next` as a whole status for PUT: with what others have written into `current`. */
 export function fullStatus(current: PodStatus | undefined, next: PodStatus): PodStatus {
-  const own = new Set<string>([...scalars, ...addressLists, ...containerLists, "conditions"]);
+  const own = new Set<string>([...scalars, ...quantities, ...addressLists, ...containerLists, "conditions"]);
   const foreign = Object.fromEntries(Object.entries(current ?? {}).filter(([key]) => !own.has(key)));
   const others = (current?.conditions ?? []).filter(
     ({ type }) => !ownConditions.has(type) && !next.conditions?.some((one) => one.type === type),
