@@ -40,6 +40,20 @@ after(async () => {
 });
 
 describe("pods as processes", { timeout: 240_000 }, () => {
+  it("begin as the users and groups that they ask for, and no others, and say so", async () => {
+    const securityContext = {
+      ...{ runAsUser: 1234, runAsGroup: 4321, supplementalGroups: [6000] },
+      supplementalGroupsPolicy: "Strict",
+    };
+    const spec = { securityContext, containers: [sh("id -u; id -G; sleep 1000")] };
+    await harness.client.create(pods, podObject("who", { spec }));
+    const pod = await harness.untilPod("runs", "who", 30_000, isRunning);
+    const user = { linux: { uid: 1234, gid: 4321, supplementalGroups: [6000] } };
+    assert.deepEqual(statusOf(pod).user, user);
+    await eventually("its words", 10_000, async () => (await harness.kubectl("logs", "who")) === "1234\n4321 6000");
+    await harness.kubectl("delete", "pod", "who", "--grace-period=1", "--timeout=30s");
+  });
+
   it("wait for what they refer to, have it, and see it change; kubectl reads, runs, copies", async () => {
     await harness.client.create(configMaps, {
       metadata: { name: "conf", namespace: "default" },

@@ -52,6 +52,8 @@ export function nodeReport(host: HostNow, config: NodeConfig): NodeReport {
   return {
     capacity,
     ...(config.reserved !== undefined && { allocatable: allocatable(capacity, config.reserved, pressure) }),
+    // Who asks for it has the groups of the pod alone, whatever the image says of its users.
+    features: { supplementalGroupsPolicy: true },
     conditions: (["MemoryPressure", "DiskPressure", "PIDPressure"] as const).map((type) => ({
       type,
       status: short[type] ? "True" : "False",
