@@ -24,3 +24,17 @@ it("counts each pod once, in and out", () => {
   usage.remove("u2");
   assert.deepEqual([usage.pods, usage.total.get("cpu"), [...usage.hostPorts()].length], [0, 0n, 0]);
 });
+
+it("counts less of a pod that asks for less, and no more of one that asks for more", () => {
+  const usage = new NodeUsage();
+  usage.add("u1", podOf("1500m", 8080));
+  usage.add("u2", podOf("1", 8081));
+  usage.shrink("u1", podOf("200m", 8080));
+  assert.equal(usage.total.get("cpu"), 1200n);
+  usage.shrink("u1", podOf("100", 8080));
+  usage.shrink("nobody", podOf("1m", 8082));
+  assert.deepEqual([usage.pods, usage.total.get("cpu")], [2, 1200n]);
+  usage.remove("u1");
+  usage.remove("u2");
+  assert.equal(usage.total.get("cpu"), 0n);
+});

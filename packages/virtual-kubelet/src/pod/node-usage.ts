@@ -15,6 +15,20 @@ export class NodeUsage {
     for (const [name, amount] of requests) this.#total.set(name, (this.#total.get(name) ?? 0n) + amount);
   }
 
+  /**
+   * Counts less where a pod that is in asks for less than before. For more it may have to wait: that is counted by who grants
+   * it, and by the scheduler.
+   */
+  shrink(uid: string, pod: Pod): void {
+    const counted = this.#byPod.get(uid);
+    if (counted === undefined) return;
+    const now = podRequests(pod);
+    const requests = new Map([...counted.requests].map(([name, had]) => [name, least(had, now.get(name) ?? 0n)]));
+    for (const [name, had] of counted.requests)
+      this.#total.set(name, (this.#total.get(name) ?? 0n) - had + (requests.get(name) ?? 0n));
+    this.#byPod.set(uid, { ...counted, requests });
+  }
+
   /** Counts it out, if it was in. */
   remove(uid: string): void {
     const counted = this.#byPod.get(uid);
@@ -40,3 +54,5 @@ export class NodeUsage {
     for (const { ports } of this.#byPod.values()) yield* ports;
   }
 }
+
+const least = (a: bigint, b: bigint): bigint => (a < b ? a : b);

@@ -60,6 +60,8 @@ export async function act(
       }
       return lookAgain;
     case "delete":
+      // Of one that was deleted by force nobody else counts what it has any more, the scheduler least of all.
+      if (!entry.inApi) context.usage.remove(entry.owner.uid);
       await remove(entry, action, context, signal);
       return lookAgain;
     case "stop":
@@ -213,6 +215,7 @@ async function update(entry: PodEntry, context: ActionContext, signal: AbortSign
   if (!isNew && !isOther(entry, outcome)) return true;
   if (outcome.type !== "resolved") return false;
   const request = requestOf(entry, pod, outcome.resolved);
+  context.usage.shrink(entry.owner.uid, pod);
   try {
     await call(entry, context, signal, async (callContext) => provider.updatePod?.(request, callContext));
   } catch (thrown) {
