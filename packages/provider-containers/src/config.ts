@@ -19,6 +19,8 @@ export interface ContainersConfig {
   readonly infraImage: string;
   /** OCI runtime by the engine's name for it; "": its default. */
   readonly runtime: string;
+  /** The engine's name of the OCI runtime by `handler` of a RuntimeClass. Pods of a class with another handler do not start. */
+  readonly runtimeHandlers: Readonly<Record<string, string>>;
   /** Parent of the control groups of pods. */
   readonly cgroupParent: string;
   /** Processes and threads of one pod; 0: no limit. */
@@ -100,6 +102,7 @@ const settings = v.strictObject({
   network: v.optional(v.pipe(v.string(), v.regex(/^[\w.-]*$/, "must be the name of a network")), ""),
   infraImage: v.optional(v.string(), ""),
   runtime: v.optional(v.string(), ""),
+  runtimeHandlers: v.optional(v.record(v.string(), v.string()), {}),
   cgroupParent: v.optional(
     v.pipe(v.string(), v.regex(/^\/?[\w.-]+(\/[\w.-]+)*$/, "must be a path of cgroup names")),
     "virtual-kubelet",

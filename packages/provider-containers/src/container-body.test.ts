@@ -23,7 +23,7 @@ const sandbox = (change: Partial<SandboxSpec> = {}): SandboxSpec => ({
 });
 const facts = (change: Partial<ContainerBodyFacts> = {}): ContainerBodyFacts => ({
   ...{ owner, sandbox: sandbox(), infra: "infra", engine: { flavour: "podman", securityOptions: [] } },
-  config: { runtime: "", ulimits: {}, logs: { maxSize: 1000 } },
+  config: { runtime: "", runtimeHandlers: {}, ulimits: {}, logs: { maxSize: 1000 } },
   ...{
     mounts: [],
     cgroupParent: undefined,
@@ -73,7 +73,7 @@ test("what is written on a container is found again", () => {
   const known = containerBody(container(), facts({ user: { User: "1:2", effective: user } }));
   assert.deepEqual(readLabels(known.Labels)?.user, user);
   const engine = { flavour: "podman" } as const;
-  const config = { network: "", runtime: "", ulimits: {} };
+  const config = { network: "", runtime: "", runtimeHandlers: {}, ulimits: {} };
   const body = sandboxBody(sandbox(), { config, engine, image: "pause", cgroupParent: undefined, limits: {} });
   assert.deepEqual(readLabels(body.Labels), {
     owner,
@@ -93,7 +93,7 @@ test("ports of the host are those of the infra container", () => {
     { hostPort: 2, containerPort: 80, protocol: "TCP" },
     { hostPort: 3, containerPort: 80, protocol: "UDP" },
   ];
-  const config = { network: "pods", runtime: "", ulimits: {} };
+  const config = { network: "pods", runtime: "", runtimeHandlers: {}, ulimits: {} };
   const rest = { config, engine: { flavour: "podman" }, image: "pause", cgroupParent: "/p", limits: {} } as const;
   const { HostConfig: host } = sandboxBody(sandbox({ hostPorts }), rest);
   assert.deepEqual(host.PortBindings, {
@@ -105,6 +105,14 @@ test("ports of the host are those of the infra container", () => {
   });
   assert.deepEqual([host.NetworkMode, host.CgroupParent], ["pods", "/p"]);
   assert.equal(sandboxBody(sandbox({ hostPorts, hostNetwork: true }), rest).HostConfig.PortBindings, undefined);
+});
+
+test("the OCI runtime of a RuntimeClass is the one that is configured for its handler", () => {
+  const config = { network: "", runtime: "runc", runtimeHandlers: { safe: "runsc" }, ulimits: {} };
+  const rest = { config, engine, image: "pause", cgroupParent: undefined, limits: {} };
+  assert.equal(sandboxBody(sandbox(), rest).HostConfig.Runtime, "runc");
+  assert.equal(sandboxBody(sandbox({ runtimeHandler: "safe" }), rest).HostConfig.Runtime, "runsc");
+  assert.throws(() => sandboxBody(sandbox({ runtimeHandler: "other" }), rest), /no runtime for "other" is configured/);
 });
 
 describe("sysctls", () => {
@@ -215,7 +223,7 @@ test("Podman is asked for the same in its own words", () => {
     facts({
       mounts: [{ Type: "bind", Source: "/s", Target: "/t", ReadOnly: true, BindOptions: { Propagation: "rslave" } }],
       limits: { CpuShares: 2, PidsLimit: -1, OomScoreAdj: 5, Memory: 100, MemorySwap: 100 },
-      config: { runtime: "", ulimits: { nofile: { soft: 1, hard: 2 } }, logs: { maxSize: 1000 } },
+      config: { runtime: "", runtimeHandlers: {}, ulimits: { nofile: { soft: 1, hard: 2 } }, logs: { maxSize: 1000 } },
       targetPidMode: "ns:/proc/1/ns/pid",
     }),
   );

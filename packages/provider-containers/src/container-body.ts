@@ -10,11 +10,14 @@ import { commonHostConfig } from "./sandbox-body.ts";
 
 export interface ContainerBodyFacts {
   readonly owner: PodOwner;
-  readonly sandbox: Pick<SandboxSpec, "hostNetwork" | "hostPID" | "hostIPC" | "shareProcessNamespace">;
+  readonly sandbox: Pick<
+    SandboxSpec,
+    "hostNetwork" | "hostPID" | "hostIPC" | "shareProcessNamespace" | "runtimeHandler"
+  >;
   /** Id of the infra container. */
   readonly infra: string;
   readonly engine: Pick<EngineInfo, "flavour" | "securityOptions">;
-  readonly config: Pick<ContainersConfig, "runtime" | "ulimits" | "logs">;
+  readonly config: Pick<ContainersConfig, "runtime" | "runtimeHandlers" | "ulimits" | "logs">;
   readonly mounts: readonly EngineMount[];
   readonly cgroupParent: string | undefined;
   readonly limits: ContainerLimits;
@@ -59,7 +62,7 @@ export function containerBody(spec: ContainerSpec, facts: ContainerBodyFacts): C
       ...securityOptions(spec.security, facts.seccomp, engine),
       ...facts.limits,
       LogConfig: logConfig(engine, config.logs),
-      ...commonHostConfig(config),
+      ...commonHostConfig(config, sandbox),
     },
   };
 }

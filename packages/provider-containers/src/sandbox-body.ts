@@ -6,7 +6,7 @@ import type { ContainerLimits } from "./figures/limits.ts";
 import { sandboxLabels } from "./labels.ts";
 
 export interface SandboxBodyFacts {
-  readonly config: Pick<ContainersConfig, "network" | "runtime" | "ulimits">;
+  readonly config: Pick<ContainersConfig, "network" | "runtime" | "runtimeHandlers" | "ulimits">;
   readonly engine: Pick<EngineInfo, "flavour">;
   readonly image: string;
   readonly cgroupParent: string | undefined;
@@ -33,26 +33,28 @@ export function sandboxBody(spec: SandboxSpec, facts: SandboxBodyFacts): Contain
       ReadonlyRootfs: true,
       SecurityOpt: ["no-new-privileges"],
       ...facts.limits,
-      ...commonHostConfig(config),
+      ...commonHostConfig(config, spec),
     },
   };
 }
 
 /** Of infra containers and all others. */
-export function commonHostConfig({
-  runtime,
-  ulimits,
-}: Pick<ContainersConfig, "runtime" | "ulimits">): Pick<
-  ContainerCreate["HostConfig"],
-  "RestartPolicy" | "Init" | "Ulimits" | "Runtime"
-> {
+export function commonHostConfig(
+  { runtime, runtimeHandlers, ulimits }: Pick<ContainersConfig, "runtime" | "runtimeHandlers" | "ulimits">,
+  { runtimeHandler }: Pick<SandboxSpec, "runtimeHandler">,
+): Pick<ContainerCreate["HostConfig"], "RestartPolicy" | "Init" | "Ulimits" | "Runtime"> {
+  const name = runtimeHandler === undefined ? runtime : runtimeHandlers[runtimeHandler];
+  if (name === undefined)
+    throw new VirtualKubeletError("Unavailable", `no runtime for "${runtimeHandler}" is configured`, {
+      reason: "FailedCreatePodSandBox",
+    });
   return {
     RestartPolicy: { Name: "no" },
     Init: false,
     ...(Object.keys(ulimits).length > 0 && {
       Ulimits: Object.entries(ulimits).map(([Name, { soft, hard }]) => ({ Name, Soft: soft, Hard: hard })),
     }),
-    ...(runtime !== "" && { Runtime: runtime }),
+    ...(name !== "" && { Runtime: name }),
   };
 }
 

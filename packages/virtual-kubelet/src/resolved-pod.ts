@@ -120,6 +120,8 @@ export interface ResolvedPod {
   readonly resolvConf?: string | undefined;
   /** Content of /etc/hosts, with the pod's address; absent: the host's own stays. */
   readonly hosts?: LateText | undefined;
+  /** To be added to the host's own /etc/hosts, for a pod in its network; "" where there is nothing. */
+  readonly hostsAdded?: string | undefined;
   /** `handler` of its RuntimeClass; absent: the backend's default. */
   readonly runtimeHandler?: string | undefined;
   /** All of the spec, in its order: init, main, ephemeral. */

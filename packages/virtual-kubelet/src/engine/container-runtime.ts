@@ -21,6 +21,8 @@ export interface SandboxSpec {
   readonly hostIPC: boolean;
   readonly shareProcessNamespace: boolean;
   readonly sysctls: Readonly<Record<string, string>>;
+  /** `handler` of the pod's RuntimeClass; absent: the backend's default. */
+  readonly runtimeHandler?: string | undefined;
   /** Owner group of volumes, and of all processes. */
   readonly fsGroup?: number | undefined;
   /** Ports to be reached at the host's address. */
@@ -54,6 +56,10 @@ export interface Mount {
   readonly mountPath: string;
   readonly subPath?: string | undefined;
   readonly readOnly: boolean;
+  /** What is mounted below it is read-only too; "IfPossible": where that can be. Absent: need not be. */
+  readonly recursiveReadOnly?: "Enabled" | "IfPossible" | undefined;
+  /** Which mounts made later show on the other side; absent: none. */
+  readonly mountPropagation?: "HostToContainer" | "Bidirectional" | undefined;
 }
 
 /** One run of a container. Its id is pod UID, name and attempt. */
@@ -71,6 +77,8 @@ export interface ContainerSpec {
   readonly mounts: readonly Mount[];
   /** Content of /etc/hosts; absent: the container brings its own or has the host's. */
   readonly hosts?: string | undefined;
+  /** To be added to the host's own, for a pod in its network; absent: nothing is to be put there. */
+  readonly hostsAdded?: string | undefined;
   readonly tty: boolean;
   readonly stdin: boolean;
   readonly stdinOnce: boolean;

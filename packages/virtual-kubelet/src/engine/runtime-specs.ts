@@ -23,6 +23,7 @@ export function sandboxSpec(request: PodRequest, memory: PodMemory): SandboxSpec
     hostIPC: spec.hostIPC ?? false,
     shareProcessNamespace: spec.shareProcessNamespace ?? false,
     sysctls: Object.fromEntries((spec.securityContext?.sysctls ?? []).map(({ name, value }) => [name, value])),
+    ...(resolved?.runtimeHandler !== undefined && { runtimeHandler: resolved.runtimeHandler }),
     fsGroup: spec.securityContext?.fsGroup,
     hostPorts: hostPortsOf(spec),
     volumes: resolved?.volumes ?? [],
@@ -86,13 +87,12 @@ export function containerSpec(
       const known = completedOrNone(value, values);
       return known === undefined ? [] : [{ name, value: known }];
     }),
-    mounts: (resolved?.mounts ?? []).map(({ volume, mountPath, subPath, readOnly }) => ({
-      volume,
-      mountPath,
+    mounts: (resolved?.mounts ?? []).map(({ subPath, ...mount }) => ({
+      ...mount,
       subPath: subPath === undefined ? undefined : text(subPath),
-      readOnly,
     })),
     hosts: hosts === undefined || ownHosts ? undefined : text(hosts),
+    hostsAdded: ownHosts ? undefined : request.resolved?.hostsAdded,
     tty: container.tty ?? false,
     stdin: container.stdin ?? false,
     stdinOnce: container.stdinOnce ?? false,

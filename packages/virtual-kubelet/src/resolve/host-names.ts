@@ -47,6 +47,11 @@ export function hostsFile({ spec }: Pod, { hostname, fqdn }: HostNames): LateTex
   return joined([managed, [{ afterEachPodIP: `\t${names}\n` }], aliases(spec?.hostAliases ?? [])]);
 }
 
+/** With the host's network: what comes after the host's own. Else undefined. */
+export function hostsAdded({ spec }: Pod): string | undefined {
+  return spec?.hostNetwork === true ? aliases(spec.hostAliases ?? []) : undefined;
+}
+
 function aliases(list: readonly HostAlias[]): string {
   if (list.length === 0) return "";
   const lines = list.map(({ ip, hostnames = [] }) => `${ip}\t${hostnames.join("\t")}\n`);

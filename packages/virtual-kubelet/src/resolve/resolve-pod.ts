@@ -13,7 +13,7 @@ import type {
 } from "../resolved-pod.ts";
 import { containerEnvironment, type Environment } from "./environment.ts";
 import { expand } from "./expansion.ts";
-import { hostNames, hostsFile } from "./host-names.ts";
+import { hostNames, hostsAdded, hostsFile } from "./host-names.ts";
 import { imageCredentials } from "./pull-secrets.ts";
 import { type DnsSettings, resolvConf } from "./resolv-conf.ts";
 import { hasClusterIP, serviceVariables } from "./service-environment.ts";
@@ -73,6 +73,7 @@ export function resolvePod(pod: Stored<Pod>, sources: Sources, settings: Resolve
     ...{ hostname, fqdn, setHostnameAsFQDN, containers, volumes },
     resolvConf: resolvConf(pod, dns),
     hosts: hostsFile(pod, names),
+    hostsAdded: hostsAdded(pod),
     imageCredentials: credentials,
     ...(runtimeHandler !== "" && { runtimeHandler }),
   };

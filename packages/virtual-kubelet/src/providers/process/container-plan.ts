@@ -1,8 +1,10 @@
 // From a container's spec to how it is run here: the plan of its scripts and what is written down of it. Throws for what cannot
 // be honoured, with the field named.
+
 import { join } from "node:path";
 import type { ContainerSpec } from "../../engine/container-runtime.ts";
 import { VirtualKubeletError } from "../../errors.ts";
+import { hostsContent } from "../../host/hosts-file.ts";
 import type { ProcessConfig } from "./config.ts";
 import { checkUnmounted, targetIn, volumeMounts } from "./container-files.ts";
 import { containerUser, type UserRules } from "./container-user.ts";
@@ -79,8 +81,9 @@ export function planContainer(spec: ContainerSpec, context: PlanContext): Contai
         files.push({ name, content: "", mode });
     };
     if (sandbox.resolvConf !== undefined) own("resolv.conf", "/etc/resolv.conf", 0o644, true, pod.resolvConf);
-    if (spec.hosts !== undefined) {
-      files.push({ name: "hosts", content: spec.hosts, mode: 0o644 });
+    const hosts = hostsContent(spec, sandbox.hostNetwork);
+    if (hosts !== undefined) {
+      files.push({ name: "hosts", content: hosts, mode: 0o644 });
       own("hosts", "/etc/hosts", 0o644, false);
     }
     own("termination-message", spec.terminationMessagePath, 0o666, false);

@@ -14,6 +14,8 @@ export function checkSandbox(spec: SandboxSpec, config: ProcessConfig, root: boo
     throw new VirtualKubeletError("Unsupported", `${field}: ${why}`, { field: `spec.${field}` });
   };
   const namespaces = config.isolation === "namespaces";
+  if (spec.runtimeHandler !== undefined)
+    refuse("runtimeClassName", `this node has no runtime ${spec.runtimeHandler}: containers are processes of its host`);
   if (spec.shareProcessNamespace)
     refuse("shareProcessNamespace", "containers of this node cannot share their processes");
   if (spec.fsGroup !== undefined && !root && spec.fsGroup !== process.getgid?.())
