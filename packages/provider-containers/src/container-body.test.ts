@@ -109,6 +109,7 @@ test("ports of the host are those of the infra container", () => {
 
 test("the OCI runtime of a RuntimeClass is the one that is configured for its handler", () => {
   const config = { network: "", runtime: "runc", runtimeHandlers: { safe: "runsc" }, ulimits: {} };
+  const engine = { flavour: "podman" } as const;
   const rest = { config, engine, image: "pause", cgroupParent: undefined, limits: {} };
   assert.equal(sandboxBody(sandbox(), rest).HostConfig.Runtime, "runc");
   assert.equal(sandboxBody(sandbox({ runtimeHandler: "safe" }), rest).HostConfig.Runtime, "runsc");
