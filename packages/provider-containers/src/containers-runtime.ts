@@ -31,16 +31,20 @@ import { connectEngine } from "./engine/connect.ts";
 import { defaultEndpoint, parseEndpoint } from "./engine/endpoint.ts";
 import type { EngineInfo } from "./engine/engine-client.ts";
 import { Figures } from "./figures/figures.ts";
-import { PodFiles } from "./files-stand-in.ts";
 import { ImageAccountFiles } from "./image-accounts.ts";
 import { defaultRegistries } from "./image-names.ts";
 import { Images } from "./images.ts";
 import { Inventory } from "./inventory.ts";
+import { labels } from "./labels.ts";
 import { measuredPods } from "./measured-pods.ts";
 import { withImages } from "./node-images.ts";
 import { NodeState } from "./node-state.ts";
+import { PodFiles } from "./pod-files.ts";
 import { createSandbox, removeSandbox, stopSandbox, updateSandbox, updateVolumes } from "./sandbox-calls.ts";
-import { attachToContainer, execInContainer, forwardPort, readContainerLog } from "./streams-stand-in.ts";
+import { attachToContainer } from "./streams/attach.ts";
+import { execInContainer } from "./streams/exec.ts";
+import { readContainerLog } from "./streams/logs.ts";
+import { forwardPort } from "./streams/port-forward.ts";
 
 export interface ContainersRuntimeOptions {
   readonly config: ContainersConfig;
@@ -87,7 +91,8 @@ export class ContainersRuntime implements ContainerRuntime {
       const client = connectEngine(address, { log, parallelCalls: config.parallelCalls });
       cleanUp.push(() => client[Symbol.dispose]());
       const engine = await client.info(context);
-      const files = new PodFiles(stateDirectory);
+      const { hostPaths } = config;
+      const files = await PodFiles.open({ directory: stateDirectory, hostPaths, log, now: () => clock.now() });
       const images = await Images.open({ client, stateDirectory, config: config.images, clock, log }, context);
       const accounts = new ImageAccountFiles(client, node);
       await accounts.sweep(context);
@@ -210,7 +215,8 @@ export class ContainersRuntime implements ContainerRuntime {
 
   async attach(ref: ContainerRef, io: ContainerIO, context: CallContext): Promise<void> {
     const { details } = await this.#state.run(ref, context);
-    await attachToContainer(this.#state.parts.client, details, io, context);
+    const stdinOnce = details.labels[labels.stdinOnce] === "true";
+    await attachToContainer(this.#state.parts.client, { ...details, stdinOnce }, io, context);
   }
 
   async logs(ref: ContainerRef, options: ContainerLogOptions, context: CallContext): Promise<ContainerLogs> {

@@ -17,6 +17,7 @@ export const labels: Readonly<
     | "notes"
     | "revision"
     | "user"
+    | "stdinOnce"
     | "helper",
     string
   >
@@ -37,6 +38,8 @@ export const labels: Readonly<
   revision: `${prefix}.revision`,
   /** Of containers, as whom it begins: JSON, uid, gid, further groups. */
   user: `${prefix}.user`,
+  /** Of containers: "true" where its standard input ends with the first who attaches; not every engine tells. */
+  stdinOnce: `${prefix}.stdin-once`,
   /** In place of all others, on what is made for a moment: the node. */
   helper: `${prefix}.helper-of`,
 };
@@ -63,7 +66,7 @@ export function sandboxLabels(spec: Pick<SandboxSpec, "owner" | "revision" | "no
 
 export function containerLabels(
   owner: PodOwner,
-  spec: Pick<ContainerSpec, "name" | "attempt" | "notes">,
+  spec: Pick<ContainerSpec, "name" | "attempt" | "notes" | "stdinOnce">,
   user?: RuntimeUser,
 ): Record<string, string> {
   return {
@@ -71,6 +74,7 @@ export function containerLabels(
     [labels.kind]: "container",
     [labels.container]: spec.name,
     [labels.attempt]: String(spec.attempt),
+    ...(spec.stdinOnce && { [labels.stdinOnce]: "true" }),
     ...(user !== undefined && { [labels.user]: JSON.stringify([user.uid, user.gid, ...user.supplementalGroups]) }),
     [labels.notes]: JSON.stringify(spec.notes),
   };

@@ -283,7 +283,15 @@ export interface EngineClient {
   readContainerFile(id: string, path: string, options: CallOptions): Promise<Uint8Array | undefined>;
 
   createExec(id: string, body: ExecCreate, options: CallOptions): Promise<string>;
-  startExec(execId: string, what: { readonly tty: boolean }, options: CallOptions): Promise<EngineStream>;
+  /** `size`: of its terminal from the start, in character cells, as far as the engine can. */
+  startExec(
+    execId: string,
+    what: {
+      readonly tty: boolean;
+      readonly size?: { readonly width: number; readonly height: number } | undefined;
+    },
+    options: CallOptions,
+  ): Promise<EngineStream>;
   resizeExec(execId: string, width: number, height: number, options: CallOptions): Promise<void>;
   inspectExec(
     execId: string,

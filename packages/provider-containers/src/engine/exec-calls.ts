@@ -18,10 +18,12 @@ export async function createExec(
 export async function startExec(
   calls: EngineCalls,
   execId: string,
-  { tty }: { readonly tty: boolean },
+  { tty, size }: Parameters<EngineClient["startExec"]>[1],
   options: CallOptions,
 ): Promise<EngineStream> {
-  const body = { Detach: false, Tty: tty };
+  // Docker takes the size as a pair, from API 1.42 on, Podman by two names of its own.
+  const { width: w, height: h } = size ?? {};
+  const body = { Detach: false, Tty: tty, ...(size !== undefined && { ConsoleSize: [h, w], h, w }) };
   const path = `/exec/${part(execId)}/start`;
   const connection = await calls.transport.hijack(calls.request({ method: "POST", path, body }, options));
   return new HijackedStream(connection, { tty });

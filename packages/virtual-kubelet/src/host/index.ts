@@ -23,23 +23,27 @@ export {
   parseInterfaces,
   pidFigures,
 } from "./host-figures.ts";
-export { type HostNow, hostNow, type NodeConfig, nodeInfo, nodeReport } from "./node-report.ts";
+export { openHostPath } from "./host-path.ts";
+export { hostsContent } from "./hosts-file.ts";
 export {
-  makeVolumes,
+  type BindOptions,
+  bindOpen,
+  type MountPoint,
+  mountPointsUnder,
   mountsUnder,
   removeTree,
   unmountUnder,
-  updateFiles,
-  type VolumeNote,
-  type VolumeRules,
-  volumePath,
-} from "./pod-volumes.ts";
-export { connectPort } from "./port-connection.ts";
-export { bootId } from "./process-table.ts";
+} from "./mounts.ts";
+export { type HostNow, hostNow, type NodeConfig, nodeInfo, nodeReport } from "./node-report.ts";
+export { openInside, pathOf } from "./open-inside.ts";
+export { makeVolumes, updateFiles, type VolumeNote, type VolumeRules, volumePath } from "./pod-volumes.ts";
+export { carryConnection, connectPort } from "./port-connection.ts";
+export { bootId, descendants, signal as signalProcess } from "./process-table.ts";
 export { runTool } from "./run-tool.ts";
 export { endOfFile, isMissing, privateDirectory, readIfThere, writeWhole } from "./state-files.ts";
 export { lockState } from "./state-lock.ts";
 export { StorageMeter } from "./storage-meter.ts";
+export { copyInto, drained } from "./stream-copy.ts";
 export { toolEnvironment } from "./tool-environment.ts";
 export { UidEvents } from "./uid-events.ts";
 export { readVolumeFile } from "./volume-file.ts";

@@ -1,6 +1,6 @@
 // Carries one connection to a port of a pod: of this host, where it is in its network, or else of the pod's address.
 import { once } from "node:events";
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { VirtualKubeletError } from "../errors.ts";
 
@@ -15,6 +15,11 @@ export async function connectPort(host: string, port: number, connection: Duplex
     signal.throwIfAborted();
     throw new VirtualKubeletError("Unavailable", `nothing accepts connections at port ${port}`, { cause });
   }
+  await carryConnection(socket, connection, signal);
+}
+
+/** Both ways, until both have ended or the signal aborts. The socket must allow half-open connections. */
+export async function carryConnection(socket: Socket, connection: Duplex, signal: AbortSignal): Promise<void> {
   const closed = Promise.all([
     once(socket, "close"),
     new Promise<void>((resolve) => connection.once("close", () => resolve())),
