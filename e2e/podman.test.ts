@@ -6,7 +6,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { describe, it } from "node:test";
-import { mountsUnder } from "../packages/virtual-kubelet/src/host/pod-volumes.ts";
+import { mountsUnder } from "../packages/virtual-kubelet/src/host/mounts.ts";
 import { runTool } from "../packages/virtual-kubelet/src/host/run-tool.ts";
 import { eventually } from "./harness.ts";
 import { benchImage, PodmanBench } from "./podman.ts";

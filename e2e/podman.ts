@@ -20,7 +20,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { VirtualKubeletError } from "../packages/virtual-kubelet/src/errors.ts";
-import { mountsUnder } from "../packages/virtual-kubelet/src/host/pod-volumes.ts";
+import { mountsUnder } from "../packages/virtual-kubelet/src/host/mounts.ts";
 import { runTool } from "../packages/virtual-kubelet/src/host/run-tool.ts";
 import { benchRange } from "../packages/virtual-kubelet/src/testing/process-bench.ts";
 import { RootDirectory } from "./conformance/root-directory.ts";

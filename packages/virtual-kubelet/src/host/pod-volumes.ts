@@ -1,24 +1,36 @@
 // The volumes of one pod, as directories under the state directory.
-import { readFileSync } from "node:fs";
-import { chmod, chown, mkdir, rm, stat } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { chmod, chown, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { VirtualKubeletError } from "../errors.ts";
 import type { ResolvedVolume } from "../resolved-pod.ts";
 import { writeAtomically } from "./atomic-volume.ts";
+import { openHostPath } from "./host-path.ts";
+import { mountsUnder } from "./mounts.ts";
 import { runTool } from "./run-tool.ts";
-import { isMissing } from "./state-files.ts";
 
 export interface VolumeRules {
   readonly root: boolean;
   /** Directories of the host that pods may have, with all that is in them. */
   readonly hostPaths: readonly string[];
+  /** A hostPath of no type that is not there becomes a directory, as engines do it. */
+  readonly makeHostPaths?: boolean | undefined;
+  /** Bytes that an emptyDir in memory has at most, whatever its own limit. */
+  readonly memoryLimit?: number | undefined;
+  /** Names of the volumes that were made before: what their owners and modes have become is the pod's. */
+  readonly kept?: ReadonlySet<string> | undefined;
   now(): number;
 }
 
 /** A volume, in the words of what is kept of it. */
 export type VolumeNote =
-  | { readonly name: string; readonly type: "files" }
-  | { readonly name: string; readonly type: "emptyDir"; readonly sizeLimit?: number | undefined }
+  | { readonly name: string; readonly type: "files"; readonly memory?: boolean | undefined }
+  | {
+      readonly name: string;
+      readonly type: "emptyDir";
+      readonly sizeLimit?: number | undefined;
+      readonly memory?: boolean | undefined;
+    }
   | { readonly name: string; readonly type: "hostPath"; readonly path: string };
 
 /** Makes all volumes that are not there, and fills them. Throws Unsupported or Invalid for what cannot be. */
@@ -44,46 +56,57 @@ async function makeVolume(
   const path = volumePath(directory, name);
   switch (volume.type) {
     case "files": {
+      const memory = volume.memory && rules.root;
       await mkdir(path, { recursive: true, mode: 0o755 });
-      if (volume.memory && rules.root) await mountMemory(path, ["mode=0755"]);
+      if (memory) await mountMemory(path, ["mode=0755"]);
       await chmod(path, 0o755);
       await writeAtomically(path, volume.files, { fsGroup, now: rules.now });
-      return { name, type: "files" };
+      return { name, type: "files", memory };
     }
     case "emptyDir": {
-      const { medium, sizeLimit } = volume;
-      if (medium !== "" && medium !== "Memory")
-        throw new VirtualKubeletError(
-          "Unsupported",
-          `volume ${name}: an emptyDir of medium ${medium} is not to be had here`,
-          {
-            field: "spec.volumes.emptyDir.medium",
-          },
-        );
-      await mkdir(path, { recursive: true });
-      if (medium === "Memory") {
-        if (!rules.root)
-          throw new VirtualKubeletError(
-            "Unsupported",
-            `volume ${name}: an emptyDir in memory needs a node that runs as root`,
-            {
-              field: "spec.volumes.emptyDir.medium",
-            },
-          );
-        await mountMemory(path, ["mode=0777", ...(sizeLimit === undefined ? [] : [`size=${sizeLimit}`])]);
-      }
-      if (fsGroup !== undefined) await chown(path, process.getuid?.() ?? 0, fsGroup);
-      await chmod(path, fsGroup === undefined ? 0o777 : 0o2777);
-      return { name, type: "emptyDir", sizeLimit };
+      const { sizeLimit } = volume;
+      return { name, type: "emptyDir", sizeLimit, memory: await makeEmptyDir(path, volume, fsGroup, rules) };
     }
-    case "hostPath":
-      await checkHostPath(volume, rules);
+    case "hostPath": {
+      const wanted = { ...volume };
+      if (rules.makeHostPaths === true && volume.hostPathType === "" && !existsSync(volume.path))
+        wanted.hostPathType = "DirectoryOrCreate";
+      const found = await openHostPath(wanted, rules.hostPaths);
+      await found.close();
       return { name, type: "hostPath", path: volume.path };
+    }
     case "backend":
       throw new VirtualKubeletError("Unsupported", `volume ${name}: volumes of this type are not to be had here`, {
         field: "spec.volumes",
       });
   }
+}
+
+/** Resolves to whether it is in memory. */
+async function makeEmptyDir(
+  path: string,
+  { name, medium, sizeLimit = Number.POSITIVE_INFINITY }: Extract<ResolvedVolume, { readonly type: "emptyDir" }>,
+  fsGroup: number | undefined,
+  rules: VolumeRules,
+): Promise<boolean> {
+  const refused = (text: string): VirtualKubeletError =>
+    new VirtualKubeletError("Unsupported", `volume ${name}: an emptyDir ${text}`, {
+      field: "spec.volumes.emptyDir.medium",
+    });
+  if (medium !== "" && medium !== "Memory") throw refused(`of medium ${medium} is not to be had here`);
+  const memory = medium === "Memory";
+  if (memory && !rules.root) throw refused("in memory needs a node that runs as root");
+  let isNew = (await mkdir(path, { recursive: true })) !== undefined || rules.kept?.has(name) !== true;
+  if (memory) {
+    const size = Math.min(sizeLimit, rules.memoryLimit ?? Number.POSITIVE_INFINITY);
+    const options = ["mode=0777", ...(Number.isFinite(size) ? [`size=${size}`] : [])];
+    if (await mountMemory(path, options)) isNew = true;
+  }
+  if (!isNew) return memory;
+  // The group is handed down to all that is made in it. fsGroupChangePolicy is for volumes that come with content.
+  if (fsGroup !== undefined) await chown(path, process.getuid?.() ?? 0, fsGroup);
+  await chmod(path, fsGroup === undefined ? 0o777 : 0o2777);
+  return memory;
 }
 
 /** Replaces the content of volumes of type files. */
@@ -105,74 +128,25 @@ export function volumePath(directory: string, name: string): string {
   return join(directory, name);
 }
 
-async function mountMemory(path: string, options: readonly string[]): Promise<void> {
-  if (mountsUnder(path).includes(path)) return;
-  await runTool("mount", ["-t", "tmpfs", "-o", ["nosuid", "nodev", ...options].join(","), "tmpfs", path]);
-}
+/** Kernels since 6.4 keep a tmpfs out of the swap when they are asked to. */
+let canStayInMemory = true;
 
-/** Mount points at or below a path, deepest first. */
-export function mountsUnder(path: string): readonly string[] {
-  return readFileSync("/proc/self/mountinfo", "utf8")
-    .split("\n")
-    .flatMap((line) => {
-      const point = line
-        .split(" ")[4]
-        ?.replaceAll(/\\(\d{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
-      return point !== undefined && (point === path || point.startsWith(`${path}/`)) ? [point] : [];
-    })
-    .sort((a, b) => b.length - a.length);
-}
-
-export async function unmountUnder(path: string): Promise<void> {
-  for (const point of mountsUnder(path)) await runTool("umount", ["--lazy", point]);
-}
-
-/** Unmounts what is mounted in a directory, then deletes it. Never crosses into a file system that stays mounted. */
-export async function removeTree(path: string): Promise<void> {
-  await unmountUnder(path);
-  const left = mountsUnder(path);
-  if (left.length > 0) throw new VirtualKubeletError("Unavailable", `${left.join(", ")} is still mounted`);
-  await rm(path, { recursive: true, force: true, maxRetries: 3 });
-}
-
-async function checkHostPath(
-  { name, path, hostPathType }: Extract<ResolvedVolume, { readonly type: "hostPath" }>,
-  rules: VolumeRules,
-): Promise<void> {
-  const clean = path.replace(/\/+$/, "");
-  const inside = rules.hostPaths.some(
-    (allowed) => allowed === "/" || clean === allowed || clean.startsWith(`${allowed}/`),
-  );
-  if (!inside || path.split("/").includes(".."))
-    throw new VirtualKubeletError(
-      "Unsupported",
-      `volume ${name}: hostPath ${path} is not allowed by this node's configuration`,
-      {
-        field: "spec.volumes.hostPath.path",
-      },
-    );
-  const found = await stat(path).catch((error: unknown) => {
-    if (isMissing(error)) return undefined;
-    throw error;
-  });
-  if (found === undefined && hostPathType === "DirectoryOrCreate")
-    return void (await mkdir(path, { recursive: true, mode: 0o755 }));
-  const fits =
-    hostPathType === "" ||
-    (found !== undefined &&
-      (hostPathType.startsWith("Directory")
-        ? found.isDirectory()
-        : hostPathType.startsWith("File")
-          ? found.isFile()
-          : hostPathFits(hostPathType, found)));
-  if (!fits)
-    throw new VirtualKubeletError("Unavailable", `hostPath type check failed: ${path} is not a ${hostPathType}`);
-  if (found === undefined)
-    throw new VirtualKubeletError("Unavailable", `volume ${name}: there is no ${path} on this host`);
-}
-
-function hostPathFits(type: string, found: Awaited<ReturnType<typeof stat>>): boolean {
-  if (type === "Socket") return found.isSocket();
-  if (type === "CharDevice") return found.isCharacterDevice();
-  return type === "BlockDevice" && found.isBlockDevice();
+/** Resolves to whether it was not mounted before. */
+async function mountMemory(path: string, options: readonly string[]): Promise<boolean> {
+  if (mountsUnder(path).includes(path)) return false;
+  const mount = (more: readonly string[]): Promise<string> =>
+    runTool("mount", ["-t", "tmpfs", "-o", ["nosuid", "nodev", ...options, ...more].join(","), "tmpfs", path]);
+  if (canStayInMemory) {
+    try {
+      await mount(["noswap"]);
+      return true;
+    } catch {
+      // What is wrong otherwise is so without it, too.
+      await mount([]);
+      canStayInMemory = false;
+      return true;
+    }
+  }
+  await mount([]);
+  return true;
 }

@@ -18,7 +18,7 @@ import { PassThrough } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ContainerRef, ContainerSpec, RuntimeContainer, SandboxSpec } from "../engine/container-runtime.ts";
 import { VirtualKubeletError } from "../errors.ts";
-import { mountsUnder } from "../host/pod-volumes.ts";
+import { mountsUnder } from "../host/mounts.ts";
 import { silentLogger } from "../log.ts";
 import type { CallContext } from "../provider.ts";
 import { type ProcessConfig, parseProcessConfig } from "../providers/process/config.ts";

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { ContainerRef, ContainerSpec } from "../../engine/container-runtime.ts";
 import { VirtualKubeletError } from "../../errors.ts";
 import { limitCgroups, makeCgroups, removeCgroups } from "../../host/cgroups.ts";
-import { removeTree } from "../../host/pod-volumes.ts";
+import { removeTree } from "../../host/mounts.ts";
 import { writeWhole } from "../../host/state-files.ts";
 import type { ResourceRequirements } from "../../kube/types.gen.ts";
 import { planContainer } from "./container-plan.ts";

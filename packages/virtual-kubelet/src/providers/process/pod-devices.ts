@@ -1,6 +1,6 @@
 // The devices that every container may have, made once for each pod in memory: null, zero, full, random, urandom, tty, shared memory.
 import { mkdirSync } from "node:fs";
-import { mountsUnder } from "../../host/pod-volumes.ts";
+import { mountsUnder } from "../../host/mounts.ts";
 import { runTool } from "../../host/run-tool.ts";
 
 const script = `

@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { existsSync, readdirSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { errorText, VirtualKubeletError } from "../../errors.ts";
-import { mountsUnder, unmountUnder } from "../../host/pod-volumes.ts";
+import { mountsUnder, unmountUnder } from "../../host/mounts.ts";
 import { runTool } from "../../host/run-tool.ts";
 import { AddressPool, type AddressRange, addressText, overlaps, parseAddress } from "./pod-addresses.ts";
 import { shellWord } from "./shell-quote.ts";
