@@ -36,5 +36,5 @@ providerConformance("engine over containers of Podman", {
   restartingPod: { spec: { restartPolicy: "Always", containers: [pod("exit 1")] } },
   loggingPod: { spec: { containers: [pod(`echo line; ${wait}`)] } },
   interactivePod: { spec: { containers: [pod("cat", { stdin: true })] } },
-  echoPod: { spec: { containers: [pod(`nc -lk -p ${port} -e cat`)] }, port },
+  echoPod: { spec: { containers: [pod(`echo up; nc -ll -p ${port} -e cat`)] }, port },
 });
