@@ -121,6 +121,8 @@ async function buildAgnhost(directory: string): Promise<void> {
   await root.program(await findConformanceProgram("agnhost"), "/agnhost");
   await root.link("/agnhost-2", "agnhost");
   await root.directory("/uploads", 0o1777);
+  // A netcat with UDP, and a shell that runs it: that of busybox would take its own, whatever the path.
+  await root.link("/bin/sh", "bash");
   await root.linkedProgram("curl", "curl");
   await root.linkedProgram("nc.openbsd", "netcat-openbsd", "/bin/nc");
   const served = createAuthority("agnhost").issue({

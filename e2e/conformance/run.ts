@@ -62,6 +62,8 @@ export async function runConformance(options: RunOptions): Promise<RunResult> {
     if (!kept) signal.throwIfAborted();
     const reports = await readReports(reportDirectory);
     const fault = kept || (await machine.ended).code === 0 ? [] : [await machine.logTail()];
+    if (reports.length === 0)
+      throw new VirtualKubeletError("Unavailable", `no test has run: ${fault.join("\n") || "none was chosen"}`);
     return {
       repetitions: reports.map(({ tests }) => [...tests, ...skipped]),
       faults: [...reports.flatMap(({ faults }) => faults), ...fault],
