@@ -356,7 +356,7 @@ suite("streams of an engine's containers", () => {
   test("with the engine gone every call says so, and its streams end", async () => {
     const container = await run("sleep 1000");
     const running = exec(container, ["sleep", "1000"]);
-    const events = client.events(["streams=none"], context).next();
+    const events = client.events(["streams=none"], context)[Symbol.asyncIterator]().next();
     for (const each of [running, events]) each.catch(() => {});
     await eventually("it runs", 10_000, async () => (await exec(container, ["ps"])).stdout.split("sleep").length > 2);
     await bench.stop();

@@ -68,7 +68,7 @@ export function startError(error: VirtualKubeletError): VirtualKubeletError {
 /** Without the names of all the layers that passed it on. */
 function startText(message: string): string {
   const bare = message
-    .replace(/^(failed to create (task for container|shim task)|OCI runtime create failed|runc|crun): /gi, "")
+    .replace(/^((failed to create (task for container|shim task)|OCI runtime create failed|runc|crun): )+/i, "")
     .replace(/: OCI (runtime attempted to invoke a command that was not found|permission denied|runtime error)$/, "")
     .replace(/: unknown$/, "");
   return `failed to create containerd task: failed to create shim task: OCI runtime create failed: ${bare}: unknown`;

@@ -54,15 +54,17 @@ class ProcessConnection extends Duplex {
       this.#said = `${this.#said}${chunk.toString()}`.slice(0, 500);
     });
     child.once("error", (cause) => this.destroy(new VirtualKubeletError("Unavailable", "cannot run ssh", { cause })));
+    // The end of its output comes before its exit code, which says whether that was meant.
     child.once("close", (code) => {
-      if (code === 0 || this.destroyed) return;
-      this.destroy(new VirtualKubeletError("Unavailable", `ssh failed: ${this.#said.trim() || `exit code ${code}`}`));
+      if (this.destroyed) return;
+      if (code === 0) this.push(null);
+      else
+        this.destroy(new VirtualKubeletError("Unavailable", `ssh failed: ${this.#said.trim() || `exit code ${code}`}`));
     });
     child.stdin.on("error", () => {});
     child.stdout.on("data", (chunk: Buffer) => {
       if (!this.push(chunk)) child.stdout.pause();
     });
-    child.stdout.once("end", () => this.push(null));
   }
 
   /** What http asks of a connection that is kept; the pipe has none of it. */

@@ -9,6 +9,7 @@ export {
 export { defaultKubernetesVersion, kubernetesVersions } from "./binaries.ts";
 export type { ConformanceOptions, ConformanceSubject, PodTemplate } from "./conformance-bench.ts";
 export { type ControlPlane, type ControlPlaneOptions, startControlPlane } from "./control-plane.ts";
+export { type CertificateAuthority, createAuthority, type IssuedCertificate } from "./pki.ts";
 export { providerConformance } from "./provider-conformance.ts";
 export { providerSemantics, type SemanticsOptions, type SemanticsPart } from "./provider-semantics.ts";
 export { reportFaults } from "./report-faults.ts";
