@@ -26,7 +26,7 @@ const resources = v.object({
   claims: v.exactOptional(v.array(v.object({ name: v.string(), request: v.exactOptional(v.string()) }))),
 });
 
-const sandbox = v.object({
+const sandbox = {
   hostname: v.string(),
   resolvConf: v.optional(v.string()),
   ...{ hostNetwork: v.boolean(), hostPID: v.boolean(), hostIPC: v.boolean(), shareProcessNamespace: v.boolean() },
@@ -37,16 +37,17 @@ const sandbox = v.object({
   ),
   qosClass: v.optional(v.picklist(["Guaranteed", "Burstable", "BestEffort"])),
   resources: v.optional(resources),
-});
+  runtimeHandler: v.optional(v.string()),
+} satisfies Readonly<Record<keyof NonNullable<PodRecord["sandbox"]>, unknown>>;
 
-const record = v.object({
+const record = {
   owner: v.object({
     ...{ cluster: v.string(), node: v.string(), namespace: v.string(), name: v.string(), uid: v.string() },
   }),
   ...{ revision: v.string(), notes: texts, createdAt: v.number(), infra: v.string(), cgroupParent: v.string() },
-  sandbox: v.optional(sandbox),
+  sandbox: v.optional(v.object(sandbox)),
   startFaults: v.record(v.string(), v.object({ at: v.number(), message: v.string() })),
-});
+} satisfies Readonly<Record<keyof PodRecord, unknown>>;
 
 const name = v.string();
 const memory = v.optional(v.boolean());
@@ -57,7 +58,7 @@ const note = v.variant("type", [
 ]);
 
 const kept: v.GenericSchema<unknown, KeptPod> = v.object({
-  record,
+  record: v.object(record),
   volumes: v.optional(v.object({ fsGroup: v.optional(count), notes: v.array(note) })),
 });
 

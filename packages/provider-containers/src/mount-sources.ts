@@ -4,14 +4,7 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { errorText, isErrorKind, type Logger, type Mount, VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
-import {
-  bindOpen,
-  openHostPath,
-  openInside,
-  pathOf,
-  type VolumeNote,
-  volumePath,
-} from "@virtual-kubelet/virtual-kubelet/host";
+import { bindOpen, openHostPath, openInside, type VolumeNote, volumePath } from "@virtual-kubelet/virtual-kubelet/host";
 import type { EngineMount } from "./engine/engine-client.ts";
 
 export interface MountFacts {
@@ -86,8 +79,10 @@ async function openSubPath(
     throw new VirtualKubeletError("Invalid", `unable to provision SubPath \`${subPath}\`: must not contain '..'`, {
       field,
     });
-  const inVolume = async (root: string): ReturnType<typeof openInside> =>
-    openInside(root, subPath, { makeMode: (await stat(root)).mode & 0o7777 });
+  const inVolume = async (root: Parameters<typeof openInside>[0]): ReturnType<typeof openInside> => {
+    const { mode } = typeof root === "string" ? await stat(root) : await root.stat();
+    return openInside(root, subPath, { makeMode: mode & 0o7777 });
+  };
   const fault = (text: string): VirtualKubeletError =>
     new VirtualKubeletError(
       "Invalid",
@@ -97,7 +92,7 @@ async function openSubPath(
   try {
     if (note.type !== "hostPath") return await inVolume(volumePath(volumes, volume));
     await using root = await openHostPath({ ...note, hostPathType: "" }, hostPaths);
-    return await inVolume(pathOf(root));
+    return await inVolume(root);
   } catch (error) {
     // What it was may tell of the host what is not the pod's to know.
     log.info({ err: errorText(error), container, volume }, "a path in a volume cannot be mounted");

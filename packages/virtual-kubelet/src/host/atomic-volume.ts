@@ -13,7 +13,7 @@ import {
   symlink,
   writeFile,
 } from "node:fs/promises";
-import { dirname, join, posix } from "node:path";
+import { join, posix } from "node:path";
 import { VirtualKubeletError } from "../errors.ts";
 import type { ResolvedFile } from "../resolved-pod.ts";
 import { isMissing } from "./state-files.ts";
@@ -41,11 +41,9 @@ export async function writeAtomically(
   }
   const name = await freshName(directory, ownership.now());
   const set = join(directory, name);
-  await mkdir(set, { mode: 0o755 });
-  await chmod(set, 0o755);
+  for (const path of directoriesOf(files)) await makeDirectory(join(set, path), ownership.fsGroup);
   for (const file of files) {
     const path = join(set, file.path);
-    await mkdir(dirname(path), { recursive: true, mode: 0o755 });
     // Nobody else may read it before its mode and owner are right.
     await writeFile(path, file.data, { mode: 0o600, flag: "wx" });
     const { uid = -1 } = file;
@@ -58,6 +56,23 @@ export async function writeAtomically(
   await symlink(name, next);
   await rename(next, join(directory, data));
   await tidy(directory, files, name);
+}
+
+/** Of the set and all below that hold files, each before what is in it. */
+function directoriesOf(files: readonly ResolvedFile[]): ReadonlySet<string> {
+  const all = new Set(["."]);
+  for (const { path } of files) {
+    const parts = path.split("/").slice(0, -1);
+    for (let length = 1; length <= parts.length; length++) all.add(parts.slice(0, length).join("/"));
+  }
+  return all;
+}
+
+/** The group hands itself down. */
+async function makeDirectory(path: string, fsGroup: number | undefined): Promise<void> {
+  await mkdir(path, { mode: 0o755 });
+  if (fsGroup !== undefined) await chown(path, -1, fsGroup);
+  await chmod(path, fsGroup === undefined ? 0o755 : 0o2755);
 }
 
 function modeOf({ mode }: ResolvedFile, fsGroup: number | undefined): number {

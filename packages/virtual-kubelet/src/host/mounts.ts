@@ -1,5 +1,5 @@
 // What is mounted below our directories: found, bound, unmounted, removed.
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { type FileHandle, mkdir, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { VirtualKubeletError } from "../errors.ts";
@@ -41,11 +41,12 @@ export async function unmountUnder(path: string): Promise<void> {
   const points = mountPointsUnder(path);
   // Else the originals of what is bound here might be unmounted with it.
   for (const { path: point, shared } of points) if (shared) await runTool("mount", ["--make-private", point]);
-  for (const { path: point } of points) await runTool("umount", ["--lazy", point]);
+  if (points.length > 0) await runTool("umount", ["--lazy", ...points.map((point) => point.path)]);
 }
 
 /** Unmounts what is mounted in a directory, then deletes it, however deep it is. Never crosses into a file system that stays mounted. */
 export async function removeTree(path: string): Promise<void> {
+  if (!existsSync(path)) return;
   await unmountUnder(path);
   const left = mountsUnder(path);
   if (left.length > 0) throw new VirtualKubeletError("Unavailable", `${left.join(", ")} is still mounted`);

@@ -19,11 +19,13 @@ export interface OpenInsideOptions {
  * `root` is trusted, `path` (relative to it) and all below are not. Links are followed as long as they stay below. The handle is
  * for stat, and for its path in /proc/self/fd. Throws Invalid where a link leads out, NotFound where something is missing.
  */
-export async function openInside(root: string, path: string, options: OpenInsideOptions = {}): Promise<FileHandle> {
-  const real = await realpath(root).catch((cause: unknown) => {
-    throw missing(root, cause);
-  });
-  const trail: FileHandle[] = [await open(real, O_PATH)];
+export async function openInside(
+  root: string | FileHandle,
+  path: string,
+  options: OpenInsideOptions = {},
+): Promise<FileHandle> {
+  const [real, start] = await openRoot(root);
+  const trail: FileHandle[] = [start];
   const rest = parts(path);
   let links = 0;
   try {
@@ -57,6 +59,17 @@ export async function openInside(root: string, path: string, options: OpenInside
     return found;
   } finally {
     for (const each of trail) await each.close();
+  }
+}
+
+/** With its path, for links that name it. */
+async function openRoot(root: string | FileHandle): Promise<readonly [string, FileHandle]> {
+  try {
+    if (typeof root !== "string") return [await readlink(pathOf(root)), await open(pathOf(root), O_PATH)];
+    const real = await realpath(root);
+    return [real, await open(real, O_PATH)];
+  } catch (error) {
+    throw missing(typeof root === "string" ? root : "root", error);
   }
 }
 
