@@ -4,15 +4,18 @@ import { type EngineCalls, part } from "./engine-calls.ts";
 import type { CallOptions, EngineClient, EngineStream, ExecCreate } from "./engine-client.ts";
 import { HijackedStream } from "./hijacked-stream.ts";
 
+/** In a terminal Docker takes ctrl-p ctrl-q for itself, unless it is given other keys: these nobody types. */
+const detachKeys = "ctrl-^,ctrl-_,ctrl-^,ctrl-_,ctrl-^,ctrl-_,ctrl-^,ctrl-_";
+
 export async function createExec(
   calls: EngineCalls,
   id: string,
   body: ExecCreate,
   options: CallOptions,
 ): Promise<string> {
-  return (
-    await calls.json(created, calls.request({ method: "POST", path: `/containers/${part(id)}/exec`, body }, options))
-  ).Id;
+  const keys = !body.Tty || (await calls.isPodman(options)) ? {} : { DetachKeys: detachKeys };
+  const path = `/containers/${part(id)}/exec`;
+  return (await calls.json(created, calls.request({ method: "POST", path, body: { ...body, ...keys } }, options))).Id;
 }
 
 export async function startExec(
@@ -55,7 +58,8 @@ export async function attach(
   { stdin, tty }: { readonly stdin: boolean; readonly tty: boolean },
   options: CallOptions,
 ): Promise<EngineStream> {
-  const query = { stream: true, stdout: true, stderr: true, stdin };
+  const keys = !tty || (await calls.isPodman(options)) ? {} : { detachKeys };
+  const query = { stream: true, stdout: true, stderr: true, stdin, ...keys };
   const path = `/containers/${part(id)}/attach`;
   const connection = await calls.transport.hijack(calls.request({ method: "POST", path, query }, options));
   return new HijackedStream(connection, { tty });
