@@ -99,13 +99,14 @@ async function makeEmptyDir(
   let isNew = (await mkdir(path, { recursive: true })) !== undefined || rules.kept?.has(name) !== true;
   if (memory) {
     const size = Math.min(sizeLimit, rules.memoryLimit ?? Number.POSITIVE_INFINITY);
-    const options = ["mode=0777", ...(Number.isFinite(size) ? [`size=${size}`] : [])];
+    const options = Number.isFinite(size) ? [`size=${size}`] : [];
     if (await mountMemory(path, options)) isNew = true;
   }
   if (!isNew) return memory;
   // The group is handed down to all that is made in it. fsGroupChangePolicy is for volumes that come with content.
   if (fsGroup !== undefined) await chown(path, process.getuid?.() ?? 0, fsGroup);
-  await chmod(path, fsGroup === undefined ? 0o777 : 0o2777);
+  // In memory as the kernel makes it, which kubelets leave as it is.
+  await chmod(path, (memory ? 0o1777 : 0o777) | (fsGroup === undefined ? 0 : 0o2000));
   return memory;
 }
 
