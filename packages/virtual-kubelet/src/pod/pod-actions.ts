@@ -60,8 +60,6 @@ export async function act(
       }
       return lookAgain;
     case "delete":
-      // Of one that was deleted by force nobody else counts what it has any more, the scheduler least of all.
-      if (!entry.inApi) context.usage.remove(entry.owner.uid);
       await remove(entry, action, context, signal);
       return lookAgain;
     case "stop":

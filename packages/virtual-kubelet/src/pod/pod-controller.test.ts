@@ -162,6 +162,19 @@ describe("deletion", () => {
     assert.deepEqual(bench.api.writes(), []);
   });
 
+  it("by force makes room for another pod at once", async () => {
+    await using bench = new PodBench();
+    bench.capacity = "1";
+    await bench.start();
+    bench.api.create("n", "web");
+    await bench.clock.advance(second);
+    bench.provider().control.faults.addHang({ method: "deletePod", next: 1 });
+    bench.api.remove("web", 0);
+    bench.api.create("n", "next");
+    await bench.clock.advance(second);
+    assert.equal(bench.phase("next"), "Running");
+  });
+
   it("with a finalizer sends one DELETE and waits for the finalizer", async () => {
     await using bench = new PodBench();
     await bench.start();

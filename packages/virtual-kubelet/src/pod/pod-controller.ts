@@ -254,8 +254,11 @@ export class PodController {
   }
 
   #changed(change: Change<Pod>): void {
-    if (change.type === "deleted") this.#records.left(change.object);
-    else this.#records.seen(change.object, this.#status.isOwn(change.object, previousOf(change)));
+    if (change.type === "deleted") {
+      // What one that was deleted by force still has, nobody counts any more, the scheduler least of all.
+      this.#nodes.get(change.object.spec?.nodeName ?? "")?.usage.remove(change.object.metadata.uid);
+      this.#records.left(change.object);
+    } else this.#records.seen(change.object, this.#status.isOwn(change.object, previousOf(change)));
   }
 
   #watchBackend(state: NodeState, signal: AbortSignal): Promise<void> {
