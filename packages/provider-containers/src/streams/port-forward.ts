@@ -81,6 +81,7 @@ class Dialer {
     this.#child.once("error", (cause) => this.#end(cause));
     this.#child.once("close", () => this.#end(new Error(this.#said.trim() || "it ended")));
     this.#child.unref();
+    if (this.#child.stderr instanceof Socket) this.#child.stderr.unref();
     this.#child.channel?.unref();
   }
 
