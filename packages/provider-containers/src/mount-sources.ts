@@ -1,10 +1,15 @@
 // Where what a container mounts is on the host. Containers write into their volumes at any time: a path in one is looked up once,
 // and what was found then is bound to a place of ours, so that the engine finds that and nothing else.
 
-import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { errorText, isErrorKind, type Logger, type Mount, VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
-import { bindOpen, openHostPath, openInside, type VolumeNote, volumePath } from "@virtual-kubelet/virtual-kubelet/host";
+import { type Logger, type Mount, VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
+import {
+  bindOpen,
+  openHostPath,
+  openSubPath,
+  type VolumeNote,
+  volumePath,
+} from "@virtual-kubelet/virtual-kubelet/host";
 import type { EngineMount } from "./engine/engine-client.ts";
 
 export interface MountFacts {
@@ -52,7 +57,7 @@ function propagation({ mountPropagation }: Mount): "rprivate" | "rslave" | "rsha
 async function sourceOf(mount: Mount, note: VolumeNote, place: string, facts: MountFacts): Promise<string> {
   const recursiveReadOnly = mount.readOnly && mount.recursiveReadOnly !== undefined;
   if (mount.subPath !== undefined && mount.subPath !== "") {
-    await using found = await openSubPath(mount, mount.subPath, note, facts);
+    await using found = await openSubPath(mount, mount.subPath, { ...facts, note });
     await bindOpen(found, place);
     return place;
   }
@@ -64,40 +69,4 @@ async function sourceOf(mount: Mount, note: VolumeNote, place: string, facts: Mo
   await using found = await openHostPath({ ...note, hostPathType: "" }, facts.hostPaths);
   await bindOpen(found, place, { recursive: true, readOnly: recursiveReadOnly });
   return place;
-}
-
-async function openSubPath(
-  { volume }: Mount,
-  subPath: string,
-  note: VolumeNote,
-  { container, volumes, hostPaths, log }: MountFacts,
-): ReturnType<typeof openInside> {
-  const field = "volumeMounts.subPath";
-  if (subPath.startsWith("/"))
-    throw new VirtualKubeletError("Invalid", `error SubPath \`${subPath}\` must not be an absolute path`, { field });
-  if (subPath.split("/").includes(".."))
-    throw new VirtualKubeletError("Invalid", `unable to provision SubPath \`${subPath}\`: must not contain '..'`, {
-      field,
-    });
-  const inVolume = async (root: Parameters<typeof openInside>[0]): ReturnType<typeof openInside> => {
-    const { mode } = typeof root === "string" ? await stat(root) : await root.stat();
-    return openInside(root, subPath, { makeMode: mode & 0o7777 });
-  };
-  const fault = (text: string): VirtualKubeletError =>
-    new VirtualKubeletError(
-      "Invalid",
-      `failed to ${text} for volumeMount ${JSON.stringify(volume)} of container ${JSON.stringify(container)}`,
-      { field },
-    );
-  try {
-    if (note.type !== "hostPath") return await inVolume(volumePath(volumes, volume));
-    await using root = await openHostPath({ ...note, hostPathType: "" }, hostPaths);
-    return await inVolume(root);
-  } catch (error) {
-    // What it was may tell of the host what is not the pod's to know.
-    log.info({ err: errorText(error), container, volume }, "a path in a volume cannot be mounted");
-    if (isErrorKind(error, "Invalid")) throw fault("prepare subPath");
-    if (isErrorKind(error, "NotFound")) throw fault("create subPath directory");
-    throw error;
-  }
 }

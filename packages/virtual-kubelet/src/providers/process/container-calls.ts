@@ -2,12 +2,13 @@
 import { mkdirSync } from "node:fs";
 import { chmod } from "node:fs/promises";
 import { join } from "node:path";
-import type { ContainerRef, ContainerSpec } from "../../engine/container-runtime.ts";
+import type { ContainerRef, ContainerSpec, Mount } from "../../engine/container-runtime.ts";
 import { VirtualKubeletError } from "../../errors.ts";
 import { limitCgroups, makeCgroups, removeCgroups } from "../../host/cgroups.ts";
 import { removeTree } from "../../host/mounts.ts";
 import { writeWhole } from "../../host/state-files.ts";
 import type { ResourceRequirements } from "../../kube/types.gen.ts";
+import { bindSubPaths } from "./container-files.ts";
 import { planContainer } from "./container-plan.ts";
 import { oomScoreAdj } from "./oom-score.ts";
 import { type PodRecord, runKey } from "./pod-record.ts";
@@ -22,17 +23,24 @@ export async function createContainer(state: RuntimeState, spec: ContainerSpec):
     throw new VirtualKubeletError("NotFound", `the sandbox of pod ${spec.podUid} is not ready`);
   const image = state.images.get(spec.image);
   const directory = pod.runDirectory(spec.name, spec.attempt);
+  // Of a call that was broken off.
+  await removeTree(directory);
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const { hostPaths, isolation } = state.config;
+  const places = { volumes: pod.volumes, notes: pod.description.volumes };
+  const { log } = state.options;
+  const bound =
+    isolation === "namespaces"
+      ? await bindSubPaths(spec, places, join(directory, "mounts"), { hostPaths, log })
+      : new Map<Mount, string>();
   const { plan, description, files } = planContainer(spec, {
-    ...{ config: state.config, rules: state.userRules, pod, image, directory },
+    ...{ config: state.config, rules: state.userRules, pod, image, directory, bound },
     stateDirectory: state.config.stateDirectory,
     cgroups: state.cgroupPaths(spec.podUid, `${spec.name}.${spec.attempt}`),
     joinPid: targetPid(pod, spec),
     oomScoreAdj: state.userRules.root ? oomScoreAdj(spec.resources) : undefined,
     now: state.clock.now(),
   });
-  // Of a call that was broken off.
-  await removeTree(directory);
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
   for (const { name, content, mode } of files) {
     await writeWhole(join(directory, name), content, mode);
     await chmod(join(directory, name), mode);

@@ -1,10 +1,12 @@
 // Where the files that a container is to have come from: volumes with their sub-paths, /etc/hosts, /etc/resolv.conf, the
 // termination message. What cannot be had at its place is refused, never left out.
-import { lstatSync, mkdirSync, readlinkSync, realpathSync, statSync } from "node:fs";
+import { lstatSync, readlinkSync, statSync } from "node:fs";
 import { join, posix } from "node:path";
 import type { ContainerSpec, Mount } from "../../engine/container-runtime.ts";
 import { VirtualKubeletError } from "../../errors.ts";
+import { bindOpen } from "../../host/mounts.ts";
 import { type VolumeNote, volumePath } from "../../host/pod-volumes.ts";
+import { openSubPath, type SubPathFacts } from "../../host/sub-path.ts";
 import type { BoundMount } from "./mount-script.ts";
 
 export interface PodPlaces {
@@ -15,18 +17,18 @@ export interface PodPlaces {
   readonly resolvConf?: string | undefined;
 }
 
-/** All volumes of a container. Makes sub-paths that are missing. */
-export function volumeMounts(spec: ContainerSpec, pod: PodPlaces, image: string | undefined): readonly BoundMount[] {
+/** All volumes of a container; `bound`: where paths in them are. */
+export function volumeMounts(
+  spec: ContainerSpec,
+  pod: PodPlaces,
+  image: string | undefined,
+  bound: ReadonlyMap<Mount, string>,
+): readonly BoundMount[] {
   return spec.mounts.map((mount) => {
-    const source = mountSource(mount, pod);
+    const source = mountSource(mount, pod, bound);
     const isFile = !statSync(source).isDirectory();
-    const note = pod.notes.find(({ name }) => name === mount.volume);
-    return {
-      source,
-      target: targetIn(image, mount.mountPath),
-      isFile,
-      readOnly: mount.readOnly || note?.type === "files",
-    };
+    const readOnly = mount.readOnly || noteOf(mount, pod).type === "files";
+    return { source, target: targetIn(image, mount.mountPath), isFile, readOnly };
   });
 }
 
@@ -44,35 +46,35 @@ export function checkUnmounted(spec: ContainerSpec, pod: PodPlaces): void {
   }
 }
 
-function mountSource({ volume, subPath }: Mount, pod: PodPlaces): string {
-  const note = pod.notes.find(({ name }) => name === volume);
-  if (note === undefined) throw new VirtualKubeletError("Invalid", `there is no volume ${volume}`);
-  const base = note.type === "hostPath" ? note.path : volumePath(pod.volumes, volume);
-  if (subPath === undefined || subPath === "") return base;
-  const parts = subPath.split("/").filter((part) => part !== "" && part !== ".");
-  if (subPath.startsWith("/") || parts.includes(".."))
-    throw new VirtualKubeletError("Invalid", `subPath "${subPath}" must stay in its volume`, {
-      field: "volumeMounts.subPath",
-    });
-  const root = realpathSync(base);
-  let at = root;
-  for (const part of parts) {
-    const next = join(at, part);
-    if (lstatSync(next, { throwIfNoEntry: false }) === undefined) {
-      if (note.type === "files")
-        throw new VirtualKubeletError("Invalid", `there is no ${subPath} in volume ${volume}`, {
-          field: "volumeMounts.subPath",
-        });
-      // As its volume is.
-      mkdirSync(next, { mode: statSync(root).mode & 0o7777 });
-    }
-    at = realpathSync(next);
-    if (at !== root && !at.startsWith(`${root}/`))
-      throw new VirtualKubeletError("Invalid", `subPath "${subPath}" of volume ${volume} leads out of it`, {
-        field: "volumeMounts.subPath",
-      });
+/** Binds all paths in volumes that the container mounts to places in a directory, so that they stay what they are now. Missing ones are made. */
+export async function bindSubPaths(
+  spec: ContainerSpec,
+  pod: PodPlaces,
+  directory: string,
+  { hostPaths, log }: Pick<SubPathFacts, "hostPaths" | "log">,
+): Promise<ReadonlyMap<Mount, string>> {
+  const bound = new Map<Mount, string>();
+  for (const [index, mount] of spec.mounts.entries()) {
+    if (mount.subPath === undefined || mount.subPath === "") continue;
+    const { volumes } = pod;
+    const facts = { container: spec.name, volumes, note: noteOf(mount, pod), hostPaths, log };
+    await using found = await openSubPath(mount, mount.subPath, facts);
+    const place = join(directory, String(index));
+    await bindOpen(found, place);
+    bound.set(mount, place);
   }
-  return at;
+  return bound;
+}
+
+function mountSource(mount: Mount, pod: PodPlaces, bound: ReadonlyMap<Mount, string>): string {
+  const note = noteOf(mount, pod);
+  return bound.get(mount) ?? (note.type === "hostPath" ? note.path : volumePath(pod.volumes, mount.volume));
+}
+
+function noteOf({ volume }: Mount, { notes }: PodPlaces): VolumeNote {
+  const note = notes.find(({ name }) => name === volume);
+  if (note === undefined) throw new VirtualKubeletError("Invalid", `there is no volume ${volume}`);
+  return note;
 }
 
 /** The place that a path means in a root directory, links within it resolved as its processes would. */

@@ -2,7 +2,7 @@
 // be honoured, with the field named.
 
 import { join } from "node:path";
-import type { ContainerSpec } from "../../engine/container-runtime.ts";
+import type { ContainerSpec, Mount } from "../../engine/container-runtime.ts";
 import { VirtualKubeletError } from "../../errors.ts";
 import { hostsContent } from "../../host/hosts-file.ts";
 import type { ProcessConfig } from "./config.ts";
@@ -24,6 +24,8 @@ export interface PlanContext {
   readonly directory: string;
   /** Of the whole node. */
   readonly stateDirectory: string;
+  /** Where the paths in volumes are that it mounts. */
+  readonly bound: ReadonlyMap<Mount, string>;
   readonly cgroups: readonly string[];
   /** First process of the container whose processes it shares. */
   readonly joinPid?: number | undefined;
@@ -73,7 +75,7 @@ export function planContainer(spec: ContainerSpec, context: PlanContext): Contai
   const places = { volumes: pod.volumes, notes: pod.description.volumes };
   let terminationMessageFile: string | undefined;
   if (namespaces) {
-    mounts.push(...volumeMounts(spec, places, image.root));
+    mounts.push(...volumeMounts(spec, places, image.root, context.bound));
     const own = (name: string, path: string, mode: number, readOnly: boolean, source = join(directory, name)): void => {
       const target = targetIn(image.root, path);
       if (!mounts.some((mount) => mount.target === target)) mounts.push({ source, target, isFile: true, readOnly });
