@@ -255,6 +255,8 @@ export class PodmanBench implements AsyncDisposable {
       'cgroup_manager = "cgroupfs"',
       'events_logger = "file"',
       'runtime = "runc"',
+      // How long the watch over a command in a container stays when that has ended; five minutes without this.
+      "exit_command_delay = 10",
       // The others are shared by all engines of the machine.
       'lock_type = "file"',
       "[network]",

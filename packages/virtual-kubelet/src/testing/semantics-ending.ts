@@ -120,7 +120,7 @@ export function endingSemantics(current: () => SemanticsBench): void {
 
     it("a pod that is active for too long fails, and stays", async () => {
       const pod = await begin("overdue", `echo last words; ${untilTerm}`, {
-        activeDeadlineSeconds: 4,
+        activeDeadlineSeconds: 20,
         restartPolicy: "Always",
       });
       await bench.untilLine(pod, "Failed");
@@ -134,7 +134,7 @@ export function endingSemantics(current: () => SemanticsBench): void {
       const { status } = bench.last(pod);
       assert.equal(status?.message, text);
       const end = status?.containerStatuses?.[0]?.state?.terminated?.finishedAt ?? "";
-      assert.ok(Date.parse(end) - Date.parse(status?.startTime ?? "") >= 4000, `${status?.startTime} to ${end}`);
+      assert.ok(Date.parse(end) - Date.parse(status?.startTime ?? "") >= 20_000, `${status?.startTime} to ${end}`);
       await bench.untilEvent(pod, new RegExp(`^Normal DeadlineExceeded: ${text}`));
       await bench.assertNothingRuns(pod);
       // What it had to say is there as long as the pod is.
