@@ -1,8 +1,6 @@
 // A path in a volume that a container mounts in place of all of it. Containers write into their volumes at any time: it is looked
 // up once, and held.
-import type { FileHandle } from "node:fs/promises";
-import { stat } from "node:fs/promises";
-import type { Mount } from "../engine/container-runtime.ts";
+import { type FileHandle, stat } from "node:fs/promises";
 import { errorText, isErrorKind, VirtualKubeletError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { openHostPath } from "./host-path.ts";
@@ -28,7 +26,7 @@ const field = "volumeMounts.subPath";
  * words, which tell nothing of the host; Unsupported and Unavailable where it is the volume that cannot be had.
  */
 export async function openSubPath(
-  { volume }: Pick<Mount, "volume">,
+  { volume }: { readonly volume: string },
   subPath: string,
   { container, volumes, note, hostPaths, log }: SubPathFacts,
 ): Promise<FileHandle> {
