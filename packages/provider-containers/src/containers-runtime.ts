@@ -251,10 +251,13 @@ export class ContainersRuntime implements ContainerRuntime {
   }
 
   async *watchNode(context: CallContext): AsyncGenerator<NodeReport> {
-    const { clock, engine, figures, images } = this.#state.parts;
+    const { clock, config, engine, figures, images } = this.#state.parts;
     const containerRuntimeVersion = `${engine.flavour}://${engine.version}`;
+    const features = { recursiveReadOnlyMounts: true, userNamespaces: false };
+    const runtimeHandlers = ["", ...Object.keys(config.runtimeHandlers)].map((name) => ({ name, features }));
     const reports = withImages((inner) => figures.watchNode(inner), images, clock, context);
-    for await (const report of reports) yield { ...report, nodeInfo: { containerRuntimeVersion, ...report.nodeInfo } };
+    for await (const report of reports)
+      yield { ...report, runtimeHandlers, nodeInfo: { containerRuntimeVersion, ...report.nodeInfo } };
   }
 
   /** Lets go of everything; containers go on, and the next one over the same engine and directory takes them up. */

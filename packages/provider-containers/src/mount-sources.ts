@@ -1,11 +1,11 @@
 // Where what a container mounts is on the host. Containers write into their volumes at any time: a path in one is looked up once,
 // and what was found then is bound to a place of ours, so that the engine finds that and nothing else.
-
 import { join } from "node:path";
 import { type Logger, type Mount, VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
 import {
   bindOpen,
   openHostPath,
+  openInside,
   openSubPath,
   type VolumeNote,
   volumePath,
@@ -61,7 +61,13 @@ async function sourceOf(mount: Mount, note: VolumeNote, place: string, facts: Mo
     await bindOpen(found, place);
     return place;
   }
-  if (note.type !== "hostPath") return volumePath(facts.volumes, mount.volume);
+  if (note.type !== "hostPath") {
+    const root = volumePath(facts.volumes, mount.volume);
+    if (!recursiveReadOnly) return root;
+    await using found = await openInside(root, "");
+    await bindOpen(found, place, { recursive: true, readOnly: true });
+    return place;
+  }
   // Whoever may have all of the host gains nothing by links in it. What is mounted by a container for all to see (it is privileged
   // then) is so only where it really is.
   const everything = facts.hostPaths.includes("/");

@@ -281,7 +281,8 @@ describe("paths in volumes", () => {
     await using bench = new Bench();
     mkdirSync(join(bench.host, "below"));
     await runTool("mount", ["-t", "tmpfs", "tmpfs", join(bench.host, "below")]);
-    const files = await bench.pod(podOf([{ name: "h", type: "hostPath", path: bench.host, hostPathType: "" }]));
+    const volume: ResolvedVolume = { name: "h", type: "hostPath", path: bench.host, hostPathType: "" };
+    const files = await bench.pod(podOf([scratch, volume]));
     const wanted: Mount = { volume: "h", mountPath: "/x", readOnly: true, recursiveReadOnly: "Enabled" };
     const source = at(await files.mountsOf(runOf([wanted])), "/x");
     assert.equal(mountPointsUnder(source).length, 2);
@@ -289,6 +290,11 @@ describe("paths in volumes", () => {
     writeFileSync(join(bench.host, "below/file"), "");
     await files.removeRun(runOf());
     assert.deepEqual(bench.mounts, [join(bench.host, "below")]);
+    const plain = at(await files.mountsOf(runOf([{ volume: "scratch", mountPath: "/x", readOnly: false }])), "/x");
+    const again = await files.mountsOf(runOf([{ ...wanted, volume: "scratch" }]));
+    writeFileSync(join(plain, "file"), "content");
+    assert.equal(readFileSync(join(at(again, "/x"), "file"), "utf8"), "content");
+    assert.throws(() => writeFileSync(join(at(again, "/x"), "file"), ""), { code: "EROFS" });
   });
 });
 
