@@ -1,6 +1,6 @@
 // All of a pod that is on the host's disk beside what the engine has: its record, its volumes, the files of its network and its
 // runs, below pods/<uid> of the node's directory.
-import { mkdirSync } from "node:fs";
+import { globSync, mkdirSync } from "node:fs";
 import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { hostname, totalmem } from "node:os";
 import { join, posix } from "node:path";
@@ -18,6 +18,7 @@ import {
   endOfFile,
   hostsContent,
   makeVolumes,
+  mountsUnder,
   readIfThere,
   readVolumeFile,
   removeTree,
@@ -97,7 +98,7 @@ export class PodFiles {
     const { fsGroup } = spec;
     const kept = new Set(pod.volumes?.notes.map(({ name }) => name));
     const rules = { ...this.#rules(), kept, makeHostPaths: true, memoryLimit: memoryLimit(spec) };
-    await mkdir(this.#pod(uid), { recursive: true, mode: 0o700 });
+    await this.#dropLostPlaces(uid);
     const notes = await makeVolumes(this.#volumes(uid), spec.volumes, fsGroup, rules);
     await this.#keep(uid, { ...pod, volumes: { fsGroup, notes } });
     await rewrite(join(this.#pod(uid), "hostname"), `${spec.hostNetwork ? hostname() : spec.hostname}\n`);
@@ -131,7 +132,7 @@ export class PodFiles {
     await rewrite(message, "", 0o666);
     const ours: EngineMount[] = [];
     const add = (Source: string, path: string): void => {
-      const Target = posix.normalize(path);
+      const Target = posix.join("/", path);
       // The container's own go first.
       if (asked.some((mount) => posix.normalize(mount.Target).replace(/\/+$/, "") === Target)) return;
       ours.push({ Type: "bind", Source, Target, BindOptions: { Propagation: "rprivate" } });
@@ -188,6 +189,13 @@ export class PodFiles {
     for (const part of ["containers", "volumes"]) await removeTree(join(this.#pod(uid), part));
     await removeTree(this.#pod(uid));
     this.#pods.delete(uid);
+  }
+
+  /** A restart of the host has unmounted what runs were to mount that have not begun: rather than with nothing, they do not begin. */
+  async #dropLostPlaces(uid: string): Promise<void> {
+    const mounted = new Set(mountsUnder(this.#pod(uid)));
+    for (const place of globSync(join(this.#pod(uid), "containers/*/*/mounts/*")))
+      if (!mounted.has(place)) await removeTree(place);
   }
 
   async #keep(uid: string, pod: KeptPod): Promise<void> {
