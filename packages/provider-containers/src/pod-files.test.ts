@@ -83,7 +83,9 @@ describe("what is kept of a pod", () => {
 
   it("nothing is left of runs and pods that are removed, as often as one likes", async () => {
     await using bench = new FilesBench();
-    const files = await bench.pod(podOf([scratch, secret("0"), { name: "memory", type: "emptyDir", medium: "Memory" }]));
+    const files = await bench.pod(
+      podOf([scratch, secret("0"), { name: "memory", type: "emptyDir", medium: "Memory" }]),
+    );
     await files.mountsOf(runOf([{ volume: "scratch", mountPath: "/x", subPath: "a", readOnly: false }]));
     await files.mountsOf(runOf([], { attempt: 1 }));
     await files.removeRun(runOf());
