@@ -14,7 +14,8 @@ import { readContainerLog } from "../packages/provider-containers/src/streams/lo
 import { forwardPort } from "../packages/provider-containers/src/streams/port-forward.ts";
 import { VirtualKubeletError } from "../packages/virtual-kubelet/src/errors.ts";
 import { silentLogger } from "../packages/virtual-kubelet/src/log.ts";
-import type { CallContext, TerminalSize } from "../packages/virtual-kubelet/src/provider/streams.ts";
+import type { CallContext } from "../packages/virtual-kubelet/src/provider.ts";
+import type { TerminalSize } from "../packages/virtual-kubelet/src/provider/streams.ts";
 import { eventually } from "./harness.ts";
 import { benchImage, PodmanBench } from "./podman.ts";
 
