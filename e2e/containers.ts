@@ -16,7 +16,6 @@ import { RootDirectory } from "./conformance/root-directory.ts";
 import { eventually, type Harness, startHarness } from "./harness.ts";
 import { PodmanBench } from "./podman.ts";
 
-const provider = join(import.meta.dirname, "../packages/provider-containers/src/index.ts");
 const nodeImage = "registry.example/node:24";
 
 export interface ContainersSubjectOptions {
@@ -53,7 +52,7 @@ export class ContainersSubject implements SemanticsSubject {
     };
     const file = join(podman.directory, "containers.yaml");
     writeFileSync(file, JSON.stringify(this.config));
-    this.flags = ["--provider", provider, "--provider-config", file];
+    this.flags = ["--provider", "containers", "--provider-config", file];
   }
 
   static async start(options: ContainersSubjectOptions = {}): Promise<ContainersSubject> {
