@@ -34,12 +34,12 @@ const starts: readonly (readonly [number, string, string])[] = [
   [
     500,
     'runc: runc create failed: unable to start container process: exec: "x": executable file not found in $PATH: OCI runtime attempted to invoke a command that was not found',
-    'failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: exec: "x": executable file not found in $PATH: unknown',
+    'OCI runtime create failed: runc create failed: unable to start container process: exec: "x": executable file not found in $PATH',
   ],
   [
     400,
     'failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: exec: "x": permission denied: unknown',
-    'failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: exec: "x": permission denied: unknown',
+    'OCI runtime create failed: runc create failed: unable to start container process: exec: "x": permission denied',
   ],
 ];
 for (const [status, said, told] of starts)

@@ -54,7 +54,7 @@ function kindOf500(message: string): ErrorKind {
   return "Unavailable";
 }
 
-/** Of a start that the OCI runtime refused: it would refuse it again. `reason` StartError, as a kubelet with containerd shows it. */
+/** Of a start that the OCI runtime refused: it would refuse it again. `reason` StartError, as kubelets show it. */
 export function startError(error: VirtualKubeletError): VirtualKubeletError {
   if (error.httpStatus === undefined || error.kind === "NotFound") return error;
   const refused =
@@ -71,7 +71,7 @@ function startText(message: string): string {
     .replace(/^((failed to create (task for container|shim task)|OCI runtime create failed|runc|crun): )+/i, "")
     .replace(/: OCI (runtime attempted to invoke a command that was not found|permission denied|runtime error)$/, "")
     .replace(/: unknown$/, "");
-  return `failed to create containerd task: failed to create shim task: OCI runtime create failed: ${bare}: unknown`;
+  return `OCI runtime create failed: ${bare}`;
 }
 
 /** Why a pull failed, by what registry and engine say. */
