@@ -10,12 +10,13 @@ import { connectEngine } from "../packages/provider-containers/src/engine/connec
 import type { ContainerDetails, EngineClient } from "../packages/provider-containers/src/engine/engine-client.ts";
 import { attachToContainer } from "../packages/provider-containers/src/streams/attach.ts";
 import { execInContainer } from "../packages/provider-containers/src/streams/exec.ts";
+import { execByRuntime, isRunHere } from "../packages/provider-containers/src/streams/exec-by-runtime.ts";
 import { readContainerLog } from "../packages/provider-containers/src/streams/logs.ts";
 import { forwardPort } from "../packages/provider-containers/src/streams/port-forward.ts";
 import { VirtualKubeletError } from "../packages/virtual-kubelet/src/errors.ts";
 import { silentLogger } from "../packages/virtual-kubelet/src/log.ts";
-import type { CallContext } from "../packages/virtual-kubelet/src/provider.ts";
 import type { TerminalSize } from "../packages/virtual-kubelet/src/provider/streams.ts";
+import type { CallContext } from "../packages/virtual-kubelet/src/provider.ts";
 import { eventually } from "./harness.ts";
 import { benchImage, PodmanBench } from "./podman.ts";
 
@@ -56,6 +57,18 @@ suite("streams of an engine's containers", () => {
     return () => text;
   }
 
+  /** Commands are run by the engine, and by the OCI runtime itself: what is seen is the same. */
+  let way: "engine" | "runtime" = "engine";
+  const testBoth = (name: string, body: () => Promise<void>): void => {
+    for (const each of ["engine", "runtime"] as const)
+      void test(`${name} (by the ${each})`, async () => {
+        way = each;
+        await body().finally(() => {
+          way = "engine";
+        });
+      });
+  };
+
   interface Ran {
     readonly exitCode: number;
     readonly stdout: string;
@@ -70,18 +83,22 @@ suite("streams of an engine's containers", () => {
     const [stdout, stderr] = [new PassThrough(), new PassThrough()];
     const [out, err] = [collected(stdout), collected(stderr)];
     const stdin = io.stdin === undefined ? undefined : new PassThrough().end(io.stdin);
-    const { exitCode } = await execInContainer(
-      client,
-      id,
-      command,
-      { stdin, stdout, stderr: io.tty === true ? undefined : stderr, tty: io.tty === true, resize: io.sizes },
-      { ...context, signal: io.signal ?? context.signal },
-    );
+    const calledWith = { ...context, signal: io.signal ?? context.signal };
+    const { exitCode } =
+      way === "runtime" && io.tty !== true
+        ? await execByRuntime(id, command, { stdin, stdout, stderr }, calledWith)
+        : await execInContainer(
+            client,
+            id,
+            command,
+            { stdin, stdout, stderr: io.tty === true ? undefined : stderr, tty: io.tty === true, resize: io.sizes },
+            calledWith,
+          );
     for (const each of [stdout, stderr]) await once(each.end(), "end");
     return { exitCode, stdout: out(), stderr: err() };
   }
 
-  test("a command's output, errors and exit code, as the container's user", async () => {
+  testBoth("a command's output, errors and exit code, as the container's user", async () => {
     const container = await run("sleep 1000", { User: "1000:1000" });
     const script = "id -u; echo bad >&2; exit 3";
     assert.deepEqual(await exec(container, ["sh", "-c", script]), { exitCode: 3, stdout: "1000\n", stderr: "bad\n" });
@@ -94,7 +111,15 @@ suite("streams of an engine's containers", () => {
     await assert.rejects(exec(container, ["true"]), of("NotFound"));
   });
 
-  test("a command that is not there is an error, not output", async () => {
+  test("the runtime is asked for what runs on this machine", async () => {
+    const container = await run("sleep 1000");
+    assert.equal(isRunHere(container.id), true);
+    assert.equal(isRunHere("0".repeat(64)), false);
+    await client.removeContainer(container.id, context);
+    assert.equal(isRunHere(container.id), false);
+  });
+
+  testBoth("a command that is not there is an error, not output", async () => {
     const container = await run("sleep 1000");
     await assert.rejects(
       exec(container, ["nosuch"]),
@@ -105,7 +130,7 @@ suite("streams of an engine's containers", () => {
     await client.removeContainer(container.id, context);
   });
 
-  test("input of megabytes is read to its end, output of megabytes written whole", async () => {
+  testBoth("input of megabytes is read to its end, output of megabytes written whole", async () => {
     const container = await run("sleep 1000");
     const text = "0123456789abcdef".repeat(200_000);
     assert.deepEqual(await exec(container, ["wc", "-c"], { stdin: text }), {
@@ -139,7 +164,7 @@ suite("streams of an engine's containers", () => {
     await client.removeContainer(container.id, context);
   });
 
-  test("a command whose client has gone is killed", async () => {
+  testBoth("a command whose client has gone is killed", async () => {
     const container = await run("sleep 1000");
     const gone = new AbortController();
     const ended = exec(container, ["sh", "-c", "sleep 4711 & wait"], { signal: gone.signal });
@@ -151,7 +176,7 @@ suite("streams of an engine's containers", () => {
     await client.removeContainer(container.id, context);
   });
 
-  test("probes and users run commands in a container until its end, though it is being stopped", async () => {
+  testBoth("probes and users run commands in a container until its end, though it is being stopped", async () => {
     const container = await run("trap '' TERM; while :; do sleep 0.1; done");
     const stopped = client.stopContainer(container.id, 30, context);
     await eventually("TERM was sent", 5000, async () => (await exec(container, ["true"])).exitCode === 0);

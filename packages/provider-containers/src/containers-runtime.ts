@@ -43,6 +43,7 @@ import { PodFiles } from "./pod-files.ts";
 import { createSandbox, removeSandbox, stopSandbox, updateSandbox, updateVolumes } from "./sandbox-calls.ts";
 import { attachToContainer } from "./streams/attach.ts";
 import { execInContainer } from "./streams/exec.ts";
+import { execByRuntime, isRunHere } from "./streams/exec-by-runtime.ts";
 import { readContainerLog } from "./streams/logs.ts";
 import { forwardPort } from "./streams/port-forward.ts";
 
@@ -210,7 +211,9 @@ export class ContainersRuntime implements ContainerRuntime {
     context: CallContext,
   ): Promise<ExecResult> {
     const { details } = await this.#state.run(ref, context);
-    return execInContainer(this.#state.parts.client, details.id, command, io, context);
+    return !io.tty && isRunHere(details.id)
+      ? execByRuntime(details.id, command, io, context)
+      : execInContainer(this.#state.parts.client, details.id, command, io, context);
   }
 
   async attach(ref: ContainerRef, io: ContainerIO, context: CallContext): Promise<void> {

@@ -13,14 +13,14 @@ export async function killExec(client: EngineClient, containerId: string, execId
     const { running, pid } = await client.inspectExec(execId, { signal: AbortSignal.timeout(askingMs) });
     if (!running || pid <= 1) return;
     for (const each of [pid, ...descendants(pid).map((process) => process.pid)])
-      if (isOf(each, containerId)) signalProcess(each, "SIGKILL");
+      if (isOfContainer(each, containerId)) signalProcess(each, "SIGKILL");
   } catch {
     // Gone with its container, or the engine is: nothing more can be done from here.
   }
 }
 
 /** Control groups are called by the container's id, whatever manages them. */
-function isOf(pid: number, containerId: string): boolean {
+export function isOfContainer(pid: number, containerId: string): boolean {
   try {
     return readFileSync(`/proc/${pid}/cgroup`, "latin1").includes(containerId);
   } catch {

@@ -82,7 +82,7 @@ export async function execInContainer(
 }
 
 /** All of it, no faster than it is taken; what nobody asked for is read all the same, or the command would wait. */
-async function deliver(
+export async function deliver(
   from: AsyncIterable<unknown>,
   to: ContainerIO["stdout"],
   held: HeldOutput | undefined,

@@ -45,6 +45,6 @@ export { lockState } from "./state-lock.ts";
 export { StorageMeter } from "./storage-meter.ts";
 export { copyInto, drained } from "./stream-copy.ts";
 export { openSubPath, type SubPathFacts } from "./sub-path.ts";
-export { toolEnvironment } from "./tool-environment.ts";
+export { toolEnvironment, toolPath } from "./tool-environment.ts";
 export { UidEvents } from "./uid-events.ts";
 export { readVolumeFile } from "./volume-file.ts";
