@@ -30,7 +30,16 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   providers: [...ground, "kube", "provider", "stats-summary", "resolved-pod", "status", "engine", "host"],
 };
 /** Assembly and program: may import all of the above and one another; nothing below imports them. */
-const top = ["index", "main", "virtual-kubelet", "kubelet-api", "identity", "program", "instrument-provider"];
+const top = [
+  "index",
+  "main",
+  "virtual-kubelet",
+  "kubelet-api",
+  "identity",
+  "program",
+  "diagnosis",
+  "instrument-provider",
+];
 /** May import anything; only tests import it. */
 const testing = "testing";
 

@@ -3,6 +3,7 @@ import { networkInterfaces } from "node:os";
 import {
   type Capabilities,
   type CreateProvider,
+  type DescribeProvider,
   PodEngine,
   type PodFeature,
   type Provider,
@@ -14,6 +15,15 @@ import { type ContainersConfig, readContainersConfig } from "./config.ts";
 import { ContainersRuntime } from "./containers-runtime.ts";
 
 export const createProvider: CreateProvider = async (init, context) => await createContainersProvider(init, context);
+
+/** Without the engine: what the host enforces (AppArmor) is taken as there. */
+export const describeProvider: DescribeProvider = async (init) => {
+  const config = await readContainersConfig({ path: init.configPath, object: init.config });
+  return {
+    capabilities: { ...capabilitiesOf(config), resolve: true, envFiles: true },
+    admit: (pod) => admit(pod, config, { securityOptions: ["apparmor"] }),
+  };
+};
 
 /** Throws Invalid with all faults of the configuration, Conflict while another process works on its state directory, Unavailable without an engine. */
 export async function createContainersProvider(

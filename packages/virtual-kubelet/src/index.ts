@@ -122,7 +122,14 @@ export type {
   PodTarget,
   TerminalSize,
 } from "./provider/streams.ts";
-export type { CallContext, CreateProvider, Provider, ProviderInit } from "./provider.ts";
+export type {
+  CallContext,
+  CreateProvider,
+  DescribeProvider,
+  Provider,
+  ProviderDescription,
+  ProviderInit,
+} from "./provider.ts";
 export type {
   FileKey,
   ImageCredential,

@@ -2,7 +2,7 @@
 // serialisable (JSON, signals, async iterables), so that a provider can live in another process or language. The data stands in
 // provider/: pods, streams, node, capabilities.
 import type { Duplex } from "node:stream";
-import type { Node } from "./kube/types.gen.ts";
+import type { Node, Pod } from "./kube/types.gen.ts";
 import type { Logger } from "./log.ts";
 import type { Capabilities } from "./provider/capabilities.ts";
 import type { NodeReport, ProbeMetrics } from "./provider/node.ts";
@@ -167,3 +167,18 @@ export interface ProviderInit {
  * one message. Connects, but starts nothing that must be stopped other than by the provider's Symbol.asyncDispose.
  */
 export type CreateProvider = (init: ProviderInit, context: CallContext) => Promise<Provider> | Provider;
+
+/** What is known of a backend without reaching it. */
+export interface ProviderDescription {
+  /** As the provider's own would be. */
+  readonly capabilities: Capabilities;
+  readonly node?: NodeReport | undefined;
+  /** Throws what createPod would throw about a pod that asks for too much, as far as that can be told from here. */
+  readonly admit?: ((pod: Pod) => void) | undefined;
+}
+
+/**
+ * What a provider module may export, by the name `describeProvider`, for `virtual-kubelet plan`: reads and checks the
+ * configuration as createProvider does, and touches nothing else. Absent: a provider is made, asked, and disposed of.
+ */
+export type DescribeProvider = (init: ProviderInit) => Promise<ProviderDescription> | ProviderDescription;

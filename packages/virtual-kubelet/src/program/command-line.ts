@@ -12,16 +12,28 @@ export interface CommandLine {
   readonly faults: readonly Fault[];
 }
 
-const byName = new Map(flagSpecs.map((spec) => [spec.name, spec]));
+/** A flag of one sub-command; it goes before one of the program with the same name. */
+export interface CommandFlag extends FlagSpec {
+  /** One letter: `-o`. */
+  readonly short?: string;
+}
+
 const shortNames: Readonly<Record<string, string>> = { h: "help", v: "version" };
 
-export function parseCommandLine(argv: readonly string[]): CommandLine {
+/** `further`: flags of the sub-command, beside those of the program. */
+export function parseCommandLine(argv: readonly string[], further: readonly CommandFlag[] = []): CommandLine {
+  const byName = new Map([...flagSpecs, ...further].map((spec) => [spec.name, spec]));
+  const shorts = new Map(further.map(({ name, short }) => [name, short]));
   const { tokens } = parseArgs({
     args: [...argv],
     strict: false,
     tokens: true,
     options: Object.fromEntries(
-      flagSpecs.map(({ name, kind }) => [name, { type: kind === "boolean" ? "boolean" : "string" } as const]),
+      [...byName.values()].map(({ name, kind }) => {
+        const short = shorts.get(name);
+        const type = kind === "boolean" ? "boolean" : "string";
+        return [name, { type, ...(short === undefined ? {} : { short }) } as const];
+      }),
     ),
   });
   const words: string[] = [];
@@ -30,8 +42,12 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
   for (const token of tokens) {
     if (token.kind === "positional") words.push(token.value);
     if (token.kind !== "option") continue;
-    const spec = byName.get(token.rawName.startsWith("--") ? token.name : (shortNames[token.name] ?? ""));
-    const value = token.value ?? (spec?.kind === "boolean" ? "true" : undefined);
+    const spec = byName.get(
+      token.rawName.startsWith("--") || shorts.has(token.name) ? token.name : (shortNames[token.name] ?? ""),
+    );
+    // "-o=json": the letter's value is all that stands behind it.
+    const text = token.rawName.startsWith("--") ? token.value : token.value?.replace(/^=/, "");
+    const value = text ?? (spec?.kind === "boolean" ? "true" : undefined);
     if (spec === undefined) {
       faults.push({ source: token.rawName, message: `unknown flag${hint(token.name, byName.keys(), "--")}` });
     } else if (value === undefined) faults.push({ source: token.rawName, message: "needs a value" });

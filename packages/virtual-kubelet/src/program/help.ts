@@ -6,6 +6,7 @@ import { formatDuration } from "./duration.ts";
 import { type FlagSpec, flagSpecs } from "./flags.ts";
 import { variables } from "./overrides.ts";
 import { type Field, fieldsOf } from "./schema-walk.ts";
+import { subCommands } from "./sub-commands.ts";
 
 /** The value of a dotted path in the defaults, as a user would write it; undefined where there is none. */
 export function defaultText(path: string, isDuration: boolean): string | undefined {
@@ -67,6 +68,7 @@ export function helpText({ width = 100, color = false }: HelpOptions = {}): stri
     "",
     heading("Usage:"),
     "  virtual-kubelet [flags]            run until SIGINT or SIGTERM; a second one ends it at once",
+    ...subCommands.map(({ usage, about }) => `  ${`virtual-kubelet ${usage}`.padEnd(34)} ${about}`),
     "  virtual-kubelet providers [name]   list the built-in providers, or look for one",
     "  virtual-kubelet version            show the version",
     ...[...groups].flatMap(([group, specs]) => [

@@ -4,7 +4,7 @@ import { findPackageJSON } from "node:module";
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { VirtualKubeletError } from "../errors.ts";
-import type { CallContext, CreateProvider, Provider, ProviderInit } from "../provider.ts";
+import type { CallContext, CreateProvider, DescribeProvider, Provider, ProviderInit } from "../provider.ts";
 import { hint } from "./closest.ts";
 
 /** Built-in providers by name. Imported only when used. */
@@ -47,6 +47,14 @@ export async function loadProvider(name: string, cwd: string): Promise<CreatePro
     );
   }
   return createProvider;
+}
+
+/** `describeProvider` of the named module; undefined where it has none. Throws as loadProvider. */
+export async function loadDescription(name: string, cwd: string): Promise<DescribeProvider | undefined> {
+  const exported = await importProvider(name, cwd);
+  const describe =
+    memberOf(exported, "describeProvider") ?? memberOf(memberOf(exported, "default"), "describeProvider");
+  return isDescribeProvider(describe) ? describe : undefined;
 }
 
 async function importProvider(name: string, cwd: string): Promise<unknown> {
@@ -158,6 +166,10 @@ function memberOf(value: unknown, key: string): unknown {
   return (typeof value === "object" && value !== null) || typeof value === "function"
     ? Reflect.get(value, key)
     : undefined;
+}
+
+function isDescribeProvider(value: unknown): value is DescribeProvider {
+  return typeof value === "function";
 }
 
 function isCreateProvider(value: unknown): value is CreateProvider {

@@ -38,8 +38,15 @@ export async function program(options: ProgramOptions): Promise<number> {
   }
   if (command === "providers") return providers(operands, stdout, stderr);
   if (command !== undefined) {
+    const { subCommands } = await import("./sub-commands.ts");
+    const spec = subCommands.find(({ name }) => name === command);
+    if (spec !== undefined) {
+      const { runSubCommand } = await import("../diagnosis/run.ts");
+      return runSubCommand(spec, { ...options, usage });
+    }
     const { hint } = await import("./closest.ts");
-    return usage(`unknown command "${command}"${hint(command, ["providers", "version", "help"])}`);
+    const names = [...subCommands.map(({ name }) => name), "providers", "version", "help"];
+    return usage(`unknown command "${command}"${hint(command, names)}`);
   }
 
   let loaded: LoadedConfig;

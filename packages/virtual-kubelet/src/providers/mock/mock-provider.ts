@@ -5,7 +5,7 @@ import type { Node } from "../../kube/types.gen.ts";
 import type { Capabilities } from "../../provider/capabilities.ts";
 import type { NodeReport } from "../../provider/node.ts";
 import type { PodOwner } from "../../provider/pods.ts";
-import type { CallContext, CreateProvider, Provider, ProviderInit } from "../../provider.ts";
+import type { CallContext, CreateProvider, DescribeProvider, Provider, ProviderInit } from "../../provider.ts";
 import { AddressPool } from "./addresses.ts";
 import { MockBackend } from "./backend.ts";
 import { type MockConfig, readMockConfig } from "./config.ts";
@@ -42,6 +42,12 @@ export interface MockProvider extends Provider {
 const pools = new Map<string, AddressPool>();
 
 export const createProvider: CreateProvider = async (init) => await createMockProvider(init);
+
+export const describeProvider: DescribeProvider = async (init) => {
+  const config = await readMockConfig(init.node, { path: init.configPath, object: init.config });
+  const { cpu, memory, pods, others } = config;
+  return { capabilities: {}, node: { capacity: { cpu, memory, pods, ...others } } };
+};
 
 /** As `createProvider`, with what tests put in place of the real, and with the control. */
 export async function createMockProvider(

@@ -4,16 +4,27 @@ import { networkInterfaces } from "node:os";
 import { hookRunner } from "../../engine/hook-run.ts";
 import { PodEngine } from "../../engine/pod-engine.ts";
 import { ContainerProbes } from "../../engine/probe-manager.ts";
-import { VirtualKubeletError } from "../../errors.ts";
+import { errorText, VirtualKubeletError } from "../../errors.ts";
+import { hostNow, nodeReport } from "../../host/node-report.ts";
+import type { Pod } from "../../kube/types.gen.ts";
 import type { Capabilities, PodFeature, VolumeKind } from "../../provider/capabilities.ts";
-import type { CreateProvider, Provider, ProviderInit } from "../../provider.ts";
+import type { CreateProvider, DescribeProvider, Provider, ProviderInit } from "../../provider.ts";
 import { type ProcessConfig, readProcessConfig } from "./config.ts";
+import { ImageMap } from "./image-map.ts";
 import { ProcessRuntime } from "./process-runtime.ts";
 
 /** Named by probes and hooks to what they call. */
 const kubernetesVersion = "1.36";
 
 export const createProvider: CreateProvider = async (init) => await createProcessProvider(init);
+
+/** The host that it runs on is asked for its size; nothing is made there. */
+export const describeProvider: DescribeProvider = async (init) => {
+  const config = await readProcessConfig({ path: init.configPath, object: init.config });
+  checkHost(init.operatingSystem, config);
+  const capabilities = { ...capabilitiesOf(config, process.getuid?.() === 0), resolve: true, envFiles: true };
+  return { capabilities, node: nodeReport(hostNow("/"), config), admit: (pod) => checkImages(pod, config) };
+};
 
 /** Throws Invalid with all faults of the configuration, Conflict while another process works on its state directory. */
 export async function createProcessProvider(
@@ -32,6 +43,19 @@ export async function createProcessProvider(
     probes: (listener) => new ContainerProbes({ listener, log, kubernetesVersion }),
     runHook: hookRunner({ kubernetesVersion }),
   });
+}
+
+/** Throws the first one's error, with its field. At run time it is no refusal: the pod waits with ErrImagePull. */
+function checkImages({ spec }: Pod, { images }: ProcessConfig): void {
+  const map = new ImageMap(Object.fromEntries(Object.keys(images).map((name) => [name, {}])));
+  for (const list of ["initContainers", "containers"] as const)
+    for (const [index, { image = "" }] of (spec?.[list] ?? []).entries())
+      try {
+        map.get(image);
+      } catch (error) {
+        const field = `spec.${list}[${index}].image`;
+        throw new VirtualKubeletError("Unsupported", errorText(error), { field, reason: "ErrImagePull", cause: error });
+      }
 }
 
 function checkHost(operatingSystem: string, config: ProcessConfig): void {

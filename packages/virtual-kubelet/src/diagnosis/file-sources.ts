@@ -1,0 +1,44 @@
+// What pods may refer to, from the documents of one file: for resolving them without a cluster.
+import type { Stored } from "../kube/resource.ts";
+import type { Node, ObjectMeta, Secret } from "../kube/types.gen.ts";
+import type { Sources, View } from "../resolve/sources.ts";
+import type { Documents } from "./pod-documents.ts";
+
+/** Whatever is not in the file is absent, but for what the cluster makes itself: tokens. */
+export function fileSources(documents: Documents, node: Stored<Node>): Sources {
+  const secrets = documents.secrets.map(encoded);
+  return {
+    configMap: (namespace, name) => found(documents.configMaps, namespace, name),
+    secret: (namespace, name) => found(secrets, namespace, name),
+    services: () => ({ state: "found", value: [] }),
+    token: () => ({ state: "found", value: "token" }),
+    trustBundles: () => ({ state: "found", value: [] }),
+    certificate: () => ({ state: "absent" }),
+    runtimeClass: () => ({ state: "absent" }),
+    node: () => ({ state: "found", value: node }),
+  };
+}
+
+function found<T extends { readonly metadata?: ObjectMeta }>(
+  objects: readonly T[],
+  namespace: string,
+  name: string,
+): View<Stored<T>> {
+  const object = objects.find(
+    ({ metadata }) => metadata?.name === name && (metadata.namespace ?? "default") === namespace,
+  );
+  if (object === undefined) return { state: "absent" };
+  return {
+    state: "found",
+    value: { ...object, metadata: { ...object.metadata, name, namespace, uid: "", resourceVersion: "0" } },
+  };
+}
+
+/** As the API server does with stringData. */
+function encoded(secret: Secret): Secret {
+  const own = Object.entries(secret.stringData ?? {}).map(([key, text]): [string, string] => [
+    key,
+    Buffer.from(String(text)).toString("base64"),
+  ]);
+  return { ...secret, data: { ...secret.data, ...Object.fromEntries(own) } };
+}

@@ -1,0 +1,159 @@
+// What one pod would become on one node, without a cluster: what refuses it, and else its containers in order, amounts and
+// volumes. Pure. Values of secrets are not in it.
+
+import { podResources } from "../engine/runtime-specs.ts";
+import { containersToRun, type OrderedContainer } from "../engine/start-order.ts";
+import { errorText, VirtualKubeletError } from "../errors.ts";
+import type { Stored } from "../kube/resource.ts";
+import type { Node, Pod, PodSpec, ResourceRequirements } from "../kube/types.gen.ts";
+import { admit } from "../pod/admission.ts";
+import { omissions, refusals } from "../pod/capabilities.ts";
+import { tolerates } from "../pod/node-match.ts";
+import type { ProviderDescription } from "../provider.ts";
+import { resolvePod } from "../resolve/resolve-pod.ts";
+import type { Sources } from "../resolve/sources.ts";
+import type { Resolution } from "../resolved-pod.ts";
+import { isSidecar } from "../status/restart-policy.ts";
+import { type ContainerPlan, containerPlans, type VolumePlan, volumePlans } from "./plan-parts.ts";
+import { withDefaults } from "./pod-defaults.ts";
+
+export interface PlanTarget {
+  readonly node: Stored<Node>;
+  readonly provider: string;
+  readonly description: ProviderDescription;
+  readonly clusterDomain: string;
+}
+
+export interface PlanRefusal {
+  /** `reason` that the pod's status would have. */
+  readonly reason: string;
+  readonly field?: string | undefined;
+  readonly message: string;
+}
+
+export interface PodPlan {
+  readonly origin: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly node: string;
+  readonly provider: string;
+  readonly fits: boolean;
+  readonly refusals: readonly PlanRefusal[];
+  /** What it runs without, and what the scheduler makes of it. */
+  readonly notes: readonly string[];
+  /** What it refers to and what is not in the file: without it the pod waits. */
+  readonly needs: readonly string[];
+  /** Names of containers that start together, in the order of these groups. */
+  readonly order: readonly (readonly string[])[];
+  readonly containers: readonly ContainerPlan[];
+  readonly volumes: readonly VolumePlan[];
+  /** Of the whole pod, as the scheduler counts. */
+  readonly resources: ResourceRequirements;
+  readonly qosClass: string;
+  readonly restartPolicy: string;
+  readonly terminationGracePeriodSeconds: number;
+}
+
+export function planPod(origin: string, given: Pod, target: PlanTarget, sources: Sources): PodPlan {
+  const pod = withDefaults(given);
+  const spec: PodSpec = pod.spec ?? { containers: [] };
+  const { node, provider, description } = target;
+  const { capabilities } = description;
+  const resolution =
+    capabilities.resolve === true ? resolvePod(pod, sources, { clusterDomain: target.clusterDomain }) : undefined;
+  const refused = refusalsOf(pod, target, resolution);
+  return {
+    ...{ origin, namespace: pod.metadata.namespace ?? "", name: pod.metadata.name, node: node.metadata.name, provider },
+    fits: refused.length === 0,
+    refusals: refused,
+    notes: notesOf(pod, target),
+    needs:
+      resolution?.type === "missing"
+        ? [...new Set(resolution.faults.map(({ field, message }) => `${message} (${field})`))]
+        : [],
+    order: startOrder(spec),
+    containers: containerPlans(pod, resolvedOf(resolution)),
+    volumes: volumePlans(
+      spec,
+      resolvedOf(resolution),
+      new Map(refused.map(({ field = "", message }) => [field, message])),
+    ),
+    resources: podResources(pod),
+    qosClass: pod.status?.qosClass ?? "",
+    restartPolicy: spec.restartPolicy ?? "Always",
+    terminationGracePeriodSeconds: spec.terminationGracePeriodSeconds ?? 30,
+  };
+}
+
+const resolvedOf = (
+  resolution: Resolution | undefined,
+): Extract<Resolution, { type: "ready" }>["resolved"] | undefined =>
+  resolution?.type === "ready" ? resolution.resolved : resolution?.type === "missing" ? resolution.partial : undefined;
+
+function refusalsOf(
+  pod: Stored<Pod>,
+  { node, description }: PlanTarget,
+  resolution: Resolution | undefined,
+): PlanRefusal[] {
+  const admission = admit(pod, { object: node, used: new Map(), pods: 0, hostPorts: () => [] });
+  const own: PlanRefusal[] = [];
+  try {
+    description.admit?.(pod);
+  } catch (error) {
+    const { reason = "PodFeatureUnsupported", field } = VirtualKubeletError.from(error);
+    own.push({ reason, field, message: errorText(error) });
+  }
+  return [
+    ...refusals(pod, description.capabilities).map((fault) => ({ reason: "PodFeatureUnsupported", ...fault })),
+    ...(admission === undefined ? [] : [admission]),
+    ...own,
+    ...(resolution?.type === "refused"
+      ? [{ reason: "PodFeatureUnsupported", field: resolution.field, message: resolution.message }]
+      : []),
+  ];
+}
+
+function notesOf(pod: Stored<Pod>, { node, description }: PlanTarget): string[] {
+  const { spec } = pod;
+  const taints = (node.spec?.taints ?? []).filter(
+    ({ effect, ...taint }) => effect === "NoSchedule" && !tolerates(spec?.tolerations, { ...taint, effect }),
+  );
+  const { volumes } = description.capabilities;
+  const tokenless =
+    volumes !== undefined && !volumes.includes("projected") && spec?.automountServiceAccountToken !== false;
+  return [
+    ...taints.map(
+      ({ key }) =>
+        `the scheduler brings it here only with a toleration: tolerations: [{key: ${key}, operator: Exists}]`,
+    ),
+    ...omissions(pod, description.capabilities).map(({ field, message }) => `${field}: ${message}`),
+    ...(description.node === undefined
+      ? ["how much the node has is known to the backend alone: its configured size counts here"]
+      : []),
+    ...(tokenless ? ["the backend takes no projected volumes: the pod has no ServiceAccount token"] : []),
+  ];
+}
+
+/** As if each init container succeeded and each sidecar came up at once. */
+export function startOrder(spec: PodSpec): string[][] {
+  const init = spec.initContainers ?? [];
+  const roles = new Map([
+    ...init.map((container) => [container.name, isSidecar(container) ? "sidecar" : "init"] as const),
+    ...spec.containers.map(({ name }) => [name, "main"] as const),
+  ]);
+  const groups: string[][] = [];
+  const begun = new Set<string>();
+  for (;;) {
+    const all = [...roles].map(
+      ([name, role]): OrderedContainer => ({
+        ...{ name, role },
+        succeeded: role === "init" && begun.has(name),
+        started: begun.has(name),
+      }),
+    );
+    const next = [...containersToRun(all, false)].filter((name) => !begun.has(name));
+    if (next.length === 0) return groups;
+    groups.push(next);
+    for (const name of next) begun.add(name);
+  }
+}
