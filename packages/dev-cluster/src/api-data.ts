@@ -1,0 +1,134 @@
+// What the API is made of, captured from a real API server: resources, schemas, roles. Read once per process.
+import { readFileSync } from "node:fs";
+import { brotliDecompressSync } from "node:zlib";
+import { isObject, type Json, type JsonObject, list, object, parseJson, text, texts } from "./json.ts";
+
+export interface Subresource {
+  readonly name: string;
+  /** "" where it is the one of the resource. */
+  readonly group: string;
+  readonly version: string;
+  readonly kind: string;
+  readonly verbs: readonly string[];
+}
+
+export interface Column {
+  readonly name: string;
+  readonly type: string;
+  readonly format: string;
+  readonly description: string;
+  readonly priority: number;
+}
+
+export interface Resource {
+  /** `pods`, `deployments.apps`: what objects are kept under. */
+  readonly key: string;
+  readonly group: string;
+  readonly version: string;
+  /** `v1`, `apps/v1`. */
+  readonly apiVersion: string;
+  /** Plural, lower case. */
+  readonly name: string;
+  readonly kind: string;
+  readonly singular: string;
+  readonly namespaced: boolean;
+  readonly verbs: readonly string[];
+  readonly shortNames: readonly string[];
+  readonly categories: readonly string[];
+  readonly subresources: readonly Subresource[];
+  readonly columns: readonly Column[];
+  /** Name of its schema; "" where there is none. */
+  readonly schema: string;
+}
+
+export interface ApiData {
+  /** `v1.36.3` */
+  readonly gitVersion: string;
+  readonly resources: readonly Resource[];
+  /** OpenAPI v3 schemas by name. */
+  readonly schemas: JsonObject;
+  /** ClusterRoles and ClusterRoleBindings that every cluster has. */
+  readonly roles: readonly JsonObject[];
+}
+
+let loaded: ApiData | undefined;
+
+export function apiData(): ApiData {
+  loaded ??= read();
+  return loaded;
+}
+
+function read(): ApiData {
+  const file = new URL("../data/api.json.br", import.meta.url);
+  const data = parseJson(brotliDecompressSync(readFileSync(file)).toString());
+  const schemas = object(data, "schemas");
+  const byKind = schemasByKind(schemas);
+  return {
+    gitVersion: text(data, "gitVersion"),
+    schemas,
+    roles: list(data, "roles").filter(isObject),
+    resources: list(data, "resources").map((each) => resourceOf(each, byKind)),
+  };
+}
+
+function resourceOf(data: Json, byKind: ReadonlyMap<string, string>): Resource {
+  const group = text(data, "group");
+  const version = text(data, "version");
+  const name = text(data, "name");
+  const kind = text(data, "kind");
+  return {
+    key: group === "" ? name : `${name}.${group}`,
+    group,
+    version,
+    apiVersion: group === "" ? version : `${group}/${version}`,
+    name,
+    kind,
+    singular: text(data, "singular"),
+    namespaced: object(data)["namespaced"] === true,
+    verbs: texts(data, "verbs"),
+    shortNames: texts(data, "shortNames"),
+    categories: texts(data, "categories"),
+    subresources: list(data, "subresources").map((each) => ({
+      name: text(each, "name"),
+      group: text(each, "group"),
+      version: text(each, "version"),
+      kind: text(each, "kind"),
+      verbs: texts(each, "verbs"),
+    })),
+    columns: list(data, "columns").map((each) => ({
+      name: text(each, "name"),
+      type: text(each, "type"),
+      format: text(each, "format"),
+      description: text(each, "description"),
+      priority: Number(object(each)["priority"] ?? 0),
+    })),
+    schema: byKind.get(`${group}/${version}/${kind}`) ?? "",
+  };
+}
+
+/** Schema names by `group/version/kind`. */
+function schemasByKind(schemas: JsonObject): Map<string, string> {
+  const found = new Map<string, string>();
+  for (const [name, schema] of Object.entries(schemas)) {
+    const kinds = list(schema, "x-kubernetes-group-version-kind");
+    const [only] = kinds;
+    // Those of all groups, as DeleteOptions, are no documents of their own.
+    if (only === undefined || kinds.length > 1) continue;
+    found.set(`${text(only, "group")}/${text(only, "version")}/${text(only, "kind")}`, name);
+  }
+  return found;
+}
+
+/** The schema of a document by its group, version and kind; "" where none is known. */
+export function schemaName(apiVersion: string, kind: string): string {
+  const [first = "", second] = apiVersion.split("/");
+  const [group, version] = second === undefined ? ["", first] : [first, second];
+  for (const [name, schema] of Object.entries(apiData().schemas)) {
+    const kinds = list(schema, "x-kubernetes-group-version-kind");
+    const matches = kinds.some(
+      (each) => text(each, "group") === group && text(each, "version") === version && text(each, "kind") === kind,
+    );
+    if (matches) return name;
+  }
+  return "";
+}

@@ -1,0 +1,242 @@
+// The one engine under every kind: objects are made, read, changed and deleted here, whatever they are. Synchronous: a call
+// sees one state of the cluster.
+import { randomInt, randomUUID } from "node:crypto";
+import { internalWrite, type StrategyContext, timestamp, type WriteOptions } from "./access.ts";
+import { admit } from "./admission.ts";
+import { apiData, type Resource } from "./api-data.ts";
+import {
+  alreadyExists,
+  badRequest,
+  type Cause,
+  conflict,
+  forbidden,
+  invalid,
+  invalidValue,
+  modifiedMeanwhile,
+  notFound,
+  type Subject,
+} from "./api-error.ts";
+import { confine, hasStatus } from "./confine.ts";
+import { type DeleteRequest, type Deletion, planDeletion } from "./deletion.ts";
+import { equal, isObject, type Json, type JsonObject, list, merge, object, put, text } from "./json.ts";
+import { nameFault } from "./names.ts";
+import { conform } from "./schema.ts";
+import type { Store } from "./store.ts";
+import { type Strategy, strategies } from "./strategies.ts";
+
+export interface Change {
+  /** Which part of the object it may change: "" all but the status. */
+  readonly subresource?: string;
+  /** The object as it shall be; what it may not change is put back. */
+  readonly to: (current: JsonObject) => JsonObject;
+  /** It is a patch: a UID that is another one is a fault of the document then, not of the state. */
+  readonly isPatch?: boolean;
+}
+
+export class Api {
+  readonly store: Store;
+  readonly now: () => number;
+  readonly #resources: ReadonlyMap<string, Resource>;
+
+  constructor(options: { readonly store: Store; readonly now: () => number }) {
+    this.store = options.store;
+    this.now = options.now;
+    this.#resources = new Map(apiData().resources.map((each) => [each.key, each]));
+  }
+
+  /** By its key, as `pods` or `deployments.apps`. Throws where there is none: a mistake of the caller. */
+  resource(key: string): Resource {
+    const found = this.#resources.get(key);
+    if (found === undefined) throw new TypeError(`no resource ${key}`);
+    return found;
+  }
+
+  get(resource: Resource, namespace: string, name: string): JsonObject {
+    const found = this.store.get(resource.key, namespace, name);
+    if (found === undefined) throw notFound(subjectOf(resource, name));
+    return found;
+  }
+
+  create(resource: Resource, namespace: string, document: Json, options: WriteOptions = internalWrite): JsonObject {
+    const given = this.#conformed(resource, document, options, []);
+    const named = this.#named(resource, namespace, given);
+    const name = text(named, "metadata", "name");
+    if (text(named, "metadata", "resourceVersion") !== "") {
+      throw badRequest("resourceVersion should not be set on objects to be created");
+    }
+    if (resource.namespaced) this.#requireNamespace(resource, namespace, name);
+    const strategy = strategyOf(resource);
+    let made = merge(named, ["metadata"], {
+      uid: randomUUID(),
+      creationTimestamp: timestamp(this.now()),
+      deletionTimestamp: undefined,
+      deletionGracePeriodSeconds: undefined,
+      generation: strategy.hasGeneration === true ? 1 : undefined,
+    });
+    if (hasStatus(resource) && strategy.keepsStatus !== true) made = put(made, ["status"], {});
+    made = admit(resource, made, this);
+    made = strategy.create?.(made, this.#context(options)) ?? made;
+    this.#refuseFaults(resource, made, [...nameFault(resource, name), ...(strategy.faults?.(made) ?? [])]);
+    if (this.store.get(resource.key, namespace, name) !== undefined) throw alreadyExists(subjectOf(resource, name));
+    return options.dryRun ? made : this.store.write(resource.key, made);
+  }
+
+  /** Returns the object as it is then; as it was where nothing changed. */
+  update(
+    resource: Resource,
+    namespace: string,
+    name: string,
+    change: Change,
+    options: WriteOptions = internalWrite,
+  ): JsonObject {
+    const strategy = strategyOf(resource);
+    const current = this.store.get(resource.key, namespace, name);
+    if (current === undefined) {
+      const mayCreate =
+        strategy.createdByUpdate === true && change.isPatch !== true && (change.subresource ?? "") === "";
+      if (!mayCreate) throw notFound(subjectOf(resource, name));
+      return this.create(resource, namespace, change.to({}), options);
+    }
+    const faults: Cause[] = [];
+    const wanted = this.#conformed(resource, change.to(current), options, faults);
+    this.#checkIdentity(resource, current, wanted, change.isPatch === true);
+    let next = confine(resource, strategy, change.subresource ?? "", wanted, current);
+    if ((change.subresource ?? "") === "") {
+      next = strategy.update?.(next, current, this.#context(options)) ?? next;
+      faults.push(...(strategy.faults?.(next) ?? []), ...(strategy.updateFaults?.(next, current) ?? []));
+    }
+    this.#refuseFaults(resource, next, faults);
+    if (equal(next, current)) return current;
+    if (strategy.hasGeneration === true && !equal(next["spec"], current["spec"])) {
+      next = put(next, ["metadata", "generation"], Number(object(current, "metadata")["generation"] ?? 0) + 1);
+    }
+    if (options.dryRun) return next;
+    const kept = this.store.write(resource.key, next);
+    return this.#removeIfDone(resource, kept) ?? kept;
+  }
+
+  /** Returns the object as it was last, and whether it is gone. */
+  delete(
+    resource: Resource,
+    namespace: string,
+    name: string,
+    request: DeleteRequest = {},
+    options: WriteOptions = internalWrite,
+  ): Deletion {
+    const current = this.get(resource, namespace, name);
+    const plan = planDeletion(resource, current, request, this.now());
+    if (options.dryRun) return { object: plan.next ?? current, gone: plan.next === undefined };
+    if (plan.next !== undefined) {
+      const kept = equal(plan.next, current) ? current : this.store.write(resource.key, plan.next);
+      return { object: kept, gone: false };
+    }
+    return { object: this.store.remove(resource.key, namespace, name) ?? current, gone: true };
+  }
+
+  /** What was being deleted ends with its last finalizer. */
+  #removeIfDone(resource: Resource, kept: JsonObject): JsonObject | undefined {
+    if (text(kept, "metadata", "deletionTimestamp") === "" || list(kept, "metadata", "finalizers").length > 0)
+      return undefined;
+    if (resource.key === "namespaces" && list(kept, "spec", "finalizers").length > 0) return undefined;
+    if (Number(object(kept, "metadata")["deletionGracePeriodSeconds"] ?? 0) > 0) return undefined;
+    return this.store.remove(resource.key, text(kept, "metadata", "namespace"), text(kept, "metadata", "name"));
+  }
+
+  #context(options: WriteOptions): StrategyContext {
+    return { user: options.user, list: (key) => this.store.list(key) };
+  }
+
+  #conformed(resource: Resource, document: Json, options: WriteOptions, faults: Cause[]): JsonObject {
+    if (!isObject(document)) throw badRequest(`the object provided is unrecognized (must be of type ${resource.kind})`);
+    const apiVersion = text(document, "apiVersion") || resource.apiVersion;
+    if (apiVersion !== resource.apiVersion) {
+      throw badRequest(
+        `the API version in the data (${apiVersion}) does not match the expected API version (${resource.apiVersion})`,
+      );
+    }
+    const kind = text(document, "kind") || resource.kind;
+    if (kind !== resource.kind) {
+      throw badRequest(
+        `${kind} in version "${resource.version}" cannot be handled as a ${resource.kind}: converting (${kind}) to (${resource.kind}): unknown conversion`,
+      );
+    }
+    const { value, unknown, causes } = conform(document, resource.schema, resource.kind, resource.version);
+    if (unknown.length > 0 && options.fieldValidation === "Strict") {
+      const said = unknown.map((path) => `unknown field "${path}"`).join(", ");
+      throw badRequest(
+        `${resource.kind} in version "${resource.version}" cannot be handled as a ${resource.kind}: strict decoding error: ${said}`,
+      );
+    }
+    if (options.fieldValidation === "Warn") for (const path of unknown) options.warn(`unknown field "${path}"`);
+    faults.push(...causes);
+    if (faults !== causes && causes.length > 0) this.#refuseFaults(resource, value, causes);
+    return { kind: resource.kind, apiVersion: resource.apiVersion, metadata: {}, ...value };
+  }
+
+  #named(resource: Resource, namespace: string, given: JsonObject): JsonObject {
+    const prefix = text(given, "metadata", "generateName");
+    let name = text(given, "metadata", "name");
+    if (name === "" && prefix !== "") name = `${prefix}${randomSuffix()}`;
+    if (name === "") {
+      throw invalid({ group: resource.group, kind: resource.kind, name: "" }, [
+        {
+          reason: "FieldValueRequired",
+          message: "Required value: name or generateName is required",
+          field: "metadata.name",
+        },
+      ]);
+    }
+    const own = text(given, "metadata", "namespace");
+    if (own !== "" && own !== namespace) {
+      throw badRequest("the namespace of the provided object does not match the namespace sent on the request");
+    }
+    return merge(given, ["metadata"], { name, namespace: resource.namespaced ? namespace : undefined });
+  }
+
+  #requireNamespace(resource: Resource, namespace: string, name: string): void {
+    const found = this.store.get("namespaces", "", namespace);
+    if (found === undefined) throw notFound({ kind: "namespaces", name: namespace });
+    if (text(found, "metadata", "deletionTimestamp") === "") return;
+    const why = `unable to create new content in namespace ${namespace} because it is being terminated`;
+    const message = `namespace ${namespace} is being terminated`;
+    throw forbidden(subjectOf(resource, name), why, [
+      { reason: "NamespaceTerminating", message, field: "metadata.namespace" },
+    ]);
+  }
+
+  #checkIdentity(resource: Resource, current: JsonObject, wanted: JsonObject, isPatch: boolean): void {
+    const subject = subjectOf(resource, text(current, "metadata", "name"));
+    const name = text(wanted, "metadata", "name");
+    if (name !== "" && name !== subject.name) {
+      throw badRequest(`the name of the object (${name}) does not match the name on the URL (${subject.name})`);
+    }
+    const uid = text(wanted, "metadata", "uid");
+    const own = text(current, "metadata", "uid");
+    if (uid !== "" && uid !== own) {
+      if (isPatch) this.#refuseFaults(resource, current, [invalidValue("metadata.uid", uid, "field is immutable")]);
+      throw conflict(subject, `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${own}`);
+    }
+    const version = text(wanted, "metadata", "resourceVersion");
+    if (version !== "" && version !== "0" && version !== text(current, "metadata", "resourceVersion")) {
+      throw conflict(subject, modifiedMeanwhile);
+    }
+  }
+
+  #refuseFaults(resource: Resource, about: JsonObject, faults: readonly Cause[]): void {
+    if (faults.length === 0) return;
+    throw invalid({ group: resource.group, kind: resource.kind, name: text(about, "metadata", "name") }, faults);
+  }
+}
+
+export function subjectOf(resource: Resource, name: string): Subject & { readonly name: string } {
+  return { group: resource.group, kind: resource.name, name };
+}
+
+function strategyOf(resource: Resource): Strategy {
+  return strategies[resource.key] ?? {};
+}
+
+function randomSuffix(): string {
+  const letters = "bcdfghjklmnpqrstvwxz2456789";
+  return Array.from({ length: 5 }, () => letters[randomInt(letters.length)]).join("");
+}

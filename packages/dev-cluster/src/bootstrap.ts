@@ -1,0 +1,49 @@
+// What every cluster has from the start: namespaces, roles, priority classes, its own Service.
+import type { Api } from "./api.ts";
+import { apiData } from "./api-data.ts";
+import { type JsonObject, text } from "./json.ts";
+import { kubeletClientUser } from "./kubelet-proxy.ts";
+import { firstServiceAddress } from "./service-rules.ts";
+
+const rbac = "rbac.authorization.k8s.io/v1";
+
+const clusterRoleBinding = (name: string, role: string, kind: string, subject: string): JsonObject => ({
+  apiVersion: rbac,
+  kind: "ClusterRoleBinding",
+  metadata: { name },
+  roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: role },
+  subjects: [{ apiGroup: "rbac.authorization.k8s.io", kind, name: subject }],
+});
+
+/** Makes what is not there yet. */
+export function bootstrap(api: Api): void {
+  const ensure = (key: string, namespace: string, document: JsonObject): void => {
+    if (api.store.get(key, namespace, text(document, "metadata", "name")) === undefined) {
+      api.create(api.resource(key), namespace, document);
+    }
+  };
+  for (const name of ["default", "kube-system", "kube-public", "kube-node-lease"]) {
+    ensure("namespaces", "", { metadata: { name } });
+  }
+  const bindings = [
+    // There is no authorizer for nodes: their role is bound to all of them.
+    clusterRoleBinding("dev-cluster:nodes", "system:node", "Group", "system:nodes"),
+    clusterRoleBinding(kubeletClientUser, "system:kubelet-api-admin", "User", kubeletClientUser),
+  ];
+  for (const role of [...apiData().roles, ...bindings]) {
+    const kind = text(role, "kind") === "ClusterRole" ? "clusterroles" : "clusterrolebindings";
+    ensure(`${kind}.rbac.authorization.k8s.io`, "", role);
+  }
+  const classes = { "system-cluster-critical": 2_000_000_000, "system-node-critical": 2_000_001_000 };
+  for (const [name, value] of Object.entries(classes)) {
+    ensure("priorityclasses.scheduling.k8s.io", "", {
+      metadata: { name },
+      value,
+      preemptionPolicy: "PreemptLowerPriority",
+    });
+  }
+  ensure("services", "default", {
+    metadata: { name: "kubernetes", labels: { component: "apiserver", provider: "kubernetes" } },
+    spec: { clusterIP: firstServiceAddress, ports: [{ name: "https", port: 443, protocol: "TCP", targetPort: 6443 }] },
+  });
+}

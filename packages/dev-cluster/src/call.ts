@@ -1,0 +1,69 @@
+// One request as handlers see it, without its wire.
+import type { User, WriteOptions } from "./access.ts";
+import type { Resource } from "./api-data.ts";
+import { ApiError, badRequest } from "./api-error.ts";
+import { type Json, parseJson } from "./json.ts";
+import type { Route } from "./route.ts";
+
+export interface Call {
+  readonly route: Route;
+  readonly user: User;
+  readonly accept: string;
+  readonly contentType: string;
+  readonly body: string;
+  /** Becomes a Warning header. */
+  readonly warn: (text: string) => void;
+}
+
+/** A call that is about a resource. */
+export interface ResourceCall extends Call {
+  readonly resource: Resource;
+}
+
+/** Throws BadRequest for what no server takes. */
+export function writeOptions(call: Call): WriteOptions {
+  const { query } = call.route;
+  const dryRun = query.getAll("dryRun");
+  if (dryRun.some((each) => each !== "All")) {
+    throw badRequest(
+      `dryRun: Unsupported value: ${JSON.stringify(dryRun.find((each) => each !== "All"))}: supported values: "All"`,
+    );
+  }
+  const validation = query.get("fieldValidation") ?? "Warn";
+  if (validation !== "Ignore" && validation !== "Warn" && validation !== "Strict") {
+    throw badRequest(
+      `fieldValidation: Unsupported value: "${validation}": supported values: "Ignore", "Strict", "Warn"`,
+    );
+  }
+  return {
+    user: call.user,
+    dryRun: dryRun.length > 0,
+    fieldValidation: validation,
+    fieldManager: query.get("fieldManager") ?? "",
+    warn: call.warn,
+  };
+}
+
+/** JSON, or YAML where the type says so. Throws BadRequest. */
+export async function documentOf(call: Call): Promise<Json> {
+  const type = call.contentType.split(";")[0]?.trim() ?? "";
+  if (type.includes("protobuf") || type.includes("cbor")) {
+    throw new ApiError(
+      415,
+      "UnsupportedMediaType",
+      "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml",
+    );
+  }
+  try {
+    return parseJson(call.body);
+  } catch (error) {
+    if (!type.includes("yaml")) throw badRequest(`couldn't get version/kind; json parse error: ${String(error)}`);
+  }
+  const { parse } = await import("yaml");
+  try {
+    const document: Json = parse(call.body);
+    return document;
+  } catch (error) {
+    throw badRequest(`error converting YAML to JSON: ${String(error)}`);
+  }
+}

@@ -1,0 +1,28 @@
+// The controllers of a development cluster.
+import type { Api } from "../api.ts";
+import type { Authority } from "../certificates.ts";
+import { budgets } from "./budgets.ts";
+import { certificateRequests } from "./certificate-requests.ts";
+import type { Controller } from "./controller.ts";
+import { deployments } from "./deployments.ts";
+import { garbage } from "./garbage.ts";
+import { jobs } from "./jobs.ts";
+import { namespaceContents, namespaceDeletion } from "./namespaces.ts";
+import { nodeLifecycle } from "./nodes.ts";
+import { replicaSets } from "./replica-sets.ts";
+import { scheduler } from "./scheduler.ts";
+
+export function allControllers(api: Api, authority: Authority): readonly Controller[] {
+  return [
+    namespaceContents(api, authority.certificate),
+    namespaceDeletion(api),
+    garbage(api),
+    nodeLifecycle(api),
+    scheduler(api),
+    deployments(api),
+    replicaSets(api),
+    jobs(api),
+    budgets(api),
+    certificateRequests(api, authority),
+  ];
+}

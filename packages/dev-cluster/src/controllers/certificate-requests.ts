@@ -1,0 +1,68 @@
+// Certificate requests: those of nodes for themselves are approved, and all approved ones are signed.
+import { timestamp } from "../access.ts";
+import type { Api } from "../api.ts";
+import type { Authority } from "../certificates.ts";
+import { type JsonObject, list, number, object, put, text, texts } from "../json.ts";
+import type { Controller } from "./controller.ts";
+import { conditionOf, nameOf, withCondition, writeStatus } from "./objects.ts";
+
+const key = "certificatesigningrequests.certificates.k8s.io";
+const yearMs = 365 * 24 * 3_600_000;
+const usages: Readonly<Record<string, readonly ("client" | "server")[]>> = {
+  "kubernetes.io/kube-apiserver-client": ["client"],
+  "kubernetes.io/kube-apiserver-client-kubelet": ["client"],
+  "kubernetes.io/kubelet-serving": ["server"],
+};
+
+export function certificateRequests(api: Api, authority: Authority): Controller {
+  return {
+    name: "certificate-requests",
+    hears: { [key]: (each) => [nameOf(each)] },
+    async sync(name) {
+      const request = api.store.get(key, "", name);
+      if (request === undefined || text(request, "status", "certificate") !== "") return undefined;
+      if (list(request, "status", "conditions").length === 0 && isOfNode(request)) {
+        approve(api, request);
+        return undefined;
+      }
+      const isApproved = text(conditionOf(request, "Approved"), "status") === "True";
+      const wanted = usages[text(request, "spec", "signerName")];
+      if (!isApproved || wanted === undefined || conditionOf(request, "Denied") !== undefined) return undefined;
+      const asked = number(request, "spec", "expirationSeconds");
+      const pem = Buffer.from(text(request, "spec", "request"), "base64").toString();
+      const validMs = asked === undefined ? yearMs : Math.min(yearMs, asked * 1000);
+      try {
+        const certificate = Buffer.from(await authority.sign(pem, wanted, validMs, api.now())).toString("base64");
+        writeStatus(api, key, request, { ...object(request, "status"), certificate });
+      } catch (error) {
+        const message = error instanceof Error ? error.message : String(error);
+        const failed = { type: "Failed", status: "True", reason: "SignerValidationFailure", message };
+        const conditions = withCondition(list(request, "status", "conditions"), failed, api.now());
+        writeStatus(api, key, request, { ...object(request, "status"), conditions });
+      }
+      return undefined;
+    },
+  };
+}
+
+/** Serving certificates, too: a real cluster leaves those to an approver of its own. */
+function isOfNode(request: JsonObject): boolean {
+  const signer = text(request, "spec", "signerName");
+  const groups = texts(request, "spec", "groups");
+  if (signer === "kubernetes.io/kube-apiserver-client-kubelet")
+    return groups.includes("system:nodes") || groups.includes("system:bootstrappers");
+  return signer === "kubernetes.io/kubelet-serving" && groups.includes("system:nodes");
+}
+
+function approve(api: Api, request: JsonObject): void {
+  const condition = {
+    type: "Approved",
+    status: "True",
+    reason: "AutoApproved",
+    message: "Approved: a node asks for itself.",
+  };
+  const now = timestamp(api.now());
+  const conditions = [{ ...condition, lastUpdateTime: now, lastTransitionTime: now }];
+  const to = (current: JsonObject): JsonObject => put(current, ["status", "conditions"], conditions);
+  api.update(api.resource(key), "", nameOf(request), { subresource: "approval", to });
+}

@@ -1,0 +1,216 @@
+// Jobs: pods until enough have succeeded, or too many have failed. Not indexed ones.
+import { timestamp } from "../access.ts";
+import type { Api } from "../api.ts";
+import { isReady } from "../disruption.ts";
+import { at, equal, type Json, type JsonObject, list, merge, number, object, put, text } from "../json.ts";
+import type { Controller } from "./controller.ts";
+import {
+  conditionOf,
+  controlledBy,
+  isFinished,
+  isGoing,
+  keyOf,
+  labelsOf,
+  nameOf,
+  namespaceOf,
+  splitKey,
+  tell,
+  withCondition,
+  writeStatus,
+} from "./objects.ts";
+import { createPod, keysOfOwner } from "./replica-sets.ts";
+
+const key = "jobs.batch";
+const component = "job-controller";
+const finalizer = "batch.kubernetes.io/job-tracking";
+const firstBackOffMs = 10_000;
+const lastBackOffMs = 600_000;
+
+export function jobs(api: Api): Controller {
+  return {
+    name: component,
+    hears: { [key]: (each) => [keyOf(each)], pods: (pod) => keysOfOwner(pod, "Job") },
+    sync(at) {
+      const job = api.store.get(key, ...splitKey(at));
+      if (job === undefined) return undefined;
+      count(api, job);
+      const counted = api.store.get(key, ...splitKey(at));
+      if (counted === undefined || isGoing(counted)) return undefined;
+      const end = endOf(counted);
+      if (end !== undefined) return expire(api, counted, end);
+      return proceed(api, counted);
+    },
+  };
+}
+
+/** Each ended pod counts once: it is held until it has been counted. */
+function count(api: Api, job: JsonObject): void {
+  const ended = controlledBy(api, "pods", job).filter(
+    (pod) => (isFinished(pod) || isGoing(pod)) && list(pod, "metadata", "finalizers").includes(finalizer),
+  );
+  const isOver = endOf(job) !== undefined || isGoing(job);
+  const countable = ended.filter((pod) => isFinished(pod) || isOver);
+  if (countable.length === 0) return;
+  const of = (phase: string): number => countable.filter((pod) => text(pod, "status", "phase") === phase).length;
+  if (!isOver) {
+    writeStatus(api, key, job, {
+      ...object(job, "status"),
+      succeeded: (number(job, "status", "succeeded") ?? 0) + of("Succeeded"),
+      failed: (number(job, "status", "failed") ?? 0) + of("Failed"),
+    });
+  }
+  for (const pod of countable) {
+    const to = (now: JsonObject): JsonObject => {
+      const left = list(now, "metadata", "finalizers").filter((each) => each !== finalizer);
+      return put(now, ["metadata", "finalizers"], left.length > 0 ? left : undefined);
+    };
+    api.update(api.resource("pods"), namespaceOf(pod), nameOf(pod), { to });
+  }
+}
+
+function endOf(job: JsonObject): Json | undefined {
+  return ["Complete", "Failed"].map((type) => conditionOf(job, type)).find((each) => text(each, "status") === "True");
+}
+
+function expire(api: Api, job: JsonObject, end: Json): number | undefined {
+  const limit = number(job, "spec", "ttlSecondsAfterFinished");
+  if (limit === undefined) return undefined;
+  const left = Date.parse(text(end, "lastTransitionTime")) + limit * 1000 - api.now();
+  if (left > 0) return left;
+  api.delete(api.resource(key), namespaceOf(job), nameOf(job), { propagationPolicy: "Foreground" });
+  return undefined;
+}
+
+function proceed(api: Api, job: JsonObject): number | undefined {
+  const pods = controlledBy(api, "pods", job);
+  const active = pods.filter((pod) => !isGoing(pod) && !isFinished(pod));
+  const succeeded = number(job, "status", "succeeded") ?? 0;
+  const failed = number(job, "status", "failed") ?? 0;
+  const completions = number(job, "spec", "completions");
+  if (text(job, "spec", "completionMode") === "Indexed") {
+    return fail(api, job, active, "NotHere", "the development cluster does not run Indexed Jobs");
+  }
+  if (failed > (number(job, "spec", "backoffLimit") ?? 6)) {
+    return fail(api, job, active, "BackoffLimitExceeded", "Job has reached the specified backoff limit");
+  }
+  const started = text(job, "status", "startTime");
+  const deadline = number(job, "spec", "activeDeadlineSeconds");
+  const timeLeft =
+    deadline === undefined || started === ""
+      ? Number.POSITIVE_INFINITY
+      : Date.parse(started) + deadline * 1000 - api.now();
+  if (timeLeft <= 0) return fail(api, job, active, "DeadlineExceeded", "Job was active longer than specified deadline");
+  const isDone = completions === undefined ? succeeded > 0 && active.length === 0 : succeeded >= completions;
+  if (isDone) return complete(api, job);
+  const isSuspended = object(job, "spec")["suspend"] === true;
+  const wanted = isSuspended ? 0 : wantedPods(job, succeeded, active.length);
+  for (const pod of active.slice(wanted)) remove(api, job, pod);
+  const pause = wanted > active.length ? backOff(api, pods, failed) : 0;
+  if (pause === 0) {
+    for (let missing = wanted - active.length; missing > 0; missing--) {
+      const pod = createPod(api, job, { finalizers: [finalizer], labels: labelsOf(object(job, "spec", "template")) });
+      tell(api, job, { type: "Normal", reason: "SuccessfulCreate", message: `Created pod: ${nameOf(pod)}`, component });
+    }
+  }
+  write(api, job, isSuspended);
+  const next = Math.min(timeLeft, pause > 0 ? pause : Number.POSITIVE_INFINITY);
+  return Number.isFinite(next) ? next : undefined;
+}
+
+function wantedPods(job: JsonObject, succeeded: number, active: number): number {
+  const parallelism = number(job, "spec", "parallelism") ?? 1;
+  const completions = number(job, "spec", "completions");
+  if (completions !== undefined) return Math.min(parallelism, completions - succeeded);
+  // A work queue: nothing new once one has succeeded.
+  return succeeded > 0 ? Math.min(active, parallelism) : parallelism;
+}
+
+/** After a failure the next pod waits. */
+function backOff(api: Api, pods: readonly JsonObject[], failed: number): number {
+  if (failed === 0) return 0;
+  const ends = pods
+    .filter((pod) => text(pod, "status", "phase") === "Failed")
+    .flatMap((pod) =>
+      list(pod, "status", "containerStatuses").map((each) =>
+        Date.parse(text(each, "state", "terminated", "finishedAt")),
+      ),
+    )
+    .filter(Number.isFinite);
+  if (ends.length === 0) return 0;
+  const pause = Math.min(lastBackOffMs, firstBackOffMs * 2 ** Math.min(failed - 1, 10));
+  return Math.max(0, Math.max(...ends) + pause - api.now());
+}
+
+function remove(api: Api, job: JsonObject, pod: JsonObject): void {
+  api.delete(api.resource("pods"), namespaceOf(pod), nameOf(pod));
+  tell(api, job, { type: "Normal", reason: "SuccessfulDelete", message: `Deleted pod: ${nameOf(pod)}`, component });
+}
+
+function fail(api: Api, job: JsonObject, active: readonly JsonObject[], reason: string, message: string): undefined {
+  for (const pod of active) remove(api, job, pod);
+  conclude(api, job, [
+    { type: "FailureTarget", reason, message },
+    { type: "Failed", reason, message },
+  ]);
+  tell(api, job, { type: "Warning", reason, message, component });
+}
+
+function complete(api: Api, job: JsonObject): undefined {
+  const reason = "CompletionsReached";
+  const message = "Reached expected number of succeeded pods";
+  const completionTime = timestamp(api.now());
+  conclude(
+    api,
+    job,
+    [
+      { type: "SuccessCriteriaMet", reason, message },
+      { type: "Complete", reason, message },
+    ],
+    { completionTime },
+  );
+  tell(api, job, { type: "Normal", reason: "Completed", message: "Job completed", component });
+}
+
+function conclude(
+  api: Api,
+  job: JsonObject,
+  ends: readonly { type: string; reason: string; message: string }[],
+  more: JsonObject = {},
+): void {
+  const conditions = ends.reduce<readonly Json[]>(
+    (all, { type, reason, message }) =>
+      withCondition(all, { type, status: "True", reason, message }, api.now(), { lastProbeTime: timestamp(api.now()) }),
+    list(job, "status", "conditions"),
+  );
+  writeStatus(
+    api,
+    key,
+    job,
+    merge(object(job, "status"), [], { ...more, conditions, active: undefined, ready: 0, terminating: 0 }),
+  );
+}
+
+function write(api: Api, job: JsonObject, isSuspended: boolean): void {
+  const now = api.store.get(key, namespaceOf(job), nameOf(job));
+  if (now === undefined) return;
+  const pods = controlledBy(api, "pods", job);
+  const active = pods.filter((pod) => !isGoing(pod) && !isFinished(pod));
+  const conditions = list(now, "status", "conditions");
+  const suspended = {
+    type: "Suspended",
+    status: isSuspended ? "True" : "False",
+    reason: isSuspended ? "JobSuspended" : "JobResumed",
+    message: isSuspended ? "Job suspended" : "Job resumed",
+  };
+  const isTold = isSuspended || conditionOf(now, "Suspended") !== undefined;
+  const said = isTold ? withCondition(conditions, suspended, api.now()) : conditions;
+  const status = merge(object(now, "status"), [], {
+    startTime: text(now, "status", "startTime") || (isSuspended ? undefined : timestamp(api.now())),
+    active: active.length || undefined,
+    ready: active.filter(isReady).length,
+    terminating: pods.filter((pod) => isGoing(pod) && !isFinished(pod)).length,
+    uncountedTerminatedPods: {},
+    conditions: said.length > 0 ? said : undefined,
+  });
+  if (!equal(status, at(now, "status"))) writeStatus(api, key, now, status);
+}

@@ -1,0 +1,146 @@
+// The life of nodes: taints by their conditions, silence, and the pods of nodes that are lost or tainted.
+import { timestamp } from "../access.ts";
+import type { Api } from "../api.ts";
+import { at, equal, type Json, type JsonObject, list, number, object, put, text } from "../json.ts";
+import type { Controller } from "./controller.ts";
+import { tolerates } from "./fit.ts";
+import { conditionOf, isFinished, isGoing, nameOf, tell, withCondition, writeStatus } from "./objects.ts";
+
+/** As long as a node may say nothing. */
+const graceMs = 40_000;
+const podGraceMs = 20_000;
+const lookMs = 5_000;
+const prefix = "node.kubernetes.io/";
+
+const byCondition: Readonly<Record<string, string>> = {
+  MemoryPressure: "memory-pressure",
+  DiskPressure: "disk-pressure",
+  PIDPressure: "pid-pressure",
+  NetworkUnavailable: "network-unavailable",
+};
+const ours = new Set(
+  ["not-ready", "unreachable", "unschedulable", ...Object.values(byCondition)].map((each) => prefix + each),
+);
+
+export function nodeLifecycle(api: Api): Controller {
+  const lost = new Map<string, number>();
+  return {
+    name: "node-lifecycle",
+    hears: {
+      nodes: (node) => [nameOf(node)],
+      pods: (pod) => (text(pod, "spec", "nodeName") === "" ? [] : [text(pod, "spec", "nodeName")]),
+    },
+    sync(name) {
+      const node = api.store.get("nodes", "", name);
+      const pods = api.store.list("pods").filter((pod) => text(pod, "spec", "nodeName") === name);
+      if (node === undefined) {
+        if (pods.length === 0) {
+          lost.delete(name);
+          return undefined;
+        }
+        const since = lost.get(name) ?? api.now();
+        lost.set(name, since);
+        if (api.now() - since < podGraceMs) return 1_000;
+        for (const pod of pods)
+          api.delete(api.resource("pods"), text(pod, "metadata", "namespace"), nameOf(pod), { gracePeriodSeconds: 0 });
+        return undefined;
+      }
+      lost.delete(name);
+      const heard = markSilent(api, node);
+      const tainted = taint(api, heard);
+      return Math.min(lookMs, evictTainted(api, tainted, pods));
+    },
+  };
+}
+
+/** Conditions become Unknown where neither lease nor status was renewed in time. */
+function markSilent(api: Api, node: JsonObject): JsonObject {
+  const lease = api.store.get("leases.coordination.k8s.io", "kube-node-lease", nameOf(node));
+  const ready = conditionOf(node, "Ready");
+  const times = [
+    text(lease, "spec", "renewTime"),
+    text(ready, "lastHeartbeatTime"),
+    text(node, "metadata", "creationTimestamp"),
+  ];
+  const last = Math.max(...times.map((each) => Date.parse(each)).filter(Number.isFinite));
+  if (api.now() - last < graceMs || text(ready, "status") === "Unknown") return node;
+  let conditions = list(node, "status", "conditions");
+  for (const type of ["Ready", "MemoryPressure", "DiskPressure", "PIDPressure"]) {
+    const reason = ready === undefined ? "NodeStatusNeverUpdated" : "NodeStatusUnknown";
+    const message = ready === undefined ? "Kubelet never posted node status." : "Kubelet stopped posting node status.";
+    conditions = withCondition(conditions, { type, status: "Unknown", reason, message }, api.now());
+  }
+  writeStatus(api, "nodes", node, put(object(node, "status"), ["conditions"], conditions));
+  markPodsNotReady(api, nameOf(node));
+  tell(api, node, {
+    type: "Normal",
+    reason: "NodeNotReady",
+    message: `Node ${nameOf(node)} status is now: NodeNotReady`,
+    component: "node-controller",
+  });
+  return api.store.get("nodes", "", nameOf(node)) ?? node;
+}
+
+function markPodsNotReady(api: Api, node: string): void {
+  for (const pod of api.store.list("pods")) {
+    if (text(pod, "spec", "nodeName") !== node || text(conditionOf(pod, "Ready"), "status") !== "True") continue;
+    const conditions = withCondition(list(pod, "status", "conditions"), { type: "Ready", status: "False" }, api.now());
+    writeStatus(api, "pods", pod, put(object(pod, "status"), ["conditions"], conditions));
+  }
+}
+
+function wantedTaints(node: JsonObject): readonly { readonly key: string; readonly effect: string }[] {
+  const ready = text(conditionOf(node, "Ready"), "status");
+  const names = Object.entries(byCondition)
+    .filter(([type]) => text(conditionOf(node, type), "status") === "True")
+    .map(([, key]) => key);
+  if (ready === "False" || ready === "") names.push("not-ready");
+  if (ready === "Unknown") names.push("unreachable");
+  if (at(node, "spec", "unschedulable") === true) names.push("unschedulable");
+  const noSchedule = names.map((key) => ({ key: prefix + key, effect: "NoSchedule" }));
+  const evicting = names.filter((key) => ["not-ready", "unreachable"].includes(key) && ready !== "");
+  return [...noSchedule, ...evicting.map((key) => ({ key: prefix + key, effect: "NoExecute" }))];
+}
+
+function taint(api: Api, node: JsonObject): JsonObject {
+  const before = list(node, "spec", "taints");
+  const others = before.filter((each) => !ours.has(text(each, "key")));
+  const mine = wantedTaints(node).map((wanted): Json => {
+    const known = before.find((each) => text(each, "key") === wanted.key && text(each, "effect") === wanted.effect);
+    return known ?? { ...wanted, timeAdded: timestamp(api.now()) };
+  });
+  const taints = [...others, ...mine];
+  if (equal(taints, before)) return node;
+  const to = (current: JsonObject): JsonObject =>
+    put(current, ["spec", "taints"], taints.length > 0 ? taints : undefined);
+  return api.update(api.resource("nodes"), "", nameOf(node), { to });
+}
+
+/** Deletes pods that do not tolerate a NoExecute taint, or not for longer. Returns when to look again. */
+function evictTainted(api: Api, node: JsonObject, pods: readonly JsonObject[]): number {
+  const taints = list(node, "spec", "taints").filter((each) => text(each, "effect") === "NoExecute");
+  let next = lookMs;
+  for (const pod of pods) {
+    if (taints.length === 0 || isGoing(pod) || isFinished(pod)) continue;
+    const due = Math.min(...taints.map((each) => deadline(pod, each)));
+    if (due > api.now()) {
+      next = Math.min(next, due - api.now());
+      continue;
+    }
+    const message = `Marking for deletion Pod ${text(pod, "metadata", "namespace")}/${nameOf(pod)}`;
+    tell(api, pod, { type: "Normal", reason: "TaintManagerEviction", message, component: "taint-eviction-controller" });
+    api.delete(api.resource("pods"), text(pod, "metadata", "namespace"), nameOf(pod));
+  }
+  return Math.max(next, 100);
+}
+
+function deadline(pod: JsonObject, wanted: Json): number {
+  const matching = list(pod, "spec", "tolerations").filter((each) =>
+    tolerates({ spec: { tolerations: [each] } }, wanted),
+  );
+  if (matching.length === 0) return 0;
+  const limits = matching.map((each) => number(each, "tolerationSeconds")).filter((each) => each !== undefined);
+  if (limits.length === 0) return Number.POSITIVE_INFINITY;
+  const since = Date.parse(text(wanted, "timeAdded"));
+  return (Number.isFinite(since) ? since : 0) + Math.min(...limits) * 1000;
+}

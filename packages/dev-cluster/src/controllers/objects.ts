@@ -1,0 +1,117 @@
+// What controllers read of objects and write about them again and again.
+import { timestamp } from "../access.ts";
+import type { Api } from "../api.ts";
+import { type Json, type JsonObject, list, number, object, put, text } from "../json.ts";
+
+export const nameOf = (of: Json | undefined): string => text(of, "metadata", "name");
+export const namespaceOf = (of: Json | undefined): string => text(of, "metadata", "namespace");
+export const uidOf = (of: Json | undefined): string => text(of, "metadata", "uid");
+export const labelsOf = (of: Json | undefined): JsonObject => object(of, "metadata", "labels");
+export const isGoing = (of: Json | undefined): boolean => text(of, "metadata", "deletionTimestamp") !== "";
+export const keyOf = (of: Json | undefined): string => `${namespaceOf(of)}/${nameOf(of)}`;
+
+export function splitKey(key: string): readonly [namespace: string, name: string] {
+  const slash = key.indexOf("/");
+  return [key.slice(0, slash), key.slice(slash + 1)];
+}
+
+export function controllerOf(of: Json): Json | undefined {
+  return list(of, "metadata", "ownerReferences").find((each) => object(each)["controller"] === true);
+}
+
+export function ownerReference(owner: JsonObject): JsonObject {
+  return {
+    apiVersion: text(owner, "apiVersion"),
+    kind: text(owner, "kind"),
+    name: nameOf(owner),
+    uid: uidOf(owner),
+    controller: true,
+    blockOwnerDeletion: true,
+  };
+}
+
+/** Objects of a resource that an owner controls. */
+export function controlledBy(api: Api, resource: string, owner: JsonObject): readonly JsonObject[] {
+  const uid = uidOf(owner);
+  return api.store.list(resource, namespaceOf(owner)).filter((each) => text(controllerOf(each), "uid") === uid);
+}
+
+export function isFinished(pod: Json): boolean {
+  return ["Succeeded", "Failed"].includes(text(pod, "status", "phase"));
+}
+
+export function conditionOf(of: Json | undefined, type: string): Json | undefined {
+  return list(of, "status", "conditions").find((each) => text(each, "type") === type);
+}
+
+/** The conditions with this one set; its transition time is new only where its status is. */
+export function withCondition(
+  conditions: readonly Json[],
+  wanted: { readonly type: string; readonly status: string; readonly reason?: string; readonly message?: string },
+  now: number,
+  more: JsonObject = {},
+): readonly Json[] {
+  const before = conditions.find((each) => text(each, "type") === wanted.type);
+  const kept = text(before, "status") === wanted.status;
+  const lastTransitionTime = kept ? text(before, "lastTransitionTime") : timestamp(now);
+  const made = { ...object(before), ...wanted, ...more, lastTransitionTime };
+  return before === undefined ? [...conditions, made] : conditions.map((each) => (each === before ? made : each));
+}
+
+/** Writes the status of an object as it is now. */
+export function writeStatus(api: Api, resource: string, of: JsonObject, status: JsonObject): void {
+  const to = (current: JsonObject): JsonObject => put(current, ["status"], status);
+  api.update(api.resource(resource), namespaceOf(of), nameOf(of), { subresource: "status", to });
+}
+
+/** One event for each reason of an object; the same again is counted. */
+export function tell(
+  api: Api,
+  about: JsonObject,
+  event: {
+    readonly type: "Normal" | "Warning";
+    readonly reason: string;
+    readonly message: string;
+    readonly component: string;
+  },
+): void {
+  const namespace = namespaceOf(about) || "default";
+  if (isGoing(api.store.get("namespaces", "", namespace))) return;
+  const time = timestamp(api.now());
+  const events = api.resource("events");
+  const known = api.store
+    .list("events", namespace)
+    .find(
+      (each) =>
+        text(each, "involvedObject", "uid") === uidOf(about) &&
+        text(each, "reason") === event.reason &&
+        text(each, "message") === event.message,
+    );
+  if (known !== undefined) {
+    const count = (number(known, "count") ?? 1) + 1;
+    const to = (current: JsonObject): JsonObject => ({ ...current, count, lastTimestamp: time });
+    api.update(events, namespace, nameOf(known), { to });
+    return;
+  }
+  const { type, reason, message, component } = event;
+  const involvedObject = {
+    apiVersion: text(about, "apiVersion"),
+    kind: text(about, "kind"),
+    name: nameOf(about),
+    namespace: namespaceOf(about) || undefined,
+    uid: uidOf(about),
+    resourceVersion: text(about, "metadata", "resourceVersion"),
+  };
+  api.create(events, namespace, {
+    metadata: { generateName: `${nameOf(about)}.` },
+    involvedObject,
+    type,
+    reason,
+    message,
+    source: { component },
+    reportingComponent: component,
+    firstTimestamp: time,
+    lastTimestamp: time,
+    count: 1,
+  });
+}

@@ -1,0 +1,109 @@
+// ReplicaSets: as many pods as are asked for, no more.
+import type { Api } from "../api.ts";
+import { isReady } from "../disruption.ts";
+import { at, equal, type JsonObject, merge, number, object, text } from "../json.ts";
+import type { Controller } from "./controller.ts";
+import {
+  conditionOf,
+  controlledBy,
+  controllerOf,
+  isFinished,
+  isGoing,
+  keyOf,
+  nameOf,
+  namespaceOf,
+  ownerReference,
+  splitKey,
+  tell,
+  writeStatus,
+} from "./objects.ts";
+
+const key = "replicasets.apps";
+const component = "replicaset-controller";
+/** So that other keys have their turn. */
+const burst = 500;
+
+export function replicaSets(api: Api): Controller {
+  return {
+    name: component,
+    hears: { [key]: (each) => [keyOf(each)], pods: (pod) => keysOfOwner(pod, "ReplicaSet") },
+    sync(at) {
+      const set = api.store.get(key, ...splitKey(at));
+      if (set === undefined) return undefined;
+      const pods = controlledBy(api, "pods", set);
+      const active = pods.filter((pod) => !isGoing(pod) && !isFinished(pod));
+      const wanted = number(set, "spec", "replicas") ?? 1;
+      if (!isGoing(set)) {
+        for (let missing = Math.min(wanted - active.length, burst); missing > 0; missing--) {
+          const pod = createPod(api, set);
+          tell(api, set, {
+            type: "Normal",
+            reason: "SuccessfulCreate",
+            message: `Created pod: ${nameOf(pod)}`,
+            component,
+          });
+        }
+        for (const pod of leastWorth(active).slice(0, Math.max(0, active.length - wanted))) {
+          api.delete(api.resource("pods"), namespaceOf(pod), nameOf(pod));
+          tell(api, set, {
+            type: "Normal",
+            reason: "SuccessfulDelete",
+            message: `Deleted pod: ${nameOf(pod)}`,
+            component,
+          });
+        }
+      }
+      return writeCounts(api, set, wanted);
+    },
+  };
+}
+
+export function keysOfOwner(of: JsonObject, kind: string): readonly string[] {
+  const owner = controllerOf(of);
+  return text(owner, "kind") === kind ? [`${namespaceOf(of)}/${text(owner, "name")}`] : [];
+}
+
+/** A pod of a workload's template. */
+export function createPod(api: Api, owner: JsonObject, more: JsonObject = {}): JsonObject {
+  const template = object(owner, "spec", "template");
+  const metadata = {
+    ...object(template, "metadata"),
+    generateName: `${nameOf(owner)}-`,
+    ownerReferences: [ownerReference(owner)],
+    ...more,
+  };
+  return api.create(api.resource("pods"), namespaceOf(owner), { metadata, spec: object(template, "spec") });
+}
+
+/** Those that are lost least go first: without a node, not ready, young. */
+function leastWorth(pods: readonly JsonObject[]): readonly JsonObject[] {
+  const worth = (pod: JsonObject): number => (text(pod, "spec", "nodeName") === "" ? 0 : isReady(pod) ? 2 : 1);
+  const born = (pod: JsonObject): string => text(pod, "metadata", "creationTimestamp");
+  return pods.toSorted((a, b) => worth(a) - worth(b) || (born(a) < born(b) ? 1 : -1));
+}
+
+/** Whether it was ready for as long as is asked for, and how long is missing otherwise. */
+function untilAvailable(pod: JsonObject, minReadySeconds: number, now: number): number {
+  if (!isReady(pod)) return Number.POSITIVE_INFINITY;
+  const since = Date.parse(text(conditionOf(pod, "Ready"), "lastTransitionTime"));
+  return minReadySeconds === 0 ? 0 : Math.max(0, since + minReadySeconds * 1000 - now);
+}
+
+function writeCounts(api: Api, set: JsonObject, wanted: number): number | undefined {
+  const pods = controlledBy(api, "pods", set).filter((pod) => !isGoing(pod) && !isFinished(pod));
+  const minimum = number(set, "spec", "minReadySeconds") ?? 0;
+  const left = pods.map((pod) => untilAvailable(pod, minimum, api.now()));
+  const ready = pods.filter(isReady).length;
+  const available = left.filter((each) => each === 0).length;
+  const status = merge(object(set, "status"), [], {
+    replicas: pods.length,
+    fullyLabeledReplicas: pods.length || undefined,
+    readyReplicas: ready || undefined,
+    availableReplicas: available || undefined,
+    observedGeneration: number(set, "metadata", "generation") ?? 0,
+  });
+  if (!equal(status, at(set, "status"))) writeStatus(api, key, set, status);
+  const soon = Math.min(...left.filter((each) => each > 0));
+  if (Number.isFinite(soon)) return soon;
+  return pods.length < wanted && !isGoing(set) ? 1_000 : undefined;
+}

@@ -1,0 +1,99 @@
+// What a DELETE does to an object: nothing is left, or it waits for its grace, its finalizers, its dependents.
+import { timestamp } from "./access.ts";
+import type { Resource } from "./api-data.ts";
+import { badRequest, conflict } from "./api-error.ts";
+import { isObject, type Json, type JsonObject, list, merge, number, object, text } from "./json.ts";
+
+export interface DeleteRequest {
+  readonly gracePeriodSeconds?: number | undefined;
+  readonly propagationPolicy?: string | undefined;
+  readonly uid?: string | undefined;
+  readonly resourceVersion?: string | undefined;
+  readonly dryRun?: boolean;
+}
+
+export interface Deletion {
+  readonly object: JsonObject;
+  readonly gone: boolean;
+}
+
+/** From DeleteOptions and the query, which says the same. Throws BadRequest. */
+export function deleteRequest(options: Json | undefined, query: URLSearchParams): DeleteRequest {
+  if (options !== undefined && options !== null && !isObject(options)) throw badRequest("expected DeleteOptions");
+  const grace = query.get("gracePeriodSeconds");
+  const orphans = object(options)["orphanDependents"];
+  const orphan = orphans === true || query.get("orphanDependents") === "true" ? "Orphan" : undefined;
+  const dryRun = [...query.getAll("dryRun"), ...list(options, "dryRun")].includes("All");
+  return {
+    gracePeriodSeconds: number(options, "gracePeriodSeconds") ?? (grace === null ? undefined : Number(grace)),
+    propagationPolicy: text(options, "propagationPolicy") || query.get("propagationPolicy") || orphan,
+    uid: text(options, "preconditions", "uid") || undefined,
+    resourceVersion: text(options, "preconditions", "resourceVersion") || undefined,
+    dryRun,
+  };
+}
+
+const policies: Readonly<Record<string, string>> = { Foreground: "foregroundDeletion", Orphan: "orphan" };
+
+/** `next` undefined: it goes at once. Throws Conflict where a precondition does not hold. */
+export function planDeletion(
+  resource: Resource,
+  current: JsonObject,
+  request: DeleteRequest,
+  now: number,
+): { readonly next: JsonObject | undefined } {
+  check(resource, current, request);
+  const before = texts(current);
+  const added = policies[request.propagationPolicy ?? ""];
+  const finalizers = added === undefined || before.includes(added) ? before : [...before, added];
+  const isDeleted = text(current, "metadata", "deletionTimestamp") !== "";
+  const grace = graceOf(resource, current, request);
+  const holds =
+    finalizers.length > 0 ||
+    grace > 0 ||
+    (resource.key === "namespaces" && list(current, "spec", "finalizers").length > 0);
+  if (!holds) return { next: undefined };
+  const marked = isDeleted && grace >= (number(current, "metadata", "deletionGracePeriodSeconds") ?? 0);
+  const generation = number(current, "metadata", "generation");
+  const next = merge(current, ["metadata"], {
+    finalizers: finalizers.length > 0 ? finalizers : undefined,
+    ...(marked
+      ? {}
+      : {
+          deletionTimestamp: timestamp(now + grace * 1000),
+          deletionGracePeriodSeconds: grace,
+          ...(generation === undefined ? {} : { generation: generation + 1 }),
+        }),
+  });
+  return { next: resource.key === "namespaces" ? merge(next, ["status"], { phase: "Terminating" }) : next };
+}
+
+function texts(current: JsonObject): readonly string[] {
+  return list(current, "metadata", "finalizers").filter((each) => typeof each === "string");
+}
+
+/** Only pods are deleted gracefully, and of these only such as run somewhere. A second request may only shorten it. */
+function graceOf(resource: Resource, current: JsonObject, request: DeleteRequest): number {
+  if (resource.key !== "pods") return 0;
+  const isDeleted = text(current, "metadata", "deletionTimestamp") !== "";
+  const left = number(current, "metadata", "deletionGracePeriodSeconds") ?? 0;
+  const asked = request.gracePeriodSeconds;
+  if (text(current, "spec", "nodeName") === "") return 0;
+  if (["Succeeded", "Failed"].includes(text(current, "status", "phase"))) return 0;
+  if (isDeleted) return asked === undefined ? left : Math.min(left, Math.max(0, asked));
+  const own = number(current, "spec", "terminationGracePeriodSeconds") ?? 30;
+  return Math.max(asked ?? (own < 0 ? 1 : own), 0);
+}
+
+function check(resource: Resource, current: JsonObject, { uid, resourceVersion }: DeleteRequest): void {
+  const subject = { group: resource.group, kind: resource.name, name: text(current, "metadata", "name") };
+  const own = text(current, "metadata", "uid");
+  if (uid !== undefined && uid !== own) {
+    throw conflict(subject, `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${own}`);
+  }
+  const version = text(current, "metadata", "resourceVersion");
+  if (resourceVersion !== undefined && resourceVersion !== version) {
+    const why = `Precondition failed: ResourceVersion in precondition: ${resourceVersion}, ResourceVersion in object meta: ${version}`;
+    throw conflict(subject, why);
+  }
+}

@@ -1,0 +1,183 @@
+// A development cluster: assembly, order of start and stop, and the kubeconfigs of its users.
+import { existsSync, readFileSync } from "node:fs";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { Api } from "./api.ts";
+import { apiData } from "./api-data.ts";
+import { Authorizer } from "./authorization.ts";
+import { bootstrap } from "./bootstrap.ts";
+import { Authority, type KeyPair } from "./certificates.ts";
+import { allControllers } from "./controllers/all.ts";
+import { runControllers } from "./controllers/controller.ts";
+import { storeFrom } from "./journal.ts";
+import { text } from "./json.ts";
+import { kubeletClientUser } from "./kubelet-proxy.ts";
+import { ApiServer } from "./server.ts";
+import { Store } from "./store.ts";
+import { Tokens } from "./tokens.ts";
+
+export interface DevClusterOptions {
+  /** Keeps the state over restarts, with its keys. Default: memory, and a directory of its own for kubeconfigs that goes at the end. */
+  readonly directory?: string | undefined;
+  /** Default 0: one that the system picks. */
+  readonly port?: number | undefined;
+  /** Run the controllers and the scheduler; default true. Without them objects are kept and nothing follows from them. */
+  readonly controllers?: boolean | undefined;
+  /** Told what happens, in lines; the first one says what this is not for. Default: nobody. */
+  readonly log?: ((line: string) => void) | undefined;
+  /** Epoch milliseconds. Default: the clock of this machine. */
+  readonly now?: (() => number) | undefined;
+}
+
+export interface DevCluster extends AsyncDisposable {
+  /** `https://127.0.0.1:1234` */
+  readonly server: string;
+  /** Path of the administrator's. */
+  readonly kubeconfig: string;
+  /** Of the Kubernetes whose API this is, e.g. `1.36.3`. */
+  readonly version: string;
+  /** PEM of the authority. */
+  readonly ca: string;
+  readonly directory: string;
+  /** Writes one for a user with a client certificate; returns its path. */
+  kubeconfigFor(user: string, groups?: readonly string[]): Promise<string>;
+  /** Writes one with a token of a ServiceAccount, for a day; returns its path. Throws where there is no such account. */
+  serviceAccountKubeconfig(namespace: string, name: string): Promise<string>;
+  /** May be called again. */
+  stop(): Promise<void>;
+}
+
+export const notForProduction =
+  "This is a development cluster, not for production: one process without replicas or backups, few of a control plane's controllers, no admission webhooks, no quotas, no network policies, and its limits are those of memory.";
+
+/** Resolves when the API answers. */
+export async function startDevCluster(options: DevClusterOptions = {}): Promise<DevCluster> {
+  const log = options.log ?? (() => undefined);
+  log(notForProduction);
+  const kept = options.directory === undefined ? undefined : resolve(options.directory);
+  const directory = kept ?? (await mkdtemp(join(tmpdir(), "virtual-kubelet-dev-cluster-")));
+  try {
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    return await start(directory, kept !== undefined, options, log);
+  } catch (error) {
+    if (kept === undefined) await rm(directory, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+async function start(
+  directory: string,
+  isKept: boolean,
+  options: DevClusterOptions,
+  log: (line: string) => void,
+): Promise<DevCluster> {
+  const now = options.now ?? Date.now;
+  const path = (name: string): string => join(directory, name);
+  const known = (name: string): string | undefined =>
+    existsSync(path(name)) ? readFileSync(path(name), "utf8") : undefined;
+  const { store, close } = isKept ? storeFrom(path("state.jsonl")) : { store: new Store(), close: () => undefined };
+  const authority = await authorityOf(known("ca.crt"), known("ca.key"), now());
+  const tokens = new Tokens({ store, now, key: known("service-accounts.key") });
+  if (isKept) {
+    const files = { "ca.crt": authority.certificate, "ca.key": authority.key, "service-accounts.key": tokens.key };
+    for (const [name, content] of Object.entries(files)) await writeFile(path(name), content, { mode: 0o600 });
+  }
+  const api = new Api({ store, now });
+  bootstrap(api);
+  const names = [
+    "kubernetes",
+    "kubernetes.default",
+    "kubernetes.default.svc",
+    "kubernetes.default.svc.cluster.local",
+    "localhost",
+  ];
+  const serving = {
+    user: "kube-apiserver",
+    usages: ["server"],
+    dnsNames: names,
+    ipAddresses: ["127.0.0.1", "10.96.0.1"],
+  } as const;
+  const server = new ApiServer({
+    api,
+    tokens,
+    log,
+    authorizer: new Authorizer(store),
+    users: new Map(),
+    serving: await authority.issue(serving, now()),
+    clientCa: authority.certificate,
+    kubeletClient: await authority.issue({ user: kubeletClientUser, usages: ["client"] }, now()),
+  });
+  await server.listen(options.port ?? 0);
+
+  const running = new AbortController();
+  const ran =
+    (options.controllers ?? true)
+      ? runControllers(api, allControllers(api, authority), log, running.signal)
+      : undefined;
+
+  const writeKubeconfig = async (name: string, user: KeyPair | { readonly token: string }): Promise<string> => {
+    const file = path(`${name}.kubeconfig`);
+    await writeFile(file, kubeconfigText(name, server.address, authority.certificate, user), { mode: 0o600 });
+    return file;
+  };
+  const issueUser = (user: string, groups: readonly string[]): Promise<KeyPair> =>
+    authority.issue({ user, groups, usages: ["client"] }, now());
+  const kubeconfig = await writeKubeconfig("admin", await issueUser("kubernetes-admin", ["system:masters"]));
+  const version = apiData().gitVersion.replace(/^v/, "");
+  log(`Kubernetes ${version} API at ${server.address}`);
+
+  let stopping: Promise<void> | undefined;
+  const stop = async (): Promise<void> => {
+    running.abort();
+    await ran;
+    await server.close();
+    close();
+    if (!isKept) await rm(directory, { recursive: true, force: true });
+  };
+  const cluster: DevCluster = {
+    server: server.address,
+    kubeconfig,
+    version,
+    ca: authority.certificate,
+    directory,
+    kubeconfigFor: async (user, groups = []) =>
+      writeKubeconfig(fileNameOf(`user-${[user, ...groups].join("-")}`), await issueUser(user, groups)),
+    async serviceAccountKubeconfig(namespace, name) {
+      const account = api.get(api.resource("serviceaccounts"), namespace, name);
+      const { token } = tokens.issue({ namespace, account, audiences: [], expirationSeconds: 86_400 });
+      return writeKubeconfig(fileNameOf(`serviceaccount-${namespace}-${text(account, "metadata", "name")}`), { token });
+    },
+    stop() {
+      stopping ??= stop();
+      return stopping;
+    },
+    [Symbol.asyncDispose]: () => cluster.stop(),
+  };
+  return cluster;
+}
+
+function authorityOf(certificate: string | undefined, key: string | undefined, now: number): Promise<Authority> {
+  return certificate === undefined || key === undefined ? Authority.make(now) : Authority.of({ certificate, key });
+}
+
+function kubeconfigText(name: string, server: string, ca: string, user: KeyPair | { readonly token: string }): string {
+  const base64 = (pem: string): string => Buffer.from(pem).toString("base64");
+  const credentials =
+    "token" in user
+      ? { token: user.token }
+      : { "client-certificate-data": base64(user.certificate), "client-key-data": base64(user.key) };
+  const config = {
+    apiVersion: "v1",
+    kind: "Config",
+    clusters: [{ name: "dev", cluster: { server, "certificate-authority-data": base64(ca) } }],
+    users: [{ name, user: credentials }],
+    contexts: [{ name: "dev", context: { cluster: "dev", user: name } }],
+    "current-context": "dev",
+  };
+  return `${JSON.stringify(config, undefined, 2)}\n`; // JSON is YAML
+}
+
+function fileNameOf(name: string): string {
+  return name.replaceAll(/[^a-zA-Z0-9.-]+/g, "_").slice(0, 100);
+}

@@ -1,0 +1,47 @@
+// Disruption budgets: whether a pod may be evicted now, and what a budget says of itself.
+import { type Json, type JsonObject, list, number, object, text } from "./json.ts";
+import { selects } from "./selectors.ts";
+
+/** Why a budget forbids the eviction; undefined where none does. Pods that are not ready are held by none. */
+export function disruption(pod: JsonObject, budgets: readonly JsonObject[]): string | undefined {
+  if (!isReady(pod)) return undefined;
+  for (const budget of budgets) {
+    if (!selects(object(budget, "spec")["selector"], object(pod, "metadata", "labels"))) continue;
+    if ((number(budget, "status", "disruptionsAllowed") ?? 0) > 0) continue;
+    const healthy = number(budget, "status", "currentHealthy") ?? 0;
+    const desired = number(budget, "status", "desiredHealthy") ?? 0;
+    return `The disruption budget ${text(budget, "metadata", "name")} needs ${desired} healthy pods and has ${healthy} currently`;
+  }
+  return undefined;
+}
+
+export function isReady(pod: Json): boolean {
+  return list(pod, "status", "conditions").some(
+    (each) => text(each, "type") === "Ready" && text(each, "status") === "True",
+  );
+}
+
+/** `count` of a whole, where it is a percentage. */
+export function share(count: Json | undefined, whole: number, round: (value: number) => number): number {
+  if (typeof count === "number") return count;
+  const match = typeof count === "string" ? /^(\d+)%$/.exec(count) : null;
+  return match === null ? Number(count ?? 0) || 0 : round((Number(match[1]) * whole) / 100);
+}
+
+/** The status of a budget over the pods that it selects. */
+export function budgetStatus(budget: JsonObject, pods: readonly JsonObject[], expected: number): JsonObject {
+  const healthy = pods.filter((pod) => isReady(pod) && text(pod, "metadata", "deletionTimestamp") === "").length;
+  const { minAvailable, maxUnavailable } = object(budget, "spec");
+  const desired =
+    maxUnavailable === undefined
+      ? share(minAvailable, expected, Math.ceil)
+      : Math.max(0, expected - share(maxUnavailable, expected, Math.ceil));
+  return {
+    ...object(budget, "status"),
+    observedGeneration: number(budget, "metadata", "generation") ?? 0,
+    currentHealthy: healthy,
+    desiredHealthy: desired,
+    expectedPods: expected,
+    disruptionsAllowed: Math.max(0, healthy - desired),
+  };
+}

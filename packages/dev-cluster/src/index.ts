@@ -1,0 +1,3 @@
+// A small control plane in this process, for trials and fast tests: @virtual-kubelet/dev-cluster.
+
+export { type DevCluster, type DevClusterOptions, notForProduction, startDevCluster } from "./dev-cluster.ts";

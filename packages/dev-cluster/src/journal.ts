@@ -1,0 +1,51 @@
+// The state of a cluster in a file: one line for each write, so that a cluster that comes back has what it had.
+import { closeSync, existsSync, openSync, readFileSync, renameSync, writeFileSync, writeSync } from "node:fs";
+import { isObject, number, object, parseJson, text } from "./json.ts";
+import { type Journal, Store } from "./store.ts";
+
+/** A store that is kept in a file, as it was left there. Reading it makes the file as short as it can be. */
+export function storeFrom(file: string): { readonly store: Store; close(): void } {
+  const objects = new Map<string, string>();
+  let revision = 1;
+  if (existsSync(file)) {
+    for (const line of readFileSync(file, "utf8").split("\n")) {
+      const entry = entryOf(line);
+      if (entry === undefined) continue;
+      revision = Math.max(revision, entry.revision);
+      const key = `${entry.resource} ${entry.id}`;
+      if (entry.isDeletion) objects.delete(key);
+      else objects.set(key, line);
+    }
+  }
+  // The revision stays known, even where what it was given to is gone.
+  const lines = [JSON.stringify({ revision, resource: "", id: "" }), ...objects.values()];
+  writeFileSync(`${file}.new`, `${lines.join("\n")}\n`, { mode: 0o600 });
+  renameSync(`${file}.new`, file);
+  const descriptor = openSync(file, "a", 0o600);
+  const journal: Journal = {
+    wrote: (entry) => void writeSync(descriptor, `${JSON.stringify(entry)}\n`),
+  };
+  const store = new Store({ revision, journal });
+  for (const line of objects.values()) {
+    const entry = parseJson(line);
+    store.restore(text(entry, "resource"), text(entry, "id"), object(entry, "object"));
+  }
+  return { store, close: () => closeSync(descriptor) };
+}
+
+/** undefined for a line that was not written to its end. */
+function entryOf(
+  line: string,
+):
+  | { readonly revision: number; readonly resource: string; readonly id: string; readonly isDeletion: boolean }
+  | undefined {
+  try {
+    const entry = parseJson(line);
+    const revision = number(entry, "revision");
+    if (revision === undefined) return undefined;
+    const isDeletion = !isObject(object(entry)["object"]);
+    return { revision, resource: text(entry, "resource"), id: text(entry, "id"), isDeletion };
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,120 @@
+// What the API server makes of pods: their first status, their quality of service, what may change in them, what is added.
+import { type Cause, forbiddenValue, invalidValue } from "./api-error.ts";
+import { equal, type Json, type JsonObject, list, merge, object, put, text } from "./json.ts";
+import { quantityValue } from "./quantity.ts";
+
+export function qosClass(spec: Json | undefined): "Guaranteed" | "Burstable" | "BestEffort" {
+  const all = [...list(spec, "initContainers"), ...list(spec, "containers")];
+  const amounts = (container: Json, of: string): [string, number][] =>
+    Object.entries(object(container, "resources", of))
+      .filter(([name]) => name === "cpu" || name === "memory")
+      .map(([name, value]): [string, number] => [name, quantityValue(`${value}`)])
+      .filter(([, value]) => value > 0);
+  if (all.every((each) => amounts(each, "requests").length + amounts(each, "limits").length === 0)) return "BestEffort";
+  const guaranteed = all.every((each) => {
+    const limits = new Map(amounts(each, "limits"));
+    const requests = new Map(amounts(each, "requests"));
+    return limits.size === 2 && [...limits].every(([name, value]) => (requests.get(name) ?? value) === value);
+  });
+  return guaranteed ? "Guaranteed" : "Burstable";
+}
+
+export function newPod(pod: JsonObject): JsonObject {
+  const withStatus = put(pod, ["status"], { phase: "Pending", qosClass: qosClass(pod["spec"]) });
+  return merge(withStatus, ["spec"], {
+    tolerations: [...list(pod, "spec", "tolerations"), ...defaultTolerations(pod)],
+    priority: priorityOf(text(pod, "spec", "priorityClassName")),
+    preemptionPolicy: "PreemptLowerPriority",
+  });
+}
+
+function priorityOf(className: string): number {
+  if (className === "system-node-critical") return 2_000_001_000;
+  return className === "system-cluster-critical" ? 2_000_000_000 : 0;
+}
+
+/** Pods stay five minutes on a node that is lost, where they say nothing else. */
+function defaultTolerations(pod: JsonObject): readonly JsonObject[] {
+  const given = list(pod, "spec", "tolerations");
+  return ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"]
+    .filter((key) => {
+      const covers = (each: Json): boolean =>
+        ["", key].includes(text(each, "key")) && ["", "NoExecute"].includes(text(each, "effect"));
+      return !given.some(covers);
+    })
+    .map((key) => ({ key, operator: "Exists", effect: "NoExecute", tolerationSeconds: 300 }));
+}
+
+const mutable =
+  "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)";
+
+export function podUpdateFaults(next: JsonObject, before: JsonObject): readonly Cause[] {
+  const faults: Cause[] = [];
+  const fixed = (pod: JsonObject): JsonObject => {
+    const withoutImages = (name: string): Json[] =>
+      list(pod, "spec", name).map((each) => put(object(each), ["image"], undefined));
+    return merge(object(pod, "spec"), [], {
+      containers: withoutImages("containers"),
+      initContainers: withoutImages("initContainers"),
+      activeDeadlineSeconds: undefined,
+      tolerations: undefined,
+      schedulingGates: undefined,
+      ...(text(pod, "spec", "nodeName") === "" ? { nodeSelector: undefined, affinity: undefined } : {}),
+    });
+  };
+  if (!equal(fixed(next), fixed(before))) faults.push(forbiddenValue("spec", mutable));
+  const kept = list(next, "spec", "tolerations");
+  if (list(before, "spec", "tolerations").some((each) => !kept.some((other) => equal(each, other)))) {
+    faults.push(
+      forbiddenValue("spec.tolerations", "existing tolerations can not be modified except its tolerationSeconds"),
+    );
+  }
+  return faults;
+}
+
+export function podFaults(spec: Json | undefined, path: string): readonly Cause[] {
+  const faults: Cause[] = [];
+  const seen = new Set<string>();
+  const lists = ["initContainers", "containers", "ephemeralContainers"];
+  const volumes = new Set(list(spec, "volumes").map((each) => text(each, "name")));
+  for (const name of lists) {
+    for (const [index, container] of list(spec, name).entries()) {
+      const place = `${path}.${name}[${index}]`;
+      const own = text(container, "name");
+      if (own !== "" && !/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(own)) {
+        faults.push(invalidValue(`${place}.name`, own, labelRule));
+      }
+      if (seen.has(own))
+        faults.push({
+          reason: "FieldValueDuplicate",
+          message: `Duplicate value: ${JSON.stringify(own)}`,
+          field: `${place}.name`,
+        });
+      seen.add(own);
+      if (text(container, "image") === "" && path !== "") {
+        faults.push({ reason: "FieldValueRequired", message: "Required value", field: `${place}.image` });
+      }
+      for (const [at, mount] of list(container, "volumeMounts").entries()) {
+        const volume = text(mount, "name");
+        if (volumes.has(volume)) continue;
+        const field = `${place}.volumeMounts[${at}].name`;
+        faults.push({ reason: "FieldValueNotFound", message: `Not found: ${JSON.stringify(volume)}`, field });
+      }
+      faults.push(...resourceFaults(container, place));
+    }
+  }
+  return faults;
+}
+
+function resourceFaults(container: Json, place: string): readonly Cause[] {
+  const limits = object(container, "resources", "limits");
+  return Object.entries(object(container, "resources", "requests")).flatMap(([name, requested]) => {
+    const limit = limits[name];
+    if (limit === undefined || quantityValue(`${requested}`) <= quantityValue(`${limit}`)) return [];
+    const why = `must be less than or equal to ${name} limit of ${limit}`;
+    return [invalidValue(`${place}.resources.requests`, requested, why)];
+  });
+}
+
+export const labelRule =
+  "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";

@@ -1,0 +1,93 @@
+// GET: one object, or a list in pages that all show the same moment.
+import { randomUUID } from "node:crypto";
+import type { Api } from "./api.ts";
+import { badRequest, expired } from "./api-error.ts";
+import type { ResourceCall } from "./call.ts";
+import type { JsonObject } from "./json.ts";
+import { represent, representationOf, representList } from "./representation.ts";
+import { fieldMatcher, labelMatcher, type Matcher } from "./selectors.ts";
+
+/** How many lists may be read in pages at once; the oldest is dropped. */
+const pagedLists = 64;
+
+interface Paged {
+  readonly items: readonly JsonObject[];
+  readonly revision: number;
+}
+
+export function matcherOf({ route, resource }: ResourceCall): Matcher {
+  const byLabels = labelMatcher(route.query.get("labelSelector") ?? "");
+  const byFields = fieldMatcher(route.query.get("fieldSelector") ?? "", resource.key);
+  return (candidate) => byLabels(candidate) && byFields(candidate);
+}
+
+export class Reading {
+  readonly #api: Api;
+  readonly #paged = new Map<string, Paged>();
+
+  constructor(api: Api) {
+    this.#api = api;
+  }
+
+  get(call: ResourceCall): JsonObject {
+    const { resource, route } = call;
+    const namespace = resource.namespaced ? route.namespace : "";
+    const found = this.#api.get(resource, namespace, route.name);
+    return represent(resource, found, representationOf(call.accept, route.query), this.#api.now());
+  }
+
+  list(call: ResourceCall): JsonObject {
+    const { resource, route } = call;
+    const how = representationOf(call.accept, route.query);
+    const limit = Number(route.query.get("limit") ?? 0);
+    const token = route.query.get("continue") ?? "";
+    const { items, revision } = token === "" ? this.#now(call) : this.#continued(token);
+    const page = limit > 0 ? items.slice(0, limit) : items;
+    const rest = items.slice(page.length);
+    const metadata: JsonObject = {
+      resourceVersion: `${revision}`,
+      ...(rest.length === 0
+        ? {}
+        : { continue: this.#keep({ items: rest, revision }), remainingItemCount: rest.length }),
+    };
+    return representList(resource, page, metadata, how, this.#api.now());
+  }
+
+  /** All that a list or a collection's deletion is about. */
+  matching(call: ResourceCall): readonly JsonObject[] {
+    const { resource, route } = call;
+    const matches = matcherOf(call);
+    const namespace = resource.namespaced ? route.namespace : "";
+    const all = this.#api.store.list(resource.key, namespace);
+    return all.filter((each) => matches(each));
+  }
+
+  #now(call: ResourceCall): Paged {
+    const asked = call.route.query.get("resourceVersion") ?? "";
+    if (asked !== "" && !/^\d+$/.test(asked))
+      throw badRequest(
+        `Invalid value: ${JSON.stringify(asked)}: strconv.ParseUint: parsing ${JSON.stringify(asked)}: invalid syntax`,
+      );
+    const { revision } = this.#api.store;
+    if (call.route.query.get("resourceVersionMatch") === "Exact" && asked !== `${revision}`) {
+      throw expired("The resourceVersion for the provided list is too old.");
+    }
+    return { items: this.matching(call), revision };
+  }
+
+  #continued(token: string): Paged {
+    const paged = this.#paged.get(token);
+    if (paged === undefined) {
+      throw expired("The provided continue parameter is too old to display a consistent list result.");
+    }
+    return paged;
+  }
+
+  #keep(paged: Paged): string {
+    const token = randomUUID();
+    this.#paged.set(token, paged);
+    const [oldest] = this.#paged.keys();
+    if (this.#paged.size > pagedLists && oldest !== undefined) this.#paged.delete(oldest);
+    return token;
+  }
+}

@@ -1,0 +1,31 @@
+// What authorisation is asked about a request, and how it refuses.
+import type { User } from "./access.ts";
+import { ApiError, forbidden } from "./api-error.ts";
+import type { Attributes } from "./authorization.ts";
+import type { Route } from "./route.ts";
+
+export function attributesOf({ verb, resource, subresource, namespace, name, path }: Route): Attributes {
+  if (resource === undefined) return { verb, path, group: "", resource: "", namespace: "", name: "" };
+  const full = `${resource.name}${subresource === "" ? "" : `/${subresource}`}`;
+  return { verb, group: resource.group, resource: full, namespace, name, path: "" };
+}
+
+export function refusal(user: User, asked: Attributes): ApiError {
+  const who = JSON.stringify(user.name);
+  if (asked.path !== "") {
+    return new ApiError(
+      403,
+      "Forbidden",
+      `forbidden: User ${who} cannot ${asked.verb} path ${JSON.stringify(asked.path)}`,
+      {},
+    );
+  }
+  const where = asked.namespace === "" ? "at the cluster scope" : `in the namespace ${JSON.stringify(asked.namespace)}`;
+  const why = `User ${who} cannot ${asked.verb} resource ${JSON.stringify(asked.resource)} in API group ${JSON.stringify(asked.group)} ${where}`;
+  const subject = {
+    group: asked.group,
+    kind: asked.resource.split("/")[0] ?? "",
+    ...(asked.name === "" ? {} : { name: asked.name }),
+  };
+  return forbidden(subject, why);
+}

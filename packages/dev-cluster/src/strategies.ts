@@ -1,0 +1,140 @@
+// What is particular to a kind when its objects are made and changed. Kinds without an entry have nothing.
+import type { StrategyContext } from "./access.ts";
+import { type Cause, invalidValue, unsupportedValue } from "./api-error.ts";
+import { equal, isObject, type Json, type JsonObject, list, merge, object, put, text } from "./json.ts";
+import { newPod, podFaults, podUpdateFaults } from "./pod-rules.ts";
+import { selects } from "./selectors.ts";
+import { newService } from "./service-rules.ts";
+
+export interface Strategy {
+  /** The object is complete and has a UID. */
+  readonly create?: (made: JsonObject, context: StrategyContext) => JsonObject;
+  readonly update?: (next: JsonObject, before: JsonObject, context: StrategyContext) => JsonObject;
+  readonly faults?: (candidate: JsonObject) => readonly Cause[];
+  readonly updateFaults?: (next: JsonObject, before: JsonObject) => readonly Cause[];
+  /** Its status is kept when it is made. */
+  readonly keepsStatus?: boolean;
+  /** Counts changes of its spec in metadata.generation. */
+  readonly hasGeneration?: boolean;
+  /** May be made by PUT. */
+  readonly createdByUpdate?: boolean;
+}
+
+const workload = (restartPolicies: readonly string[]): Strategy => ({
+  hasGeneration: true,
+  faults(candidate) {
+    const template = object(candidate, "spec", "template");
+    const faults = [...podFaults(template["spec"], "spec.template.spec")];
+    const labels = object(template, "metadata", "labels");
+    const selector = object(candidate, "spec")["selector"];
+    if (isObject(selector) && !selects(selector, labels)) {
+      const why = "`selector` does not match template `labels`";
+      faults.push(invalidValue("spec.template.metadata.labels", labels, why));
+    }
+    const restart = text(template, "spec", "restartPolicy");
+    if (!restartPolicies.includes(restart)) {
+      faults.push(unsupportedValue("spec.template.spec.restartPolicy", restart, restartPolicies));
+    }
+    return faults;
+  },
+  updateFaults: (next, before) => unchanged(next, before, ["spec", "selector"]),
+});
+
+function unchanged(next: JsonObject, before: JsonObject, path: readonly string[]): readonly Cause[] {
+  const [now, then] = [next, before].map((each) => path.reduce<Json | undefined>((at, key) => object(at)[key], each));
+  return equal(now, then) ? [] : [invalidValue(path.join("."), now, "field is immutable")];
+}
+
+const job = workload(["OnFailure", "Never"]);
+
+export const strategies: Readonly<Record<string, Strategy>> = {
+  pods: {
+    hasGeneration: true,
+    create: newPod,
+    faults: (pod) => podFaults(pod["spec"], "spec"),
+    updateFaults: podUpdateFaults,
+  },
+  nodes: {
+    keepsStatus: true,
+    // Its controller takes it off once the node is ready.
+    create(node) {
+      const taint = { key: "node.kubernetes.io/not-ready", effect: "NoSchedule" };
+      const taints = list(node, "spec", "taints");
+      const has = taints.some((each) => text(each, "key") === taint.key);
+      return has ? node : put(node, ["spec", "taints"], [...taints, taint]);
+    },
+  },
+  namespaces: {
+    create(namespace) {
+      const label = { "kubernetes.io/metadata.name": text(namespace, "metadata", "name") };
+      const labelled = merge(namespace, ["metadata", "labels"], label);
+      return put(put(labelled, ["status"], { phase: "Active" }), ["spec", "finalizers"], ["kubernetes"]);
+    },
+    update: (next, before) => put(next, ["spec"], before["spec"]),
+  },
+  services: { create: newService, update: (next, _, context) => newService(next, context) },
+  secrets: {
+    create: encodedSecret,
+    update: encodedSecret,
+    updateFaults: (next, before) => [...unchanged(next, before, ["type"]), ...immutableData(next, before)],
+  },
+  configmaps: { updateFaults: immutableData },
+  "deployments.apps": workload(["Always"]),
+  "replicasets.apps": workload(["Always"]),
+  "statefulsets.apps": workload(["Always"]),
+  "daemonsets.apps": workload(["Always"]),
+  replicationcontrollers: { hasGeneration: true },
+  "jobs.batch": {
+    ...job,
+    create(made) {
+      const name = text(made, "metadata", "name");
+      const uid = text(made, "metadata", "uid");
+      const labels = {
+        "batch.kubernetes.io/controller-uid": uid,
+        "batch.kubernetes.io/job-name": name,
+        "controller-uid": uid,
+        "job-name": name,
+      };
+      if (object(made, "spec")["manualSelector"] === true) return made;
+      const labelled = merge(made, ["spec", "template", "metadata", "labels"], labels);
+      return put(labelled, ["spec", "selector"], { matchLabels: { "batch.kubernetes.io/controller-uid": uid } });
+    },
+    updateFaults: (next, before) => [
+      ...unchanged(next, before, ["spec", "selector"]),
+      ...unchanged(next, before, ["spec", "template"]),
+    ],
+  },
+  "cronjobs.batch": { hasGeneration: true },
+  "poddisruptionbudgets.policy": { hasGeneration: true },
+  "ingresses.networking.k8s.io": { hasGeneration: true },
+  "networkpolicies.networking.k8s.io": { hasGeneration: true },
+  "leases.coordination.k8s.io": { createdByUpdate: true },
+  events: { createdByUpdate: true },
+  "certificatesigningrequests.certificates.k8s.io": {
+    create: (made, { user }) =>
+      merge(made, ["spec"], {
+        username: user.name,
+        uid: user.uid,
+        groups: user.groups,
+        extra: user.extra,
+      }),
+    updateFaults: (next, before) => unchanged(next, before, ["spec"]),
+  },
+};
+
+function encodedSecret(secret: JsonObject): JsonObject {
+  const plain = Object.entries(object(secret, "stringData"));
+  const encoded = Object.fromEntries(plain.map(([key, value]) => [key, Buffer.from(`${value}`).toString("base64")]));
+  const withData = plain.length === 0 ? secret : merge(secret, ["data"], encoded);
+  return put(withData, ["stringData"], undefined);
+}
+
+function immutableData(next: JsonObject, before: JsonObject): readonly Cause[] {
+  if (before["immutable"] !== true) return [];
+  const fields = ["data", "binaryData", "immutable"].filter((field) => !equal(next[field], before[field]));
+  return fields.map((field) => ({
+    reason: "FieldValueForbidden",
+    message: "Forbidden: field is immutable when `immutable` is set",
+    field,
+  }));
+}

@@ -1,0 +1,151 @@
+// POST, PUT, PATCH and DELETE of objects and collections.
+import type { Answer } from "./access.ts";
+import { type Api, subjectOf } from "./api.ts";
+import { ApiError, badRequest, notFound } from "./api-error.ts";
+import { apply } from "./apply.ts";
+import { documentOf, type ResourceCall, writeOptions } from "./call.ts";
+import { type DeleteRequest, deleteRequest } from "./deletion.ts";
+import { isObject, type Json, type JsonObject, object, text } from "./json.ts";
+import { jsonPatch, mergePatch } from "./patches.ts";
+import type { Reading } from "./reading.ts";
+import { represent, representationOf } from "./representation.ts";
+import { namedSchema } from "./schema.ts";
+import { strategicMergeObject } from "./strategic-merge.ts";
+
+export async function create(api: Api, call: ResourceCall): Promise<Answer> {
+  const { resource } = call;
+  const document = await documentOf(call);
+  return { code: 201, body: shown(api, call, api.create(resource, namespaceOf(call), document, writeOptions(call))) };
+}
+
+export async function update(api: Api, call: ResourceCall): Promise<Answer> {
+  const { resource, route } = call;
+  const document = await documentOf(call);
+  if (!isObject(document)) throw badRequest("expected an object");
+  const before = api.store.get(resource.key, namespaceOf(call), route.name);
+  const change = { subresource: route.subresource, to: () => document };
+  const kept = api.update(resource, namespaceOf(call), route.name, change, writeOptions(call));
+  return { code: before === undefined ? 201 : 200, body: shown(api, call, kept) };
+}
+
+/** What a patch makes of an object, by the type of the patch. Throws 415 for types that there are not. */
+export async function patcher(call: ResourceCall, schema: string): Promise<(current: JsonObject) => JsonObject> {
+  const type = call.contentType.split(";")[0]?.trim() ?? "";
+  const patch = await documentOf(call);
+  switch (type) {
+    case "application/json-patch+json":
+      return (current) => jsonPatch(current, patch);
+    case "application/merge-patch+json":
+      return (current) => objectOf(mergePatch(current, patch));
+    case "application/strategic-merge-patch+json":
+      return (current) => strategicMergeObject(current, objectOf(patch), namedSchema(schema));
+    default: {
+      const message = `the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json, application/apply-patch+yaml`;
+      throw new ApiError(415, "UnsupportedMediaType", message);
+    }
+  }
+}
+
+export async function patch(api: Api, call: ResourceCall): Promise<Answer> {
+  const { resource, route } = call;
+  const options = writeOptions(call);
+  const namespace = namespaceOf(call);
+  if (call.contentType.startsWith("application/apply-patch")) {
+    const document = objectOf(await documentOf(call));
+    const force = route.query.get("force") === "true";
+    const before = api.store.get(resource.key, namespace, route.name);
+    const to = (current: JsonObject): JsonObject => {
+      const time = api.now();
+      return apply({
+        resource,
+        current,
+        document,
+        manager: options.fieldManager,
+        force,
+        subresource: route.subresource,
+        time,
+      });
+    };
+    if (before === undefined && route.subresource !== "") throw notFound(subjectOf(resource, route.name));
+    if (before === undefined) {
+      const named = { ...document, metadata: { ...object(document, "metadata"), name: route.name } };
+      const made = apply({
+        resource,
+        current: {},
+        document: named,
+        manager: options.fieldManager,
+        force,
+        subresource: "",
+        time: api.now(),
+      });
+      return { code: 201, body: shown(api, call, api.create(resource, namespace, made, options)) };
+    }
+    const change = { subresource: route.subresource, to, isPatch: true };
+    return { code: 200, body: shown(api, call, api.update(resource, namespace, route.name, change, options)) };
+  }
+  const to = await patcher(call, resource.schema);
+  const change = { subresource: route.subresource, to, isPatch: true };
+  return { code: 200, body: shown(api, call, api.update(resource, namespace, route.name, change, options)) };
+}
+
+export async function remove(api: Api, call: ResourceCall): Promise<Answer> {
+  const { resource, route } = call;
+  const request = await deletionOf(call);
+  const options = { ...writeOptions(call), dryRun: request.dryRun === true };
+  const { object: last, gone } = api.delete(resource, namespaceOf(call), route.name, request, options);
+  const returnsObject =
+    !gone ||
+    ["pods", "services", "serviceaccounts", "persistentvolumeclaims", "persistentvolumes"].includes(resource.key);
+  if (returnsObject) return { code: 200, body: shown(api, call, last) };
+  const details = { ...subjectOf(resource, route.name), uid: text(last, "metadata", "uid") };
+  const { group, ...coreDetails } = details;
+  return {
+    code: 200,
+    body: {
+      kind: "Status",
+      apiVersion: "v1",
+      metadata: {},
+      status: "Success",
+      details: group === "" ? coreDetails : details,
+    },
+  };
+}
+
+export async function removeCollection(api: Api, reading: Reading, call: ResourceCall): Promise<Answer> {
+  const { resource } = call;
+  const request = await deletionOf(call);
+  const options = { ...writeOptions(call), dryRun: request.dryRun === true };
+  const items: Json[] = reading
+    .matching(call)
+    .map(
+      (each) =>
+        api.delete(resource, text(each, "metadata", "namespace"), text(each, "metadata", "name"), request, options)
+          .object,
+    );
+  return {
+    code: 200,
+    body: {
+      kind: `${resource.kind}List`,
+      apiVersion: resource.apiVersion,
+      metadata: { resourceVersion: `${api.store.revision}` },
+      items,
+    },
+  };
+}
+
+async function deletionOf(call: ResourceCall): Promise<DeleteRequest> {
+  return deleteRequest(call.body.trim() === "" ? undefined : await documentOf(call), call.route.query);
+}
+
+function namespaceOf({ resource, route }: ResourceCall): string {
+  return resource.namespaced ? route.namespace : "";
+}
+
+function shown(api: Api, call: ResourceCall, kept: JsonObject): JsonObject {
+  return represent(call.resource, kept, representationOf(call.accept, call.route.query), api.now());
+}
+
+function objectOf(value: Json): JsonObject {
+  if (!isObject(value)) throw badRequest("expected an object");
+  return value;
+}
