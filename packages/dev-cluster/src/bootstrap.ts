@@ -15,8 +15,8 @@ const clusterRoleBinding = (name: string, role: string, kind: string, subject: s
   subjects: [{ apiGroup: "rbac.authorization.k8s.io", kind, name: subject }],
 });
 
-/** Makes what is not there yet. */
-export function bootstrap(api: Api): void {
+/** Makes what is not there yet. `ca`: PEM of the authority of client certificates. */
+export function bootstrap(api: Api, ca: string): void {
   const ensure = (key: string, namespace: string, document: JsonObject): void => {
     if (api.store.get(key, namespace, text(document, "metadata", "name")) === undefined) {
       api.create(api.resource(key), namespace, document);
@@ -45,5 +45,22 @@ export function bootstrap(api: Api): void {
   ensure("services", "default", {
     metadata: { name: "kubernetes", labels: { component: "apiserver", provider: "kubernetes" } },
     spec: { clusterIP: firstServiceAddress, ports: [{ name: "https", port: 443, protocol: "TCP", targetPort: 6443 }] },
+  });
+  // What extension API servers, and kubelets, know clients by.
+  const reader = "extension-apiserver-authentication-reader";
+  ensure("configmaps", "kube-system", {
+    metadata: { name: "extension-apiserver-authentication" },
+    data: { "client-ca-file": ca },
+  });
+  ensure("roles.rbac.authorization.k8s.io", "kube-system", {
+    metadata: { name: reader },
+    rules: [
+      {
+        apiGroups: [""],
+        resources: ["configmaps"],
+        resourceNames: ["extension-apiserver-authentication"],
+        verbs: ["get", "list", "watch"],
+      },
+    ],
   });
 }

@@ -84,7 +84,7 @@ async function start(
     for (const [name, content] of Object.entries(files)) await writeFile(path(name), content, { mode: 0o600 });
   }
   const api = new Api({ store, now });
-  bootstrap(api);
+  bootstrap(api, authority.certificate);
   const names = [
     "kubernetes",
     "kubernetes.default",
