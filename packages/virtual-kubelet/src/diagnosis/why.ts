@@ -1,5 +1,69 @@
-// `virtual-kubelet why POD`.
+// `virtual-kubelet why POD`: one page on why a pod is where it is, and what to do.
+import { isErrorKind } from "../errors.ts";
+import type { KubeClient } from "../kube/client.ts";
+import { pods } from "../kube/resource.ts";
+import { hint } from "../program/closest.ts";
+import { flagText } from "../program/load-config.ts";
+import { clientOf, configOf } from "./cluster.ts";
 import type { Invocation } from "./run.ts";
-export function why(input: Invocation): Promise<number> {
-  return Promise.resolve(input.usage("not yet"));
+import { gatherFacts } from "./why-facts.ts";
+import { whyText } from "./why-text.ts";
+import { timeline } from "./why-timeline.ts";
+import { verdictOf } from "./why-verdict.ts";
+
+/** 0: told, whatever is with the pod; 1: there is no such pod, or it cannot be read; 2: wrong usage. */
+export async function why(input: Invocation): Promise<number> {
+  const { line, operands, stdout, stderr, usage, json, env } = input;
+  const [operand, ...more] = operands[0] === "pod" && operands.length > 1 ? operands.slice(1) : operands;
+  if (operand === undefined || more.length > 0) return usage("why: name one pod: why POD -n NAMESPACE");
+  const parts = operand.replace(/^pods?\//, "").split("/");
+  const name = parts.at(-1) ?? "";
+  const namespace = parts.length > 1 ? (parts[0] ?? "") : (flagText(line, "namespace") ?? "default");
+  if (!/^[a-z0-9][a-z0-9.-]*$/.test(name) || !/^[a-z0-9][a-z0-9-]*$/.test(namespace) || parts.length > 2)
+    return usage(`why: "${operand}" is no name of a pod`);
+  const { config } = await configOf(input);
+  const client = await clientOf(config, env);
+  try {
+    const facts = await gatherFacts(client, namespace, name, Date.now);
+    const verdict = verdictOf(facts);
+    if (!json) stdout.write(whyText(facts, verdict));
+    else {
+      const { pod, onNode } = facts;
+      const time = (at: number): string => new Date(at).toISOString();
+      const told = {
+        namespace,
+        name,
+        node: pod.spec?.nodeName,
+        phase: pod.status?.phase,
+        ...verdict,
+        nextAttempt: verdict.nextAttempt === undefined ? undefined : time(verdict.nextAttempt),
+        onNode,
+        timeline: timeline(facts).map((each) => ({ ...each, time: time(each.time) })),
+      };
+      stdout.write(`${JSON.stringify(told, undefined, 2)}\n`);
+    }
+    return 0;
+  } catch (error) {
+    if (!isErrorKind(error, "NotFound")) throw error;
+    stderr.write(`there is no pod ${namespace}/${name}${await nearest(client, namespace, name)}\n`);
+    return 1;
+  } finally {
+    await client.close();
+  }
+}
+
+async function nearest(client: KubeClient, namespace: string, name: string): Promise<string> {
+  try {
+    const { items } = await client.list(pods, { namespace, timeoutMs: 5000 });
+    if (items.length === 0) return `: the namespace ${namespace} has none (-n chooses another)`;
+    return (
+      hint(
+        name,
+        items.map(({ metadata }) => metadata.name),
+      ) || `: see kubectl get pods -n ${namespace}`
+    );
+  } catch {
+    // Who may not list may still have asked for one.
+    return "";
+  }
 }

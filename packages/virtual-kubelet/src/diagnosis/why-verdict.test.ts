@@ -1,0 +1,318 @@
+// Why a pod is where it is: table over what the API says of it.
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import type { Stored } from "../kube/resource.ts";
+import type { ContainerStatus, Event, Lease, Node, PodSpec, PodStatus } from "../kube/types.gen.ts";
+import type { WhyFacts } from "./why-facts.ts";
+import { whyText } from "./why-text.ts";
+import { timeline } from "./why-timeline.ts";
+import { verdictOf } from "./why-verdict.ts";
+
+const now = Date.parse("2026-01-01T00:10:00Z");
+const at = (secondsAgo: number): string => new Date(now - secondsAgo * 1000).toISOString();
+const meta = { name: "web", namespace: "default", uid: "u", resourceVersion: "1", creationTimestamp: at(300) };
+
+interface Shape {
+  readonly spec?: Partial<PodSpec>;
+  readonly status?: Partial<PodStatus>;
+  readonly metadata?: Readonly<Record<string, unknown>>;
+  readonly events?: readonly Partial<Event>[];
+  /** Absent: it is there, Ready, with a fresh lease. null: there is none. */
+  readonly node?: { readonly status: string; readonly reason?: string; readonly message?: string } | null;
+  readonly leaseSecondsAgo?: number;
+}
+
+function factsOf({
+  spec,
+  status,
+  metadata,
+  events = [],
+  node = { status: "True" },
+  leaseSecondsAgo = 3,
+}: Shape): WhyFacts {
+  const nodeObject: Stored<Node> = {
+    metadata: { ...meta, name: "vk" },
+    status: { conditions: [{ type: "Ready", ...node, status: node?.status ?? "" }] },
+  };
+  const lease: Stored<Lease> = {
+    metadata: { ...meta, name: "vk" },
+    spec: { renewTime: at(leaseSecondsAgo), leaseDurationSeconds: 40 },
+  };
+  return {
+    pod: {
+      metadata: { ...meta, ...metadata },
+      spec: { nodeName: "vk", containers: [{ name: "c" }], ...spec },
+      status: { phase: "Pending", ...status },
+    },
+    events: {
+      value: events.map((event) => ({
+        metadata: meta,
+        involvedObject: { fieldPath: "spec.containers{c}" },
+        type: "Warning",
+        ...event,
+      })),
+    },
+    node: { value: node === null ? undefined : nodeObject },
+    lease: { value: lease },
+    now,
+  };
+}
+
+const container = (fields: Partial<ContainerStatus>): ContainerStatus => ({
+  ...{ name: "c", image: "x", imageID: "", ready: false, restartCount: 0 },
+  ...fields,
+});
+const waits = (reason: string, message = "", more: Partial<ContainerStatus> = {}): Partial<PodStatus> => ({
+  phase: "Running",
+  containerStatuses: [container({ state: { waiting: { reason, message } }, ...more })],
+});
+const ended = (exitCode: number, reason = "Error"): NonNullable<ContainerStatus["state"]> => ({
+  terminated: { exitCode, reason, finishedAt: at(5) },
+});
+const running: Partial<PodStatus> = {
+  phase: "Running",
+  containerStatuses: [container({ ready: true, state: { running: {} } })],
+};
+
+const cases: readonly [name: string, shape: Shape, state: RegExp, cause: RegExp, next: RegExp, nextSeconds?: number][] =
+  [
+    [
+      "no scheduler",
+      { spec: { nodeName: "" } },
+      /waits for a node/,
+      /no scheduler \(default-scheduler\).*5m ago/,
+      /runs/,
+    ],
+    [
+      "an untolerated taint",
+      {
+        spec: { nodeName: "" },
+        status: {
+          conditions: [
+            {
+              type: "PodScheduled",
+              status: "False",
+              message: "0/1 nodes are available: 1 node(s) had untolerated taint {x: y}.",
+            },
+          ],
+        },
+      },
+      /waits for a node/,
+      /untolerated taint/,
+      /tolerations: \[\{key: virtual-kubelet\.io\/provider/,
+    ],
+    [
+      "gates",
+      { spec: { nodeName: "", schedulingGates: [{ name: "example.com/g" }] } },
+      /node/,
+      /example\.com\/g/,
+      /remove/,
+    ],
+    ["no such node", { node: null }, /does not exist/, /no node vk/, /--nodename/],
+    ["an old lease", { leaseSecondsAgo: 100 }, /not heard of/, /lease 1m40s ago/, /start the program/],
+    [
+      "an unready node",
+      { node: { status: "False", reason: "ProviderFailed", message: "no ping" } },
+      /not ready/,
+      /no ping/,
+      /doctor/,
+    ],
+    [
+      "an unready node of a deleted pod",
+      { leaseSecondsAgo: 100, metadata: { deletionTimestamp: at(60), deletionGracePeriodSeconds: 30 } },
+      /cannot end/,
+      /lease/,
+      /--force/,
+    ],
+    [
+      "a deletion",
+      { metadata: { deletionTimestamp: at(-20), deletionGracePeriodSeconds: 30 } },
+      /being ended/,
+      /in 20s/,
+      /^$/,
+      20,
+    ],
+    [
+      "a finalizer",
+      { metadata: { deletionTimestamp: at(20), deletionGracePeriodSeconds: 30, finalizers: ["example.com/f"] } },
+      /kept/,
+      /example\.com\/f/,
+      /controller/,
+    ],
+    [
+      "a deletion unconfirmed",
+      { metadata: { deletionTimestamp: at(20) } },
+      /should have ended/,
+      /20s ago/,
+      /ProviderDeleteFailed/,
+    ],
+    [
+      "a back end that fails",
+      {
+        status: { reason: "ProviderFailed", message: "quota" },
+        events: [{ reason: "ProviderCreateFailed", message: "quota", count: 6, lastTimestamp: at(2) }],
+      },
+      /did not take it/,
+      /quota/,
+      /tried again by itself/,
+      30,
+    ],
+    [
+      "a refusal held",
+      { status: { reason: "OutOfcpu", message: "Pod was rejected: x" } },
+      /Failed soon/,
+      /OutOfcpu.*rejected/,
+      /requests/,
+    ],
+    [
+      "a refusal",
+      { status: { phase: "Failed", reason: "PodFeatureUnsupported", message: "spec.x" } },
+      /has failed/,
+      /spec\.x/,
+      /plan -f/,
+    ],
+    [
+      "out of memory",
+      { status: { phase: "Failed", containerStatuses: [container({ state: ended(137, "OOMKilled") })] } },
+      /has failed/,
+      /container c ended with 137 \(OOMKilled\)/,
+      /memory/,
+    ],
+    ["success", { status: { phase: "Succeeded" } }, /succeeded/, /0/, /^$/],
+    [
+      "a crash loop",
+      {
+        status: waits("CrashLoopBackOff", "back-off 1m20s restarting failed container=c pod=web_default(u)", {
+          restartCount: 4,
+          lastState: ended(1),
+        }),
+      },
+      /waits to be restarted/,
+      /container c ended with 1; 4 restarts/,
+      /kubectl logs web -n default -c c --previous/,
+      75,
+    ],
+    [
+      "a crash loop of a container that ends well",
+      {
+        status: waits("CrashLoopBackOff", "back-off 10s restarting failed container=c", {
+          lastState: ended(0, "Completed"),
+        }),
+      },
+      /restarted/,
+      /ended with 0 \(Completed\)/,
+      /use a Job/,
+      5,
+    ],
+    [
+      "an image",
+      {
+        status: waits("ImagePullBackOff", 'Back-off pulling image "x"'),
+        events: [{ reason: "Failed", message: 'Failed to pull image "x": not found', count: 3, lastTimestamp: at(10) }],
+      },
+      /waits for a container/,
+      /Failed to pull image "x": not found/,
+      /imagePullSecrets/,
+      30,
+    ],
+    [
+      "a ConfigMap",
+      { status: waits("CreateContainerConfigError", 'configmap "a" not found') },
+      /start/,
+      /"a" not found/,
+      /make the ConfigMap/,
+    ],
+    [
+      "an init container",
+      {
+        status: {
+          initContainerStatuses: [container({ name: "i", state: { running: {} } })],
+          containerStatuses: [container({ state: { waiting: { reason: "PodInitializing" } } })],
+        },
+      },
+      /initialising/,
+      /init container i runs/,
+      /-c i/,
+    ],
+    [
+      "a readiness probe",
+      {
+        status: { phase: "Running", containerStatuses: [container({ started: true, state: { running: {} } })] },
+        events: [{ reason: "Unhealthy", message: "Readiness probe failed: HTTP 503", lastTimestamp: at(1) }],
+      },
+      /not ready/,
+      /HTTP 503/,
+      /readiness probe/,
+    ],
+    [
+      "a readiness gate",
+      { status: running, spec: { readinessGates: [{ conditionType: "example.com/g" }] } },
+      /not ready/,
+      /example\.com\/g/,
+      /controller/,
+    ],
+    ["nothing", { status: running }, /runs and is ready/, /all its containers run/, /^$/],
+    ["nothing known", {}, /Pending/, /not said anything/, /log/],
+  ];
+
+describe("verdictOf", () => {
+  for (const [name, shape, state, cause, next, nextSeconds] of cases) {
+    test(name, () => {
+      const facts = factsOf(shape);
+      const verdict = verdictOf(facts);
+      assert.match(verdict.state, state);
+      assert.match(verdict.cause, cause);
+      assert.match(verdict.next.join("\n"), next);
+      assert.equal(verdict.nextAttempt, nextSeconds === undefined ? undefined : now + nextSeconds * 1000);
+      assert.match(whyText(facts, verdict), /^Pod default\/web [^\n]*\.\n {2}why /);
+    });
+  }
+});
+
+test("a volume that lacks something is told by its event", () => {
+  const status: Partial<PodStatus> = {
+    phase: "Pending",
+    containerStatuses: waits("ContainerCreating").containerStatuses ?? [],
+  };
+  const { cause } = verdictOf(
+    factsOf({ status, events: [{ reason: "FailedMount", message: 'secret "s" not found', lastTimestamp: at(1) }] }),
+  );
+  assert.equal(cause, 'FailedMount: secret "s" not found');
+});
+
+test("the timeline is in order, with both forms of events, and bounded", () => {
+  const facts = factsOf({
+    status: {
+      conditions: [{ type: "PodScheduled", status: "True", lastTransitionTime: at(299) }],
+      containerStatuses: [
+        container({
+          state: { running: { startedAt: at(1) } },
+          lastState: { terminated: { exitCode: 3, startedAt: at(30), finishedAt: at(20) } },
+        }),
+      ],
+    },
+    events: [
+      { reason: "BackOff", message: "b", series: { count: 7, lastObservedTime: at(2) }, eventTime: at(19) },
+      { reason: "Pulled", message: "p", type: "Normal", lastTimestamp: at(31), firstTimestamp: at(31), count: 1 },
+    ],
+  });
+  assert.deepEqual(
+    timeline(facts).map(({ time, what }) => [(now - time) / 1000, what]),
+    [
+      [300, "created"],
+      [299, "bound to node vk"],
+      [31, "Pulled: p"],
+      [30, "container c started"],
+      [20, "container c ended with 3"],
+      [2, "! BackOff: b (7 times, first 00:09:41)"],
+      [1, "container c started"],
+    ],
+  );
+  const many = factsOf({
+    events: Array.from({ length: 200 }, (_, n) => ({ reason: `R${n}`, lastTimestamp: at(200 - n) })),
+  });
+  const told = timeline(many);
+  assert.equal(told.length, 40);
+  assert.equal(told[0]?.what, "created");
+  assert.match(told.at(-1)?.what ?? "", /R199/);
+});
