@@ -109,6 +109,7 @@ export class PodmanBench implements AsyncDisposable {
     this.#service = undefined;
     if (service === undefined || service.exitCode !== null || service.signalCode !== null) return;
     const ended = once(service, "exit");
+    service.ref();
     service.kill("SIGKILL");
     await ended;
   }
