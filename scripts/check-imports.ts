@@ -64,6 +64,24 @@ for (const file of globSync("**/*.ts", { cwd: source })) {
   }
 }
 
+/** Other packages import the core by its entries, testing in tests alone, and nothing of their own from outside. */
+const packages = join(import.meta.dirname, "../packages");
+for (const file of globSync("provider-*/src/**/*.ts", { cwd: packages })) {
+  const text = readFileSync(join(packages, file), "utf8");
+  const isTest = /\.test\.ts$|\/testing\//.test(file);
+  for (const [, target = ""] of text.matchAll(/(?:from|import)\s*\(?\s*"([^"]+)"/g)) {
+    const own = join(dirname(file), target);
+    if (target.startsWith(".") && own.split("/")[0] !== file.split("/")[0])
+      faults.push(`${file}: imports ${target}, which is another package's`);
+    const entry = /^@virtual-kubelet\/virtual-kubelet(\/.*)?$/.exec(target);
+    if (entry === null) {
+      const typeOnly = new RegExp(`import type [^;]*from "${target.replaceAll(".", "\\.")}"`).test(text);
+      if (target.startsWith(".") && !typeOnly) edges.set(file, [...(edges.get(file) ?? []), own]);
+    } else if (!["", "/host", ...(isTest ? ["/testing"] : [])].includes(entry[1] ?? ""))
+      faults.push(`${file}: imports ${target}, which it may not`);
+  }
+}
+
 const state = new Map<string, "open" | "done">();
 function visit(file: string, path: readonly string[]): void {
   if (state.get(file) === "done") return;
