@@ -5,6 +5,7 @@ import { request } from "node:https";
 import { join } from "node:path";
 import { brotliCompressSync, constants } from "node:zlib";
 import { startControlPlane } from "../packages/virtual-kubelet/src/testing/control-plane.ts";
+import { captureMessages } from "./capture-messages.ts";
 
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
@@ -36,8 +37,15 @@ for (const { name: group, version } of groups) {
 
 const roles = list(await get("/apis/rbac.authorization.k8s.io/v1/clusterroles", "application/json"), "items");
 const bindings = list(await get("/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", "application/json"), "items");
+const gitVersion = text(await get("/version", "application/json"), "gitVersion");
+const documents = [...schemas].filter(([, schema]) => list(schema, "x-kubernetes-group-version-kind").length > 0);
+const messages = captureMessages(
+  gitVersion,
+  documents.map(([name]) => name),
+);
 const data = {
-  gitVersion: text(await get("/version", "application/json"), "gitVersion"),
+  gitVersion,
+  messages,
   resources,
   schemas: Object.fromEntries([...schemas].sort(([a], [b]) => (a < b ? -1 : 1))),
   roles: [
@@ -55,7 +63,7 @@ const compressed = brotliCompressSync(bytes, {
 });
 writeFileSync(output, compressed);
 console.log(
-  `${data.gitVersion}: ${resources.length} resources, ${schemas.size} schemas, ${bytes.length} bytes as ${compressed.length}`,
+  `${data.gitVersion}: ${resources.length} resources, ${schemas.size} schemas, ${Object.keys(messages).length} messages, ${bytes.length} bytes as ${compressed.length}`,
 );
 
 /** A resource of the aggregated discovery, with the columns of its tables. */

@@ -41,12 +41,17 @@ export interface Resource {
   readonly schema: string;
 }
 
+/** By field number: its name, its type, and whether it is one, `*` one whose zero is a value, `[]` many or `{}` by key. */
+export type Message = Readonly<Record<string, readonly [name: string, type: string, kind: string]>>;
+
 export interface ApiData {
   /** `v1.36.3` */
   readonly gitVersion: string;
   readonly resources: readonly Resource[];
   /** OpenAPI v3 schemas by name. */
   readonly schemas: JsonObject;
+  /** Protobuf messages by the names of their schemas. */
+  readonly messages: Readonly<Record<string, Message>>;
   /** ClusterRoles and ClusterRoleBindings that every cluster has. */
   readonly roles: readonly JsonObject[];
 }
@@ -66,9 +71,21 @@ function read(): ApiData {
   return {
     gitVersion: text(data, "gitVersion"),
     schemas,
+    messages: messagesOf(object(data, "messages")),
     roles: list(data, "roles").filter(isObject),
     resources: list(data, "resources").map((each) => resourceOf(each, byKind)),
   };
+}
+
+function messagesOf(data: JsonObject): Record<string, Message> {
+  const messages = Object.entries(data).map(([name, fields]): [string, Message] => {
+    const described = Object.entries(object(fields)).map(([number, field]): [string, [string, string, string]] => {
+      const [own = "", type = "", kind = ""] = texts(field);
+      return [number, [own, type, kind]];
+    });
+    return [name, Object.fromEntries(described)];
+  });
+  return Object.fromEntries(messages);
 }
 
 function resourceOf(data: Json, byKind: ReadonlyMap<string, string>): Resource {

@@ -89,8 +89,10 @@ function fieldsOf(value: Json, use: SchemaUse | undefined, isTop: boolean, path 
     const fields = Object.entries(value).flatMap(([key, field]): [string, FieldSet][] => {
       const place = path === "" ? key : `${path}.${key}`;
       if (field === undefined || field === null || (isTop && identity.has(place))) return [];
-      const inside = fieldUse(use, key);
-      return [[`f:${key}`, fieldsOf(field, inside, isTop && key === "metadata", place)]];
+      const isMetadata = isTop && key === "metadata";
+      const owned = fieldsOf(field, fieldUse(use, key), isMetadata, place);
+      // A name alone owns nothing.
+      return isMetadata && Object.keys(owned).length === 0 ? [] : [[`f:${key}`, owned]];
     });
     return Object.fromEntries(fields);
   }
@@ -212,7 +214,9 @@ function refuseConflicts(
 function intersection(a: FieldSet, b: FieldSet): FieldSet {
   const both = Object.entries(a).flatMap(([key, inside]): [string, Json][] => {
     if (!(key in b)) return [];
-    return [[key, intersection(object(inside), object(b, key))]];
+    const common = intersection(object(inside), object(b, key));
+    const isLeaf = Object.keys(object(inside)).length + Object.keys(object(b, key)).length === 0;
+    return isLeaf || Object.keys(common).length > 0 ? [[key, common]] : [];
   });
   return Object.fromEntries(both);
 }

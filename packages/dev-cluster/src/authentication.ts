@@ -23,6 +23,23 @@ function first(value: string | string[] | undefined): string | undefined {
   return Array.isArray(value) ? value[0] : value;
 }
 
+/** Who a caller wants to be instead; undefined where nobody else. */
+export function impersonated(headers: IncomingHttpHeaders): User | undefined {
+  const name = one(headers["impersonate-user"]);
+  if (name === undefined) return undefined;
+  const asked = headers["impersonate-group"];
+  const groups = asked === undefined ? [] : [asked].flat().flatMap((each) => each.split(", "));
+  const account = /^system:serviceaccount:([^:]+):[^:]+$/.exec(name);
+  const own = account === null ? [] : ["system:serviceaccounts", `system:serviceaccounts:${account[1]}`];
+  const uid = one(headers["impersonate-uid"]);
+  const all = name === anonymous.name ? anonymous.groups : [...groups, ...own, "system:authenticated"];
+  return { name, groups: [...new Set(all)], ...(uid === undefined ? {} : { uid }) };
+}
+
+function one(value: string | readonly string[] | undefined): string | undefined {
+  return typeof value === "string" ? value : value?.[0];
+}
+
 /** Throws Unauthorized for a token that is none of ours. */
 export function authenticate(
   headers: IncomingHttpHeaders,

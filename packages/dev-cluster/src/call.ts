@@ -3,6 +3,7 @@ import type { User, WriteOptions } from "./access.ts";
 import type { Resource } from "./api-data.ts";
 import { ApiError, badRequest } from "./api-error.ts";
 import { type Json, parseJson } from "./json.ts";
+import { decodeProtobuf } from "./protobuf.ts";
 import type { Route } from "./route.ts";
 
 export interface Call {
@@ -10,7 +11,7 @@ export interface Call {
   readonly user: User;
   readonly accept: string;
   readonly contentType: string;
-  readonly body: string;
+  readonly body: Buffer;
   /** Becomes a Warning header. */
   readonly warn: (text: string) => void;
 }
@@ -47,7 +48,8 @@ export function writeOptions(call: Call): WriteOptions {
 /** JSON, or YAML where the type says so. Throws BadRequest. */
 export async function documentOf(call: Call): Promise<Json> {
   const type = call.contentType.split(";")[0]?.trim() ?? "";
-  if (type.includes("protobuf") || type.includes("cbor")) {
+  if (type === "application/vnd.kubernetes.protobuf") return decodeProtobuf(call.body);
+  if (type.includes("cbor")) {
     throw new ApiError(
       415,
       "UnsupportedMediaType",
@@ -55,13 +57,13 @@ export async function documentOf(call: Call): Promise<Json> {
     );
   }
   try {
-    return parseJson(call.body);
+    return parseJson(call.body.toString());
   } catch (error) {
     if (!type.includes("yaml")) throw badRequest(`couldn't get version/kind; json parse error: ${String(error)}`);
   }
   const { parse } = await import("yaml");
   try {
-    const document: Json = parse(call.body);
+    const document: Json = parse(call.body.toString());
     return document;
   } catch (error) {
     throw badRequest(`error converting YAML to JSON: ${String(error)}`);

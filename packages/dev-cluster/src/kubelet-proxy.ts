@@ -147,11 +147,11 @@ function optionsOf(target: Target, { method, headers, client, signal }: Passed, 
 }
 
 /** Resolves with the kubelet's answer, whose body is still to come. Rejects with ApiError where there is none. */
-export function pass(target: Target, passed: Passed, body: string): Promise<IncomingMessage> {
+export function pass(target: Target, passed: Passed, body: Buffer): Promise<IncomingMessage> {
   return new Promise((settle, reject) => {
     const outgoing = request(optionsOf(target, passed, false), settle);
     outgoing.once("error", (error) => reject(unreachable(target, error)));
-    outgoing.end(body === "" ? undefined : body);
+    outgoing.end(body.length === 0 ? undefined : body);
   });
 }
 

@@ -1,7 +1,7 @@
 // What authorisation is asked about a request, and how it refuses.
 import type { User } from "./access.ts";
 import { ApiError, forbidden } from "./api-error.ts";
-import type { Attributes } from "./authorization.ts";
+import type { Attributes, Authorizer } from "./authorization.ts";
 import type { Route } from "./route.ts";
 
 export function attributesOf({ verb, resource, subresource, namespace, name, path }: Route): Attributes {
@@ -28,4 +28,20 @@ export function refusal(user: User, asked: Attributes): ApiError {
     ...(asked.name === "" ? {} : { name: asked.name }),
   };
   return forbidden(subject, why);
+}
+
+/** Throws Forbidden where the caller may not be this other user, in all of its groups that were asked for. */
+export function requireImpersonation(authorizer: Authorizer, caller: User, other: User): void {
+  const account = /^system:serviceaccount:([^:]+):([^:]+)$/.exec(other.name);
+  const whole = { verb: "impersonate", group: "", path: "" } as const;
+  const asked: Attributes[] =
+    account === null
+      ? [{ ...whole, resource: "users", namespace: "", name: other.name }]
+      : [{ ...whole, resource: "serviceaccounts", namespace: account[1] ?? "", name: account[2] ?? "" }];
+  const implied = (group: string): boolean =>
+    /^system:(authenticated|unauthenticated|serviceaccounts(:.*)?)$/.test(group);
+  for (const name of other.groups.filter((group) => !implied(group))) {
+    asked.push({ ...whole, resource: "groups", namespace: "", name });
+  }
+  for (const each of asked) if (!authorizer.allows(caller, each)) throw refusal(caller, each);
 }

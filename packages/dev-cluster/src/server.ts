@@ -12,14 +12,14 @@ import type { TLSSocket } from "node:tls";
 import type { User } from "./access.ts";
 import type { Api } from "./api.ts";
 import { ApiError, methodNotAllowed, noSuchResource } from "./api-error.ts";
-import { authenticate, certificateUser } from "./authentication.ts";
+import { authenticate, certificateUser, impersonated } from "./authentication.ts";
 import type { Authorizer } from "./authorization.ts";
 import type { Call } from "./call.ts";
 import type { KeyPair } from "./certificates.ts";
 import { Handler } from "./handler.ts";
 import type { Json } from "./json.ts";
 import { isProxied, pass, passUpgrade, targetOf } from "./kubelet-proxy.ts";
-import { attributesOf, refusal } from "./request-access.ts";
+import { attributesOf, refusal, requireImpersonation } from "./request-access.ts";
 import { type Route, routeOf } from "./route.ts";
 import type { Tokens } from "./tokens.ts";
 import { watch } from "./watching.ts";
@@ -144,7 +144,10 @@ export class ApiServer {
     readonly user: User;
   } {
     const { tokens, users, authorizer } = this.#parts;
-    const user = authenticate(request.headers, this.#users.get(request.socket.remotePort ?? -1), tokens, users);
+    const caller = authenticate(request.headers, this.#users.get(request.socket.remotePort ?? -1), tokens, users);
+    const other = impersonated(request.headers);
+    if (other !== undefined) requireImpersonation(authorizer, caller, other);
+    const user = other ?? caller;
     const route = routeOf(request.method ?? "GET", request.url ?? "/");
     const asked = attributesOf(route);
     if (!authorizer.allows(user, asked)) throw refusal(user, asked);
@@ -263,7 +266,7 @@ function kubeletRefusal(code: number, words: string): ApiError {
   return new ApiError(code, reasons[code] ?? "InternalError", words.trim());
 }
 
-async function bodyOf(request: Http2ServerRequest): Promise<string> {
+async function bodyOf(request: Http2ServerRequest): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of request) {
@@ -274,5 +277,5 @@ async function bodyOf(request: Http2ServerRequest): Promise<string> {
     }
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks).toString();
+  return Buffer.concat(chunks);
 }

@@ -134,7 +134,7 @@ export async function removeCollection(api: Api, reading: Reading, call: Resourc
 }
 
 async function deletionOf(call: ResourceCall): Promise<DeleteRequest> {
-  return deleteRequest(call.body.trim() === "" ? undefined : await documentOf(call), call.route.query);
+  return deleteRequest(call.body.length === 0 ? undefined : await documentOf(call), call.route.query);
 }
 
 function namespaceOf({ resource, route }: ResourceCall): string {

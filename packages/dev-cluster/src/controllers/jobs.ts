@@ -32,7 +32,7 @@ export function jobs(api: Api): Controller {
     hears: { [key]: (each) => [keyOf(each)], pods: (pod) => keysOfOwner(pod, "Job") },
     sync(at) {
       const job = api.store.get(key, ...splitKey(at));
-      if (job === undefined) return undefined;
+      if (job === undefined) return releaseOrphans(api, at);
       count(api, job);
       const counted = api.store.get(key, ...splitKey(at));
       if (counted === undefined || isGoing(counted)) return undefined;
@@ -59,12 +59,22 @@ function count(api: Api, job: JsonObject): void {
       failed: (number(job, "status", "failed") ?? 0) + of("Failed"),
     });
   }
-  for (const pod of countable) {
-    const to = (now: JsonObject): JsonObject => {
-      const left = list(now, "metadata", "finalizers").filter((each) => each !== finalizer);
-      return put(now, ["metadata", "finalizers"], left.length > 0 ? left : undefined);
-    };
-    api.update(api.resource("pods"), namespaceOf(pod), nameOf(pod), { to });
+  for (const pod of countable) release(api, pod);
+}
+
+function release(api: Api, pod: JsonObject): void {
+  const to = (now: JsonObject): JsonObject => {
+    const left = list(now, "metadata", "finalizers").filter((each) => each !== finalizer);
+    return put(now, ["metadata", "finalizers"], left.length > 0 ? left : undefined);
+  };
+  api.update(api.resource("pods"), namespaceOf(pod), nameOf(pod), { to });
+}
+
+/** Pods of a Job that is gone are counted by nobody. */
+function releaseOrphans(api: Api, jobKey: string): undefined {
+  for (const pod of api.store.list("pods", splitKey(jobKey)[0])) {
+    const isHeld = list(pod, "metadata", "finalizers").includes(finalizer);
+    if (isHeld && keysOfOwner(pod, "Job").includes(jobKey)) release(api, pod);
   }
 }
 

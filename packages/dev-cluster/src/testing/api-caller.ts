@@ -69,26 +69,36 @@ export class ApiCaller {
   /** The events of a watch, until the signal aborts or the server ends it. */
   async *watch(path: string, signal: AbortSignal, accept?: string): AsyncGenerator<JsonObject> {
     const incoming = await this.#send("GET", path, accept === undefined ? {} : { accept });
-    signal.addEventListener("abort", () => incoming.destroy());
+    const lines = createInterface({ input: incoming });
+    const end = (): void => {
+      lines.close();
+      incoming.destroy();
+    };
+    if (signal.aborted) end();
+    else signal.addEventListener("abort", end);
     try {
-      for await (const line of createInterface({ input: incoming })) yield object(parseJson(line));
+      for await (const line of lines) yield object(parseJson(line));
     } catch (error) {
       if (!signal.aborted) throw error;
+    } finally {
+      end();
     }
   }
 
   #send(method: string, path: string, { body, contentType, accept, token }: CallOptions): Promise<IncomingMessage> {
     const bearer = token ?? this.#token;
+    const sent = body === undefined ? "" : typeof body === "string" ? body : JSON.stringify(body);
     const headers = {
       accept: accept ?? "application/json",
       "content-type": contentType ?? "application/json",
+      "content-length": Buffer.byteLength(sent),
       ...(bearer === "" ? {} : { authorization: `Bearer ${bearer}` }),
     };
     const credentials = token === undefined ? this.#credentials : { ca: this.#credentials.ca };
     return new Promise((settle, reject) => {
       const outgoing = request(`${this.#server}${path}`, { method, headers, agent: false, ...credentials }, settle);
       outgoing.once("error", reject);
-      outgoing.end(body === undefined ? undefined : typeof body === "string" ? body : JSON.stringify(body));
+      outgoing.end(sent);
     });
   }
 }

@@ -1,0 +1,217 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { type DevCluster, startDevCluster } from "../dev-cluster.ts";
+import { type Json, type JsonObject, list, number, object, text } from "../json.ts";
+import { ApiCaller, eventually } from "../testing/api-caller.ts";
+
+let cluster: DevCluster;
+let api: ApiCaller;
+const stop = new AbortController();
+
+/** A node that runs whatever is bound to it, as a kubelet tells it; pods named `fail...` fail, those of Jobs succeed. */
+async function runNode(caller: ApiCaller, name: string): Promise<void> {
+  await caller.post("/api/v1/nodes", {
+    metadata: { name, labels: { "kubernetes.io/hostname": name } },
+    status: {
+      allocatable: { cpu: "4", memory: "8Gi", pods: "20" },
+      conditions: [
+        { type: "Ready", status: "True", lastHeartbeatTime: new Date().toISOString().replace(/\.\d+Z$/, "Z") },
+      ],
+    },
+  });
+  const path = `/api/v1/pods?watch=1&fieldSelector=spec.nodeName=${name}`;
+  for await (const event of caller.watch(path, stop.signal)) {
+    if (text(event, "type") !== "DELETED") await serve(caller, object(event, "object"));
+  }
+}
+
+async function serve(caller: ApiCaller, pod: JsonObject): Promise<void> {
+  const path = `/api/v1/namespaces/${text(pod, "metadata", "namespace")}/pods/${text(pod, "metadata", "name")}`;
+  const phase = text(pod, "status", "phase");
+  if (text(pod, "metadata", "deletionTimestamp") !== "") {
+    await caller.delete(path, { gracePeriodSeconds: 0 });
+  } else if (phase === "Pending") {
+    const ends = object(pod, "metadata", "labels")["job-name"] !== undefined;
+    const fails = text(pod, "metadata", "name").startsWith("fail");
+    const next = ends ? (fails ? "Failed" : "Succeeded") : "Running";
+    const ready = {
+      type: "Ready",
+      status: next === "Running" ? "True" : "False",
+      lastTransitionTime: "2026-01-01T00:00:00Z",
+    };
+    await caller.patch(`${path}/status`, { status: { phase: next, conditions: [ready] } });
+  }
+}
+
+let running: Promise<void>;
+before(async () => {
+  cluster = await startDevCluster();
+  api = new ApiCaller(cluster);
+  running = runNode(new ApiCaller(cluster, await cluster.kubeconfigFor("system:node:n1", ["system:nodes"])), "n1");
+});
+after(async () => {
+  stop.abort();
+  await running;
+  await cluster.stop();
+});
+
+const apps = "/apis/apps/v1/namespaces/default";
+const podsPath = "/api/v1/namespaces/default/pods";
+const template = (app: string, spec: JsonObject = {}): JsonObject => ({
+  metadata: { labels: { app } },
+  spec: { containers: [{ name: "c", image: "i:1" }], ...spec },
+});
+
+async function podsOf(app: string): Promise<readonly Json[]> {
+  return list((await api.get(`${podsPath}?labelSelector=app=${app}`)).body, "items");
+}
+
+async function deploymentUntil(
+  name: string,
+  what: string,
+  holds: (deployment: JsonObject) => boolean,
+): Promise<JsonObject> {
+  return eventually(what, async () => {
+    const { body } = await api.get(`${apps}/deployments/${name}`);
+    return holds(body) ? body : undefined;
+  });
+}
+
+const isDone =
+  (replicas: number) =>
+  (deployment: JsonObject): boolean =>
+    number(deployment, "status", "observedGeneration") === number(deployment, "metadata", "generation") &&
+    number(deployment, "status", "updatedReplicas") === replicas &&
+    number(deployment, "status", "availableReplicas") === replicas &&
+    number(deployment, "status", "replicas") === replicas;
+
+test("a Deployment comes up, rolls, scales and goes with all that it has made", async () => {
+  const spec = { replicas: 3, selector: { matchLabels: { app: "web" } }, template: template("web") };
+  assert.equal((await api.post(`${apps}/deployments`, { metadata: { name: "web" }, spec })).code, 201);
+  await deploymentUntil("web", "3 available", isDone(3));
+  const [first] = await podsOf("web");
+  assert.equal(text(first, "spec", "nodeName"), "n1");
+
+  let fewest = 3;
+  const watching = new AbortController();
+  const watched = (async () => {
+    for await (const event of api.watch(`${apps}/deployments?watch=1`, watching.signal)) {
+      fewest = Math.min(fewest, number(event, "object", "status", "availableReplicas") ?? 3);
+    }
+  })();
+  await api.patch(`${apps}/deployments/web`, {
+    spec: { template: { spec: { containers: [{ name: "c", image: "i:2" }] } } },
+  });
+  await deploymentUntil("web", "rolled", isDone(3));
+  watching.abort();
+  await watched;
+  assert.equal(fewest, 3, "25% of 3 may not be missing, rounded down");
+  const images = (await podsOf("web"))
+    .filter((pod) => text(pod, "metadata", "deletionTimestamp") === "")
+    .map((pod) => text(list(pod, "spec", "containers")[0], "image"));
+  assert.deepEqual(images, ["i:2", "i:2", "i:2"]);
+
+  const scale = await api.patch(
+    `${apps}/deployments/web/scale`,
+    { spec: { replicas: 1 } },
+    "application/merge-patch+json",
+  );
+  assert.equal(scale.code, 200);
+  await deploymentUntil("web", "scaled", isDone(1));
+
+  await api.delete(`${apps}/deployments/web`);
+  await eventually("all gone", async () => {
+    const sets = list((await api.get(`${apps}/replicasets?labelSelector=app=web`)).body, "items");
+    return sets.length === 0 && (await podsOf("web")).length === 0 ? true : undefined;
+  });
+});
+
+test("a Job ends with its pods counted", async () => {
+  const spec = { completions: 2, parallelism: 2, template: template("job", { restartPolicy: "Never" }) };
+  await api.post("/apis/batch/v1/namespaces/default/jobs", { metadata: { name: "good" }, spec });
+  const job = await eventually("complete", async () => {
+    const { body } = await api.get("/apis/batch/v1/namespaces/default/jobs/good");
+    return list(body, "status", "conditions").some((each) => text(each, "type") === "Complete") ? body : undefined;
+  });
+  assert.equal(number(job, "status", "succeeded"), 2);
+});
+
+test("a Job whose pods fail too often fails", async () => {
+  const spec = { backoffLimit: 0, template: template("bad", { restartPolicy: "Never" }) };
+  await api.post("/apis/batch/v1/namespaces/default/jobs", { metadata: { name: "fail" }, spec });
+  await eventually("failed", async () => {
+    const { body } = await api.get("/apis/batch/v1/namespaces/default/jobs/fail");
+    const end = list(body, "status", "conditions").find((each) => text(each, "type") === "Failed");
+    return text(end, "reason") === "BackoffLimitExceeded" ? true : undefined;
+  });
+});
+
+test("what fits no node waits, and is told why", async () => {
+  await api.post(podsPath, {
+    metadata: { name: "big" },
+    spec: { containers: [{ name: "c", image: "i", resources: { requests: { cpu: "100" } } }] },
+  });
+  const condition = await eventually("unschedulable", async () => {
+    const { body } = await api.get(`${podsPath}/big`);
+    return list(body, "status", "conditions").find((each) => text(each, "reason") === "Unschedulable");
+  });
+  assert.equal(text(condition, "message"), "0/1 nodes are available: 1 Insufficient cpu.");
+});
+
+test("an eviction that a budget forbids is refused", async () => {
+  const spec = { replicas: 1, selector: { matchLabels: { app: "held" } }, template: template("held") };
+  await api.post(`${apps}/deployments`, { metadata: { name: "held" }, spec });
+  const budget = { minAvailable: 1, selector: { matchLabels: { app: "held" } } };
+  await api.post("/apis/policy/v1/namespaces/default/poddisruptionbudgets", {
+    metadata: { name: "held" },
+    spec: budget,
+  });
+  await deploymentUntil("held", "1 available", isDone(1));
+  await eventually("the budget knows", async () => {
+    const { body } = await api.get("/apis/policy/v1/namespaces/default/poddisruptionbudgets/held");
+    return number(body, "status", "currentHealthy") === 1 ? true : undefined;
+  });
+  const name = text((await podsOf("held"))[0], "metadata", "name");
+  const eviction = { apiVersion: "policy/v1", kind: "Eviction", metadata: { name } };
+  const { code, body } = await api.post(`${podsPath}/${name}/eviction`, eviction);
+  assert.equal(code, 429);
+  assert.equal(text(list(body, "details", "causes")[0], "reason"), "DisruptionBudget");
+  await api.delete("/apis/policy/v1/namespaces/default/poddisruptionbudgets/held");
+  assert.equal((await api.post(`${podsPath}/${name}/eviction`, eviction)).code, 201);
+});
+
+test("a namespace goes with all that is in it", async () => {
+  await api.post("/api/v1/namespaces", { metadata: { name: "going" } });
+  await eventually("its ServiceAccount", async () =>
+    (await api.get("/api/v1/namespaces/going/serviceaccounts/default")).code === 200 ? true : undefined,
+  );
+  await api.post("/api/v1/namespaces/going/pods", { metadata: { name: "p" }, spec: template("p")["spec"] ?? null });
+  await api.delete("/api/v1/namespaces/going");
+  const late = await api.post("/api/v1/namespaces/going/configmaps", { metadata: { name: "late" } });
+  assert.ok(late.code === 403 || late.code === 404);
+  await eventually("gone", async () => ((await api.get("/api/v1/namespaces/going")).code === 404 ? true : undefined));
+  assert.equal((await api.get("/api/v1/namespaces/going/pods/p")).code, 404);
+});
+
+test("an owner that is deleted in the foreground goes last, one that is orphaned leaves them", async () => {
+  const path = "/api/v1/namespaces/default/configmaps";
+  for (const [owner, policy, left] of [
+    ["front", "Foreground", false],
+    ["orphan", "Orphan", true],
+  ] as const) {
+    const { body } = await api.post(path, { metadata: { name: owner } });
+    const reference = {
+      apiVersion: "v1",
+      kind: "ConfigMap",
+      name: owner,
+      uid: text(body, "metadata", "uid"),
+      blockOwnerDeletion: true,
+    };
+    await api.post(path, { metadata: { name: `${owner}-child`, ownerReferences: [reference] } });
+    await api.delete(`${path}/${owner}`, { propagationPolicy: policy });
+    await eventually(`${owner} gone`, async () =>
+      (await api.get(`${path}/${owner}`)).code === 404 ? true : undefined,
+    );
+    assert.equal((await api.get(`${path}/${owner}-child`)).code, left ? 200 : 404);
+  }
+});
