@@ -8,7 +8,7 @@ import { after, before, describe, it } from "node:test";
 import { connectEngine } from "../packages/provider-containers/src/engine/connect.ts";
 import type { EngineClient } from "../packages/provider-containers/src/engine/engine-client.ts";
 import { Images } from "../packages/provider-containers/src/images.ts";
-import { labels } from "../packages/provider-containers/src/labels.ts";
+import { containerName, labels } from "../packages/provider-containers/src/labels.ts";
 import { silentLogger } from "../packages/virtual-kubelet/src/log.ts";
 import { ProcessGroup } from "../packages/virtual-kubelet/src/testing/processes.ts";
 import { startImageRegistry } from "./conformance/image-registry.ts";
@@ -102,16 +102,34 @@ describe("images, when the engine's disk is full", () => {
 describe("containers without a pod", () => {
   it("are told of and removed where they are of this node, and stay where they are anybody else's", async () => {
     const image = benchImage;
-    const stray = async (name: string, node: string): Promise<void> => {
+    const stray = async (name: string, node: string, called?: string): Promise<void> => {
+      const owner = { cluster: "cluster", node, namespace: "default", name, uid: `uid-${name}` };
+      const engineName = called ?? containerName(owner, { name: "main", attempt: 0 });
       const said: Readonly<Record<string, string>> = {
         ...{ [labels.kind]: "container", [labels.node]: node, [labels.cluster]: "cluster", [labels.container]: "main" },
         ...{ [labels.namespace]: "default", [labels.pod]: name, [labels.uid]: `uid-${name}`, [labels.attempt]: "0" },
       };
       const args = Object.entries(said).flatMap(([key, value]) => ["--label", `${key}=${value}`]);
-      await engine.podman("run", "--detach", "--name", name, "--network", "none", ...args, image, "sleep", "1000");
+      await engine.podman(
+        "run",
+        "--detach",
+        "--name",
+        engineName,
+        "--network",
+        "none",
+        ...args,
+        image,
+        "sleep",
+        "1000",
+      );
     };
     await stray("stray", "node-a");
-    await stray("other-node", "node-b");
+    await stray("other-node", "node-b", "other-node");
+    // Of an image that brings such labels.
+    await stray("same-labels", "node-a", "other-labels");
+    const helper = ["--label", `${labels.helper}=node-a`];
+    await engine.podman("create", "--name", "other-helper", "--network", "none", ...helper, image, "true");
+    await engine.podman("create", "--name", "vk_accounts_left", "--network", "none", ...helper, image, "true");
     await engine.podman("run", "--detach", "--name", "other-user", "--network", "none", image, "sleep", "1000");
     await using runtime = await openRuntime(engine, "node-a");
     const told = await runtime.list(context);
@@ -128,8 +146,8 @@ describe("containers without a pod", () => {
     );
     for (const { owner } of told) await runtime.removeSandbox(owner.uid, context);
     assert.deepEqual(await runtime.list(context), []);
-    const names = (await engine.podman("ps", "--format", "{{.Names}}")).split("\n");
-    assert.deepEqual(names.sort(), ["other-node", "other-user"]);
+    const names = (await engine.podman("ps", "--all", "--format", "{{.Names}}")).split("\n");
+    assert.deepEqual(names.sort(), ["other-helper", "other-labels", "other-node", "other-user"]);
     await engine.podman("rm", "--force", "--time", "0", ...names);
   });
 });

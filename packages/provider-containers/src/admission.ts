@@ -14,6 +14,7 @@ export function admit(
   const fault = sysctlFault(
     (pod.sysctls ?? []).map(({ name }) => name),
     allowedUnsafeSysctls,
+    spec ?? {},
   );
   if (fault !== undefined) throw fault;
   const containers = [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])];

@@ -1,12 +1,12 @@
 // What an engine is asked for, for containers and for the place of their pod.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import type { ContainerSpec, SandboxSpec } from "@virtual-kubelet/virtual-kubelet";
+import { type ContainerSpec, isErrorKind, type SandboxSpec } from "@virtual-kubelet/virtual-kubelet";
 import { type ContainerBodyFacts, containerBody } from "./container-body.ts";
-import { seccompProfile, securityOptions } from "./container-security.ts";
+import { checkPrivileges, seccompProfile, securityOptions } from "./container-security.ts";
 import { containerUser, rootFault } from "./container-user.ts";
 import { libpodCreate } from "./engine/libpod-create.ts";
-import { containerName, infraName, readLabels } from "./labels.ts";
+import { containerName, infraName, isNamedSo, readLabels } from "./labels.ts";
 import { sandboxBody, sysctlFault } from "./sandbox-body.ts";
 
 const owner = { cluster: "c", node: "n", namespace: "default", name: "pod", uid: "uid" };
@@ -85,6 +85,9 @@ test("what is written on a container is found again", () => {
   assert.equal(readLabels({ some: "label" }), undefined);
   assert.equal(infraName(owner), "vk_pod_default_uid_POD");
   assert.equal(containerName(owner, { name: "main", attempt: 2 }), "vk_pod_default_uid_main_2");
+  const run = { podUid: "uid", name: "main", attempt: 2 };
+  assert.ok(isNamedSo({ owner, run }, "vk_pod_default_uid_main_2") && isNamedSo({ owner }, "vk_pod_default_uid_POD"));
+  assert.ok(!isNamedSo({ owner, run }, "vk_pod_default_uid_POD") && !isNamedSo({ owner }, "angry_bell"));
 });
 
 test("ports of the host are those of the infra container", () => {
@@ -113,7 +116,8 @@ test("the OCI runtime of a RuntimeClass is the one that is configured for its ha
   const rest = { config, engine, image: "pause", cgroupParent: undefined, limits: {} };
   assert.equal(sandboxBody(sandbox(), rest).HostConfig.Runtime, "runc");
   assert.equal(sandboxBody(sandbox({ runtimeHandler: "safe" }), rest).HostConfig.Runtime, "runsc");
-  assert.throws(() => sandboxBody(sandbox({ runtimeHandler: "other" }), rest), /no runtime for "other" is configured/);
+  for (const runtimeHandler of ["other", "constructor"])
+    assert.throws(() => sandboxBody(sandbox({ runtimeHandler }), rest), /no runtime for "\w+" is configured/);
 });
 
 describe("sysctls", () => {
@@ -126,13 +130,23 @@ describe("sysctls", () => {
     ["kernel.sem", ["kernel.msg*"], false],
   ];
   for (const [name, allowed, fits] of cases)
-    test(`${name}, allowed ${allowed.join()}`, () => assert.equal(sysctlFault([name], allowed) === undefined, fits));
+    test(`${name}, allowed ${allowed.join()}`, () =>
+      assert.equal(sysctlFault([name], allowed, {}) === undefined, fits));
   test("say why not as kubelets do", () => {
-    const fault = sysctlFault(["kernel.msgmax"], []);
+    const fault = sysctlFault(["kernel.msgmax"], [], {});
     assert.deepEqual(
       [fault?.kind, fault?.reason, fault?.message],
       ["Unsupported", "SysctlForbidden", 'forbidden sysctl: "kernel.msgmax" not allowlisted'],
     );
+  });
+  test("are never the host's", () => {
+    const host = { hostNetwork: true, hostIPC: true };
+    const said = (name: string): string | undefined => sysctlFault([name], ["*"], host)?.message;
+    const net = "net/ipv4/ip_unprivileged_port_start";
+    assert.equal(said(net), `forbidden sysctl: "${net}" not allowed with host net enabled`);
+    for (const name of ["kernel.shm_rmid_forced", "kernel.sem", "fs.mqueue.msg_max"])
+      assert.equal(said(name), `forbidden sysctl: "${name}" not allowed with host IPC enabled`);
+    assert.equal(said("vm.swappiness"), undefined);
   });
 });
 
@@ -200,6 +214,17 @@ describe("security", () => {
       ...{ ReadonlyRootfs: true, SecurityOpt: ["no-new-privileges"] },
     });
     assert.deepEqual(options({ allowPrivilegeEscalation: true }), {});
+  });
+  test("none that the node does not give", () => {
+    const demands: readonly ContainerSpec["security"][] = [{ privileged: true }, { procMount: "Unmasked" }];
+    for (const demand of demands) {
+      assert.throws(
+        () => checkPrivileges(demand, { allowPrivileged: false }),
+        (error) => isErrorKind(error, "Unsupported") && /not allowed by this node's configuration/.test(String(error)),
+      );
+      checkPrivileges(demand, { allowPrivileged: true });
+    }
+    checkPrivileges({ privileged: false, procMount: "Default" }, { allowPrivileged: false });
   });
   const config = { seccompDefault: true, stateDirectory: "/state" };
   const profiles: readonly (readonly [ContainerSpec["security"], unknown])[] = [

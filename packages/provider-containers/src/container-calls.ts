@@ -9,7 +9,7 @@ import {
   VirtualKubeletError,
 } from "@virtual-kubelet/virtual-kubelet";
 import { containerBody } from "./container-body.ts";
-import { seccompProfile } from "./container-security.ts";
+import { checkPrivileges, seccompProfile } from "./container-security.ts";
 import { containerUser, rootFault } from "./container-user.ts";
 import { limitsOf } from "./figures/limits.ts";
 import type { Found } from "./inventory.ts";
@@ -64,6 +64,7 @@ async function securityOf(
 ): Promise<{ readonly user: ReturnType<typeof containerUser>; readonly seccomp: string | undefined }> {
   const { accounts, config, engine, images } = state.parts;
   const { security } = spec;
+  checkPrivileges(security, config);
   const image = await images.details(spec.image, context);
   if (image === undefined) throw new VirtualKubeletError("NotFound", `image ${spec.image} is not here`);
   if (image.entrypoint.length === 0 && image.cmd.length === 0 && !spec.command?.length && !spec.args?.length)

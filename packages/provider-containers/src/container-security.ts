@@ -27,6 +27,21 @@ export function seccompProfile(
   return { path: join(config.stateDirectory, "seccomp", clean) };
 }
 
+/** Ephemeral containers come when their pod was let in long ago: what the node forbids is looked at for each. Throws Unsupported. */
+export function checkPrivileges(
+  { privileged, procMount }: Security,
+  { allowPrivileged }: Pick<ContainersConfig, "allowPrivileged">,
+): void {
+  if (allowPrivileged) return;
+  const refused = (field: string, what: string): VirtualKubeletError =>
+    new VirtualKubeletError("Unsupported", `${what} not allowed by this node's configuration`, {
+      field: `securityContext.${field}`,
+    });
+  if (privileged === true) throw refused("privileged", "privileged containers are");
+  // Without user namespaces, who may write all of /proc has the host.
+  if (procMount === "Unmasked") throw refused("procMount", "procMount Unmasked is");
+}
+
 /** `seccomp`: as the engine takes it in its option; undefined: its own. */
 export function securityOptions(
   security: Security,

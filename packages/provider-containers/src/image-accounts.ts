@@ -1,12 +1,15 @@
 // Users and groups as an image has them, for what engines do not work out themselves. Read once for each image, from a container
 // that is made for that and never runs.
 import { randomUUID } from "node:crypto";
-import { type CallContext, errorText } from "@virtual-kubelet/virtual-kubelet";
+import { type CallContext, errorText, isErrorKind } from "@virtual-kubelet/virtual-kubelet";
 import type { ImageAccounts } from "./container-user.ts";
 import type { EngineClient } from "./engine/engine-client.ts";
 import { labels } from "./labels.ts";
 
 const mostKept = 200;
+/** Characters; larger ones are read each time. */
+const longestKept = 64 * 1024;
+const namePrefix = "vk_accounts_";
 
 export class ImageAccountFiles {
   readonly #client: EngineClient;
@@ -22,6 +25,7 @@ export class ImageAccountFiles {
     const known = this.#known.get(imageID);
     if (known !== undefined) return known;
     const found = await this.#read(imageID, context);
+    if (found.passwd.length + found.group.length > longestKept) return found;
     const [oldest] = this.#known.keys();
     if (this.#known.size >= mostKept && oldest !== undefined) this.#known.delete(oldest);
     this.#known.set(imageID, found);
@@ -30,8 +34,15 @@ export class ImageAccountFiles {
 
   /** What is left of calls that were broken off. */
   async sweep(context: CallContext): Promise<void> {
-    for (const { id } of await this.#client.listContainers([`${labels.helper}=${this.#node}`], context))
-      await this.#client.removeContainer(id, context);
+    const client = this.#client;
+    for (const { id } of await client.listContainers([`${labels.helper}=${this.#node}`], context)) {
+      const found = await client.inspectContainer(id, context).catch((error: unknown) => {
+        if (isErrorKind(error, "NotFound")) return undefined;
+        throw error;
+      });
+      // An image can bring the label.
+      if (found?.name.startsWith(namePrefix) === true) await client.removeContainer(id, context);
+    }
   }
 
   async #read(imageID: string, context: CallContext): Promise<ImageAccounts> {
@@ -40,7 +51,7 @@ export class ImageAccountFiles {
       ...{ Image: imageID, Entrypoint: ["/none"], Labels: { [labels.helper]: this.#node } },
       HostConfig: { NetworkMode: "none" },
     };
-    const id = await client.createContainer(`vk_accounts_${randomUUID()}`, body, context);
+    const id = await client.createContainer(`${namePrefix}${randomUUID()}`, body, context);
     try {
       const [passwd, group] = await Promise.all(
         ["/etc/passwd", "/etc/group"].map((path) => client.readContainerFile(id, path, context)),

@@ -11,7 +11,7 @@ import {
 } from "@virtual-kubelet/virtual-kubelet";
 import type { UidEvents } from "@virtual-kubelet/virtual-kubelet/host";
 import type { ContainerDetails, EngineClient } from "./engine/engine-client.ts";
-import { type Labelled, readLabels, selector } from "./labels.ts";
+import { isNamedSo, type Labelled, readLabels, selector } from "./labels.ts";
 import { ProcessWatch } from "./process-watch.ts";
 
 /** One of our containers. */
@@ -241,7 +241,12 @@ export class Inventory {
       if (!isErrorKind(error, "NotFound")) throw error;
     }
     const labelled = details && readLabels(details.labels);
-    if (details === undefined || labelled === undefined || labelled.owner.node !== node) {
+    if (
+      details === undefined ||
+      labelled === undefined ||
+      labelled.owner.node !== node ||
+      !isNamedSo(labelled, details.name)
+    ) {
       this.#known.delete(id);
       this.#watch.forget(id);
       if (before !== undefined) changed.tell(before.owner.uid);

@@ -97,6 +97,11 @@ export function readLabels(of: Readonly<Record<string, string>>): Labelled | und
   return { owner, notes: readNotes(text("notes")), revision: text("revision"), run, user: readUser(text("user")) };
 }
 
+/** Images bring labels as well, names they do not: a container that is called otherwise is somebody else's, whatever its labels say. */
+export function isNamedSo({ owner, run }: Pick<Labelled, "owner" | "run">, name: string): boolean {
+  return name === (run === undefined ? infraName(owner) : containerName(owner, run));
+}
+
 /** By which the engine finds all of a node, or of one of its pods. */
 export function selector(node: string, podUid?: string): readonly string[] {
   return [`${labels.node}=${node}`, ...(podUid === undefined ? [] : [`${labels.uid}=${podUid}`])];

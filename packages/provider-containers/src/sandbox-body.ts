@@ -43,7 +43,8 @@ export function commonHostConfig(
   { runtime, runtimeHandlers, ulimits }: Pick<ContainersConfig, "runtime" | "runtimeHandlers" | "ulimits">,
   { runtimeHandler }: Pick<SandboxSpec, "runtimeHandler">,
 ): Pick<ContainerCreate["HostConfig"], "RestartPolicy" | "Init" | "Ulimits" | "Runtime"> {
-  const name = runtimeHandler === undefined ? runtime : runtimeHandlers[runtimeHandler];
+  const known = runtimeHandler !== undefined && Object.hasOwn(runtimeHandlers, runtimeHandler);
+  const name = runtimeHandler === undefined ? runtime : known ? runtimeHandlers[runtimeHandler] : undefined;
   if (name === undefined)
     throw new VirtualKubeletError("Unavailable", `no runtime for "${runtimeHandler}" is configured`, {
       reason: "FailedCreatePodSandBox",
@@ -105,14 +106,18 @@ function dottedSysctls(sysctls: SandboxSpec["sysctls"]): Readonly<Record<string,
 export function sysctlFault(
   names: readonly string[],
   allowed: ContainersConfig["allowedUnsafeSysctls"],
+  { hostNetwork, hostIPC }: { readonly hostNetwork?: boolean | undefined; readonly hostIPC?: boolean | undefined },
 ): VirtualKubeletError | undefined {
+  const forbidden = (name: string, why: string): VirtualKubeletError =>
+    new VirtualKubeletError("Unsupported", `forbidden sysctl: "${name}" ${why}`, { reason: "SysctlForbidden" });
   for (const name of names) {
     const dotted = dottedSysctl(name);
     const fits = allowed.some((each) => (each.endsWith("*") ? dotted.startsWith(each.slice(0, -1)) : dotted === each));
-    if (safeSysctls.has(dotted) || fits) continue;
-    return new VirtualKubeletError("Unsupported", `forbidden sysctl: "${name}" not allowlisted`, {
-      reason: "SysctlForbidden",
-    });
+    if (!safeSysctls.has(dotted) && !fits) return forbidden(name, "not allowlisted");
+    // They would be the host's.
+    if (hostNetwork === true && dotted.startsWith("net.")) return forbidden(name, "not allowed with host net enabled");
+    if (hostIPC === true && /^(kernel\.(shm|msg|sem)|fs\.mqueue\.)/.test(dotted))
+      return forbidden(name, "not allowed with host IPC enabled");
   }
   return undefined;
 }

@@ -51,7 +51,7 @@ export async function createSandbox(
 
 function checkSandbox(state: NodeState, spec: SandboxSpec): void {
   const { config } = state.parts;
-  const fault = sysctlFault(Object.keys(spec.sysctls), config.allowedUnsafeSysctls);
+  const fault = sysctlFault(Object.keys(spec.sysctls), config.allowedUnsafeSysctls, spec);
   if (fault !== undefined) throw fault;
   if (!config.allowHostNamespaces && (spec.hostNetwork || spec.hostPID || spec.hostIPC))
     throw new VirtualKubeletError("Unsupported", "namespaces of the host are not allowed by this node's configuration");
