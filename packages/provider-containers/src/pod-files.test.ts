@@ -1,6 +1,16 @@
 // Needs root on Linux.
 import assert from "node:assert/strict";
-import { appendFileSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { isErrorKind, type ResolvedVolume, type SandboxSpec } from "@virtual-kubelet/virtual-kubelet";
@@ -107,6 +117,21 @@ describe("what is kept of a pod", () => {
     }
     const files = await bench.open();
     assert.deepEqual([files.uids(), readdirSync(bench.pods).sort(), bench.mounts], [[], ["other", "torn"], []]);
+  });
+
+  it("what a container makes of the files that it shares is not read, however large", async () => {
+    await using bench = new FilesBench();
+    const spec = podOf();
+    const files = await bench.pod(spec);
+    await files.mountsOf(runOf());
+    // More than a string can hold, and nothing on the disk.
+    for (const name of ["etc-hosts", "resolv.conf", "hostname"]) truncateSync(join(bench.pods, uid, name), 3e9);
+    await files.mountsOf(runOf([], { attempt: 1 }));
+    await files.make(spec);
+    const contents = ["etc-hosts", "resolv.conf", "hostname"].map((name) =>
+      readFileSync(join(bench.pods, uid, name), "utf8"),
+    );
+    assert.deepEqual(contents, ["192.0.2.7\tweb\n", "nameserver 192.0.2.1\n", "web\n"]);
   });
 
   it("no name leads to another place", async () => {

@@ -1,6 +1,6 @@
 // All of a pod that is on the host's disk beside what the engine has: its record, its volumes, the files of its network and its
 // runs, below pods/<uid> of the node's directory.
-import { globSync, mkdirSync } from "node:fs";
+import { existsSync, globSync, mkdirSync, statSync } from "node:fs";
 import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { hostname, totalmem } from "node:os";
 import { join, posix } from "node:path";
@@ -148,7 +148,7 @@ export class PodFiles {
       add(path, "/etc/hosts");
     }
     const resolvConf = join(pod, "resolv.conf");
-    if (readIfThere(resolvConf) !== undefined) add(resolvConf, "/etc/resolv.conf");
+    if (existsSync(resolvConf)) add(resolvConf, "/etc/resolv.conf");
     return [...asked, ...ours];
   }
 
@@ -232,7 +232,9 @@ function messageFile(run: string): string {
 
 /** The same file all the time: containers have it. */
 async function rewrite(path: string, content: string, mode = 0o644): Promise<void> {
-  if (readIfThere(path) !== content) await writeFile(path, content, { mode });
+  // What a container has made of it may be of any size.
+  const same = statSync(path, { throwIfNoEntry: false })?.size === Buffer.byteLength(content);
+  if (!same || readIfThere(path) !== content) await writeFile(path, content, { mode });
   // Whatever our umask is.
   await chmod(path, mode);
 }
