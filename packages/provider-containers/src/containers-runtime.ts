@@ -34,6 +34,7 @@ import { Figures } from "./figures/figures.ts";
 import { ImageAccountFiles } from "./image-accounts.ts";
 import { defaultRegistries } from "./image-names.ts";
 import { Images } from "./images.ts";
+import { checkPulled } from "./infra-image.ts";
 import { Inventory } from "./inventory.ts";
 import { labels } from "./labels.ts";
 import { measuredPods } from "./measured-pods.ts";
@@ -129,7 +130,8 @@ export class ContainersRuntime implements ContainerRuntime {
     return this.#state.parts.engine;
   }
 
-  pullImage(image: string, credentials: readonly ImageCredential[], context: CallContext): Promise<PulledImage> {
+  async pullImage(image: string, credentials: readonly ImageCredential[], context: CallContext): Promise<PulledImage> {
+    checkPulled(image);
     return this.#state.parts.images.pull(image, credentials, context);
   }
 

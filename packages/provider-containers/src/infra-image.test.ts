@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isErrorKind } from "@virtual-kubelet/virtual-kubelet";
-import { infraProgram, infraRoot } from "./infra-image.ts";
+import { checkPulled, infraProgram, infraRoot } from "./infra-image.ts";
 
 const own = process.arch === "x64" ? "amd64" : process.arch;
 
@@ -44,4 +44,13 @@ test("its image is a tar file", async () => {
   let names = "";
   for await (const chunk of tar.stdout) names += String(chunk);
   assert.equal(names, "dev/\netc/\nproc/\nsys/\npause\n");
+});
+
+test("no registry has it", () => {
+  for (const image of ["localhost/virtual-kubelet-infra:1", "localhost/virtual-kubelet-infra"])
+    assert.throws(
+      () => checkPulled(image),
+      (error) => isErrorKind(error, "Invalid"),
+    );
+  checkPulled("localhost/web:1");
 });

@@ -1,10 +1,17 @@
 // The image of infra containers: one program of a few instructions that holds a pod's namespaces. As first process of a pod's
 // processes it reaps those that others left, and it ends at TERM or INT. Made here, so that no registry is needed for it.
-import { type CallContext, VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
+import { type CallContext, parseImageName, VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
 import type { EngineClient, EngineInfo } from "./engine/engine-client.ts";
 
 /** Changes with the program. */
-const ownInfraImage = "localhost/virtual-kubelet-infra:1";
+const ownInfraRepository = "localhost/virtual-kubelet-infra";
+const ownInfraImage = `${ownInfraRepository}:1`;
+
+/** A registry on this host, a pod's even, could put another in its place: it would be in the network of every pod. Throws Invalid. */
+export function checkPulled(image: string): void {
+  if (parseImageName(image).repository === ownInfraRepository)
+    throw new VirtualKubeletError("Invalid", `${image} is not to be pulled: it is made here`);
+}
 
 /** The one of this node: our own, or what the configuration names. */
 export class InfraImage {
