@@ -1,7 +1,7 @@
 // The sub-commands that look at things, against a real control plane, as a user types them.
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { deployments, pods } from "../packages/virtual-kubelet/src/kube/resource.ts";
+import { daemonSets, deployments, pods } from "../packages/virtual-kubelet/src/kube/resource.ts";
 import { program } from "../packages/virtual-kubelet/src/program/program.ts";
 import { eventually, type Harness, isReady, podObject, podTemplate, startHarness, tolerateVirtual } from "./harness.ts";
 
@@ -21,9 +21,13 @@ interface Outcome {
 }
 
 async function type(...argv: readonly string[]): Promise<Outcome> {
+  return typeAs(harness.cluster.kubeconfig, ...argv);
+}
+
+async function typeAs(kubeconfig: string, ...argv: readonly string[]): Promise<Outcome> {
   let [stdout, stderr] = ["", ""];
   const code = await program({
-    argv: [...argv, "--kubeconfig", harness.cluster.kubeconfig],
+    argv: [...argv, "--kubeconfig", kubeconfig],
     env: {},
     cwd: "/",
     stdout: { write: (text: string) => (stdout += text) },
@@ -109,5 +113,96 @@ describe("why", { concurrency: true, timeout: 120_000 }, () => {
   it("wrong usage is code 2", async () => {
     assert.equal((await type("why")).code, 2);
     assert.equal((await type("why", "Not_A_Name")).code, 2);
+  });
+});
+
+describe("doctor", { timeout: 120_000 }, () => {
+  const mine = ["--provider", "mock", "--nodename", "vk", "--kubelet-address", "127.0.0.1"];
+
+  it("a node that runs: all is well but what the API server refuses of a node on loopback", async () => {
+    const { code, stdout } = await type("doctor", ...mine);
+    for (const line of [
+      /^ok {4}cluster +https:\/\/\S+ answers, as \S+/m,
+      /^ok {4}clock +this clock agrees/m,
+      /^ok {4}permissions +\S+ has all \d+ rights/m,
+      /^ok {4}node name +node vk is ours and heard of/m,
+      /^ok {4}taints, labels +taint virtual-kubelet\.io\/provider=mock:NoSchedule/m,
+      /^FAIL {2}reachability .*127\.0\.0\.1.*\n +fix: --node-ip/m,
+      /^ok {4}certificate +the serving certificate is for 127\.0\.0\.1/m,
+      /^ok {4}approval/m,
+      /^WARN {2}metrics-server +metrics-server is not installed/m,
+      /^ok {4}provider +provider mock takes its configuration, and its back end answers/m,
+      /^ok {4}DaemonSets +none of 0/m,
+    ])
+      assert.match(stdout, line);
+    assert.equal(code, 1);
+  });
+
+  it("a node that is still to come", async () => {
+    const { code, stdout } = await type("doctor", "--provider", "mock", "--nodename", "new", "-o", "json");
+    const { ok, node, findings } = JSON.parse(stdout);
+    assert.deepEqual([code, ok, node], [0, true, "new"], stdout);
+    const statuses = Object.fromEntries(findings.map(({ check, status }: Record<string, string>) => [check, status]));
+    assert.deepEqual([statuses["node name"], statuses["reachability"]], ["ok", "skip"]);
+  });
+
+  it("rights that are lacking are named, each with its verb", async () => {
+    const { code, stdout } = await typeAs(await harness.cluster.kubeconfigFor("nobody-special"), "doctor", ...mine);
+    assert.equal(code, 1);
+    assert.match(
+      stdout,
+      /^FAIL {2}permissions +nobody-special may not: create nodes \(registers the node\);.* patch pods\/status/m,
+    );
+    assert.match(stdout, /fix: kubectl apply -f deploy\/rbac\.yaml/);
+    assert.match(stdout, /^- .*DaemonSets +these credentials may not look/m);
+  });
+
+  it("credentials of another node", async () => {
+    const kubeconfig = await harness.cluster.kubeconfigFor("system:node:other", ["system:nodes"]);
+    const { stdout } = await typeAs(kubeconfig, "doctor", ...mine);
+    assert.match(stdout, /^FAIL {2}node name +these credentials are of node other/m);
+  });
+
+  it("the name of another kubelet's node", async () => {
+    await harness.apply(
+      { apiVersion: "v1", kind: "Node", metadata: { name: "real" } },
+      {
+        apiVersion: "coordination.k8s.io/v1",
+        kind: "Lease",
+        metadata: { name: "real", namespace: "kube-node-lease" },
+        spec: {
+          holderIdentity: "real",
+          leaseDurationSeconds: 40,
+          renewTime: new Date().toISOString().replace("Z", "000Z"),
+        },
+      },
+    );
+    const { code, stdout } = await type("doctor", "--provider", "mock", "--nodename", "real");
+    assert.match(stdout, /^FAIL {2}node name +node real belongs to another kubelet/m);
+    assert.equal(code, 1);
+  });
+
+  it("a DaemonSet that would land on the node", async () => {
+    const labels = { app: "kube-proxy" };
+    const template = podTemplate({ labels, spec: { tolerations: [{ operator: "Exists" }] } });
+    await harness.client.create(daemonSets, {
+      metadata: { name: "kube-proxy", namespace: "default" },
+      spec: { selector: { matchLabels: labels }, template },
+    });
+    const { stdout } = await type("doctor", ...mine);
+    assert.match(stdout, /^WARN {2}DaemonSets +.*default\/kube-proxy \(network of real nodes/m);
+    // The fix does what it says.
+    const [, command] = /fix: keep off .*?: kubectl (patch .*?) \(it replaces/.exec(stdout) ?? [];
+    const [, words = "", patch = ""] = /^(.*) -p '(.*)'$/.exec(command ?? "") ?? [];
+    await harness.kubectl(...words.split(" "), "-p", patch);
+    assert.match((await type("doctor", ...mine)).stdout, /^ok {4}DaemonSets +none of 1/m);
+    await harness.client.delete(daemonSets, { name: "kube-proxy", namespace: "default" });
+  });
+
+  it("no server: said within seconds", async () => {
+    const text = `{clusters: [{name: c, cluster: {server: "https://127.0.0.1:1"}}], users: [], contexts: [{name: c, context: {cluster: c}}], current-context: c}`;
+    const { code, stdout } = await typeAs(await harness.writeFile("kubeconfig", text), "doctor", ...mine);
+    assert.equal(code, 1);
+    assert.match(stdout, /^FAIL {2}cluster +the API server does not answer/m);
   });
 });

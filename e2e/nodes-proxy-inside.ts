@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { pods } from "../packages/virtual-kubelet/src/kube/resource.ts";
+import { program as runProgram } from "../packages/virtual-kubelet/src/program/program.ts";
 import { eventually, type Harness, isRunning, podObject, startHarness } from "./harness.ts";
 import { endpointOf } from "./kubelet-caller.ts";
 import { nodeAddress } from "./nodes-proxy-address.ts";
@@ -34,6 +35,23 @@ describe("nodes/proxy", { timeout: 120_000 }, () => {
     const { host, port } = await endpointOf(harness, "vk");
     assert.equal(host, nodeAddress);
     assert.equal(await harness.kubectl("get", "--raw", proxy("/healthz", `vk:${port}`)), "ok");
+  });
+
+  it("doctor and why, which go this way", async () => {
+    const type = async (...argv: readonly string[]): Promise<string> => {
+      let stdout = "";
+      const write = (text: string): unknown => (stdout += text);
+      const all = [...argv, "--kubeconfig", harness.cluster.kubeconfig];
+      const run = (): Promise<void> => Promise.resolve();
+      await runProgram({ argv: all, env: {}, cwd: "/", stdout: { write }, stderr: { write }, run });
+      return stdout;
+    };
+    const told = await type("doctor", "--provider=mock", "--nodename=vk", "--node-ip", nodeAddress);
+    assert.match(told, /^ok {4}reachability +the API server reaches the kubelet API at /m);
+    assert.match(told, /^ok {4}certificate +the serving certificate is for /m);
+    await eventually("its own word with figures", 20_000, async () =>
+      /its API +Running, ready, 0 restarts, uses cpu \d+m, memory \d+Mi/.test(await type("why", "web")),
+    );
   });
 
   it("metrics and figures", async () => {

@@ -1,67 +1,11 @@
 // Why a pod is where it is: table over what the API says of it.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import type { Stored } from "../kube/resource.ts";
-import type { ContainerStatus, Event, Lease, Node, PodSpec, PodStatus } from "../kube/types.gen.ts";
-import type { WhyFacts } from "./why-facts.ts";
+import type { ContainerStatus, PodStatus } from "../kube/types.gen.ts";
+import { at, container, factsOf, now, type Shape } from "../testing/why-facts.ts";
 import { whyText } from "./why-text.ts";
-import { timeline } from "./why-timeline.ts";
 import { verdictOf } from "./why-verdict.ts";
 
-const now = Date.parse("2026-01-01T00:10:00Z");
-const at = (secondsAgo: number): string => new Date(now - secondsAgo * 1000).toISOString();
-const meta = { name: "web", namespace: "default", uid: "u", resourceVersion: "1", creationTimestamp: at(300) };
-
-interface Shape {
-  readonly spec?: Partial<PodSpec>;
-  readonly status?: Partial<PodStatus>;
-  readonly metadata?: Readonly<Record<string, unknown>>;
-  readonly events?: readonly Partial<Event>[];
-  /** Absent: it is there, Ready, with a fresh lease. null: there is none. */
-  readonly node?: { readonly status: string; readonly reason?: string; readonly message?: string } | null;
-  readonly leaseSecondsAgo?: number;
-}
-
-function factsOf({
-  spec,
-  status,
-  metadata,
-  events = [],
-  node = { status: "True" },
-  leaseSecondsAgo = 3,
-}: Shape): WhyFacts {
-  const nodeObject: Stored<Node> = {
-    metadata: { ...meta, name: "vk" },
-    status: { conditions: [{ type: "Ready", ...node, status: node?.status ?? "" }] },
-  };
-  const lease: Stored<Lease> = {
-    metadata: { ...meta, name: "vk" },
-    spec: { renewTime: at(leaseSecondsAgo), leaseDurationSeconds: 40 },
-  };
-  return {
-    pod: {
-      metadata: { ...meta, ...metadata },
-      spec: { nodeName: "vk", containers: [{ name: "c" }], ...spec },
-      status: { phase: "Pending", ...status },
-    },
-    events: {
-      value: events.map((event) => ({
-        metadata: meta,
-        involvedObject: { fieldPath: "spec.containers{c}" },
-        type: "Warning",
-        ...event,
-      })),
-    },
-    node: { value: node === null ? undefined : nodeObject },
-    lease: { value: lease },
-    now,
-  };
-}
-
-const container = (fields: Partial<ContainerStatus>): ContainerStatus => ({
-  ...{ name: "c", image: "x", imageID: "", ready: false, restartCount: 0 },
-  ...fields,
-});
 const waits = (reason: string, message = "", more: Partial<ContainerStatus> = {}): Partial<PodStatus> => ({
   phase: "Running",
   containerStatuses: [container({ state: { waiting: { reason, message } }, ...more })],
@@ -278,41 +222,4 @@ test("a volume that lacks something is told by its event", () => {
     factsOf({ status, events: [{ reason: "FailedMount", message: 'secret "s" not found', lastTimestamp: at(1) }] }),
   );
   assert.equal(cause, 'FailedMount: secret "s" not found');
-});
-
-test("the timeline is in order, with both forms of events, and bounded", () => {
-  const facts = factsOf({
-    status: {
-      conditions: [{ type: "PodScheduled", status: "True", lastTransitionTime: at(299) }],
-      containerStatuses: [
-        container({
-          state: { running: { startedAt: at(1) } },
-          lastState: { terminated: { exitCode: 3, startedAt: at(30), finishedAt: at(20) } },
-        }),
-      ],
-    },
-    events: [
-      { reason: "BackOff", message: "b", series: { count: 7, lastObservedTime: at(2) }, eventTime: at(19) },
-      { reason: "Pulled", message: "p", type: "Normal", lastTimestamp: at(31), firstTimestamp: at(31), count: 1 },
-    ],
-  });
-  assert.deepEqual(
-    timeline(facts).map(({ time, what }) => [(now - time) / 1000, what]),
-    [
-      [300, "created"],
-      [299, "bound to node vk"],
-      [31, "Pulled: p"],
-      [30, "container c started"],
-      [20, "container c ended with 3"],
-      [2, "! BackOff: b (7 times, first 00:09:41)"],
-      [1, "container c started"],
-    ],
-  );
-  const many = factsOf({
-    events: Array.from({ length: 200 }, (_, n) => ({ reason: `R${n}`, lastTimestamp: at(200 - n) })),
-  });
-  const told = timeline(many);
-  assert.equal(told.length, 40);
-  assert.equal(told[0]?.what, "created");
-  assert.match(told.at(-1)?.what ?? "", /R199/);
 });

@@ -1,0 +1,54 @@
+// The check of `doctor` on clocks: ours against the API server's, by the Date of an answer. Certificates and leases depend on it.
+import { readFile } from "node:fs/promises";
+import { get } from "node:https";
+import { VirtualKubeletError } from "../errors.ts";
+import type { ClusterConfig } from "../kube/cluster-config.ts";
+import { formatDuration } from "../program/duration.ts";
+import { callMs, type DoctorContext, type Finding, fail, ok, skip, warn } from "./doctor-check.ts";
+
+export async function checkClock({ cluster, now }: DoctorContext): Promise<Finding> {
+  if (cluster.proxyUrl !== undefined || !cluster.server.startsWith("https:"))
+    return skip("the API server is behind a proxy or a socket: its clock is not asked");
+  const before = now();
+  const date = await dateOf(cluster);
+  return clockFinding(date, before, now());
+}
+
+/** Pure. `date` is in whole seconds, of some moment between the other two. Epoch milliseconds. */
+export function clockFinding(date: number | undefined, before: number, after: number): Finding {
+  if (date === undefined) return skip("the API server's answers have no date");
+  const skew = date + 1000 < before ? date + 1000 - before : date > after ? date - after : 0;
+  const text = `this clock is ${formatDuration(Math.round(Math.abs(skew) / 1000) * 1000)} ${skew < 0 ? "ahead of" : "behind"} the API server's`;
+  const fix = "synchronise this machine's clock: timedatectl set-ntp true, or chronyd";
+  // A lease of 40 s written by a wrong clock looks old; certificates hold from a few minutes before they were made.
+  if (Math.abs(skew) >= 10_000) return fail(text, fix);
+  return Math.abs(skew) >= 2000 ? warn(text, fix) : ok("this clock agrees with the API server's");
+}
+
+async function dateOf({
+  server,
+  certificateAuthority: authority,
+  tlsServerName,
+  insecureSkipTlsVerify,
+}: ClusterConfig): Promise<number | undefined> {
+  const ca =
+    authority === undefined ? undefined : "data" in authority ? authority.data : await readFile(authority.file, "utf8");
+  // Without credentials: any answer has a date.
+  return new Promise((resolve, reject) => {
+    const request = get(
+      new URL("/version", server),
+      {
+        ...{ agent: false, timeout: callMs, rejectUnauthorized: insecureSkipTlsVerify !== true },
+        ...(ca === undefined ? {} : { ca }),
+        ...(tlsServerName === undefined ? {} : { servername: tlsServerName }),
+      },
+      (response) => {
+        const date = Date.parse(response.headers.date ?? "");
+        response.resume();
+        resolve(Number.isNaN(date) ? undefined : date);
+      },
+    );
+    request.once("timeout", () => request.destroy(new VirtualKubeletError("Unavailable", "no answer in time")));
+    request.once("error", reject);
+  });
+}

@@ -1,0 +1,245 @@
+// Checks of `doctor` on the kubelet API of the node: can the API server reach it, is its certificate for its address, does
+// anybody approve certificates, and what metrics-server sees.
+import { isIP } from "node:net";
+import { connect } from "node:tls";
+import { errorText, VirtualKubeletError } from "../errors.ts";
+import { servingProfile, signingState } from "../kube/certificate-signing.ts";
+import { certificateSigningRequests } from "../kube/resource.ts";
+import { isObject } from "../kube/stored.ts";
+import type { Node } from "../kube/types.gen.ts";
+import { addressText } from "../program/address.ts";
+import { callMs, type DoctorContext, type Finding, fail, ok, skip, warn } from "./doctor-check.ts";
+import { isAlive } from "./doctor-node.ts";
+
+/** Where others look for the kubelet API; undefined: the node announces no address or port. */
+export function advertised(node: Node | undefined): { readonly host: string; readonly port: number } | undefined {
+  const host = node?.status?.addresses?.find(({ type }) => type === "InternalIP")?.address;
+  const port = node?.status?.daemonEndpoints?.kubeletEndpoint?.Port;
+  return host === undefined || port === undefined || port === 0 ? undefined : { host, port };
+}
+
+/** Why neither can be looked at. */
+function unserved(context: DoctorContext): Finding | undefined {
+  const { config, node, registered } = context;
+  if (!config.kubelet.serve)
+    return warn(
+      "the kubelet API is switched off: no logs, exec, port-forward or metrics",
+      "leave out --kubelet-api=false",
+    );
+  if (!isAlive(context)) return skip("the node does not run", `start it (--nodename ${node.name}), then ask again`);
+  if (advertised(registered) === undefined)
+    return fail("the node announces no address or port", "--node-ip IP, an address that the API server can reach");
+  return undefined;
+}
+
+export async function checkReach(context: DoctorContext): Promise<Finding> {
+  const { client, node, registered } = context;
+  const none = unserved(context);
+  const at = advertised(registered);
+  if (none !== undefined || at === undefined) return none ?? skip("the node announces no address");
+  const place = addressText(at.host, at.port);
+  try {
+    await client.getRaw(`/api/v1/nodes/${encodeURIComponent(node.name)}/proxy/configz`, { timeoutMs: callMs });
+    return ok(`the API server reaches the kubelet API at ${place}`);
+  } catch (error) {
+    return reachFault(error, place, node.name);
+  }
+}
+
+/** What an answer that is none says of the way from the API server to the node. */
+export function reachFault(error: unknown, place: string, node: string): Finding {
+  const text = errorText(error);
+  const { kind } = VirtualKubeletError.from(error);
+  if (
+    kind === "Forbidden" &&
+    /nodes\/|nodes "|resource "nodes/.test(text) &&
+    !/kube-apiserver-kubelet-client/.test(text)
+  )
+    return skip(
+      "these credentials may not ask the API server for it (nodes/proxy)",
+      `as administrator: kubectl get --raw /api/v1/nodes/${node}/proxy/healthz`,
+    );
+  if (kind === "Forbidden" || kind === "Unauthorized")
+    return fail(
+      `the kubelet API at ${place} does not let the API server in: ${text}`,
+      "the API server needs --kubelet-client-certificate of a user bound to ClusterRole system:kubelet-api-admin; see docs/kubelet-api.md",
+    );
+  if (/address (is )?not allowed/i.test(text))
+    return fail(
+      `the API server refuses addresses like ${place} for nodes/proxy (kubectl logs and exec work)`,
+      "--node-ip IP, an address of this machine that is not of the loopback",
+    );
+  if (/x509|certificate/i.test(text))
+    return fail(
+      `the API server does not trust the certificate at ${place}: ${text}`,
+      "--server-tls-bootstrap, or --tls-cert-file of an authority that the API server's --kubelet-certificate-authority has",
+    );
+  return fail(
+    `the API server does not reach the kubelet API at ${place}: ${text}`,
+    `open that port from the control plane to this machine, or advertise another address: --node-ip IP --kubelet-port PORT`,
+  );
+}
+
+export async function checkCertificate(context: DoctorContext): Promise<Finding> {
+  const none = unserved(context);
+  const at = advertised(context.registered);
+  if (none !== undefined || at === undefined) return skip("the kubelet API cannot be asked for it");
+  try {
+    return certificateFinding(await peerCertificate(at), at.host, context.now());
+  } catch (error) {
+    return skip(
+      `${addressText(at.host, at.port)} cannot be reached from here: ${errorText(error)}`,
+      "run doctor on the machine of the node",
+    );
+  }
+}
+
+export interface PeerCertificate {
+  /** As Node.js writes it: `DNS:a, IP Address:10.0.0.1`. */
+  readonly subjectaltname: string;
+  /** As OpenSSL writes times. */
+  readonly validTo: string;
+  readonly selfSigned: boolean;
+}
+
+/** Pure. */
+export function certificateFinding(
+  { subjectaltname, validTo, selfSigned }: PeerCertificate,
+  host: string,
+  now: number,
+): Finding {
+  const names = subjectaltname.split(", ");
+  const wanted = isIP(host) === 0 ? `DNS:${host}` : `IP Address:${isIP(host) === 6 ? v6(host) : host}`;
+  if (!names.includes(wanted))
+    return fail(
+      `the serving certificate is not for the advertised address ${host}: it has ${subjectaltname || "no names"}`,
+      "make one with that address (--tls-cert-file), or leave it to the program; or advertise an address that it has: --node-ip",
+    );
+  const ends = Date.parse(validTo);
+  if (ends < now)
+    return fail(
+      `the serving certificate has ended at ${validTo}`,
+      "renew it (--tls-cert-file is read again by itself)",
+    );
+  if (selfSigned)
+    return ok(
+      `the serving certificate is for ${host}; self-signed: metrics-server needs --kubelet-insecure-tls, or use --server-tls-bootstrap`,
+    );
+  return ok(`the serving certificate is for ${host}, until ${validTo}`);
+}
+
+/** As OpenSSL prints them: eight groups, upper case. */
+function v6(host: string): string {
+  const [head = "", tail] = new URL(`http://[${host}]`).hostname.slice(1, -1).split("::");
+  const before = head.split(":").filter((part) => part !== "");
+  const after = (tail ?? "").split(":").filter((part) => part !== "");
+  const zeros = Array.from({ length: tail === undefined ? 0 : 8 - before.length - after.length }, () => "0");
+  return [...before, ...zeros, ...after].join(":").toUpperCase();
+}
+
+async function peerCertificate({
+  host,
+  port,
+}: {
+  readonly host: string;
+  readonly port: number;
+}): Promise<PeerCertificate> {
+  // Looked at, not trusted: nothing is sent.
+  const socket = connect({ host, port, rejectUnauthorized: false, timeout: callMs });
+  try {
+    return await new Promise<PeerCertificate>((resolve, reject) => {
+      socket
+        .once("error", reject)
+        .once("timeout", () => reject(new VirtualKubeletError("Unavailable", "no answer in time")));
+      socket.once("secureConnect", () => {
+        const {
+          subjectaltname = "",
+          valid_to: validTo,
+          issuerCertificate,
+          fingerprint256,
+        } = socket.getPeerCertificate(true);
+        resolve({ subjectaltname, validTo, selfSigned: issuerCertificate?.fingerprint256 === fingerprint256 });
+      });
+    });
+  } finally {
+    socket.destroy();
+  }
+}
+
+export async function checkApproval({ client, config, node, now }: DoctorContext): Promise<Finding> {
+  if (!config.kubelet.serve || !config.kubelet.serverTLSBootstrap)
+    return ok("no certificate is asked of the cluster's signer (--server-tls-bootstrap is off)");
+  const fieldSelector = `spec.signerName=${servingProfile.signerName}`;
+  const { items } = await client.list(certificateSigningRequests, { fieldSelector, timeoutMs: callMs });
+  const own = items
+    .filter(
+      ({ spec }) =>
+        spec.username === `system:node:${node.name}` || spec.username?.endsWith(":virtual-kubelet") === true,
+    )
+    .sort((a, b) => (a.metadata.creationTimestamp ?? "").localeCompare(b.metadata.creationTimestamp ?? ""));
+  const last = own.at(-1);
+  if (last === undefined)
+    return skip(
+      "no request for a serving certificate yet",
+      "start the node; somebody has to approve its request: nothing in Kubernetes itself does",
+    );
+  const { state } = signingState(last);
+  const { name, creationTimestamp } = last.metadata;
+  if (state === "issued") return ok(`the newest request ${name} was approved and signed`);
+  const age = Math.round((now() - Date.parse(creationTimestamp ?? "")) / 1000);
+  if (state === "approved")
+    return fail(
+      `request ${name} is approved and not signed since ${age} s`,
+      "kube-controller-manager needs --cluster-signing-cert-file and --cluster-signing-key-file",
+    );
+  if (state === "pending")
+    return fail(
+      `request ${name} waits for approval since ${age} s`,
+      `kubectl certificate approve ${name}, and install an approver for the next ones`,
+    );
+  return fail(`request ${name} was ${state}`, "see kubectl describe csr; delete it and start the node again");
+}
+
+export async function checkMetrics(context: DoctorContext): Promise<Finding> {
+  const { client, node } = context;
+  const service = "/apis/apiregistration.k8s.io/v1/apiservices/v1beta1.metrics.k8s.io";
+  try {
+    const conditions = conditionsOf(await client.getRaw(service, { timeoutMs: callMs }));
+    const available = conditions.find(({ type }) => type === "Available");
+    if (available?.["status"] !== "True")
+      return warn(
+        `metrics-server is not available: ${available?.["message"] ?? "no word of it"}`,
+        "kubectl describe apiservice v1beta1.metrics.k8s.io; see the log of metrics-server",
+      );
+  } catch (error) {
+    const { kind } = VirtualKubeletError.from(error);
+    if (kind === "NotFound")
+      return warn("metrics-server is not installed: no kubectl top, no HPA by cpu or memory", "install metrics-server");
+    if (kind === "Forbidden")
+      return skip(
+        "these credentials may not look at APIServices",
+        "as administrator: kubectl get apiservice v1beta1.metrics.k8s.io",
+      );
+    throw error;
+  }
+  if (!isAlive(context))
+    return skip("metrics-server is there; the node does not run", `start it (--nodename ${node.name}), then ask again`);
+  try {
+    await client.getRaw(`/apis/metrics.k8s.io/v1beta1/nodes/${encodeURIComponent(node.name)}`, { timeoutMs: callMs });
+    return ok("metrics-server has figures of the node");
+  } catch (error) {
+    const { kind } = VirtualKubeletError.from(error);
+    if (kind === "Forbidden")
+      return skip("these credentials may not read metrics", `as administrator: kubectl top node ${node.name}`);
+    return warn(
+      `metrics-server has no figures of the node: ${errorText(error)}`,
+      "it asks each 15 s, at the InternalIP; it must trust the certificate (--kubelet-insecure-tls where it is self-signed), and the provider must report usage (getStatsSummary)",
+    );
+  }
+}
+
+function conditionsOf(service: unknown): readonly Record<string, unknown>[] {
+  const status = isObject(service) ? service["status"] : undefined;
+  const conditions = isObject(status) ? status["conditions"] : undefined;
+  return Array.isArray(conditions) ? conditions.filter(isObject) : [];
+}

@@ -1,0 +1,139 @@
+// Checks of `doctor` on the Node object: does its name belong to somebody else, are taints and labels as configured, what of
+// DaemonSets lands on it. Pure.
+import { nodeOfUser } from "../identity.ts";
+import type { Stored } from "../kube/resource.ts";
+import type { DaemonSet, Node, Pod } from "../kube/types.gen.ts";
+import { nodeFromTemplate, taintId } from "../node/node-object.ts";
+import { oursAnnotation } from "../node/node-ours.ts";
+import { nodeUserMayLabel } from "../node/node-restriction.ts";
+import { refusals } from "../pod/capabilities.ts";
+import { matchesNode, tolerates } from "../pod/node-match.ts";
+import { nodeSpecOf } from "../program/assemble.ts";
+import { type DoctorContext, type Finding, fail, ok, warn } from "./doctor-check.ts";
+import { relative, timeOf } from "./times.ts";
+
+export function isAlive({ lease, now }: Pick<DoctorContext, "lease" | "now">): boolean {
+  const renewed = timeOf(lease?.spec?.renewTime);
+  return renewed !== undefined && now() - renewed < (lease?.spec?.leaseDurationSeconds ?? 40) * 1000;
+}
+
+export function checkName(context: Pick<DoctorContext, "node" | "user" | "registered" | "lease" | "now">): Finding {
+  const { node, user, registered, lease, now } = context;
+  const { name } = node;
+  const own = nodeOfUser(user);
+  if (own !== undefined && own !== name)
+    return fail(`these credentials are of node ${own}, and the node is named ${name}`, `--nodename ${own}`);
+  if (registered === undefined) return ok(`no node is named ${name} yet`);
+  const { metadata, status } = registered;
+  const version = status?.nodeInfo?.kubeletVersion ?? "";
+  const ours = metadata.annotations?.[oursAnnotation] !== undefined;
+  const heard = relative(timeOf(lease?.spec?.renewTime) ?? 0, now());
+  const alive = isAlive(context);
+  if (!ours && alive)
+    return fail(
+      `node ${name} belongs to another kubelet (${version}), heard of ${heard}: two writers would fight for it`,
+      "choose another --nodename",
+    );
+  if (!ours)
+    return warn(
+      `node ${name} was made by something else (${version}), which is not heard of any more`,
+      `if it is gone for good: kubectl delete node ${name}; else choose another --nodename`,
+    );
+  if (alive)
+    return ok(`node ${name} is ours and heard of ${heard}: a program runs it; start no second one with this name`);
+  return ok(`node ${name} is ours, and nothing runs it now`);
+}
+
+export function checkTaintsAndLabels({
+  config,
+  node,
+  user,
+  registered,
+}: Pick<DoctorContext, "config" | "node" | "user" | "registered">): Finding {
+  const wanted = nodeFromTemplate(nodeSpecOf(node, config));
+  const taints = wanted.spec?.taints ?? [];
+  const open = taints.some(({ effect }) => effect === "NoSchedule" || effect === "NoExecute")
+    ? undefined
+    : "the node has no taint that keeps ordinary pods off";
+  const isNode = nodeOfUser(user) !== undefined;
+  const forbidden = isNode ? Object.keys(node.labels).filter((key) => !nodeUserMayLabel(key)) : [];
+  if (forbidden.length > 0)
+    return fail(
+      `node credentials may not set the labels ${forbidden.join(", ")}`,
+      `leave them out of the configuration, and have an administrator set them: kubectl label node ${node.name} ...`,
+    );
+  if (registered !== undefined) {
+    const present = (registered.spec?.taints ?? []).map(taintId);
+    const missing = taints.filter((taint) => !present.includes(taintId(taint)));
+    if (missing.length > 0) {
+      const list = missing.map(({ key, value = "", effect }) => `${key}=${value}:${effect}`).join(" ");
+      return warn(
+        `node ${node.name} lacks the taints ${list}`,
+        isNode
+          ? `an administrator has to set them: kubectl taint node ${node.name} ${list}`
+          : "they are set when the program runs",
+      );
+    }
+    const labels = registered.metadata.labels ?? {};
+    const other = Object.entries(wanted.metadata?.labels ?? {}).filter(([key, value]) => labels[key] !== value);
+    if (other.length > 0)
+      return warn(
+        `node ${node.name} lacks the labels ${other.map(([key, value]) => `${key}=${value}`).join(", ")}`,
+        "they are set when the program runs with this configuration",
+      );
+  }
+  if (open !== undefined)
+    return warn(open, "leave out --disable-taint, or set one under taints of the node, unless that is meant");
+  return ok(`taint ${taints.map(({ key, value = "", effect }) => `${key}=${value}:${effect}`).join(", ")}`);
+}
+
+const networking = /kube-proxy|calico|cilium|flannel|weave|canal|kindnet|aws-node|azure-cni|antrea|kube-router|cni/i;
+/** The DaemonSet controller makes every pod tolerate what it says of the node's own state. */
+const ownTaint = /^node\.kubernetes\.io\//;
+
+/** Those whose pods the scheduler would bring to this node. */
+export function landing(sets: readonly Stored<DaemonSet>[], node: Node): readonly Stored<DaemonSet>[] {
+  return sets.filter(({ spec }) => {
+    const pod = spec?.template.spec;
+    if (pod === undefined || !matchesNode(pod, node)) return false;
+    return (node.spec?.taints ?? []).every(
+      (taint) => taint.effect === "PreferNoSchedule" || ownTaint.test(taint.key) || tolerates(pod.tolerations, taint),
+    );
+  });
+}
+
+export function checkDaemonSets(
+  { config, node, registered, description }: Pick<DoctorContext, "config" | "node" | "registered" | "description">,
+  sets: readonly Stored<DaemonSet>[],
+): Finding {
+  const found = landing(sets, registered ?? nodeFromTemplate(nodeSpecOf(node, config)));
+  if (found.length === 0) return ok(`none of ${sets.length} DaemonSets puts pods on the node`);
+  const told = found.map(({ metadata, spec }) => {
+    const pod: Pod = { ...spec?.template };
+    const [fault] = refusals(pod, description?.capabilities ?? {});
+    const what = networking.test(metadata.name) ? " (network of real nodes: useless here)" : "";
+    return `${metadata.namespace}/${metadata.name}${what}${fault === undefined ? "" : ` (refused: ${fault.field})`}`;
+  });
+  const [first] = found.filter(({ metadata }) => networking.test(metadata.name)).concat(found);
+  const patch = JSON.stringify({
+    spec: {
+      template: {
+        spec: {
+          affinity: {
+            nodeAffinity: {
+              requiredDuringSchedulingIgnoredDuringExecution: {
+                nodeSelectorTerms: [
+                  { matchExpressions: [{ key: "type", operator: "NotIn", values: ["virtual-kubelet"] }] },
+                ],
+              },
+            },
+          },
+        },
+      },
+    },
+  });
+  return warn(
+    `DaemonSets put pods on the node: ${told.join(", ")}`,
+    `keep off those that do not belong there: kubectl patch daemonset ${first?.metadata.name} -n ${first?.metadata.namespace} -p '${patch}' (it replaces their node affinity)`,
+  );
+}

@@ -1,0 +1,71 @@
+// The check of `doctor` on the provider: does it take its configuration, and does its back end answer.
+import { errorText, isErrorKind, VirtualKubeletError } from "../errors.ts";
+import { silentLogger } from "../log.ts";
+import type { Config, NodeConfig } from "../program/config.ts";
+import { loadDescription, loadProvider, makeProvider } from "../program/load-provider.ts";
+import { redactText } from "../program/redact.ts";
+import type { ProviderDescription, ProviderInit } from "../provider.ts";
+import { callMs, type Finding, fail, ok } from "./doctor-check.ts";
+
+function initOf(config: Config, node: NodeConfig): ProviderInit {
+  const { configPath, config: settings } = node.provider;
+  return {
+    ...{
+      node: node.name,
+      operatingSystem: node.operatingSystem,
+      cluster: "doctor",
+      clusterDomain: config.clusterDomain,
+    },
+    ...{ internalIP: node.internalIP, daemonEndpointPort: node.port, configPath, config: settings, log: silentLogger },
+  };
+}
+
+/** Undefined where the provider says nothing beforehand, or what keeps it from it is told by checkProvider. */
+export async function describe(
+  config: Config,
+  node: NodeConfig,
+  cwd: string,
+): Promise<ProviderDescription | undefined> {
+  try {
+    return await (await loadDescription(node.provider.name, cwd))?.(initOf(config, node));
+  } catch {
+    return undefined;
+  }
+}
+
+/** `runs`: a program runs the node, and may have the back end for itself. Makes the provider, asks it, and lets go of it. */
+export async function checkProvider(config: Config, node: NodeConfig, cwd: string, runs: boolean): Promise<Finding> {
+  const { name } = node.provider;
+  const context = { signal: AbortSignal.timeout(callMs), log: silentLogger };
+  try {
+    const describing = await loadDescription(name, cwd);
+    await describing?.(initOf(config, node));
+    const provider = await makeProvider(await loadProvider(name, cwd), name, initOf(config, node), context);
+    try {
+      if (provider.ping === undefined) return ok(`provider ${name} takes its configuration; it has no ping`);
+      await provider.ping(context);
+      return ok(`provider ${name} takes its configuration, and its back end answers`);
+    } finally {
+      await provider[Symbol.asyncDispose]?.();
+    }
+  } catch (error) {
+    if (runs && isErrorKind(error, "Conflict"))
+      return ok(`provider ${name} is in use by the program that runs the node`);
+    return providerFault(error, name);
+  }
+}
+
+/** Pure. */
+export function providerFault(error: unknown, name: string): Finding {
+  const text = redactText(errorText(error));
+  const fixes: Partial<Record<VirtualKubeletError["kind"], string>> = {
+    NotFound: "see: virtual-kubelet providers",
+    Invalid: "correct its configuration (--provider-config, or provider.config of the node)",
+    Unauthorized: "renew its credentials",
+    Forbidden: "give its credentials the rights that the message names",
+    Quota: "raise the quota of the account",
+    Conflict: "end the other process that uses it, or give this one a place of its own",
+  };
+  const { kind } = VirtualKubeletError.from(error);
+  return fail(`provider ${name}: ${text}`, fixes[kind] ?? "see whether its back end runs and can be reached from here");
+}

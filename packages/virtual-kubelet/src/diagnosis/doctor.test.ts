@@ -1,0 +1,254 @@
+// What `doctor` makes of what it sees: tables over its pure parts.
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { VirtualKubeletError } from "../errors.ts";
+import type { Stored } from "../kube/resource.ts";
+import type { DaemonSet, Lease, Node, PodSpec } from "../kube/types.gen.ts";
+import { loadConfig } from "../program/load-config.ts";
+import { program } from "../program/program.ts";
+import { neededAccess } from "./doctor-access.ts";
+import type { Finding, Outcome } from "./doctor-check.ts";
+import { clockFinding } from "./doctor-clock.ts";
+import { certificateFinding, reachFault } from "./doctor-kubelet.ts";
+import { checkDaemonSets, checkName, checkTaintsAndLabels } from "./doctor-node.ts";
+import { providerFault } from "./doctor-provider.ts";
+
+const now = Date.parse("2026-01-01T00:00:00Z");
+const meta = { name: "vk", uid: "u", resourceVersion: "1" };
+const admin = "kubernetes-admin";
+
+async function contextOf(user = admin, ...flags: readonly string[]) {
+  const argv = ["--provider=mock", "--nodename=vk", ...flags];
+  const { config } = await loadConfig({ argv, env: {}, cwd: "/" });
+  const [node] = config.nodes;
+  assert.ok(node !== undefined);
+  return { config, node, user, now: () => now };
+}
+
+function holds({ status, message, fix }: Finding, expected: Outcome, text: RegExp, remedy?: RegExp): void {
+  assert.equal(status, expected, message);
+  assert.match(message, text);
+  if (remedy === undefined) assert.equal(fix, undefined);
+  else assert.match(fix ?? "", remedy);
+}
+
+const leaseOf = (secondsAgo: number): Stored<Lease> => ({
+  metadata: meta,
+  spec: { renewTime: new Date(now - secondsAgo * 1000).toISOString(), leaseDurationSeconds: 40 },
+});
+const nodeOf = (
+  managed: boolean,
+  more: Partial<Node["spec"]> = {},
+  labels: Readonly<Record<string, string>> = {},
+): Stored<Node> => ({
+  metadata: { ...meta, labels, annotations: managed ? { "virtual-kubelet.io/managed": "{}" } : {} },
+  spec: { ...more },
+});
+
+describe("the node's name", () => {
+  const cases: readonly [
+    string,
+    string,
+    Stored<Node> | undefined,
+    Stored<Lease> | undefined,
+    Outcome,
+    RegExp,
+    RegExp?,
+  ][] = [
+    ["free", admin, undefined, undefined, "ok", /no node is named vk yet/],
+    [
+      "another kubelet's",
+      admin,
+      nodeOf(false),
+      leaseOf(5),
+      "fail",
+      /another kubelet .* two writers/,
+      /another --nodename/,
+    ],
+    ["a dead one's", admin, nodeOf(false), leaseOf(500), "warn", /not heard of any more/, /kubectl delete node vk/],
+    ["ours, running", admin, nodeOf(true), leaseOf(5), "ok", /heard of 5s ago.*no second one/],
+    ["ours, not running", admin, nodeOf(true), leaseOf(500), "ok", /nothing runs it now/],
+    ["not the credentials'", "system:node:other", undefined, undefined, "fail", /of node other/, /--nodename other/],
+  ];
+  for (const [name, user, registered, lease, ...expected] of cases) {
+    test(name, async () => holds(checkName({ ...(await contextOf(user)), registered, lease }), ...expected));
+  }
+});
+
+describe("taints and labels", () => {
+  const taint = { key: "virtual-kubelet.io/provider", value: "mock", effect: "NoSchedule" };
+  test("not registered yet", async () =>
+    holds(checkTaintsAndLabels(await contextOf()), "ok", /virtual-kubelet\.io\/provider=mock:NoSchedule/));
+  test("without any", async () =>
+    holds(checkTaintsAndLabels(await contextOf(admin, "--disable-taint")), "warn", /no taint/, /--disable-taint/));
+  test("taken away", async () =>
+    holds(
+      checkTaintsAndLabels({ ...(await contextOf()), registered: nodeOf(true) }),
+      "warn",
+      /lacks the taints/,
+      /when the program runs/,
+    ));
+  test("taken away, with node credentials", async () => {
+    const context = { ...(await contextOf("system:node:vk")), registered: nodeOf(true) };
+    holds(
+      checkTaintsAndLabels(context),
+      "warn",
+      /lacks/,
+      /kubectl taint node vk virtual-kubelet\.io\/provider=mock:NoSchedule/,
+    );
+  });
+  test("labels", async () =>
+    holds(
+      checkTaintsAndLabels({ ...(await contextOf()), registered: nodeOf(true, { taints: [taint] }) }),
+      "warn",
+      /lacks the labels .*type=virtual-kubelet/,
+      /when the program runs/,
+    ));
+});
+
+describe("DaemonSets", () => {
+  const setOf = (name: string, spec: Partial<PodSpec>): Stored<DaemonSet> => ({
+    metadata: { ...meta, name, namespace: "kube-system" },
+    spec: { selector: {}, template: { spec: { containers: [{ name: "c" }], ...spec } } },
+  });
+  const everywhere = { tolerations: [{ operator: "Exists" }] };
+  test("kept off by the taint, or by their selector", async () => {
+    const sets = [setOf("a", {}), setOf("b", { ...everywhere, nodeSelector: { disk: "ssd" } })];
+    holds(checkDaemonSets(await contextOf(), sets), "ok", /none of 2/);
+  });
+  test("kube-proxy lands, and would be refused", async () => {
+    const context = { ...(await contextOf()), description: { capabilities: { features: [] } } };
+    const sets = [setOf("logs", everywhere), setOf("kube-proxy", { ...everywhere, hostNetwork: true })];
+    const finding = checkDaemonSets(context, sets);
+    holds(
+      finding,
+      "warn",
+      /kube-system\/logs, kube-system\/kube-proxy \(network of real nodes.*\(refused: spec\.hostNetwork\)/,
+      /patch daemonset kube-proxy -n kube-system/,
+    );
+    const [, patch] = / -p '(.*)' /.exec(finding.fix ?? "") ?? [];
+    assert.ok(JSON.parse(patch ?? "").spec.template.spec.affinity);
+  });
+});
+
+describe("clocks", () => {
+  const cases: readonly [string, number | undefined, Outcome, RegExp][] = [
+    ["no date", undefined, "skip", /no date/],
+    ["the same", 0, "ok", /agrees/],
+    ["whole seconds", -900, "ok", /agrees/],
+    ["a little behind", 4000, "warn", /4s behind/],
+    ["ahead", -61_000, "fail", /1m ahead of/],
+  ];
+  for (const [name, offset, status, text] of cases)
+    test(name, () => {
+      const found = clockFinding(offset === undefined ? undefined : now + offset, now, now + 100);
+      holds(found, status, text, status === "warn" || status === "fail" ? /timedatectl/ : undefined);
+    });
+});
+
+describe("the serving certificate", () => {
+  const names = "DNS:vk.example.com, IP Address:10.0.0.1, IP Address:FD00:0:0:0:0:0:0:1";
+  const cases: readonly [string, string, string, boolean, Outcome, RegExp][] = [
+    ["for the address", "10.0.0.1", "Jan  2 00:00:00 2026 GMT", false, "ok", /is for 10\.0\.0\.1, until/],
+    ["for the name", "vk.example.com", "Jan  2 00:00:00 2026 GMT", false, "ok", /vk\.example\.com/],
+    ["for IPv6", "fd00::1", "Jan  2 00:00:00 2026 GMT", false, "ok", /fd00::1/],
+    ["self-signed", "10.0.0.1", "Jan  2 00:00:00 2026 GMT", true, "ok", /--kubelet-insecure-tls/],
+    [
+      "for another address",
+      "10.0.0.9",
+      "Jan  2 00:00:00 2026 GMT",
+      false,
+      "fail",
+      /not for the advertised address 10\.0\.0\.9/,
+    ],
+    ["ended", "10.0.0.1", "Dec 31 00:00:00 2025 GMT", false, "fail", /has ended/],
+  ];
+  for (const [name, host, validTo, selfSigned, status, text] of cases)
+    test(name, () => {
+      const found = certificateFinding({ subjectaltname: names, validTo, selfSigned }, host, now);
+      holds(found, status, text, status === "fail" ? /./ : undefined);
+    });
+});
+
+describe("from the API server to the node", () => {
+  const error = (kind: VirtualKubeletError["kind"], message: string): VirtualKubeletError =>
+    new VirtualKubeletError(kind, message);
+  const cases: readonly [VirtualKubeletError, Outcome, RegExp, RegExp][] = [
+    [
+      error("Forbidden", 'nodes "vk" is forbidden: User "u" cannot get resource "nodes/proxy"'),
+      "skip",
+      /may not ask/,
+      /get --raw/,
+    ],
+    [
+      error("Forbidden", "Forbidden (user=kube-apiserver-kubelet-client, verb=get, resource=nodes)"),
+      "fail",
+      /does not let/,
+      /kubelet-api-admin/,
+    ],
+    [
+      error("Unavailable", "dial tcp 10.0.0.1:10250: connect: connection refused"),
+      "fail",
+      /does not reach .* refused/,
+      /open that port/,
+    ],
+    [
+      error("Unavailable", "tls: x509: certificate is valid for a, not b"),
+      "fail",
+      /does not trust/,
+      /--server-tls-bootstrap/,
+    ],
+    [error("Invalid", "address not allowed"), "fail", /refuses addresses/, /--node-ip/],
+  ];
+  for (const [fault, ...expected] of cases)
+    test(fault.message, () => holds(reachFault(fault, "10.0.0.1:10250", "vk"), ...expected));
+});
+
+test("a provider that cannot be had: the fix by the kind of fault, and no secret", () => {
+  const fault = providerFault(new VirtualKubeletError("Unauthorized", "https://u:hunter2@x refused"), "cloud");
+  holds(fault, "fail", /provider cloud: /, /renew its credentials/);
+  assert.doesNotMatch(fault.message, /hunter2/);
+});
+
+describe("rights that are needed", () => {
+  const text = async (user: string, resolves: boolean, ...flags: readonly string[]): Promise<readonly string[]> => {
+    const { config } = await contextOf(user, ...flags);
+    return neededAccess(config, user, resolves).flatMap(({ verbs, resource, name = "*" }) =>
+      verbs.map((verb) => `${verb} ${resource} ${name}`),
+    );
+  };
+  test("by the configuration", async () => {
+    const plain = await text(admin, false);
+    assert.ok(plain.includes("patch pods/status *") && !plain.includes("delete nodes *"));
+    assert.ok(!plain.some((one) => /secrets|certificatesigning/.test(one)));
+    const full = await text(admin, true, "--shutdown-node=delete", "--server-tls-bootstrap", "--pod-status-form=put");
+    for (const one of [
+      "delete nodes *",
+      "list secrets *",
+      "create certificatesigningrequests *",
+      "update pods/status *",
+    ])
+      assert.ok(full.includes(one), one);
+    assert.ok(!(await text(admin, true, "--kubelet-api=false")).some((one) => one.includes("reviews")));
+  });
+  test("node credentials are asked about their own objects", async () => {
+    const own = await text("system:node:vk", true);
+    assert.ok(own.includes("patch nodes/status vk") && own.includes("update leases vk"));
+    assert.ok(!own.some((one) => /secrets|pods/.test(one)));
+  });
+});
+
+test("without a cluster: exit code 1, the rest is still looked at", async () => {
+  let stdout = "";
+  const code = await program({
+    argv: ["doctor", "--kubeconfig=/nowhere", "--provider=mock"],
+    env: {},
+    cwd: "/",
+    stdout: { write: (part: string) => (stdout += part) },
+    stderr: { write: () => true },
+    run: () => Promise.reject(new Error("no node is to be run")),
+  });
+  assert.equal(code, 1);
+  assert.match(stdout, /^FAIL {2}cluster .*\/nowhere.*\n +fix: --kubeconfig FILE/);
+  assert.match(stdout, /ok {4}provider +provider mock takes its configuration, and its back end answers/);
+});
