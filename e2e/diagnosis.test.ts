@@ -199,6 +199,29 @@ describe("doctor", { timeout: 120_000 }, () => {
     await harness.client.delete(daemonSets, { name: "kube-proxy", namespace: "default" });
   });
 
+  it("a provider that a running program has for itself", async () => {
+    const file = await harness.writeFile("state", "");
+    const config = `stateDirectory: ${file}.d\nisolation: none\ncgroups: off\nimages: {"*": host}\n`;
+    const flags = [
+      "--nodename",
+      "own",
+      "--provider",
+      "process",
+      "--provider-config",
+      await harness.writeFile("process.yaml", config),
+    ];
+    const node = await harness.program(flags);
+    await harness.nodeIsReady("own", node);
+    const { stdout } = await type("doctor", ...flags, "--kubelet-address", "127.0.0.1");
+    assert.match(stdout, /^ok {4}provider +provider process is in use by the program/m);
+    await harness.client.create(
+      pods,
+      podObject("kept", { spec: { nodeName: "own" }, container: { command: ["sleep", "60"] } }),
+    );
+    await harness.untilPod("runs, untouched", "kept", 20_000, isReady);
+    await harness.client.delete(pods, { name: "kept", namespace: "default" }, { gracePeriodSeconds: 0 });
+  });
+
   it("no server: said within seconds", async () => {
     const text = `{clusters: [{name: c, cluster: {server: "https://127.0.0.1:1"}}], users: [], contexts: [{name: c, context: {cluster: c}}], current-context: c}`;
     const { code, stdout } = await typeAs(await harness.writeFile("kubeconfig", text), "doctor", ...mine);
