@@ -46,7 +46,7 @@ import { attachToContainer } from "./streams/attach.ts";
 import { execInContainer } from "./streams/exec.ts";
 import { execByRuntime, isRunHere } from "./streams/exec-by-runtime.ts";
 import { readContainerLog } from "./streams/logs.ts";
-import { forwardPort } from "./streams/port-forward.ts";
+import { forwardToContainer } from "./streams/port-forward.ts";
 
 export interface ContainersRuntimeOptions {
   readonly config: ContainersConfig;
@@ -239,7 +239,7 @@ export class ContainersRuntime implements ContainerRuntime {
     const { infra } = await this.#state.pod(podUid, context);
     if (infra?.details.running !== true)
       throw new VirtualKubeletError("NotFound", `the network of pod ${podUid} is not there`);
-    await forwardPort(infra.details.pid, port, connection, context);
+    await forwardToContainer(infra.details, port, connection, context);
   }
 
   async stats(context: CallContext): Promise<RuntimeStats> {

@@ -7,6 +7,8 @@ import { extname, join } from "node:path";
 import type { Duplex } from "node:stream";
 import { VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
 import { carryConnection, connectPort, toolEnvironment } from "@virtual-kubelet/virtual-kubelet/host";
+import type { ContainerDetails } from "../engine/engine-client.ts";
+import { isOfContainer } from "./exec-kill.ts";
 
 /** An unused one ends. */
 const idleMs = 30_000;
@@ -31,6 +33,18 @@ export async function forwardPort(
   if (socket === undefined)
     throw new VirtualKubeletError("Unavailable", `nothing accepts connections at port ${port} of localhost`);
   await carryConnection(socket, connection, signal);
+}
+
+/** As forwardPort, of the network of a container that runs. NotFound where it is not on this machine: its pid is another process's here. */
+export async function forwardToContainer(
+  { id, pid }: Pick<ContainerDetails, "id" | "pid">,
+  port: number,
+  connection: Duplex,
+  options: { readonly signal: AbortSignal },
+): Promise<void> {
+  if (!isOfContainer(pid, id))
+    throw new VirtualKubeletError("NotFound", `the processes of container ${id} are not on this machine`);
+  await forwardPort(pid, port, connection, options);
 }
 
 function networkOf(pid: number): string | undefined {
