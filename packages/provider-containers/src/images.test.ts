@@ -172,5 +172,12 @@ describe("the images of the node", () => {
     await images.pull(app, [], context);
     const names = ["r.example/team/app@sha256:1", app];
     assert.deepEqual(await images.nodeImages(context), [{ names, sizeBytes: GiB }]);
+    // What was seen before the clock was set back is not young for as long as that.
+    assert.equal((await images.details(app, context))?.id, "sha256:1");
+    bench.engine.put("sha256:1", []);
+    bench.engine.put("sha256:2", [app]);
+    bench.now -= 3_600_000;
+    assert.equal((await images.details(app, context))?.id, "sha256:2");
+    assert.equal((await images.nodeImages(context)).length, 2);
   });
 });

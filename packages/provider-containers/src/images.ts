@@ -138,8 +138,8 @@ export class Images {
 
   /** For NodeReport.images; looked up once a minute, and after each pull of ours. */
   async nodeImages({ signal }: Pick<CallContext, "signal">): Promise<readonly ContainerImage[]> {
+    if (this.#listed !== undefined && this.#isYounger(this.#listed.at, listFreshMs)) return this.#listed.images;
     const now = this.#options.clock.now();
-    if (this.#listed !== undefined && now < this.#listed.at + listFreshMs) return this.#listed.images;
     const all = await this.#options.client.listImages({ signal });
     const images = all.map(({ digests, tags, size }) => ({ names: [...digests, ...tags], sizeBytes: size }));
     this.#listed = { at: now, images };
@@ -148,8 +148,14 @@ export class Images {
 
   async #kept(image: string, signal: AbortSignal): Promise<ImageDetails | undefined> {
     const kept = this.#details.get(image);
-    if (kept !== undefined && this.#options.clock.now() < kept.at + freshMs) return kept.details;
+    if (kept !== undefined && this.#isYounger(kept.at, freshMs)) return kept.details;
     return this.#inspect(image, signal);
+  }
+
+  /** What is of the future is of before the clock was set back. */
+  #isYounger(at: number, ms: number): boolean {
+    const age = this.#options.clock.now() - at;
+    return age >= 0 && age < ms;
   }
 
   async #inspect(image: string, signal: AbortSignal): Promise<ImageDetails | undefined> {

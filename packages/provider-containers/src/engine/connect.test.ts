@@ -318,3 +318,32 @@ test("over ssh by the system's client: its words are the reason when it fails", 
   await assert.rejects(ask(), /ssh failed: Host key verification failed\./);
   agent.destroy();
 });
+
+test("a grace is as long as it was promised, also when the clock is set back", async (t) => {
+  const killed = Promise.withResolvers<void>();
+  const { engine, client, options } = await serve(t, {
+    answer: (request, response) => {
+      if (request === "GET /containers/a/json")
+        return respond(response, 200, {
+          ...{ Id: "a", Name: "/a", Created: "2026-01-01T00:00:00Z", Image: "sha256:1", Config: {} },
+          State: { Status: "running", Running: true, Pid: 7, ExitCode: 0 },
+        });
+      if (request.endsWith("=KILL")) killed.resolve();
+      if (request.includes("/kill")) return respond(response, 200, {});
+      if (!request.includes("/wait")) return false;
+      void killed.promise.then(() => respond(response, 200, { StatusCode: 137 }));
+      return true;
+    },
+  });
+  const began = Date.now();
+  // From the first look at it on.
+  let offset = 0;
+  t.mock.method(Date, "now", () => began + offset);
+  const stopped = client.stopContainer("a", 0.3, options);
+  offset = -3_600_000;
+  await stopped;
+  assert.deepEqual(
+    engine.asked.filter((request) => request.includes("/kill")),
+    ["POST /containers/a/kill?signal=TERM", "POST /containers/a/kill?signal=KILL"],
+  );
+});
