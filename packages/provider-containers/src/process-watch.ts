@@ -2,13 +2,16 @@
 // events four times a second).
 
 const everyMs = 50;
+/** So many looks in a row tell that one is gone; after them, while nobody can say more of it (the engine is away), one in so many. */
+const eagerLooks = 20;
+const laterEvery = 40;
 
 export class ProcessWatch {
   readonly #gone: (id: string) => void;
-  readonly #pids = new Map<string, number>();
+  readonly #pids = new Map<string, { readonly pid: number; gone: number }>();
   #timer: NodeJS.Timeout | undefined;
 
-  /** `gone` is called again and again until it is told otherwise. */
+  /** `gone` is called again and again, after a second less often, until it is told otherwise. */
   constructor(gone: (id: string) => void) {
     this.#gone = gone;
   }
@@ -20,7 +23,7 @@ export class ProcessWatch {
       this.forget(id);
       return;
     }
-    this.#pids.set(id, pid);
+    if (this.#pids.get(id)?.pid !== pid) this.#pids.set(id, { pid, gone: 0 });
     this.#timer ??= setInterval(() => this.#look(), everyMs).unref();
   }
 
@@ -35,7 +38,11 @@ export class ProcessWatch {
   }
 
   #look(): void {
-    for (const [id, pid] of this.#pids) if (!isThere(pid)) this.#gone(id);
+    for (const [id, watched] of this.#pids) {
+      if (isThere(watched.pid)) continue;
+      const looks = watched.gone++;
+      if (looks < eagerLooks || looks % laterEvery === 0) this.#gone(id);
+    }
   }
 }
 
