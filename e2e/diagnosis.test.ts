@@ -128,7 +128,7 @@ describe("doctor", { timeout: 120_000 }, () => {
       /^ok {4}node name +node vk is ours and heard of/m,
       /^ok {4}taints, labels +taint virtual-kubelet\.io\/provider=mock:NoSchedule/m,
       /^FAIL {2}reachability .*127\.0\.0\.1.*\n +fix: --node-ip/m,
-      /^ok {4}certificate +the serving certificate is for 127\.0\.0\.1/m,
+      /^ok {4}certificate +the serving certificate is for 127\.0\.0\.1; self-signed/m,
       /^ok {4}approval/m,
       /^WARN {2}metrics-server +metrics-server is not installed/m,
       /^ok {4}provider +provider mock takes its configuration, and its back end answers/m,

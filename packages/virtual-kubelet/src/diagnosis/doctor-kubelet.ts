@@ -1,5 +1,6 @@
 // Checks of `doctor` on the kubelet API of the node: can the API server reach it, is its certificate for its address, does
 // anybody approve certificates, and what metrics-server sees.
+import { X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
 import { connect } from "node:tls";
 import { errorText, VirtualKubeletError } from "../errors.ts";
@@ -152,13 +153,10 @@ async function peerCertificate({
         .once("error", reject)
         .once("timeout", () => reject(new VirtualKubeletError("Unavailable", "no answer in time")));
       socket.once("secureConnect", () => {
-        const {
-          subjectaltname = "",
-          valid_to: validTo,
-          issuerCertificate,
-          fingerprint256,
-        } = socket.getPeerCertificate(true);
-        resolve({ subjectaltname, validTo, selfSigned: issuerCertificate?.fingerprint256 === fingerprint256 });
+        const { subjectaltname = "", valid_to: validTo, raw } = socket.getPeerCertificate();
+        const certificate = new X509Certificate(raw);
+        const { issuer, subject, publicKey } = certificate;
+        resolve({ subjectaltname, validTo, selfSigned: issuer === subject && certificate.verify(publicKey) });
       });
     });
   } finally {

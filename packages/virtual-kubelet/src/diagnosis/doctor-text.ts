@@ -11,7 +11,7 @@ export function findingText({ check, status, message, fix }: NamedFinding): stri
   return `${marks[status]}  ${check.padEnd(width)}  ${message}\n${fix === undefined ? "" : `${" ".repeat(width + 8)}fix: ${fix}\n`}`;
 }
 
-const width = 13;
+const width = 14;
 
 export function summary(findings: readonly Finding[]): string {
   const count = (status: Outcome): number => findings.filter((finding) => finding.status === status).length;

@@ -26,7 +26,7 @@ export function whyText(facts: WhyFacts, { state, cause, next, nextAttempt }: Ve
     ...next.map((step, index): [string, string] => [index === 0 ? "do" : "or", step]),
   ];
   const rows = happenings.map(({ time, what }): [string, string] => [
-    `${clockText(time)} ${`+${Math.max(0, Math.round((time - created) / 1000))}s`.padStart(7)}`,
+    `${clockText(time)} ${`+${Math.max(0, Math.floor((time - created) / 1000))}s`.padStart(7)}`,
     what,
   ]);
   return [
@@ -67,7 +67,7 @@ function containerText({ state = {}, lastState, restartCount, ready }: Container
       ? endText(terminated)
       : `waits: ${waiting?.reason ?? "not begun"}`;
   const last = lastState?.terminated;
-  return `${is}; ${restartCount} restarts${last === undefined ? "" : `, last run ${endText(last)}`}`;
+  return `${is}; ${counted(restartCount)}${last === undefined ? "" : `, last run ${endText(last)}`}`;
 }
 
 function nodeRows({ pod, node, lease, onNode, now }: WhyFacts): [string, string][] {
@@ -96,8 +96,10 @@ function nodeRows({ pod, node, lease, onNode, now }: WhyFacts): [string, string]
     ];
     rows.push([
       "its API",
-      `${phase}, ${ready ? "ready" : "not ready"}, ${restarts} restarts${usage.length === 0 ? "" : `, uses ${usage.join(", ")}`}`,
+      `${phase}, ${ready ? "ready" : "not ready"}, ${counted(restarts)}${usage.length === 0 ? "" : `, uses ${usage.join(", ")}`}`,
     ]);
   }
   return rows;
 }
+
+const counted = (restarts: number): string => `${restarts} ${restarts === 1 ? "restart" : "restarts"}`;
