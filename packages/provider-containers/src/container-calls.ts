@@ -4,10 +4,10 @@ import {
   type CallContext,
   type ContainerRef,
   type ContainerSpec,
-  isErrorKind,
   type ResourceRequirements,
   VirtualKubeletError,
 } from "@virtual-kubelet/virtual-kubelet";
+import { createNamed } from "./claimed-name.ts";
 import { containerBody } from "./container-body.ts";
 import { checkPrivileges, seccompProfile } from "./container-security.ts";
 import { containerUser, rootFault } from "./container-user.ts";
@@ -43,15 +43,11 @@ export async function createContainer(state: NodeState, spec: ContainerSpec, con
     cgroupParent: record.cgroupParent === "" ? undefined : record.cgroupParent,
     limits: limitsOf(spec, figures.limitHost),
   });
-  let id: string | undefined;
-  try {
-    id = await client.createContainer(containerName(record.owner, spec), body, context);
-  } catch (error) {
-    // A call before this one got through, though nobody was told.
-    const again = isErrorKind(error, "Conflict") ? await inventory.freshOfPod(spec.podUid, context) : [];
-    if (again.some((each) => isRun(each, spec))) return;
-    throw error;
-  }
+  // A call before this one may have got through, though nobody was told.
+  const find = async (): Promise<boolean> =>
+    (await inventory.freshOfPod(spec.podUid, context)).some((each) => isRun(each, spec));
+  const id = await createNamed(client, containerName(record.owner, spec), body, find, context);
+  if (id === undefined) return;
   state.made(id);
   await inventory.look(id, context);
 }

@@ -10,6 +10,7 @@ import {
   type SandboxSpec,
   VirtualKubeletError,
 } from "@virtual-kubelet/virtual-kubelet";
+import { createNamed } from "./claimed-name.ts";
 import { infraLimits } from "./figures/limits.ts";
 import type { Found } from "./inventory.ts";
 import { infraName } from "./labels.ts";
@@ -114,11 +115,22 @@ async function createInfra(
   cgroupParent: string | undefined,
   context: CallContext,
 ): Promise<string> {
-  const { client, config, engine, figures } = state.parts;
+  const { client, config, engine, figures, inventory } = state.parts;
   const image = state.infraImage.name;
   const limits = infraLimits(figures.limitHost);
   const body = sandboxBody(spec, { config, engine, image, cgroupParent, limits });
-  const create = (): Promise<string> => client.createContainer(infraName(spec.owner), body, context);
+  const create = async (): Promise<string> => {
+    let present: Found | undefined;
+    const find = async (): Promise<boolean> => {
+      present = (await inventory.freshOfPod(spec.owner.uid, context)).find(({ run }) => run === undefined);
+      return present !== undefined;
+    };
+    const made = await createNamed(client, infraName(spec.owner), body, find, context);
+    const id = made ?? present?.details.id;
+    if (id === undefined)
+      throw new VirtualKubeletError("Unavailable", "an infra container is gone as soon as it is seen");
+    return id;
+  };
   try {
     return await create();
   } catch (error) {
