@@ -1,6 +1,6 @@
 // Files of the state directory: replaced as a whole or not at all, readable by their owner alone.
 import { closeSync, fstatSync, openSync, readFileSync, readSync } from "node:fs";
-import { mkdir, open, rename } from "node:fs/promises";
+import { mkdir, open, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
 let counter = 0;
@@ -8,14 +8,22 @@ let counter = 0;
 /** Writes a file under another name, to the disk, and renames it. Readers see the old content or the new. */
 export async function writeWhole(path: string, content: string | Uint8Array, mode = 0o600): Promise<void> {
   const temporary = join(dirname(path), `.${process.pid}.${counter++}.tmp`);
-  const file = await open(temporary, "wx", mode);
   try {
-    await file.writeFile(content);
-    await file.datasync();
-  } finally {
-    await file.close();
+    // Another program that had our pid, and was killed, may have left one.
+    await rm(temporary, { force: true });
+    const file = await open(temporary, "wx", mode);
+    try {
+      await file.writeFile(content);
+      await file.datasync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    // Tried again and again on a full disk, it would take all there is.
+    await rm(temporary, { force: true });
+    throw error;
   }
-  await rename(temporary, path);
 }
 
 /** undefined when there is no such file. */
