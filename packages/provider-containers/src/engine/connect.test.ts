@@ -303,11 +303,11 @@ test("over ssh by the system's client: its words are the reason when it fails", 
   const bridge = `const s=require("net").connect(process.env.ENGINE??${JSON.stringify(engine.path)});process.stdin.pipe(s).pipe(process.stdout)`;
   fake(`exec '${process.execPath}' -e '${bridge}'`);
   const agent = new SshAgent({ type: "ssh", host: "engine", port: 22, username: "" }, { keepAlive: true }, command);
-  const ask = async (): Promise<string> => {
+  const ask = async (body = ""): Promise<string> => {
     const { promise, resolve, reject } = Promise.withResolvers<string>();
     httpRequest({ agent, host: "engine", path: "/images/json" }, (response) => resolve(textOf(response)))
       .once("error", reject)
-      .end();
+      .end(body);
     return promise;
   };
   // The second goes over the same connection.
@@ -315,7 +315,9 @@ test("over ssh by the system's client: its words are the reason when it fails", 
   assert.equal(await ask(), "[]");
   agent.destroy();
   fake("echo 'Host key verification failed.' >&2; exit 255");
-  await assert.rejects(ask(), /ssh failed: Host key verification failed\./);
+  // More than the pipe takes: it breaks before ssh has said why.
+  for (const body of ["", "x".repeat(1_000_000)])
+    await assert.rejects(ask(body), /ssh failed: Host key verification failed\./);
   agent.destroy();
 });
 

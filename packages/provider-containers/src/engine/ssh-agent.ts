@@ -91,7 +91,8 @@ class ProcessConnection extends Duplex {
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
-    this.#input.write(chunk, done);
+    // A pipe that breaks is the end of ssh, which says why.
+    this.#input.write(chunk, () => done());
   }
 
   override _final(done: (error?: Error | null) => void): void {
