@@ -50,6 +50,7 @@ import {
   type VirtualKubeletOptions,
   type VirtualNode,
 } from "../packages/virtual-kubelet/src/virtual-kubelet.ts";
+import { startDevControlPlane, usesDevCluster } from "./dev-control-plane.ts";
 
 const sources = join(import.meta.dirname, "../packages/virtual-kubelet/src");
 
@@ -371,7 +372,7 @@ export class Harness implements AsyncDisposable {
 }
 
 export async function startHarness(options: ControlPlaneOptions = {}): Promise<Harness> {
-  const cluster = await startControlPlane(options);
+  const cluster = await (usesDevCluster ? startDevControlPlane(options) : startControlPlane(options));
   return new Harness(cluster, await connect({ kubeconfig: cluster.kubeconfig }));
 }
 

@@ -24,6 +24,8 @@ export interface DevClusterOptions {
   readonly port?: number | undefined;
   /** Run the controllers and the scheduler; default true. Without them objects are kept and nothing follows from them. */
   readonly controllers?: boolean | undefined;
+  /** How long a node may say nothing. Default 40 s. */
+  readonly nodeMonitorGraceMs?: number | undefined;
   /** Told what happens, in lines; the first one says what this is not for. Default: nobody. */
   readonly log?: ((line: string) => void) | undefined;
   /** Epoch milliseconds. Default: the clock of this machine. */
@@ -113,7 +115,7 @@ async function start(
   const running = new AbortController();
   const ran =
     (options.controllers ?? true)
-      ? runControllers(api, allControllers(api, authority), log, running.signal)
+      ? runControllers(api, allControllers(api, authority, options.nodeMonitorGraceMs ?? 40_000), log, running.signal)
       : undefined;
 
   const writeKubeconfig = async (name: string, user: KeyPair | { readonly token: string }): Promise<string> => {

@@ -4,6 +4,7 @@ import type { Authority } from "../certificates.ts";
 import { budgets } from "./budgets.ts";
 import { certificateRequests } from "./certificate-requests.ts";
 import type { Controller } from "./controller.ts";
+import { daemonSets } from "./daemon-sets.ts";
 import { deployments } from "./deployments.ts";
 import { garbage } from "./garbage.ts";
 import { jobs } from "./jobs.ts";
@@ -12,15 +13,16 @@ import { nodeLifecycle } from "./nodes.ts";
 import { replicaSets } from "./replica-sets.ts";
 import { scheduler } from "./scheduler.ts";
 
-export function allControllers(api: Api, authority: Authority): readonly Controller[] {
+export function allControllers(api: Api, authority: Authority, nodeMonitorGraceMs: number): readonly Controller[] {
   return [
     namespaceContents(api, authority.certificate),
     namespaceDeletion(api),
     garbage(api),
-    nodeLifecycle(api),
+    nodeLifecycle(api, nodeMonitorGraceMs),
     scheduler(api),
     deployments(api),
     replicaSets(api),
+    daemonSets(api),
     jobs(api),
     budgets(api),
     certificateRequests(api, authority),

@@ -6,8 +6,6 @@ import type { Controller } from "./controller.ts";
 import { tolerates } from "./fit.ts";
 import { conditionOf, isFinished, isGoing, nameOf, tell, withCondition, writeStatus } from "./objects.ts";
 
-/** As long as a node may say nothing. */
-const graceMs = 40_000;
 const podGraceMs = 20_000;
 const lookMs = 5_000;
 const prefix = "node.kubernetes.io/";
@@ -22,8 +20,10 @@ const ours = new Set(
   ["not-ready", "unreachable", "unschedulable", ...Object.values(byCondition)].map((each) => prefix + each),
 );
 
-export function nodeLifecycle(api: Api): Controller {
+/** `graceMs`: as long as a node may say nothing. */
+export function nodeLifecycle(api: Api, graceMs: number): Controller {
   const lost = new Map<string, number>();
+  const seen = new FirstSeen(api.now);
   return {
     name: "node-lifecycle",
     hears: {
@@ -46,15 +46,15 @@ export function nodeLifecycle(api: Api): Controller {
         return undefined;
       }
       lost.delete(name);
-      const heard = markSilent(api, node);
+      const heard = markSilent(api, node, graceMs);
       const tainted = taint(api, heard);
-      return Math.min(lookMs, evictTainted(api, tainted, pods));
+      return Math.min(lookMs, graceMs / 4, evictTainted(api, tainted, pods, seen));
     },
   };
 }
 
 /** Conditions become Unknown where neither lease nor status was renewed in time. */
-function markSilent(api: Api, node: JsonObject): JsonObject {
+function markSilent(api: Api, node: JsonObject, graceMs: number): JsonObject {
   const lease = api.store.get("leases.coordination.k8s.io", "kube-node-lease", nameOf(node));
   const ready = conditionOf(node, "Ready");
   const times = [
@@ -117,12 +117,13 @@ function taint(api: Api, node: JsonObject): JsonObject {
 }
 
 /** Deletes pods that do not tolerate a NoExecute taint, or not for longer. Returns when to look again. */
-function evictTainted(api: Api, node: JsonObject, pods: readonly JsonObject[]): number {
+function evictTainted(api: Api, node: JsonObject, pods: readonly JsonObject[], seen: FirstSeen): number {
   const taints = list(node, "spec", "taints").filter((each) => text(each, "effect") === "NoExecute");
+  seen.keep(node, taints);
   let next = lookMs;
   for (const pod of pods) {
     if (taints.length === 0 || isGoing(pod) || isFinished(pod)) continue;
-    const due = Math.min(...taints.map((each) => deadline(pod, each)));
+    const due = Math.min(...taints.map((each) => deadline(pod, each, seen.of(node, each))));
     if (due > api.now()) {
       next = Math.min(next, due - api.now());
       continue;
@@ -134,13 +135,36 @@ function evictTainted(api: Api, node: JsonObject, pods: readonly JsonObject[]): 
   return Math.max(next, 100);
 }
 
-function deadline(pod: JsonObject, wanted: Json): number {
+function deadline(pod: JsonObject, wanted: Json, since: number): number {
   const matching = list(pod, "spec", "tolerations").filter((each) =>
     tolerates({ spec: { tolerations: [each] } }, wanted),
   );
   if (matching.length === 0) return 0;
   const limits = matching.map((each) => number(each, "tolerationSeconds")).filter((each) => each !== undefined);
   if (limits.length === 0) return Number.POSITIVE_INFINITY;
-  const since = Date.parse(text(wanted, "timeAdded"));
-  return (Number.isFinite(since) ? since : 0) + Math.min(...limits) * 1000;
+  return since + Math.min(...limits) * 1000;
+}
+
+/** When taints were first seen: what they say of it themselves is in whole seconds, if they say it. */
+class FirstSeen {
+  readonly #now: () => number;
+  readonly #byNode = new Map<string, ReadonlyMap<string, number>>();
+
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  keep(node: JsonObject, taints: readonly Json[]): void {
+    const before = this.#byNode.get(nameOf(node));
+    const times = taints.map((each): [string, number] => [
+      text(each, "key"),
+      before?.get(text(each, "key")) ?? this.#now(),
+    ]);
+    if (times.length === 0) this.#byNode.delete(nameOf(node));
+    else this.#byNode.set(nameOf(node), new Map(times));
+  }
+
+  of(node: JsonObject, taint: Json): number {
+    return this.#byNode.get(nameOf(node))?.get(text(taint, "key")) ?? this.#now();
+  }
 }

@@ -1,0 +1,211 @@
+// DaemonSets: one pod on each node that it may be on.
+import { createHash } from "node:crypto";
+import type { Api } from "../api.ts";
+import { isReady, share } from "../disruption.ts";
+import { at, equal, type Json, type JsonObject, list, merge, number, object, text } from "../json.ts";
+import type { Controller } from "./controller.ts";
+import { misfit } from "./fit.ts";
+import {
+  controlledBy,
+  isFinished,
+  isGoing,
+  keyOf,
+  labelsOf,
+  nameOf,
+  namespaceOf,
+  ownerReference,
+  splitKey,
+  tell,
+  writeStatus,
+} from "./objects.ts";
+import { keysOfOwner } from "./replica-sets.ts";
+
+const key = "daemonsets.apps";
+const component = "daemonset-controller";
+const hashLabel = "controller-revision-hash";
+const firstBackOffMs = 1_000;
+const lastBackOffMs = 900_000;
+
+const tolerated: readonly (readonly [name: string, effect: string])[] = [
+  ["not-ready", "NoExecute"],
+  ["unreachable", "NoExecute"],
+  ["disk-pressure", "NoSchedule"],
+  ["memory-pressure", "NoSchedule"],
+  ["pid-pressure", "NoSchedule"],
+  ["unschedulable", "NoSchedule"],
+];
+
+interface Failures {
+  count: number;
+  /** Epoch milliseconds. */
+  until: number;
+}
+
+export function daemonSets(api: Api): Controller {
+  const failures = new Map<string, Failures>();
+  const all = (): readonly string[] => api.store.list(key).map(keyOf);
+  return {
+    name: component,
+    hears: {
+      [key]: (each) => [keyOf(each)],
+      pods: (pod) => keysOfOwner(pod, "DaemonSet"),
+      nodes: (node, { previous }) => (previous === undefined || isOther(node, previous) ? all() : []),
+    },
+    sync(which) {
+      const set = api.store.get(key, ...splitKey(which));
+      if (set === undefined) return undefined;
+      const nodes = api.store.list("nodes").filter((node) => mayBeOn(set, node));
+      const wait = isGoing(set) ? undefined : manage(api, set, nodes, failures);
+      writeCounts(api, set, nodes);
+      return wait;
+    },
+  };
+}
+
+function isOther(node: JsonObject, before: JsonObject): boolean {
+  const parts = (of: JsonObject): string => JSON.stringify([at(of, "spec"), at(of, "metadata", "labels")]);
+  return parts(node) !== parts(before);
+}
+
+function hashOf(set: JsonObject): string {
+  return createHash("sha256")
+    .update(JSON.stringify(object(set, "spec", "template")))
+    .digest("hex")
+    .slice(0, 10);
+}
+
+function podFor(set: JsonObject, node: JsonObject): JsonObject {
+  const template = object(set, "spec", "template");
+  const added = tolerated.map(
+    ([name, effect]): Json => ({ key: `node.kubernetes.io/${name}`, operator: "Exists", effect }),
+  );
+  const network = { key: "node.kubernetes.io/network-unavailable", operator: "Exists", effect: "NoSchedule" };
+  const isOfHost = at(template, "spec", "hostNetwork") === true;
+  const field = { key: "metadata.name", operator: "In", values: [nameOf(node)] };
+  const path = "requiredDuringSchedulingIgnoredDuringExecution";
+  const terms = list(template, "spec", "affinity", "nodeAffinity", path, "nodeSelectorTerms");
+  const nodeSelectorTerms = (terms.length > 0 ? terms : [{}]).map((term) => ({
+    ...object(term),
+    matchFields: [field],
+  }));
+  const affinity = merge(object(template, "spec", "affinity"), ["nodeAffinity"], { [path]: { nodeSelectorTerms } });
+  return {
+    metadata: {
+      ...object(template, "metadata"),
+      labels: { ...labelsOf(template), [hashLabel]: hashOf(set) },
+      generateName: `${nameOf(set)}-`,
+      namespace: namespaceOf(set),
+      ownerReferences: [ownerReference(set)],
+    },
+    spec: merge(object(template, "spec"), [], {
+      affinity,
+      tolerations: [...list(template, "spec", "tolerations"), ...added, ...(isOfHost ? [network] : [])],
+    }),
+  };
+}
+
+/** Room is not asked for: a pod that does not fit waits, or is refused by its node. */
+function mayBeOn(set: JsonObject, node: JsonObject): boolean {
+  const bare = podFor(set, node);
+  const sizeless = merge(bare, ["spec"], { containers: [], initContainers: [] });
+  const roomy = merge(node, ["status"], { allocatable: { pods: "1000000" } });
+  return misfit(sizeless, { node: roomy, pods: [] }, []) === undefined;
+}
+
+/** The node that a pod is on, or is meant for. */
+function nodeOf(pod: JsonObject): string {
+  const [term] = list(
+    pod,
+    "spec",
+    "affinity",
+    "nodeAffinity",
+    "requiredDuringSchedulingIgnoredDuringExecution",
+    "nodeSelectorTerms",
+  );
+  const [field] = list(term, "matchFields");
+  const [meant] = list(field, "values");
+  return text(pod, "spec", "nodeName") || (typeof meant === "string" ? meant : "");
+}
+
+function manage(
+  api: Api,
+  set: JsonObject,
+  nodes: readonly JsonObject[],
+  failures: Map<string, Failures>,
+): number | undefined {
+  const pods = controlledBy(api, "pods", set);
+  const names = new Set(nodes.map(nameOf));
+  let wait = Number.POSITIVE_INFINITY;
+  for (const pod of pods) if (!names.has(nodeOf(pod)) && !isGoing(pod)) remove(api, set, pod);
+  for (const node of nodes) {
+    const own = pods.filter((pod) => nodeOf(pod) === nameOf(node));
+    const failed = own.find((pod) => text(pod, "status", "phase") === "Failed" && !isGoing(pod));
+    const id = `${text(set, "metadata", "uid")}/${nameOf(node)}`;
+    if (failed !== undefined) {
+      const before = failures.get(id);
+      if (before !== undefined && before.until > api.now()) {
+        wait = Math.min(wait, before.until - api.now());
+        continue;
+      }
+      const count = (before?.count ?? 0) + 1;
+      failures.set(id, {
+        count,
+        until: api.now() + Math.min(lastBackOffMs, firstBackOffMs * 2 ** Math.min(count, 20)),
+      });
+      tell(api, set, {
+        type: "Warning",
+        reason: "FailedDaemonPod",
+        message: `Found failed daemon pod ${keyOf(failed)} on node ${nameOf(node)}, will try to kill it`,
+        component,
+      });
+      remove(api, set, failed);
+    }
+    const alive = own.filter((pod) => pod !== failed && !isFinished(pod));
+    if (alive.length > 0) continue;
+    const made = api.create(api.resource("pods"), namespaceOf(set), podFor(set, node));
+    tell(api, set, { type: "Normal", reason: "SuccessfulCreate", message: `Created pod: ${nameOf(made)}`, component });
+  }
+  update(api, set, nodes.length);
+  return Number.isFinite(wait) ? wait : undefined;
+}
+
+/** Pods of an older template go, as many at once as may be missing. */
+function update(api: Api, set: JsonObject, whole: number): void {
+  if (text(set, "spec", "updateStrategy", "type") === "OnDelete") return;
+  const pods = controlledBy(api, "pods", set).filter((pod) => !isFinished(pod));
+  const hash = hashOf(set);
+  const old = pods.filter((pod) => labelsOf(pod)[hashLabel] !== hash && !isGoing(pod));
+  const most = Math.max(
+    1,
+    share(at(set, "spec", "updateStrategy", "rollingUpdate", "maxUnavailable"), whole, Math.ceil),
+  );
+  let spare = most - pods.filter((pod) => !isReady(pod) || isGoing(pod)).length;
+  for (const pod of old) {
+    if (isReady(pod) && spare-- <= 0) continue;
+    remove(api, set, pod);
+  }
+}
+
+function remove(api: Api, set: JsonObject, pod: JsonObject): void {
+  api.delete(api.resource("pods"), namespaceOf(pod), nameOf(pod));
+  tell(api, set, { type: "Normal", reason: "SuccessfulDelete", message: `Deleted pod: ${nameOf(pod)}`, component });
+}
+
+function writeCounts(api: Api, set: JsonObject, nodes: readonly JsonObject[]): void {
+  const names = new Set(nodes.map(nameOf));
+  const pods = controlledBy(api, "pods", set).filter((pod) => !isGoing(pod) && !isFinished(pod));
+  const placed = pods.filter((pod) => names.has(text(pod, "spec", "nodeName")));
+  const ready = placed.filter(isReady).length;
+  const hash = hashOf(set);
+  const status = merge(object(set, "status"), [], {
+    currentNumberScheduled: placed.length,
+    numberMisscheduled: pods.length - pods.filter((pod) => names.has(nodeOf(pod))).length,
+    desiredNumberScheduled: nodes.length,
+    numberReady: ready,
+    observedGeneration: number(set, "metadata", "generation") ?? 0,
+    updatedNumberScheduled: placed.filter((pod) => labelsOf(pod)[hashLabel] === hash).length || undefined,
+    numberAvailable: ready || undefined,
+    numberUnavailable: nodes.length - ready || undefined,
+  });
+  if (!equal(status, at(set, "status"))) writeStatus(api, key, set, status);
+}
