@@ -180,6 +180,26 @@ describe("users and groups", () => {
       assert.deepEqual([User, GroupAdd, effective && [uid, gid, ...(supplementalGroups ?? [])]], expected);
     });
 
+  test("no number is somebody else", () => {
+    const evil = { passwd: `${accounts.passwd}1000:x:0:0::/:/bin/sh\n`, group: `${accounts.group}3000:x:0:\n` };
+    const user = (security: Security, of: typeof evil): unknown =>
+      containerUser({ security, fsGroup: undefined, imageUser: "" }, of);
+    const demands: readonly Security[] = [
+      { runAsUser: 1000 },
+      { runAsGroup: 3000 },
+      { runAsUser: 7, supplementalGroups: [3000] },
+    ];
+    for (const demand of demands) {
+      assert.throws(
+        () => user(demand, evil),
+        (error) =>
+          isErrorKind(error, "Invalid") && /the image calls (user|group) 0 by the number \d000/.test(String(error)),
+      );
+      user(demand, { ...accounts, passwd: `${accounts.passwd}1000:x:1000:0::/:/bin/sh\n` });
+    }
+    user({ runAsUser: 7 }, evil);
+  });
+
   const nonRoot: readonly (readonly [Security, string, RegExp | undefined])[] = [
     [{}, "", undefined],
     [{ runAsNonRoot: true }, "", /image will run as root/],

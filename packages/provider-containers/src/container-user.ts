@@ -28,7 +28,10 @@ export interface ContainerUser {
   readonly effective?: RuntimeUser;
 }
 
-/** Nothing is left to the engine, which joins an image's own groups or does not, as the user is named. */
+/**
+ * Nothing is left to the engine, which joins an image's own groups or does not, as the user is named. Throws Invalid where the image
+ * calls somebody else by a number that is asked for: engines go by names first, and the number would not be who it is.
+ */
 export function containerUser({ security, fsGroup, imageUser }: UserRequest, accounts: ImageAccounts): ContainerUser {
   const asked = [...(security.supplementalGroups ?? []), ...(fsGroup === undefined ? [] : [fsGroup])];
   const [ofImage = "", groupOfImage = ""] = imageUser.split(":");
@@ -38,6 +41,8 @@ export function containerUser({ security, fsGroup, imageUser }: UserRequest, acc
   const group = security.runAsGroup?.toString() ?? imageGroup ?? account?.gid ?? "0";
   const own = security.supplementalGroupsPolicy === "Strict" ? [] : groupsOf(accounts.group, account?.name ?? user);
   const groups = [...new Set([...own, ...asked])];
+  checkNumbers(accounts.passwd, "user", [user]);
+  checkNumbers(accounts.group, "group", [group, ...groups.map(String)]);
   const [uid, gid] = [numeric(user) ?? numeric(account?.uid), numeric(group) ?? groupNumber(accounts.group, group)];
   return {
     User: `${user}:${group}`,
@@ -63,6 +68,15 @@ export function rootFault(
   if (user === "" || /^0+$/.test(user)) return fault("container has runAsNonRoot and image will run as root");
   if (/^\d+$/.test(user)) return undefined;
   return fault(`container has runAsNonRoot and image has non-numeric user (${user}), cannot verify user is non-root`);
+}
+
+/** In both files the name stands first, the number third. */
+function checkNumbers(file: string, what: "user" | "group", wanted: readonly string[]): void {
+  for (const line of file.split("\n")) {
+    const [name = "", , id] = line.trim().split(":");
+    if (wanted.includes(name) && numeric(name) !== undefined && numeric(id) !== numeric(name))
+      throw new VirtualKubeletError("Invalid", `the image calls ${what} ${id} by the number ${name}`);
+  }
 }
 
 function numeric(text: string | undefined): number | undefined {
