@@ -1,4 +1,5 @@
 // Small files out of a container's file system, whether it runs or not.
+import { posix } from "node:path";
 import { isErrorKind, VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
 import { type EngineCalls, part } from "./engine-calls.ts";
 import type { CallOptions } from "./engine-client.ts";
@@ -7,13 +8,31 @@ const blockBytes = 512;
 /** Larger ones are refused. */
 const mostBytes = 1024 * 1024;
 
-/** Undefined: there is no such file, or it is no regular one. */
+/** An image's own links; each is the engine's to look up, within the container. */
+const mostLinks = 8;
+
+/** Links are followed. Undefined: there is no such file, or it is no regular one. */
 export async function readContainerFile(
   calls: EngineCalls,
   id: string,
   path: string,
   options: CallOptions,
 ): Promise<Uint8Array | undefined> {
+  let at = path;
+  for (let links = 0; links <= mostLinks; links++) {
+    const found = await readOne(calls, id, at, options);
+    if (found === undefined || !("link" in found)) return found;
+    at = posix.resolve("/", posix.dirname(at), found.link);
+  }
+  return undefined;
+}
+
+async function readOne(
+  calls: EngineCalls,
+  id: string,
+  path: string,
+  options: CallOptions,
+): Promise<Uint8Array | Link | undefined> {
   const over = new AbortController();
   const signal = AbortSignal.any([options.signal, over.signal]);
   const request = calls.request(
@@ -40,12 +59,21 @@ export async function readContainerFile(
   }
 }
 
-/** Of a tar file that has begun to come. */
-export function firstFile(tar: Buffer): Uint8Array | undefined | "more" {
+export interface Link {
+  readonly link: string;
+}
+
+/** Of a tar file that has begun to come. `longLink`: of the header before, for what does not fit into one. */
+export function firstFile(tar: Buffer, longLink = ""): Uint8Array | Link | undefined | "more" {
   if (tar.length < blockBytes) return "more";
   const type = tar.toString("latin1", 156, 157);
-  if (type !== "0" && type !== "\0") return undefined;
+  if (type === "2") return { link: longLink || tar.toString("utf8", 157, 257).replace(/\0.*$/s, "") };
   const size = Number.parseInt(tar.toString("latin1", 124, 136), 8);
-  if (!Number.isSafeInteger(size)) return undefined;
-  return tar.length < blockBytes + size ? "more" : tar.subarray(blockBytes, blockBytes + size);
+  if (!Number.isSafeInteger(size) || !["0", "\0", "x"].includes(type)) return undefined;
+  if (tar.length < blockBytes + size) return "more";
+  const content = tar.subarray(blockBytes, blockBytes + size);
+  if (type !== "x") return content;
+  // Further attributes of what comes next.
+  const link = /^\d+ linkpath=(.*)$/m.exec(content.toString())?.[1];
+  return firstFile(tar.subarray(blockBytes + Math.ceil(size / blockBytes) * blockBytes), link);
 }
