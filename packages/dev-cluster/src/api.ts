@@ -125,12 +125,12 @@ export class Api {
   ): Deletion {
     const current = this.get(resource, namespace, name);
     const plan = planDeletion(resource, current, request, this.now());
-    if (options.dryRun) return { object: plan.next ?? current, gone: plan.next === undefined };
+    if (options.dryRun) return { object: plan.next ?? plan.last ?? current, gone: plan.next === undefined };
     if (plan.next !== undefined) {
       const kept = equal(plan.next, current) ? current : this.store.write(resource.key, plan.next);
       return { object: kept, gone: false };
     }
-    return { object: this.store.remove(resource.key, namespace, name) ?? current, gone: true };
+    return { object: this.store.remove(resource.key, namespace, name, plan.last) ?? current, gone: true };
   }
 
   /** What was being deleted ends with its last finalizer. */

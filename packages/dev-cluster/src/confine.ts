@@ -1,6 +1,6 @@
 // Which parts of an object a call may change: its status, all but its status, or what a sub-resource is there for.
 import type { Resource } from "./api-data.ts";
-import { type JsonObject, list, merge, object, put, text } from "./json.ts";
+import { isObject, type JsonObject, list, merge, object, put, text } from "./json.ts";
 import type { Strategy } from "./strategies.ts";
 
 export function hasStatus(resource: Resource): boolean {
@@ -42,7 +42,7 @@ export function confine(
       return {
         ...current,
         metadata: strategy.keepsStatus === true ? metadata : owners,
-        ...(status === undefined ? {} : { status }),
+        ...(isObject(status) ? { status: strategy.status?.(status) ?? status } : {}),
       };
     }
     case "ephemeralcontainers":

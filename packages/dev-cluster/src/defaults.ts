@@ -27,7 +27,6 @@ const table: Readonly<Record<string, Readonly<Record<string, Default>>>> = {
     dnsPolicy: "ClusterFirst",
     securityContext: {},
     schedulerName: "default-scheduler",
-    enableServiceLinks: true,
     serviceAccount: (value) => value["serviceAccountName"],
   },
   "core.v1.Container": container,
@@ -61,7 +60,6 @@ const table: Readonly<Record<string, Readonly<Record<string, Default>>>> = {
   },
   "core.v1.PersistentVolumeClaimSpec": { volumeMode: "Filesystem" },
   "core.v1.ReplicationControllerSpec": { replicas: 1 },
-  "core.v1.NamespaceSpec": { finalizers: ["kubernetes"] },
   "apps.v1.DeploymentSpec": { ...workload, progressDeadlineSeconds: 600, strategy: {} },
   "apps.v1.DeploymentStrategy": {
     type: "RollingUpdate",

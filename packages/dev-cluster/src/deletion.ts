@@ -35,13 +35,13 @@ export function deleteRequest(options: Json | undefined, query: URLSearchParams)
 
 const policies: Readonly<Record<string, string>> = { Foreground: "foregroundDeletion", Orphan: "orphan" };
 
-/** `next` undefined: it goes at once. Throws Conflict where a precondition does not hold. */
+/** `next` undefined: it goes at once, as `last` says. Throws Conflict where a precondition does not hold. */
 export function planDeletion(
   resource: Resource,
   current: JsonObject,
   request: DeleteRequest,
   now: number,
-): { readonly next: JsonObject | undefined } {
+): { readonly next: JsonObject | undefined; readonly last?: JsonObject } {
   check(resource, current, request);
   const before = texts(current);
   const added = policies[request.propagationPolicy ?? ""];
@@ -52,9 +52,13 @@ export function planDeletion(
     finalizers.length > 0 ||
     grace > 0 ||
     (resource.key === "namespaces" && list(current, "spec", "finalizers").length > 0);
+  const generation = number(current, "metadata", "generation");
+  const counted = generation === undefined ? {} : { generation: generation + 1 };
+  const ended = { deletionTimestamp: timestamp(now), deletionGracePeriodSeconds: 0, ...counted };
+  if (!holds && resource.key === "pods" && !isDeleted)
+    return { next: undefined, last: merge(current, ["metadata"], ended) };
   if (!holds) return { next: undefined };
   const marked = isDeleted && grace >= (number(current, "metadata", "deletionGracePeriodSeconds") ?? 0);
-  const generation = number(current, "metadata", "generation");
   const next = merge(current, ["metadata"], {
     finalizers: finalizers.length > 0 ? finalizers : undefined,
     ...(marked
@@ -62,7 +66,7 @@ export function planDeletion(
       : {
           deletionTimestamp: timestamp(now + grace * 1000),
           deletionGracePeriodSeconds: grace,
-          ...(generation === undefined ? {} : { generation: generation + 1 }),
+          ...counted,
         }),
   });
   return { next: resource.key === "namespaces" ? merge(next, ["status"], { phase: "Terminating" }) : next };

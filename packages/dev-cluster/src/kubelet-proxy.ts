@@ -31,8 +31,8 @@ export function isProxied({ resource, subresource }: Route): boolean {
   return subresource === "proxy";
 }
 
-/** Throws where the pod has no node, or the node no kubelet that can be reached. */
-export function targetOf(api: Api, route: Route): Target {
+/** undefined for the log of a pod without a node: there is none yet. Throws where the node has no kubelet that can be reached. */
+export function targetOf(api: Api, route: Route): Target | undefined {
   if (route.resource?.key === "nodes") {
     const [name = "", port] = route.name.split(":");
     return { ...endpointOf(api, name, port), path: `/${route.rest}${search(route.query)}` };
@@ -42,6 +42,7 @@ export function targetOf(api: Api, route: Route): Target {
     throw notHere(`the proxy of ${route.resource?.name ?? "this"}`);
   const pod = api.get(route.resource, route.namespace, route.name);
   const node = text(pod, "spec", "nodeName");
+  if (node === "" && route.subresource === "log") return undefined;
   if (node === "") throw badRequest(`pod ${route.name} does not have a host assigned`);
   const query = new URLSearchParams(route.query);
   const place = `/${action}/${encodeURIComponent(route.namespace)}/${encodeURIComponent(route.name)}`;

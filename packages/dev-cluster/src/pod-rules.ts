@@ -25,6 +25,8 @@ export function newPod(pod: JsonObject): JsonObject {
     tolerations: [...list(pod, "spec", "tolerations"), ...defaultTolerations(pod)],
     priority: priorityOf(text(pod, "spec", "priorityClassName")),
     preemptionPolicy: "PreemptLowerPriority",
+    // Templates do not have it.
+    enableServiceLinks: object(pod, "spec")["enableServiceLinks"] ?? true,
   });
 }
 
@@ -47,6 +49,12 @@ function defaultTolerations(pod: JsonObject): readonly JsonObject[] {
 
 const mutable =
   "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)";
+
+/** The first of its addresses is the one that is said twice. */
+export function podStatus(status: JsonObject): JsonObject {
+  const ip = text(status, "podIP");
+  return ip === "" || list(status, "podIPs").length > 0 ? status : { ...status, podIPs: [{ ip }] };
+}
 
 export function podUpdateFaults(next: JsonObject, before: JsonObject): readonly Cause[] {
   const faults: Cause[] = [];

@@ -104,7 +104,11 @@ class Walk {
       const isMap = use.schema["properties"] === undefined;
       const place = isMap ? `${path}[${key}]` : path === "" ? key : `${path}.${key}`;
       if (inside === undefined) this.unknown.push(place);
-      else if (field !== null) result[key] = this.value(field, inside, place);
+      else if (field !== null) {
+        const settled = this.value(field, inside, place);
+        // Nothing in them says as much as nothing: Go leaves them out.
+        if (!isEmpty(settled, inside) || texts(use.schema, "required").includes(key)) result[key] = settled;
+      }
     }
     if (path === "status" || path.startsWith("status.")) return result;
     const complete = defaultsOf(use.name, result);
@@ -164,6 +168,12 @@ class Walk {
       `${this.#kind} in version "${this.#version}" cannot be handled as a ${this.#kind}: json: cannot unmarshal ${found} into Go struct field ${this.#kind}.${field} of type ${wanted}`,
     );
   }
+}
+
+/** Lists and maps without anything in them. */
+function isEmpty(value: Json, { schema }: SchemaUse): boolean {
+  if (isList(value)) return value.length === 0;
+  return isObject(value) && isObject(schema["additionalProperties"]) && Object.keys(value).length === 0;
 }
 
 /** Required by the documents, not by the API. */

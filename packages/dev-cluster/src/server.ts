@@ -178,6 +178,11 @@ export class ApiServer {
 
   async #proxy(call: Call, request: Http2ServerRequest, response: Http2ServerResponse): Promise<void> {
     const target = targetOf(this.#parts.api, call.route);
+    if (target === undefined) {
+      response.writeHead(204);
+      response.end();
+      return;
+    }
     const gone = new AbortController();
     response.once("close", () => gone.abort());
     const passed = {
@@ -213,7 +218,9 @@ export class ApiServer {
         client: this.#parts.kubeletClient,
         signal: this.#stop.signal,
       };
-      await passUpgrade(targetOf(this.#parts.api, route), passed, socket, head);
+      const target = targetOf(this.#parts.api, route);
+      if (target === undefined) throw noSuchResource();
+      await passUpgrade(target, passed, socket, head);
     } catch (error) {
       const { code, status } = this.#asStatus(error);
       const body = JSON.stringify(status);

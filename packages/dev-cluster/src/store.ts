@@ -84,15 +84,15 @@ export class Store {
     return kept;
   }
 
-  /** Returns the object as it was last, with the revision of its end; undefined if there is none. */
-  remove(resource: string, namespace: string, name: string): JsonObject | undefined {
+  /** Returns the object as it was last, or as it is said to be, with the revision of its end; undefined if there is none. */
+  remove(resource: string, namespace: string, name: string, as?: JsonObject): JsonObject | undefined {
     const collection = this.#collection(resource);
     const id = idOf(namespace, name);
     const previous = collection.objects.get(id);
     if (previous === undefined) return undefined;
     const revision = ++this.#revision;
     collection.objects.delete(id);
-    const last = put(previous, ["metadata", "resourceVersion"], `${revision}`);
+    const last = put(as ?? previous, ["metadata", "resourceVersion"], `${revision}`);
     this.#journal?.wrote({ revision, resource, id });
     this.#tell(collection, { type: "DELETED", revision, object: last, previous });
     return last;

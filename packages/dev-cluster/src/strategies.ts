@@ -2,7 +2,7 @@
 import type { StrategyContext } from "./access.ts";
 import { type Cause, invalidValue, unsupportedValue } from "./api-error.ts";
 import { equal, isObject, type Json, type JsonObject, list, merge, object, put, text } from "./json.ts";
-import { newPod, podFaults, podUpdateFaults } from "./pod-rules.ts";
+import { newPod, podFaults, podStatus, podUpdateFaults } from "./pod-rules.ts";
 import { selects } from "./selectors.ts";
 import { newService } from "./service-rules.ts";
 
@@ -10,6 +10,7 @@ export interface Strategy {
   /** The object is complete and has a UID. */
   readonly create?: (made: JsonObject, context: StrategyContext) => JsonObject;
   readonly update?: (next: JsonObject, before: JsonObject, context: StrategyContext) => JsonObject;
+  readonly status?: (status: JsonObject) => JsonObject;
   readonly faults?: (candidate: JsonObject) => readonly Cause[];
   readonly updateFaults?: (next: JsonObject, before: JsonObject) => readonly Cause[];
   /** Its status is kept when it is made. */
@@ -45,19 +46,38 @@ function unchanged(next: JsonObject, before: JsonObject, path: readonly string[]
   return equal(now, then) ? [] : [invalidValue(path.join("."), now, "field is immutable")];
 }
 
+const emptyNodeInfo = Object.fromEntries(
+  [
+    "machineID",
+    "systemUUID",
+    "bootID",
+    "kernelVersion",
+    "osImage",
+    "containerRuntimeVersion",
+    "kubeletVersion",
+    "kubeProxyVersion",
+    "operatingSystem",
+    "architecture",
+  ].map((field) => [field, ""]),
+);
+
 const job = workload(["OnFailure", "Never"]);
 
 export const strategies: Readonly<Record<string, Strategy>> = {
   pods: {
     hasGeneration: true,
     create: newPod,
+    status: podStatus,
     faults: (pod) => podFaults(pod["spec"], "spec"),
     updateFaults: podUpdateFaults,
   },
   nodes: {
     keepsStatus: true,
     // Its controller takes it off once the node is ready.
-    create(node) {
+    create(made) {
+      const nodeInfo = { ...emptyNodeInfo, ...object(made, "status", "nodeInfo") };
+      const daemonEndpoints = { kubeletEndpoint: { Port: 0 }, ...object(made, "status", "daemonEndpoints") };
+      const node = merge(made, ["status"], { daemonEndpoints, nodeInfo });
       const taint = { key: "node.kubernetes.io/not-ready", effect: "NoSchedule" };
       const taints = list(node, "spec", "taints");
       const has = taints.some((each) => text(each, "key") === taint.key);

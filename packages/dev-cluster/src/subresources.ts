@@ -100,7 +100,7 @@ function scaleOf(workload: JsonObject): JsonObject {
     kind: "Scale",
     apiVersion: "autoscaling/v1",
     metadata: Object.fromEntries(picked),
-    spec: { replicas: number(workload, "spec", "replicas") ?? 0 },
+    spec: (number(workload, "spec", "replicas") ?? 0) === 0 ? {} : { replicas: number(workload, "spec", "replicas") },
     status: {
       replicas: number(workload, "status", "replicas") ?? 0,
       selector: labels.map(([key, value]) => `${key}=${value}`).join(","),
