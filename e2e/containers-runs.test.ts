@@ -236,6 +236,19 @@ describe("a run", { timeout: 180_000 }, () => {
     );
   });
 
+  it("that somebody removed before it began can be made again", async () => {
+    const pod = await sandbox();
+    const spec = containerOf(pod, sh("exit 3"));
+    await runtime.createContainer(spec, context);
+    // The engine's own tool: its event comes later than the start.
+    await engine.podman("rm", (await found(spec)).id);
+    await assert.rejects(runtime.startContainer(spec, context), (error) => isErrorKind(error, "NotFound"));
+    await started(spec);
+    await eventually("it ends", 10_000, async () => (await found(spec)).state === "exited");
+    assert.equal((await found(spec)).exitCode, 3);
+    await runtime.removeSandbox(pod, context);
+  });
+
   it("shows its end within a moment", async () => {
     const pod = await sandbox();
     const stop = new AbortController();

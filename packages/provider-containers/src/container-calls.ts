@@ -109,7 +109,11 @@ export async function startContainer(state: NodeState, ref: ContainerRef, contex
     await client.startContainer(details.id, context);
     await inventory.look(details.id, context);
   } catch (error) {
-    if (begun(await inventory.look(details.id, context))) return;
+    const after = await inventory.look(details.id, context);
+    if (begun(after)) return;
+    // Removed by somebody else: no fault of a run of that number that is made in its place.
+    if (after === undefined)
+      throw new VirtualKubeletError("NotFound", `run ${ref.attempt} of ${ref.name} is gone`, { cause: error });
     const { httpStatus, message } = VirtualKubeletError.from(error);
     if (httpStatus !== undefined && record !== undefined) {
       const startFaults = { ...record.startFaults, [runKey(ref)]: { at: clock.now(), message } };
