@@ -161,9 +161,12 @@ function caller(plane: ControlPlane): (step: Step) => Promise<Answer> {
       const outgoing = request(
         `${plane.server}${path}`,
         { method, headers, agent: false, ...credentials },
-        async (incoming) => {
-          const chunks: Buffer[] = await incoming.toArray();
-          settle({ code: incoming.statusCode ?? 0, body: parseJson(Buffer.concat(chunks).toString() || "null") });
+        (incoming) => {
+          const settleWith = (chunks: readonly Buffer[]): void => {
+            const body = parseJson(Buffer.concat(chunks).toString() || "null");
+            settle({ code: incoming.statusCode ?? 0, body });
+          };
+          incoming.toArray().then(settleWith, reject);
         },
       );
       outgoing.once("error", reject).end(sent);
