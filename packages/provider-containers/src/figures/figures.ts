@@ -89,6 +89,7 @@ export class Figures {
     this.limitHost = {
       memoryBytes: Number(wholeUnits(parseQuantity(memory))),
       lowestOomScoreAdj: lowestOomScoreAdj(engine, this.#local),
+      ...(podPidsLimit > 0 && !this.#groups.available && { containerPids: podPidsLimit }),
     };
     this.canResize = engine.flavour === "docker" || atLeast(engine.version, 4, 3) || this.#groups.available;
     this.#kernelLog = this.#local ? KernelLog.open(options.clock.now() - uptime() * 1000) : undefined;

@@ -37,6 +37,7 @@ describe("limits", () => {
     assert.deepEqual([Memory, MemorySwap, PidsLimit], [67_108_864, 67_108_864, -1]);
     const none = limitsOf({ resources: { requests: { memory: "64Mi" }, limits: { memory: "0" } } }, host);
     assert.ok(!("Memory" in none) && !("MemorySwap" in none) && none.PidsLimit === -1);
+    assert.equal(limitsOf({ resources: {} }, { ...host, containerPids: 100 }).PidsLimit, 100);
   });
 
   it("that are taken away are said to be", () => {

@@ -14,6 +14,8 @@ export interface LimitHost {
   readonly memoryBytes: number;
   /** The engine may not set a lower oom_score_adj: -1000, or more where it has not the capability. */
   readonly lowestOomScoreAdj: number;
+  /** Processes and threads of one container, where there is no group of the pod to hold its limit; absent: none. */
+  readonly containerPids?: number | undefined;
 }
 
 type HostConfig = ContainerCreate["HostConfig"];
@@ -33,7 +35,7 @@ const leastQuota = 1000;
 const leastShares = 2;
 const mostShares = 262_144;
 
-/** Of a container. Absent is without limit, but for processes: they are limited for the whole pod, never by an engine's default. */
+/** Of a container. Absent is without limit, but for processes: they are limited for the whole pod where that can be, never by an engine's default. */
 export function limitsOf(
   { resources, killRank }: Pick<ContainerSpec, "resources" | "killRank">,
   host: LimitHost,
@@ -44,7 +46,7 @@ export function limitsOf(
     ...(quota !== undefined && { CpuPeriod: period, CpuQuota: quota }),
     // With swap it is the same: none.
     ...(memory !== undefined && { Memory: memory, MemorySwap: memory }),
-    PidsLimit: -1,
+    PidsLimit: host.containerPids ?? -1,
     OomScoreAdj: oomScoreAdj(killRank, host),
   };
 }
