@@ -56,6 +56,14 @@ export interface ApiData {
   readonly roles: readonly JsonObject[];
 }
 
+const metrics = { group: "metrics.k8s.io", version: "v1beta1", verbs: ["get", "list"] } as const;
+
+/** What metrics-server adds to a cluster. */
+const metricsResources: readonly Json[] = [
+  { ...metrics, name: "nodes", kind: "NodeMetrics", singular: "", namespaced: false },
+  { ...metrics, name: "pods", kind: "PodMetrics", singular: "", namespaced: true },
+];
+
 let loaded: ApiData | undefined;
 
 export function apiData(): ApiData {
@@ -73,7 +81,7 @@ function read(): ApiData {
     schemas,
     messages: messagesOf(object(data, "messages")),
     roles: list(data, "roles").filter(isObject),
-    resources: list(data, "resources").map((each) => resourceOf(each, byKind)),
+    resources: [...list(data, "resources"), ...metricsResources].map((each) => resourceOf(each, byKind)),
   };
 }
 

@@ -8,6 +8,7 @@ import { discovery } from "./discovery.ts";
 import type { JsonObject } from "./json.ts";
 import { openApi } from "./openapi.ts";
 import { Reading } from "./reading.ts";
+import { metricsGroup, ResourceMetrics, type Scrape } from "./resource-metrics.ts";
 import { review } from "./reviews.ts";
 import type { Route } from "./route.ts";
 import { isPart, subresource } from "./subresources.ts";
@@ -24,12 +25,19 @@ export class Handler {
   readonly #authorizer: Authorizer;
   readonly #tokens: Tokens;
   readonly #reading: Reading;
+  readonly #metrics: ResourceMetrics;
 
-  constructor(parts: { readonly api: Api; readonly authorizer: Authorizer; readonly tokens: Tokens }) {
+  constructor(parts: {
+    readonly api: Api;
+    readonly authorizer: Authorizer;
+    readonly tokens: Tokens;
+    readonly scrape: Scrape;
+  }) {
     this.#api = parts.api;
     this.#authorizer = parts.authorizer;
     this.#tokens = parts.tokens;
     this.#reading = new Reading(parts.api);
+    this.#metrics = new ResourceMetrics(parts.api, parts.scrape);
   }
 
   /** Throws ApiError. */
@@ -39,6 +47,10 @@ export class Handler {
     if (resource === undefined) return this.#ofPath(call, server);
     if (route.subresource !== "" && route.sub === undefined) throw noSuchResource();
     const about: ResourceCall = { ...call, resource };
+    if (resource.group === metricsGroup) {
+      if (route.verb !== "get" && route.verb !== "list") throw methodNotAllowed();
+      return { code: 200, body: await this.#metrics.answer(about) };
+    }
     const verbs = route.sub?.verbs ?? resource.verbs;
     if (!verbs.includes(route.verb)) throw methodNotAllowed();
     if (route.verb === "create") {

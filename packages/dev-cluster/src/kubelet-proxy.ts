@@ -156,6 +156,17 @@ export function pass(target: Target, passed: Passed, body: Buffer): Promise<Inco
   });
 }
 
+/** What a node's kubelet says of what it uses. */
+export async function scrape(api: Api, node: string, client: KeyPair, signal: AbortSignal): Promise<string> {
+  const target = { ...endpointOf(api, node), path: "/metrics/resource" };
+  const limited = AbortSignal.any([signal, AbortSignal.timeout(10_000)]);
+  const incoming = await pass(target, { method: "GET", headers: {}, client, signal: limited }, Buffer.alloc(0));
+  const chunks: Buffer[] = await incoming.toArray();
+  if (incoming.statusCode !== 200)
+    throw new ApiError(503, "ServiceUnavailable", `the kubelet answers ${incoming.statusCode}`);
+  return Buffer.concat(chunks).toString();
+}
+
 /** Connects the client's upgraded connection with the kubelet's. Rejects with ApiError where the kubelet cannot be reached. */
 export function passUpgrade(target: Target, passed: Passed, client: Duplex, head: Buffer): Promise<void> {
   return new Promise((settle, reject) => {

@@ -47,7 +47,7 @@ function document(resources: readonly Resource[]): JsonObject {
   const made = {
     openapi: "3.0.0",
     info: { title: "Kubernetes", version: apiData().gitVersion },
-    paths: Object.fromEntries(resources.flatMap(pathsOf)),
+    paths: Object.fromEntries(resources.filter(({ schema }) => schema !== "").flatMap(pathsOf)),
     components: { schemas: closure(wanted) },
   };
   documents.set(root, made);

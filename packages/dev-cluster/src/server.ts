@@ -18,7 +18,7 @@ import type { Call } from "./call.ts";
 import type { KeyPair } from "./certificates.ts";
 import { Handler } from "./handler.ts";
 import type { Json } from "./json.ts";
-import { isProxied, pass, passUpgrade, targetOf } from "./kubelet-proxy.ts";
+import { isProxied, pass, passUpgrade, scrape, targetOf } from "./kubelet-proxy.ts";
 import { attributesOf, refusal, requireImpersonation } from "./request-access.ts";
 import { type Route, routeOf } from "./route.ts";
 import type { Tokens } from "./tokens.ts";
@@ -54,7 +54,10 @@ export class ApiServer {
 
   constructor(parts: ServerParts) {
     this.#parts = parts;
-    this.#handler = new Handler(parts);
+    this.#handler = new Handler({
+      ...parts,
+      scrape: (node) => scrape(parts.api, node, parts.kubeletClient, this.#stop.signal),
+    });
     this.#server = createSecureServer({
       allowHTTP1: true,
       cert: parts.serving.certificate,
