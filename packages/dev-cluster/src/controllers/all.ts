@@ -12,6 +12,7 @@ import { namespaceContents, namespaceDeletion } from "./namespaces.ts";
 import { nodeLifecycle } from "./nodes.ts";
 import { replicaSets } from "./replica-sets.ts";
 import { scheduler } from "./scheduler.ts";
+import { statefulSets } from "./stateful-sets.ts";
 
 export function allControllers(api: Api, authority: Authority, nodeMonitorGraceMs: number): readonly Controller[] {
   return [
@@ -23,6 +24,7 @@ export function allControllers(api: Api, authority: Authority, nodeMonitorGraceM
     deployments(api),
     replicaSets(api),
     daemonSets(api),
+    statefulSets(api),
     jobs(api),
     budgets(api),
     certificateRequests(api, authority),

@@ -126,6 +126,44 @@ test("a Deployment comes up, rolls, scales and goes with all that it has made", 
   });
 });
 
+test("a StatefulSet makes its pods one after the other, and gives them up from the last", async () => {
+  const spec = { replicas: 2, serviceName: "db", selector: { matchLabels: { app: "db" } }, template: template("db") };
+  await api.post(`${apps}/statefulsets`, { metadata: { name: "db" }, spec });
+  const ready = (wanted: number): Promise<true> =>
+    eventually(`${wanted} ready`, async () => {
+      const { status } = (await api.get(`${apps}/statefulsets/db`)).body;
+      return number(status, "readyReplicas") === wanted && number(status, "replicas") === wanted ? true : undefined;
+    });
+  await ready(2);
+  const [first, second] = await podsOf("db");
+  assert.deepEqual([text(first, "metadata", "name"), text(second, "metadata", "name")], ["db-0", "db-1"]);
+  assert.equal(text(second, "spec", "subdomain"), "db");
+  assert.ok(Number(text(second, "metadata", "resourceVersion")) > Number(text(first, "metadata", "resourceVersion")));
+  await api.patch(`${apps}/statefulsets/db/scale`, { spec: { replicas: 1 } }, "application/merge-patch+json");
+  await ready(1);
+  assert.deepEqual(
+    (await podsOf("db")).map((pod) => text(pod, "metadata", "name")),
+    ["db-0"],
+  );
+});
+
+test("a DaemonSet has one pod on each node that it may be on", async () => {
+  const daemon = (name: string, nodeSelector: JsonObject): JsonObject => ({
+    metadata: { name },
+    spec: { selector: { matchLabels: { app: name } }, template: template(name, { nodeSelector }) },
+  });
+  await api.post(`${apps}/daemonsets`, daemon("nowhere", { no: "node" }));
+  await api.post(`${apps}/daemonsets`, daemon("here", { "kubernetes.io/hostname": "n1" }));
+  await eventually("ready", async () => {
+    const { body } = await api.get(`${apps}/daemonsets/here`);
+    return number(body, "status", "numberReady") === 1 ? true : undefined;
+  });
+  const [pod, ...others] = await podsOf("here");
+  assert.equal(text(pod, "spec", "nodeName"), "n1");
+  assert.equal(others.length, 0);
+  assert.equal((await podsOf("nowhere")).length, 0);
+});
+
 test("a Job ends with its pods counted", async () => {
   const spec = { completions: 2, parallelism: 2, template: template("job", { restartPolicy: "Never" }) };
   await api.post("/apis/batch/v1/namespaces/default/jobs", { metadata: { name: "good" }, spec });
