@@ -200,6 +200,29 @@ test("who is not known or not allowed is refused", async () => {
   assert.equal((await node.get(podPath)).code, 200);
 });
 
+test("kubectl finds what there is, and that the server validates", async () => {
+  const aggregated = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+  const { body: groups } = await api.get("/apis", { accept: aggregated });
+  const names = list(groups, "items").map((each) => text(each, "metadata", "name"));
+  assert.ok(["apps", "batch", "metrics.k8s.io", "policy"].every((each) => names.includes(each)));
+  const { body: v3 } = await api.get("/openapi/v3/apis/apps/v1");
+  const deployments = at(v3, "paths", "/apis/apps/v1/namespaces/{namespace}/deployments/{name}", "patch");
+  assert.ok(list(deployments, "parameters").some((each) => text(each, "name") === "fieldValidation"));
+  assert.match(text(v3, "components", "schemas", "io.k8s.api.core.v1.Pod", "description"), /collection of containers/);
+  const accept = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+  const { headers, body: v2 } = await api.get("/openapi/v2", { accept });
+  assert.equal(headers["content-type"], "application/com.github.proto-openapi.spec.v2.v1.0+protobuf");
+  assert.match(text(v2, "text"), /\/api\/v1\/namespaces\/\{name\}[^]*fieldValidation/);
+});
+
+test("an administrator may act as others, others may not", async () => {
+  const asBob = { headers: { "impersonate-user": "bob" } };
+  assert.equal((await api.get(podPath, asBob)).code, 403);
+  const somebody = new ApiCaller(cluster, await cluster.kubeconfigFor("somebody"));
+  const { body } = await somebody.get(podPath, { headers: { "impersonate-user": "kubernetes-admin" } });
+  assert.match(text(body, "message"), /cannot impersonate resource "users"/);
+});
+
 test("state in a file survives a restart, and versions go on", async () => {
   const directory = await mkdtemp(join(tmpdir(), "dev-cluster-test-"));
   try {

@@ -7,6 +7,7 @@ import type { Call, ResourceCall } from "./call.ts";
 import { discovery } from "./discovery.ts";
 import type { JsonObject } from "./json.ts";
 import { openApi } from "./openapi.ts";
+import { openApiProtobuf, protobufType } from "./openapi-protobuf.ts";
 import { Reading } from "./reading.ts";
 import { metricsGroup, ResourceMetrics, type Scrape } from "./resource-metrics.ts";
 import { review } from "./reviews.ts";
@@ -17,6 +18,8 @@ import { create, patch, remove, removeCollection, update } from "./writing.ts";
 
 export interface HandledAnswer extends Answer {
   readonly contentType?: string | undefined;
+  /** Instead of the body. */
+  readonly raw?: Buffer;
 }
 
 /** What is no stream: see `watch` and the kubelet proxy for these. */
@@ -89,6 +92,9 @@ export class Handler {
     if (route.verb !== "get" && route.verb !== "head") throw methodNotAllowed();
     const discovered = discovery(route.path, accept, server);
     if (discovered !== undefined) return { code: 200, ...discovered };
+    if (route.path === "/openapi/v2" && accept.includes(protobufType)) {
+      return { code: 200, body: null, raw: openApiProtobuf(), contentType: protobufType.replace("@", ".") };
+    }
     const document = route.path.startsWith("/openapi/") ? openApi(route.path) : wellKnown(route, this.#tokens);
     if (document !== undefined) return { code: 200, body: document };
     throw noSuchResource();

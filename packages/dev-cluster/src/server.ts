@@ -16,7 +16,7 @@ import { authenticate, certificateUser, impersonated } from "./authentication.ts
 import type { Authorizer } from "./authorization.ts";
 import type { Call } from "./call.ts";
 import type { KeyPair } from "./certificates.ts";
-import { Handler } from "./handler.ts";
+import { type HandledAnswer, Handler } from "./handler.ts";
 import type { Json } from "./json.ts";
 import { isProxied, pass, passUpgrade, scrape, targetOf } from "./kubelet-proxy.ts";
 import { attributesOf, refusal, requireImpersonation } from "./request-access.ts";
@@ -237,12 +237,8 @@ export class ApiServer {
     }
   }
 
-  #send(
-    response: Http2ServerResponse,
-    answer: { readonly code: number; readonly body: Json; readonly contentType?: string | undefined },
-    warnings: readonly string[] = [],
-  ): void {
-    const body = JSON.stringify(answer.body);
+  #send(response: Http2ServerResponse, answer: HandledAnswer, warnings: readonly string[] = []): void {
+    const body = answer.raw ?? JSON.stringify(answer.body);
     for (const text of new Set(warnings)) response.appendHeader("warning", `299 - ${JSON.stringify(text)}`);
     response.writeHead(answer.code, {
       "content-type": answer.contentType ?? "application/json",

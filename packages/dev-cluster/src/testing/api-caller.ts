@@ -10,6 +10,7 @@ export interface CallOptions {
   readonly body?: Json | string;
   readonly contentType?: string;
   readonly accept?: string;
+  readonly headers?: Readonly<Record<string, string>>;
   /** Instead of the kubeconfig's credentials. */
   readonly token?: string;
 }
@@ -85,10 +86,15 @@ export class ApiCaller {
     }
   }
 
-  #send(method: string, path: string, { body, contentType, accept, token }: CallOptions): Promise<IncomingMessage> {
+  #send(
+    method: string,
+    path: string,
+    { body, contentType, accept, token, headers: more }: CallOptions,
+  ): Promise<IncomingMessage> {
     const bearer = token ?? this.#token;
     const sent = body === undefined ? "" : typeof body === "string" ? body : JSON.stringify(body);
     const headers = {
+      ...more,
       accept: accept ?? "application/json",
       "content-type": contentType ?? "application/json",
       "content-length": Buffer.byteLength(sent),
