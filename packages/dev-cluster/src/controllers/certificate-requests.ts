@@ -1,4 +1,4 @@
-// Certificate requests: those of nodes for themselves are approved, and all approved ones are signed.
+// Certificate requests: those of nodes for their client certificates are approved, and all approved ones are signed.
 import { timestamp } from "../access.ts";
 import type { Api } from "../api.ts";
 import type { Authority } from "../certificates.ts";
@@ -45,13 +45,11 @@ export function certificateRequests(api: Api, authority: Authority): Controller 
   };
 }
 
-/** Serving certificates, too: a real cluster leaves those to an approver of its own. */
+/** Serving certificates are left to an approver, as in a real cluster. */
 function isOfNode(request: JsonObject): boolean {
-  const signer = text(request, "spec", "signerName");
   const groups = texts(request, "spec", "groups");
-  if (signer === "kubernetes.io/kube-apiserver-client-kubelet")
-    return groups.includes("system:nodes") || groups.includes("system:bootstrappers");
-  return signer === "kubernetes.io/kubelet-serving" && groups.includes("system:nodes");
+  const isNode = groups.includes("system:nodes") || groups.includes("system:bootstrappers");
+  return isNode && text(request, "spec", "signerName") === "kubernetes.io/kube-apiserver-client-kubelet";
 }
 
 function approve(api: Api, request: JsonObject): void {
