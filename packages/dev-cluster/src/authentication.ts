@@ -50,7 +50,7 @@ export function authenticate(
   const match = /^Bearer\s+(.+)$/i.exec(headers.authorization ?? "");
   if (match === null) return byCertificate ?? anonymous;
   const token = match[1] ?? "";
-  const user = fixed.get(token) ?? tokens.review(token)?.user;
+  const user = fixed.get(token) ?? tokens.review(token)?.user ?? tokens.bootstrapUser(token);
   if (user === undefined) throw new ApiError(401, "Unauthorized", "Unauthorized");
   return user;
 }

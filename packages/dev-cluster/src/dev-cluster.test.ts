@@ -247,3 +247,17 @@ test("state in a file survives a restart, and versions go on", async () => {
     await rm(directory, { recursive: true });
   }
 });
+
+test("a bootstrap token is known by its Secret", async () => {
+  const stringData = {
+    "token-id": "abcdef",
+    "token-secret": "0123456789abcdef",
+    "usage-bootstrap-authentication": "true",
+  };
+  const document = { metadata: { name: "bootstrap-token-abcdef" }, type: "bootstrap.kubernetes.io/token", stringData };
+  await api.post("/api/v1/namespaces/kube-system/secrets", document);
+  const review = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
+  const { body } = await api.post(review, {}, { token: "abcdef.0123456789abcdef" });
+  assert.equal(text(body, "status", "userInfo", "username"), "system:bootstrap:abcdef");
+  assert.equal((await api.post(review, {}, { token: "abcdef.0123456789abcdee" })).code, 401);
+});

@@ -1,7 +1,7 @@
 // Documents in the API's protobuf form, which kubectl sends when it makes objects by itself. Read only: answers are JSON.
 import { apiData, schemaName } from "./api-data.ts";
 import { badRequest } from "./api-error.ts";
-import { isObject, type Json, type JsonObject, object, parseJson, text } from "./json.ts";
+import { isObject, type Json, type JsonObject, object, parseJson } from "./json.ts";
 
 const magic = Buffer.from("k8s\0");
 
@@ -72,6 +72,8 @@ const special: Readonly<Record<string, (fields: readonly Field[]) => Json | unde
     numberAt(fields, 1) === 1n
       ? fields.find(({ number }) => number === 3)?.bytes.toString()
       : Number(numberAt(fields, 2)),
+  // A message in protobuf, a list in JSON.
+  ExtraValue: (fields) => fields.filter(({ number }) => number === 1).map(({ bytes }) => bytes.toString()),
   FieldsV1: embedded,
   RawExtension: embedded,
 };
@@ -122,9 +124,7 @@ function decode(bytes: Buffer, schema: string, depth = 0): Json | undefined {
       result[name] = value;
     }
   }
-  // A message of one list is that list, as the extra values of users are.
-  const isList = !hasSchema && text(apiData().schemas, schema, "type") === "array";
-  return isList ? (result["items"] ?? []) : result;
+  return result;
 }
 
 function scalar({ bytes, value }: Field, type: string): Json | undefined {

@@ -92,6 +92,20 @@ export class Tokens {
     return { user: accountUser(namespace, name, uid, bound, text(claims, "jti")), audiences: common };
   }
 
+  /** Whose bootstrap token it is, by the Secrets of kube-system; undefined where it is none, or is over. */
+  bootstrapUser(token: string): User | undefined {
+    const match = /^([a-z0-9]{6})\.([a-z0-9]{16})$/.exec(token);
+    const id = match?.[1] ?? "";
+    const secret = this.#store.get("secrets", "kube-system", `bootstrap-token-${id}`);
+    const said = (field: string): string => Buffer.from(text(secret, "data", field), "base64").toString();
+    if (match === null || text(secret, "type") !== "bootstrap.kubernetes.io/token") return undefined;
+    const isSame = said("token-id") === id && said("token-secret") === match[2];
+    const expires = Date.parse(said("expiration"));
+    if (!isSame || said("usage-bootstrap-authentication") !== "true" || expires < this.#now()) return undefined;
+    const extra = said("auth-extra-groups").split(",").filter(Boolean);
+    return { name: `system:bootstrap:${id}`, groups: ["system:bootstrappers", ...extra, "system:authenticated"] };
+  }
+
   /** What others verify tokens with. */
   keys(): JsonObject {
     const jwk = this.#public.export({ format: "jwk" });
