@@ -11,12 +11,14 @@ export const anonymous: User = { name: "system:anonymous", groups: ["system:unau
 /** The user that a verified client certificate names; undefined where there is none. */
 export function certificateUser(socket: Duplex): User | undefined {
   if (!(socket instanceof TLSSocket) || !socket.authorized) return undefined;
-  const { subject } = socket.getPeerCertificate();
+  const { subject, fingerprint256 } = socket.getPeerCertificate();
   const name = first(subject?.CN);
   if (name === undefined) return undefined;
   const organizations: string | string[] | undefined = subject.O;
   const groups = organizations === undefined ? [] : [organizations].flat();
-  return { name, groups: [...groups, "system:authenticated"] };
+  const credential = `X509SHA256=${(fingerprint256 ?? "").replaceAll(":", "").toLowerCase()}`;
+  const extra = { "authentication.kubernetes.io/credential-id": [credential] };
+  return { name, groups: [...groups, "system:authenticated"], extra };
 }
 
 function first(value: string | string[] | undefined): string | undefined {
