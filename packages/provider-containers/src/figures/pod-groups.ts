@@ -75,12 +75,12 @@ export class PodGroups {
 
   /** No error when it is gone, nor where the engine still has something in it: the sweep comes by again. */
   remove(uid: string): void {
-    for (const group of this.#directories(this.#path(uid))) removeBelow(group);
+    for (const group of this.#everywhere(this.#path(uid))) removeBelow(group);
   }
 
   /** Removes the groups of pods that nobody knows of any more. */
   sweep(known: ReadonlySet<string>): void {
-    for (const group of this.#directories(this.#options.parent))
+    for (const group of this.#everywhere(this.#options.parent))
       for (const name of childrenOf(group))
         if (name.startsWith(prefix) && !known.has(name.slice(prefix.length))) removeBelow(join(group, name));
   }
@@ -88,7 +88,7 @@ export class PodGroups {
   /** Of the node, when it has no pods any more. */
   removeAll(): void {
     this.sweep(new Set());
-    for (const group of this.#directories(this.#options.parent))
+    for (const group of this.#everywhere(this.#options.parent))
       for (const each of [group, dirname(group)]) removeOne(each);
   }
 
@@ -101,6 +101,15 @@ export class PodGroups {
     if (host === undefined) return [];
     const mounts = host.version === 2 ? [host.mount] : [...new Set(Object.values(host.mounts))];
     return mounts.map((mount) => join(mount, path));
+  }
+
+  /** With the hierarchies that we put nothing into: engines make the path of a pod in all there are, and leave it. */
+  #everywhere(path: string): readonly string[] {
+    const { host } = this.#options;
+    if (host?.version !== 1) return this.#directories(path);
+    const hierarchies = dirname(host.mounts.memory);
+    const all = childrenOf(hierarchies).map((name) => join(hierarchies, name, path));
+    return [...new Set([...this.#directories(path), ...all])];
   }
 }
 
