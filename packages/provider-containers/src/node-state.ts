@@ -8,7 +8,7 @@ import {
   type RuntimeSandbox,
   VirtualKubeletError,
 } from "@virtual-kubelet/virtual-kubelet";
-import type { UidEvents } from "@virtual-kubelet/virtual-kubelet/host";
+import { Turns, type UidEvents } from "@virtual-kubelet/virtual-kubelet/host";
 import type { ContainersConfig } from "./config.ts";
 import type { EngineClient, EngineInfo } from "./engine/engine-client.ts";
 import type { Figures } from "./figures/figures.ts";
@@ -19,7 +19,6 @@ import type { Found, Inventory } from "./inventory.ts";
 import type { PodFiles } from "./pod-files.ts";
 import type { PodRecord } from "./pod-record.ts";
 import { infraOf, isReady, sandboxView } from "./pod-view.ts";
-import { Turns } from "./turns.ts";
 
 export interface NodeParts {
   readonly config: ContainersConfig;

@@ -46,5 +46,6 @@ export { StorageMeter } from "./storage-meter.ts";
 export { copyInto, drained } from "./stream-copy.ts";
 export { openSubPath, type SubPathFacts } from "./sub-path.ts";
 export { toolEnvironment, toolPath } from "./tool-environment.ts";
+export { Turns } from "./turns.ts";
 export { UidEvents } from "./uid-events.ts";
 export { readVolumeFile } from "./volume-file.ts";

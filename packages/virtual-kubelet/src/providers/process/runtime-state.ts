@@ -9,6 +9,7 @@ import { removeTree } from "../../host/mounts.ts";
 import type { VolumeRules } from "../../host/pod-volumes.ts";
 import { bootId } from "../../host/process-table.ts";
 import { lockState } from "../../host/state-lock.ts";
+import { Turns } from "../../host/turns.ts";
 import { UidEvents } from "../../host/uid-events.ts";
 import type { Logger } from "../../log.ts";
 import type { ProcessConfig } from "./config.ts";
@@ -53,7 +54,7 @@ export class RuntimeState {
   readonly pods: Map<string, PodRecord> = new Map();
   readonly events: UidEvents = new UidEvents();
   /** Calls about one pod come one after another, where they change its files. */
-  readonly #turns = new Map<string, Promise<void>>();
+  readonly #turns: Turns = new Turns();
   readonly #unlock: () => void;
   readonly #timer: NodeJS.Timeout;
 
@@ -167,20 +168,7 @@ export class RuntimeState {
 
   /** Does the work when all calls before about this pod have ended. */
   inTurn<T>(uid: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-    const before = this.#turns.get(uid) ?? Promise.resolve();
-    const turn = before.then(() => {
-      signal.throwIfAborted();
-      return work();
-    });
-    const settled = turn.then(
-      () => {},
-      () => {},
-    );
-    this.#turns.set(uid, settled);
-    void settled.then(() => {
-      if (this.#turns.get(uid) === settled) this.#turns.delete(uid);
-    });
-    return turn;
+    return this.#turns.inTurn(uid, signal, work);
   }
 
   async #adopt(): Promise<void> {
