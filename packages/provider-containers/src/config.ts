@@ -1,10 +1,9 @@
 // Configuration of the containers provider: which engine, where its state is, what pods may do. Nothing is allowed that is not
 // written down. All faults are reported at once.
-import { readFile } from "node:fs/promises";
 import { isAbsolute, normalize } from "node:path";
-import { errorText, parseQuantity, VirtualKubeletError, wholeUnits } from "@virtual-kubelet/virtual-kubelet";
+import { parseQuantity, wholeUnits } from "@virtual-kubelet/virtual-kubelet";
+import { checkedConfig, type ProviderConfigSource, readProviderConfig } from "@virtual-kubelet/virtual-kubelet/host";
 import * as v from "valibot";
-import { parse } from "yaml";
 
 export interface ContainersConfig {
   /** unix:///path, tcp://host:port (needs tls, or insecurePlainHTTP) or ssh://user@host:port. Default: DOCKER_HOST, else the first socket there of Podman and Docker. */
@@ -175,40 +174,10 @@ const schema = v.pipe(
 
 /** Throws Invalid with all faults in one message. */
 export function parseContainersConfig(value: unknown): ContainersConfig {
-  const result = v.safeParse(schema, value);
-  if (result.success) return result.output;
-  const faults = v.flatten(result.issues);
-  const lines = [
-    ...(faults.root ?? []),
-    ...Object.entries(faults.nested ?? {}).flatMap(([key, messages]) =>
-      (messages ?? []).map((message) => `${key}: ${message}`),
-    ),
-  ];
-  throw new VirtualKubeletError("Invalid", `configuration of the containers provider: ${lines.join("; ")}`);
+  return checkedConfig("containers", schema, value);
 }
 
 /** From the object in the program's configuration or from a file of its own, in JSON or YAML; not both. */
-export async function readContainersConfig(source: {
-  readonly path?: string | undefined;
-  readonly object?: unknown;
-}): Promise<ContainersConfig> {
-  if (source.path === undefined) return parseContainersConfig(source.object ?? {});
-  if (source.object !== undefined)
-    throw new VirtualKubeletError(
-      "Invalid",
-      "the containers provider takes its configuration from a file or in place, not both",
-    );
-  let text: string;
-  try {
-    text = await readFile(source.path, "utf8");
-  } catch (cause) {
-    throw new VirtualKubeletError("Invalid", `cannot read ${source.path}: ${errorText(cause)}`, { cause });
-  }
-  let parsed: unknown;
-  try {
-    parsed = parse(text);
-  } catch (cause) {
-    throw new VirtualKubeletError("Invalid", `cannot read ${source.path}: ${errorText(cause)}`, { cause });
-  }
-  return parseContainersConfig(parsed);
+export async function readContainersConfig(source: ProviderConfigSource): Promise<ContainersConfig> {
+  return readProviderConfig("containers", source, parseContainersConfig);
 }

@@ -1,10 +1,8 @@
 // Configuration of the process provider: where it keeps its state, how far it isolates, which images there are, what pods may
 // do. Nothing is allowed that is not written down. All faults are reported at once.
-import { readFile } from "node:fs/promises";
 import { isAbsolute, normalize } from "node:path";
 import * as v from "valibot";
-import { parse } from "yaml";
-import { errorText, VirtualKubeletError } from "../../errors.ts";
+import { checkedConfig, type ProviderConfigSource, readProviderConfig } from "../../host/provider-config.ts";
 import { parseQuantity, wholeUnits } from "../../kube/quantity.ts";
 import { parseRange } from "./pod-addresses.ts";
 
@@ -129,33 +127,10 @@ const schema = v.pipe(
 
 /** Throws Invalid with all faults in one message. */
 export function parseProcessConfig(value: unknown): ProcessConfig {
-  const result = v.safeParse(schema, value);
-  if (result.success) return result.output;
-  const faults = v.flatten(result.issues);
-  const lines = [
-    ...(faults.root ?? []),
-    ...Object.entries(faults.nested ?? {}).flatMap(([key, messages]) =>
-      (messages ?? []).map((message) => `${key}: ${message}`),
-    ),
-  ];
-  throw new VirtualKubeletError("Invalid", `configuration of the process provider: ${lines.join("; ")}`);
+  return checkedConfig("process", schema, value);
 }
 
 /** From the object in the program's configuration or from a file of its own, in JSON or YAML; not both. */
-export async function readProcessConfig(source: {
-  readonly path?: string | undefined;
-  readonly object?: unknown;
-}): Promise<ProcessConfig> {
-  if (source.path === undefined) return parseProcessConfig(source.object ?? {});
-  if (source.object !== undefined)
-    throw new VirtualKubeletError(
-      "Invalid",
-      "the process provider takes its configuration from a file or in place, not both",
-    );
-  try {
-    return parseProcessConfig(parse(await readFile(source.path, "utf8")));
-  } catch (cause) {
-    if (cause instanceof VirtualKubeletError) throw cause;
-    throw new VirtualKubeletError("Invalid", `cannot read ${source.path}: ${errorText(cause)}`, { cause });
-  }
+export async function readProcessConfig(source: ProviderConfigSource): Promise<ProcessConfig> {
+  return readProviderConfig("process", source, parseProcessConfig);
 }
