@@ -52,8 +52,10 @@ for (const [name, send] of slow)
 
 test("an HTTP/2 connection without requests is closed, one with a request is not", async () => {
   const done = Promise.withResolvers<void>();
+  // Long enough for a busy machine to send the request in time.
+  const patient = { headerTimeoutMs: 1500, idleTimeoutMs: 1500, requestTimeoutMs: 1500 };
   await using kubelet = await startKubelet([new FakeNode("node-a")], {
-    limits: quick,
+    limits: patient,
     handlers: {
       containerLogs: async ({ response }) => {
         await done.promise;
@@ -64,7 +66,7 @@ test("an HTTP/2 connection without requests is closed, one with a request is not
   const [idle, busy] = [kubelet.http2(), kubelet.http2()];
   const stream = busy.request({ ":path": "/containerLogs/default/web/app", authorization: "Bearer admin" });
   await once(idle, "close");
-  await delay(quick.idleTimeoutMs * 2);
+  await delay(patient.idleTimeoutMs * 2);
   done.resolve();
   let body = "";
   for await (const chunk of stream) body += String(chunk);
@@ -107,12 +109,13 @@ test("an answer that nobody reads is not kept for ever", async () => {
 for (const protocol of ["HTTP/1.1", "HTTP/2"])
   test(`${protocol}: a log on which nothing moves is ended, one that goes on is not`, async () => {
     await using kubelet = await startKubelet([new FakeNode("node-a")], {
-      limits: { streamIdleTimeoutMs: 300 },
+      // Lines come much faster than that, and for longer.
+      limits: { streamIdleTimeoutMs: 1200 },
       handlers: {
         containerLogs: async ({ response, signal }) => {
           for (let line = 0; line < 10; line++) {
             response.write(".");
-            await delay(60);
+            await delay(150);
           }
           await once(signal, "abort");
           signal.throwIfAborted();
