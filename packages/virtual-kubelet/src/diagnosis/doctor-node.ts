@@ -9,6 +9,7 @@ import { nodeUserMayLabel } from "../node/node-restriction.ts";
 import { refusals } from "../pod/capabilities.ts";
 import { matchesNode, tolerates } from "../pod/node-match.ts";
 import { nodeSpecOf } from "../program/assemble.ts";
+import { isProgramVersion } from "../program/version.ts";
 import { type DoctorContext, type Finding, fail, ok, warn } from "./doctor-check.ts";
 import { relative, timeOf } from "./times.ts";
 
@@ -26,7 +27,8 @@ export function checkName(context: Pick<DoctorContext, "node" | "user" | "regist
   if (registered === undefined) return ok(`no node is named ${name} yet`);
   const { metadata, status } = registered;
   const version = status?.nodeInfo?.kubeletVersion ?? "";
-  const ours = metadata.annotations?.[oursAnnotation] !== undefined;
+  // A node of ours without taints and labels has nothing written down that is ours.
+  const ours = metadata.annotations?.[oursAnnotation] !== undefined || isProgramVersion(version);
   const heard = relative(timeOf(lease?.spec?.renewTime) ?? 0, now());
   const alive = isAlive(context);
   if (!ours && alive)

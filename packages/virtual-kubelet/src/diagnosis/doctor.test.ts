@@ -36,6 +36,10 @@ const leaseOf = (secondsAgo: number): Stored<Lease> => ({
   metadata: meta,
   spec: { renewTime: new Date(now - secondsAgo * 1000).toISOString(), leaseDurationSeconds: 40 },
 });
+const nodeInfo = {
+  ...{ architecture: "", bootID: "", containerRuntimeVersion: "", kernelVersion: "", kubeProxyVersion: "" },
+  ...{ machineID: "", operatingSystem: "", osImage: "", systemUUID: "" },
+};
 const nodeOf = (
   managed: boolean,
   more: Partial<Node["spec"]> = {},
@@ -67,6 +71,14 @@ describe("the node's name", () => {
     ],
     ["a dead one's", admin, nodeOf(false), leaseOf(500), "warn", /not heard of any more/, /kubectl delete node vk/],
     ["ours, running", admin, nodeOf(true), leaseOf(5), "ok", /heard of 5s ago.*no second one/],
+    [
+      "ours, with nothing that it manages",
+      admin,
+      { ...nodeOf(false), status: { nodeInfo: { ...nodeInfo, kubeletVersion: "v1.36.3-vk-0.1.0" } } },
+      leaseOf(5),
+      "ok",
+      /no second one/,
+    ],
     ["ours, not running", admin, nodeOf(true), leaseOf(500), "ok", /nothing runs it now/],
     ["not the credentials'", "system:node:other", undefined, undefined, "fail", /of node other/, /--nodename other/],
   ];

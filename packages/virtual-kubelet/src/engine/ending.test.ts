@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import { VirtualKubeletError } from "../errors.ts";
 import type { Container } from "../kube/types.gen.ts";
 import { EngineBench, quiet } from "../testing/engine-bench.ts";
+import { LogRecorder } from "../testing/log-recorder.ts";
 import type { RunScript } from "../testing/memory-runtime.ts";
 import type { RunHook } from "./probe-results.ts";
 
@@ -38,6 +39,26 @@ function slowHook(clockOf: () => EngineBench, ms: number): RunHook {
 }
 
 describe("a deletion", () => {
+  it("writes nothing down on a pod that has gone meanwhile, and complains of nothing", async () => {
+    let gone = false;
+    const around = async <T>(call: string, work: () => T): Promise<T> => {
+      if (gone && call === "updateSandbox") throw new VirtualKubeletError("NotFound", "there is no pod");
+      return work();
+    };
+    const log = new LogRecorder();
+    const bench = new EngineBench({ around }, { log });
+    const { owner } = await bench.create();
+    gone = true;
+    await bench.engine.deletePod(owner, { gracePeriodSeconds: 0 }, quiet);
+    await bench.pass(5000);
+    assert.ok(bench.runtime.journal.some(({ what }) => what === "sandboxRemoved"));
+    assert.deepEqual(
+      log.lines.filter(({ level }) => level !== "debug" && level !== "info"),
+      [],
+    );
+    await bench.close();
+  });
+
   const never: RunScript = { termMs: Number.POSITIVE_INFINITY };
   const rows: readonly (readonly [string, number, RunScript, readonly string[]])[] = [
     ["heeds TERM", 30, { termMs: 1000 }, ["0 term c", "1 exit c"]],

@@ -1,5 +1,6 @@
 // One pod in the life of this process: observes it, asks the plan, writes down what must be remembered, then has the tasks
 // done. Never two looks at once; tasks go on beside them and ask for another look when they end.
+import { isErrorKind } from "../errors.ts";
 import type { Stored } from "../kube/resource.ts";
 import type { Pod } from "../kube/types.gen.ts";
 import type { Logger } from "../log.ts";
@@ -227,7 +228,12 @@ export class PodActor {
     const same = Object.entries(notes).every(([key, value]) => sandbox.notes[key] === value);
     if (same && revision === sandbox.revision) return true;
     const { uid } = this.owner;
-    await this.#call(context, (runtime, limited) => runtime.updateSandbox(uid, { revision, notes }, limited));
+    try {
+      await this.#call(context, (runtime, limited) => runtime.updateSandbox(uid, { revision, notes }, limited));
+    } catch (error) {
+      // Of a pod that is being removed nothing has to be remembered once it has gone.
+      if (!isErrorKind(error, "NotFound") || this.#memory.ending?.why !== "deleted") throw error;
+    }
     return version === this.#version;
   }
 

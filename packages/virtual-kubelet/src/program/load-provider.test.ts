@@ -25,6 +25,7 @@ const files: Readonly<Record<string, string>> = {
   "node_modules/@scope/esm/package.json":
     '{"name":"@scope/esm","type":"module","exports":{".":{"types":"./x.d.ts","import":{"node":"./esm.js"}},"./sub":"./sub.js"}}',
   "node_modules/@scope/esm/esm.js": good("exports"),
+  "node_modules/unbuilt/package.json": '{"name":"unbuilt","type":"module","exports":"./dist/index.js"}',
   "node_modules/@scope/esm/sub.js": good("subpath"),
   "node_modules/@virtual-kubelet/provider-containers/package.json": '{"type":"module","exports":"./own.js"}',
   "node_modules/@virtual-kubelet/provider-containers/own.js": good("official"),
@@ -88,6 +89,12 @@ describe("tells", () => {
     ],
     ["a module that throws", "./broken.mjs", "Invalid", /^the provider \.\/broken\.mjs cannot be loaded$/],
     ["a module whose import is missing", "./needs.mjs", "Invalid", /cannot be loaded/],
+    [
+      "a package that is not built",
+      "unbuilt",
+      "NotFound",
+      /unbuilt is there, but its .*dist.index\.js is not: .*npm run build/,
+    ],
     ["a sub-path that is not exported", "@scope/esm/private", "Invalid", /exports no "\.\/private"/],
   ];
   for (const [what, name, kind, message] of cases) {

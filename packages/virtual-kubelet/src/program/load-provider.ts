@@ -1,4 +1,5 @@
 // Finds the provider that a name means: built in, an npm package, or a module's path; and checks what it exports and makes.
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { findPackageJSON } from "node:module";
 import { dirname, isAbsolute, join, resolve } from "node:path";
@@ -76,6 +77,11 @@ async function importProvider(name: string, cwd: string): Promise<unknown> {
 /** Looked for from the working directory, then from this package. */
 async function importPackage(name: string, from: string, cwd: string): Promise<unknown> {
   const entry = await packageEntry(from, join(cwd, "package.json"));
+  if (entry !== undefined && !existsSync(entry))
+    throw new VirtualKubeletError(
+      "NotFound",
+      `the package of the provider ${name} is there, but its ${entry} is not: in a clone, \`npm run build\` makes it`,
+    );
   return importModule(name, entry === undefined ? from : pathToFileURL(entry).href);
 }
 

@@ -23,3 +23,8 @@ export function versionText(): string {
   const built = mtime.getUTCFullYear() < 2000 ? "unknown" : mtime.toISOString();
   return `Version: v${version}, Built: ${built}\nNode.js: ${process.version}, Kubernetes: ${supportedKubernetes}\n`;
 }
+
+/** Whether it is a version that this program tells of itself, whatever release. */
+export function isProgramVersion(text: string): boolean {
+  return /^v\d[^-]*-vk-\d/.test(text);
+}
