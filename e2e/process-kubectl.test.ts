@@ -1,200 +1,32 @@
-// kubectl as users run it, over both wires, on pods that are processes of this machine: logs, exec, attach, cp, port-forward,
-// and debug with a container that sees another's processes. Needs root on Linux.
+// kubectl on pods that are processes of this machine. Needs root on Linux.
 import assert from "node:assert/strict";
-import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
-import { after, before, describe, it } from "node:test";
-import { pods } from "../packages/virtual-kubelet/src/kube/resource.ts";
 import { freePort } from "../packages/virtual-kubelet/src/testing/free-port.ts";
-import { patience } from "../packages/virtual-kubelet/src/testing/semantics-bench.ts";
-import { eventually } from "./harness.ts";
-import { kubectlClients, runKubectl, startInTerminal, startKubectl } from "./kubectl.ts";
-import { type ProcessSemantics, startProcesses } from "./semantics.ts";
+import { kubectlOnPods } from "./kubectl-on-pods.ts";
+import { type ProcessSubject, startProcesses } from "./semantics.ts";
 
-const image = "registry.example/tools:1";
-const clients = (await kubectlClients()).filter(({ name }) => name.startsWith("kubectl 1.36"));
-let semantics: ProcessSemantics;
-let port: number;
-
-before(async () => {
-  semantics = await startProcesses();
-  port = await freePort();
-  const container = semantics.container.bind(semantics);
-  const wait = "trap 'exit 0' TERM; while :; do sleep 0.1; done";
-  // One listener of the network that all pods here share; it echoes lines.
-  const echo = `use IO::Socket::INET; $SIG{CHLD} = "IGNORE"; my $s = IO::Socket::INET->new(LocalAddr => "127.0.0.1", LocalPort => ${port}, Listen => 50, ReuseAddr => 1) or die; print "up\\n"; while (my $c = $s->accept) { next if fork; $c->autoflush; while (<$c>) { print $c "echo $_"; } exit }`;
-  await Promise.all([
-    semantics.run("web", {
-      containers: [container("web", "main", wait, { env: [{ name: "GREETING", value: "hello there" }] })],
-    }),
-    semantics.run("cat", { containers: [container("cat", "main", "exec cat", { stdin: true })] }),
-    semantics.run("shell", {
-      restartPolicy: "Never",
-      containers: [container("shell", "main", "exec sh -i", { stdin: true, tty: true })],
-    }),
-    semantics.run("server", { containers: [container("server", "main", `exec perl -e '${echo}'`)] }),
-  ]);
-  for (const name of ["web", "cat", "shell", "server"])
-    await semantics.until("runs", name, ({ status }) => status?.phase === "Running");
-});
-after(() => semantics?.[Symbol.asyncDispose]());
-
-const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
-
-for (const [id, client] of clients.entries())
-  describe(client.name, { timeout: 240_000 }, () => {
-    const run = (args: readonly string[], input: string | Uint8Array = "") =>
-      runKubectl(semantics.harness, client, args, input);
-
-    it("logs -f shows what was, what comes, and ends with the container, its last words included", async () => {
-      const name = `talking-${id}`;
-      const script = `trap 'echo bye; exit 0' TERM; i=0; while :; do i=$((i + 1)); echo line $i; sleep 0.05; done`;
-      await semantics.run(name, { containers: [semantics.container(name, "main", script)] });
-      await semantics.until("runs", name, ({ status }) => status?.phase === "Running");
-      await using following = startKubectl(semantics.harness, client, "logs", "-f", name);
-      await following.says("line 30\n");
-      await semantics.remove(name);
-      const { code, stdout } = await following.ended;
-      const lines = stdout.toString().trimEnd().split("\n");
-      assert.equal(code, 0);
-      assert.ok(lines.length > 30);
-      assert.deepEqual(lines, [...lines.slice(1).map((_, index) => `line ${index + 1}`), "bye"]);
-    });
-
-    it("exec runs commands as the container's user, with its environment, its input and their codes", async () => {
-      const hello = await run(["exec", "web", "--", "sh", "-c", 'echo "$GREETING"; id -u; echo oops >&2; exit 3']);
-      assert.deepEqual([hello.stdout.toString(), hello.code], ["hello there\n65534\n", 3]);
-      assert.match(hello.stderr, /^oops\n/m);
-      const bytes = randomBytes(5_000_000);
-      const echoed = await run(["exec", "-i", "web", "--", "cat"], bytes);
-      assert.equal(sha256(echoed.stdout), sha256(bytes));
-      const missing = await run(["exec", "web", "--", "no-such-program"]);
-      assert.notEqual(missing.code, 0);
-    });
-
-    it("exec -it is a terminal", async () => {
-      await using shell = startInTerminal(semantics.harness, client, "exec", "-it", "web", "--", "sh");
-      await shell.says(/[$#] $/);
-      shell.write('stty rows 31 cols 97; stty size; echo "user $(id -u)"\r');
-      await shell.says(/\b31 97\b/);
-      await shell.says("user 65534");
-      shell.write("sleep 1000\r");
-      await eventually("it sleeps", 10_000, () =>
-        semantics.processesOf("web").some((one) => one.includes("sleep 1000")),
-      );
-      shell.write("\u0003");
-      await eventually("Ctrl-C ends it", 10_000, () =>
-        semantics.processesOf("web").every((one) => !one.includes("sleep 1000")),
-      );
-      shell.write("exit 5\r");
-      assert.equal((await shell.ended).code, 5, shell.stdout);
-    });
-
-    it("a command whose client is gone ends", async () => {
-      await using sleeping = startKubectl(
-        semantics.harness,
-        client,
-        "exec",
-        "web",
-        "--",
-        "sh",
-        "-c",
-        "echo up; sleep 1001",
-      );
-      await sleeping.says("up");
-      sleeping.child.kill("SIGKILL");
-      await eventually("it is gone", 20_000, () => semantics.processesOf("web").every((one) => !one.includes("1001")));
-    });
-
-    it("attach gives input to the container and shows its output from then on", async () => {
-      await using attached = startKubectl(semantics.harness, client, "attach", "-i", "cat");
-      attached.write(`first ${id}\n`);
-      await attached.says(`first ${id}`);
-      const left = await attached.end(`last ${id}\n`);
-      assert.deepEqual([left.code, left.stdout.toString()], [0, `first ${id}\nlast ${id}\n`]);
-      const log = await semantics.harness.kubectl("logs", "cat");
-      assert.ok(log.endsWith(`first ${id}\nlast ${id}`), log);
-      assert.equal(semantics.last("cat").status?.containerStatuses?.[0]?.restartCount, 0);
-    });
-
-    it("attach -it is the container's terminal", async () => {
-      await using first = startInTerminal(semantics.harness, client, "attach", "-it", "shell");
-      await first.says(/If you don't see a command prompt|[$#] $/);
-      first.write(`[ -t 0 ] && [ -t 1 ] && echo "I am $HOSTNAME ${id}"\r`);
-      await first.says(`I am shell ${id}`);
-    });
-
-    it("cp copies folders in and out", async () => {
-      const folder = join(semantics.harness.cluster.directory, `cp-${id}`);
-      mkdirSync(join(folder, "in/deep"), { recursive: true });
-      const big = randomBytes(3_000_000);
-      writeFileSync(join(folder, "in/big"), big);
-      writeFileSync(join(folder, "in/deep/small"), "small\n");
-      const there = join(semantics.scratch, `from-${id}`);
-      const copied = await run(["cp", join(folder, "in"), `web:${there}`]);
-      assert.equal(copied.code, 0, copied.stderr);
-      const seen = await run(["exec", "web", "--", "cat", `${there}/deep/small`]);
-      assert.equal(seen.stdout.toString(), "small\n", seen.stderr);
-      const back = await run(["cp", `web:${there}`, join(folder, "out")]);
-      assert.equal(back.code, 0, back.stderr);
-      assert.equal(sha256(readFileSync(join(folder, "out/big"))), sha256(big));
-    });
-
-    it("port-forward reaches what listens in the pod", async () => {
-      const forward = ["port-forward", "--address", "127.0.0.1", "pod/server", `:${port}`];
-      await using forwarding = startKubectl(semantics.harness, client, ...forward);
-      await forwarding.says(/Forwarding from 127\.0\.0\.1:\d+/);
-      const local = Number(/127\.0\.0\.1:(\d+)/.exec(forwarding.stdout)?.[1]);
-      const answers = await Promise.all(Array.from({ length: 10 }, (_, index) => exchange(local, `hello ${index}\n`)));
-      assert.deepEqual(
-        answers,
-        Array.from({ length: 10 }, (_, index) => `echo hello ${index}\n`),
-      );
-    });
-
-    it("debug starts a container in the pod that sees the processes of its target, and runs once", async () => {
-      for (const target of ["main", undefined]) {
-        const name = `tools-${id}-${target ?? "alone"}`;
-        const script = `read -r line; tr '\\0' ' ' </proc/1/cmdline; echo; echo "got $line"; sleep 1; exit 5`;
-        const towards = target === undefined ? [] : ["--target", target];
-        const debug = ["debug", "-i", "web", "--image", image, "--container", name, ...towards];
-        await using debugging = startKubectl(semantics.harness, client, ...debug, "--", "/bin/sh", "-c", script);
-        debugging.write("a line\n");
-        await debugging
-          .says("got a line")
-          .catch((error: unknown) =>
-            assert.fail(
-              `${String(error)}\n${JSON.stringify(semantics.last("web").status?.ephemeralContainerStatuses)}\n${debugging.stdout}${debugging.stderr}`,
-            ),
-          );
-        const sees = /while :; do sleep 0\.1; done/.test(debugging.stdout);
-        assert.equal(sees, target !== undefined, debugging.stdout);
-        const ended = await semantics.until("has ended the tools", "web", ({ status }) =>
-          (status?.ephemeralContainerStatuses ?? []).some(
-            (one) => one.name === name && one.state?.terminated !== undefined,
-          ),
-        );
-        const status = ended.status?.ephemeralContainerStatuses?.find((one) => one.name === name);
-        const { exitCode, reason } = status?.state?.terminated ?? {};
-        assert.deepEqual([exitCode, reason, status?.restartCount, status?.ready], [5, "Error", 0, false]);
-        assert.equal(ended.status?.phase, "Running");
-        assert.ok(ended.status.containerStatuses?.every(({ ready, restartCount }) => ready && restartCount === 0));
-      }
-    });
-  });
-
-describe("after that", { timeout: 120_000 }, () => {
-  it("pods end as their containers do, and no process is left", async () => {
-    await semantics.harness.kubectl("exec", "shell", "--", "kill", "-KILL", "1").catch(() => "");
-    for (const name of ["web", "cat", "shell", "server"]) {
-      await semantics.harness.client.delete(pods, { name, namespace: "default" }, { gracePeriodSeconds: 1 });
-      await semantics.harness.untilGone(pods, name, patience);
-      await semantics.assertNothingRuns(name);
-    }
-  });
+kubectlOnPods<ProcessSubject>("processes", {
+  start: () => startProcesses(),
+  user: { uid: 65534, gid: 65534 },
+  scratch: ({ scratch }) => scratch,
+  server: async () => {
+    const port = await freePort();
+    // One listener of the network that all pods here share; it echoes lines.
+    const echo = `use IO::Socket::INET; $SIG{CHLD} = "IGNORE"; my $s = IO::Socket::INET->new(LocalAddr => "127.0.0.1", LocalPort => ${port}, Listen => 50, ReuseAddr => 1) or die; print "up\\n"; while (my $c = $s->accept) { next if fork; $c->autoflush; while (<$c>) { print $c "echo $_"; } exit }`;
+    return { port, script: `exec perl -e '${echo}'` };
+  },
+  reaches: async (local) => {
+    const lines = Array.from({ length: 10 }, (_, index) => `hello ${index}\n`);
+    const answers = await Promise.all(lines.map((line) => exchange(local, line)));
+    assert.deepEqual(
+      answers,
+      lines.map((line) => `echo ${line}`),
+    );
+  },
+  leftovers: async ({ subject }) => readdirSync(join(subject.directory, "state", subject.node, "pods")),
 });
 
 /** Sends a line, and answers the line that came back. */

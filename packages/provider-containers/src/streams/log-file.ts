@@ -2,7 +2,7 @@
 // on with it while the container runs.
 import { type FSWatcher, watch } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
-import { isMissing } from "@virtual-kubelet/virtual-kubelet/host";
+import { isMissing, leavable } from "@virtual-kubelet/virtual-kubelet/host";
 
 const readSize = 64 * 1024;
 /** A change that nobody told of is found after so long. */
@@ -17,20 +17,7 @@ export interface LogFileOptions {
 
 /** Without `follow` no more than is there now. The signal ends it, and its reader by `return`. */
 export function readLogFile(path: string, options: LogFileOptions): AsyncIterable<Uint8Array> {
-  return {
-    [Symbol.asyncIterator]: () => {
-      const left = new AbortController();
-      const pieces = readPieces(path, { ...options, signal: AbortSignal.any([options.signal, left.signal]) });
-      return {
-        next: () => pieces.next(),
-        // What waits for more of the log must not hold up who has had enough.
-        return: () => {
-          left.abort();
-          return pieces.return(undefined);
-        },
-      };
-    },
-  };
+  return leavable(options.signal, (signal) => readPieces(path, { ...options, signal }));
 }
 
 async function* readPieces(

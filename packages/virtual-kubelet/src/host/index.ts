@@ -25,6 +25,7 @@ export {
 } from "./host-figures.ts";
 export { openHostPath } from "./host-path.ts";
 export { hostsContent } from "./hosts-file.ts";
+export { leavable } from "./leavable.ts";
 export {
   type BindOptions,
   bindOpen,

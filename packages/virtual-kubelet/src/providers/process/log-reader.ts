@@ -1,5 +1,6 @@
 // Reads a run's log from its files, over their rotation, and goes on with it while it grows.
 import { type FileHandle, open } from "node:fs/promises";
+import { leavable } from "../../host/leavable.ts";
 import { isMissing } from "../../host/state-files.ts";
 import { type LogCollector, logNumbers, logPath } from "./log-collector.ts";
 
@@ -8,20 +9,7 @@ export function readLog(
   collector: LogCollector,
   options: { readonly follow: boolean; readonly signal: AbortSignal },
 ): AsyncIterable<Uint8Array> {
-  return {
-    [Symbol.asyncIterator]: () => {
-      const left = new AbortController();
-      const pieces = readPieces(collector, { ...options, signal: AbortSignal.any([options.signal, left.signal]) });
-      return {
-        next: () => pieces.next(),
-        // What waits for more of the log must not hold up who has had enough.
-        return: () => {
-          left.abort();
-          return pieces.return(undefined);
-        },
-      };
-    },
-  };
+  return leavable(options.signal, (signal) => readPieces(collector, { ...options, signal }));
 }
 
 async function* readPieces(
