@@ -1,8 +1,15 @@
 // Configuration of the containers provider: which engine, where its state is, what pods may do. Nothing is allowed that is not
 // written down. All faults are reported at once.
-import { isAbsolute, normalize } from "node:path";
-import { parseQuantity, wholeUnits } from "@virtual-kubelet/virtual-kubelet";
-import { checkedConfig, type ProviderConfigSource, readProviderConfig } from "@virtual-kubelet/virtual-kubelet/host";
+import {
+  absolutePath,
+  byteSize,
+  checkedConfig,
+  mountablePath,
+  type ProviderConfigSource,
+  pressure,
+  quantity,
+  readProviderConfig,
+} from "@virtual-kubelet/virtual-kubelet/host";
 import * as v from "valibot";
 
 export interface ContainersConfig {
@@ -55,33 +62,6 @@ export interface ContainersConfig {
   readonly parallelCalls: number;
 }
 
-const quantity = v.pipe(
-  v.union([v.string(), v.number()], "must be a quantity"),
-  v.transform(String),
-  v.check((text) => {
-    try {
-      return parseQuantity(text) >= 0n;
-    } catch {
-      return false;
-    }
-  }, "must be a quantity, and not negative"),
-);
-const bytes = v.pipe(
-  quantity,
-  v.transform((text) => Number(wholeUnits(parseQuantity(text)))),
-);
-const share = v.pipe(v.string(), v.regex(/^(100|\d{1,2})(\.\d+)?%$/, "must be a quantity or a percentage like 10%"));
-const threshold = v.union([share, quantity], "must be a quantity, or a percentage like 10%");
-const file = v.pipe(
-  v.string("must be a path"),
-  v.check((text) => isAbsolute(text), "must be an absolute path"),
-);
-/** Engines take paths apart at colons and commas. */
-const path = v.pipe(
-  file,
-  v.check((text) => !/[,:\\\n\0]/.test(text), "must hold no comma, colon, backslash or line break"),
-  v.transform((text) => normalize(text).replace(/(?<=.)\/+$/, "")),
-);
 const endpoint = v.pipe(
   v.string("must be an address"),
   v.check(
@@ -95,9 +75,9 @@ const count = v.pipe(v.number("must be a number"), v.integer(), v.minValue(1, "m
 
 const settings = v.strictObject({
   endpoint: v.optional(endpoint, ""),
-  tls: v.optional(v.strictObject({ caFile: file, certFile: file, keyFile: file })),
+  tls: v.optional(v.strictObject({ caFile: absolutePath, certFile: absolutePath, keyFile: absolutePath })),
   insecurePlainHTTP: v.optional(v.boolean(), false),
-  stateDirectory: path,
+  stateDirectory: mountablePath,
   network: v.optional(v.pipe(v.string(), v.regex(/^[\w.-]*$/, "must be the name of a network")), ""),
   infraImage: v.optional(v.string(), ""),
   runtime: v.optional(v.string(), ""),
@@ -107,7 +87,7 @@ const settings = v.strictObject({
     "virtual-kubelet",
   ),
   podPidsLimit: v.optional(v.pipe(v.number("must be a number"), v.integer(), v.minValue(0)), 0),
-  hostPaths: v.optional(v.array(path), []),
+  hostPaths: v.optional(v.array(mountablePath), []),
   allowPrivileged: v.optional(v.boolean(), false),
   allowHostNamespaces: v.optional(v.boolean(), false),
   allowedUnsafeSysctls: v.optional(
@@ -127,21 +107,13 @@ const settings = v.strictObject({
   ),
   logs: v.optional(
     v.strictObject({
-      maxSize: v.optional(v.pipe(bytes, v.minValue(65_536, "must be at least 64Ki")), "50Mi"),
+      maxSize: v.optional(v.pipe(byteSize, v.minValue(65_536, "must be at least 64Ki")), "50Mi"),
     }),
     {},
   ),
   capacity: v.optional(v.record(v.string(), quantity), {}),
   reserved: v.optional(v.record(v.string(), quantity), {}),
-  pressure: v.optional(
-    v.strictObject({
-      memoryAvailable: v.optional(threshold, "100Mi"),
-      diskAvailable: v.optional(threshold, "10%"),
-      inodesFree: v.optional(threshold, "5%"),
-      pidsAvailable: v.optional(threshold, "5%"),
-    }),
-    {},
-  ),
+  pressure: v.optional(pressure, {}),
   images: v.optional(
     v.pipe(
       v.strictObject({

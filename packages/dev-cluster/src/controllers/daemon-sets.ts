@@ -1,5 +1,4 @@
 // DaemonSets: one pod on each node that it may be on.
-import { createHash } from "node:crypto";
 import type { Api } from "../api.ts";
 import { isReady, share } from "../disruption.ts";
 import { at, equal, type Json, type JsonObject, list, merge, number, object, text } from "../json.ts";
@@ -16,6 +15,7 @@ import {
   ownerReference,
   splitKey,
   tell,
+  templateHash,
   writeStatus,
 } from "./objects.ts";
 import { keysOfOwner } from "./replica-sets.ts";
@@ -67,13 +67,6 @@ function isOther(node: JsonObject, before: JsonObject): boolean {
   return parts(node) !== parts(before);
 }
 
-function hashOf(set: JsonObject): string {
-  return createHash("sha256")
-    .update(JSON.stringify(object(set, "spec", "template")))
-    .digest("hex")
-    .slice(0, 10);
-}
-
 function podFor(set: JsonObject, node: JsonObject): JsonObject {
   const template = object(set, "spec", "template");
   const added = tolerated.map(
@@ -92,7 +85,7 @@ function podFor(set: JsonObject, node: JsonObject): JsonObject {
   return {
     metadata: {
       ...object(template, "metadata"),
-      labels: { ...labelsOf(template), [hashLabel]: hashOf(set) },
+      labels: { ...labelsOf(template), [hashLabel]: templateHash(set) },
       generateName: `${nameOf(set)}-`,
       namespace: namespaceOf(set),
       ownerReferences: [ownerReference(set)],
@@ -173,7 +166,7 @@ function manage(
 function update(api: Api, set: JsonObject, whole: number): void {
   if (text(set, "spec", "updateStrategy", "type") === "OnDelete") return;
   const pods = controlledBy(api, "pods", set).filter((pod) => !isFinished(pod));
-  const hash = hashOf(set);
+  const hash = templateHash(set);
   const old = pods.filter((pod) => labelsOf(pod)[hashLabel] !== hash && !isGoing(pod));
   const most = Math.max(
     1,
@@ -196,7 +189,7 @@ function writeCounts(api: Api, set: JsonObject, nodes: readonly JsonObject[]): v
   const pods = controlledBy(api, "pods", set).filter((pod) => !isGoing(pod) && !isFinished(pod));
   const placed = pods.filter((pod) => names.has(text(pod, "spec", "nodeName")));
   const ready = placed.filter(isReady).length;
-  const hash = hashOf(set);
+  const hash = templateHash(set);
   const status = merge(object(set, "status"), [], {
     currentNumberScheduled: placed.length,
     numberMisscheduled: pods.length - pods.filter((pod) => names.has(nodeOf(pod))).length,

@@ -1,4 +1,5 @@
 // What controllers read of objects and write about them again and again.
+import { createHash } from "node:crypto";
 import { timestamp } from "../access.ts";
 import type { Api } from "../api.ts";
 import { type Json, type JsonObject, list, number, object, put, text } from "../json.ts";
@@ -114,4 +115,12 @@ export function tell(
     lastTimestamp: time,
     count: 1,
   });
+}
+
+/** Names a template of pods among those of one owner: ten hexadecimal digits. */
+export function templateHash(owner: JsonObject): string {
+  return createHash("sha256")
+    .update(JSON.stringify(object(owner, "spec", "template")))
+    .digest("hex")
+    .slice(0, 10);
 }

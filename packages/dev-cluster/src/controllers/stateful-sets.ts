@@ -1,5 +1,4 @@
 // StatefulSets: pods by number, one after the other, never two of one name. No claims of volumes are made.
-import { createHash } from "node:crypto";
 import type { Api } from "../api.ts";
 import { isReady } from "../disruption.ts";
 import { at, equal, type JsonObject, merge, number, object, text } from "../json.ts";
@@ -15,6 +14,7 @@ import {
   ownerReference,
   splitKey,
   tell,
+  templateHash,
   writeStatus,
 } from "./objects.ts";
 import { keysOfOwner } from "./replica-sets.ts";
@@ -41,12 +41,7 @@ const wantedOf = (set: JsonObject): number => number(set, "spec", "replicas") ??
 const ordinalOf = (pod: JsonObject): number => Number(nameOf(pod).slice(nameOf(pod).lastIndexOf("-") + 1));
 const isHealthy = (pod: JsonObject): boolean => isReady(pod) && !isGoing(pod);
 
-function revisionOf(set: JsonObject): string {
-  const digest = createHash("sha256")
-    .update(JSON.stringify(object(set, "spec", "template")))
-    .digest("hex");
-  return `${nameOf(set)}-${digest.slice(0, 10)}`;
-}
+const revisionOf = (set: JsonObject): string => `${nameOf(set)}-${templateHash(set)}`;
 
 /** One thing at a time where order is asked for, from the lowest number up, and from the highest down. */
 function act(api: Api, set: JsonObject): void {

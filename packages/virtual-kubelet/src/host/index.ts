@@ -10,6 +10,7 @@ export {
   processGroups,
 } from "./cgroup-figures.ts";
 export { type CgroupHost, findCgroups, limitCgroups, makeCgroups, removeCgroups } from "./cgroups.ts";
+export { absolutePath, byteSize, mountablePath, pressure, quantity } from "./config-values.ts";
 export { CpuRates } from "./cpu-rates.ts";
 export { directoryUsage } from "./disk-usage.ts";
 export {

@@ -1,9 +1,8 @@
 // Configuration of the process provider: where it keeps its state, how far it isolates, which images there are, what pods may
 // do. Nothing is allowed that is not written down. All faults are reported at once.
-import { isAbsolute, normalize } from "node:path";
 import * as v from "valibot";
+import { byteSize, mountablePath, pressure, quantity } from "../../host/config-values.ts";
 import { checkedConfig, type ProviderConfigSource, readProviderConfig } from "../../host/provider-config.ts";
-import { parseQuantity, wholeUnits } from "../../kube/quantity.ts";
 import { parseRange } from "./pod-addresses.ts";
 
 export interface ImageConfig {
@@ -38,29 +37,6 @@ export interface ProcessConfig {
   readonly pressure: Readonly<Record<"memoryAvailable" | "diskAvailable" | "inodesFree" | "pidsAvailable", string>>;
 }
 
-const quantity = v.pipe(
-  v.union([v.string(), v.number()], "must be a quantity"),
-  v.transform(String),
-  v.check((text) => {
-    try {
-      return parseQuantity(text) >= 0n;
-    } catch {
-      return false;
-    }
-  }, "must be a quantity, and not negative"),
-);
-const bytes = v.pipe(
-  quantity,
-  v.transform((text) => Number(wholeUnits(parseQuantity(text)))),
-);
-const share = v.pipe(v.string(), v.regex(/^(100|\d{1,2})(\.\d+)?%$/, "must be a quantity or a percentage like 10%"));
-const threshold = v.union([share, quantity], "must be a quantity, or a percentage like 10%");
-const path = v.pipe(
-  v.string("must be a path"),
-  v.check((text) => isAbsolute(text), "must be an absolute path"),
-  v.check((text) => !/[,:\\\n\0]/.test(text), "must hold no comma, colon, backslash or line break"),
-  v.transform((text) => normalize(text).replace(/(?<=.)\/+$/, "")),
-);
 const range = v.pipe(
   v.string("must be a range of addresses"),
   v.check((text) => parseRange(text) !== undefined, "must be an IPv4 range from /16 to /29, like 10.99.0.0/24"),
@@ -72,18 +48,18 @@ const image = v.union(
   [
     v.literal("host"),
     v.strictObject({
-      root: v.optional(path),
+      root: v.optional(mountablePath),
       command: v.optional(words),
       args: v.optional(words),
       env: v.optional(v.record(v.string(), v.string())),
-      workingDir: v.optional(path),
+      workingDir: v.optional(mountablePath),
     }),
   ],
   'must be "host", or an object with root, command, args, env, workingDir',
 );
 
 const settings = v.strictObject({
-  stateDirectory: path,
+  stateDirectory: mountablePath,
   isolation: v.optional(v.picklist(["namespaces", "none"], 'must be "namespaces" or "none"'), "namespaces"),
   network: v.optional(v.picklist(["host", "private"], 'must be "host" or "private"'), "host"),
   podCIDR: v.optional(range),
@@ -93,27 +69,19 @@ const settings = v.strictObject({
     "virtual-kubelet",
   ),
   images: v.optional(v.record(v.string(), image), {}),
-  hostPaths: v.optional(v.array(path), []),
+  hostPaths: v.optional(v.array(mountablePath), []),
   user: v.optional(v.strictObject({ uid: id, gid: id }), { uid: 65534, gid: 65534 }),
   allowRoot: v.optional(v.boolean(), false),
   allowPrivileged: v.optional(v.boolean(), false),
   logs: v.optional(
     v.strictObject({
-      maxSize: v.optional(v.pipe(bytes, v.minValue(4096, "must be at least 4096")), "10Mi"),
+      maxSize: v.optional(v.pipe(byteSize, v.minValue(4096, "must be at least 4096")), "10Mi"),
       maxFiles: v.optional(v.pipe(v.number(), v.integer(), v.minValue(2, "must be at least 2"), v.maxValue(1000)), 5),
     }),
     {},
   ),
   capacity: v.optional(v.record(v.string(), quantity), {}),
-  pressure: v.optional(
-    v.strictObject({
-      memoryAvailable: v.optional(threshold, "100Mi"),
-      diskAvailable: v.optional(threshold, "10%"),
-      inodesFree: v.optional(threshold, "5%"),
-      pidsAvailable: v.optional(threshold, "5%"),
-    }),
-    {},
-  ),
+  pressure: v.optional(pressure, {}),
 });
 
 const schema = v.pipe(
