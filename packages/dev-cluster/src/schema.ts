@@ -22,7 +22,7 @@ export function namedSchema(name: string): SchemaUse {
 }
 
 /** Follows references. */
-export function useOf(site: Json | undefined): SchemaUse {
+function useOf(site: Json | undefined): SchemaUse {
   const [wrapped] = list(site, "allOf");
   const reference = text(site, "$ref") || text(wrapped, "$ref");
   if (!reference.startsWith(prefix)) return { name: "", schema: object(site), site: object(site) };

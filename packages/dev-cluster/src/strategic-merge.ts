@@ -7,7 +7,7 @@ import { fieldUse, itemUse, type SchemaUse } from "./schema.ts";
 const deletePrefix = "$deleteFromPrimitiveList/";
 const orderPrefix = "$setElementOrder/";
 
-export function strategicMerge(target: Json | undefined, patch: Json, use: SchemaUse | undefined): Json {
+function strategicMerge(target: Json | undefined, patch: Json, use: SchemaUse | undefined): Json {
   if (!isObject(patch)) return patch;
   if (patch["$patch"] === "delete") return {};
   const { $patch: directive, $retainKeys: retained, ...fields } = patch;

@@ -94,7 +94,7 @@ export function readAllKept(directory: string, log: Logger): FoundPods {
 }
 
 /** Throws Invalid. */
-export function parseKept(text: string, uid: string): KeptPod {
+function parseKept(text: string, uid: string): KeptPod {
   let parsed: unknown;
   try {
     parsed = JSON.parse(text);

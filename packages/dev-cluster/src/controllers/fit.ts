@@ -64,7 +64,7 @@ export function misfit(pod: JsonObject, state: NodeState, all: readonly NodeStat
   return undefined;
 }
 
-export const unschedulableTaint = { key: "node.kubernetes.io/unschedulable", effect: "NoSchedule" };
+const unschedulableTaint = { key: "node.kubernetes.io/unschedulable", effect: "NoSchedule" };
 
 function matchesNode(pod: Json, node: JsonObject): boolean {
   const labels = labelsOf(node);

@@ -8,7 +8,7 @@ const refusal = v.object({ message: v.string() });
 const longestMessage = 2000;
 
 /** An answer's error text: both engines say it as `message` of an object. */
-export function refusalText(text: string): string {
+function refusalText(text: string): string {
   try {
     const parsed = v.safeParse(refusal, JSON.parse(text));
     if (parsed.success) return parsed.output.message.trim().slice(0, longestMessage);

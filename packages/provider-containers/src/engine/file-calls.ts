@@ -64,7 +64,7 @@ export interface Link {
 }
 
 /** Of a tar file that has begun to come. `longLink`: of the header before, for what does not fit into one. */
-export function firstFile(tar: Buffer, longLink = ""): Uint8Array | Link | undefined | "more" {
+function firstFile(tar: Buffer, longLink = ""): Uint8Array | Link | undefined | "more" {
   if (tar.length < blockBytes) return "more";
   const type = tar.toString("latin1", 156, 157);
   if (type === "2") return { link: longLink || tar.toString("utf8", 157, 257).replace(/\0.*$/s, "") };

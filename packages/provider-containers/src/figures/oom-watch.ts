@@ -42,7 +42,7 @@ export class OomWatch {
 }
 
 /** Pure. A child's death is the container's end only if that followed at once. */
-export function isItsEnd(
+function isItsEnd(
   kill: Kill,
   {
     id,

@@ -7,7 +7,7 @@ export interface RefusalWords {
 }
 
 /** How both engines begin; Podman names the OCI runtime. */
-export const engineWords: RefusalWords = {
+const engineWords: RefusalWords = {
   beginnings: ["Error: runc: exec failed", "Error: crun: ", "Error: OCI ", "OCI runtime exec failed"],
   codes: [126, 127],
 };

@@ -94,7 +94,7 @@ const networking = /kube-proxy|calico|cilium|flannel|weave|canal|kindnet|aws-nod
 const ownTaint = /^node\.kubernetes\.io\//;
 
 /** Those whose pods the scheduler would bring to this node. */
-export function landing(sets: readonly Stored<DaemonSet>[], node: Node): readonly Stored<DaemonSet>[] {
+function landing(sets: readonly Stored<DaemonSet>[], node: Node): readonly Stored<DaemonSet>[] {
   return sets.filter(({ spec }) => {
     const pod = spec?.template.spec;
     if (pod === undefined || !matchesNode(pod, node)) return false;

@@ -135,7 +135,7 @@ function notesOf(pod: Stored<Pod>, { node, description }: PlanTarget): string[] 
 }
 
 /** As if each init container succeeded and each sidecar came up at once. */
-export function startOrder(spec: PodSpec): string[][] {
+function startOrder(spec: PodSpec): string[][] {
   const init = spec.initContainers ?? [];
   const roles = new Map([
     ...init.map((container) => [container.name, isSidecar(container) ? "sidecar" : "init"] as const),
