@@ -177,6 +177,23 @@ describe("pods in containers", { timeout: 600_000 }, () => {
     await removed([...early, ...late]);
   });
 
+  it("go where the API server does not know them any more, and nobody else's do", async () => {
+    await Promise.all(["stays", "forgotten"].map((name) => begin(name)));
+    await running(["stays", "forgotten"]);
+    const before = await runs(["stays"]);
+    const untouched = await theirs();
+    await semantics.program.kill("SIGKILL");
+    await semantics.kubectl("delete", "pod", "forgotten", "--force", "--grace-period=0");
+    await semantics.launch();
+    const gone = async (): Promise<boolean> => (await semantics.subject.ownContainers()).length === 2;
+    await eventually("containers of the pod that nobody knows are gone", patience, gone);
+    await semantics.assertNothingRuns("forgotten");
+    assert.deepEqual(await runs(["stays"]), before);
+    await runsOnce(["stays"]);
+    assert.deepEqual(await theirs(), untouched);
+    await removed(["stays"]);
+  });
+
   it("begin anew after the host went down, by their policies", async () => {
     const always = names("always", 5);
     await Promise.all([...always.map((name) => begin(name)), begin("never", { restartPolicy: "Never" })]);
