@@ -116,6 +116,7 @@ async function runChecks(): Promise<SuiteResult> {
     "format and lint": ["biome", "check", "."],
     promises: ["oxlint", "--type-aware", "--deny-warnings"],
     imports: [process.execPath, "scripts/check-imports.ts"],
+    docs: [process.execPath, "--conditions=source", "scripts/check-docs.ts"],
   };
   for (const [title, [program = "", ...args]] of Object.entries(checks)) {
     const before = performance.now();
