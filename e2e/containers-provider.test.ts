@@ -4,7 +4,6 @@ import { createContainersProvider } from "../packages/provider-containers/src/co
 import { silentLogger } from "../packages/virtual-kubelet/src/log.ts";
 import type { Provider } from "../packages/virtual-kubelet/src/provider.ts";
 import { providerConformance } from "../packages/virtual-kubelet/src/testing/provider-conformance.ts";
-import { resolvedLiterally } from "../packages/virtual-kubelet/src/testing/resolved-literally.ts";
 import { containersConfig, context } from "./containers-bench.ts";
 import { benchImage, PodmanBench } from "./podman.ts";
 
@@ -18,12 +17,10 @@ const pod = (script: string, more: object = {}): { readonly name: string; readon
   ...more,
 });
 const wait = "trap 'exit 0' TERM; echo ready; while :; do sleep 0.1; done";
-const create = async (): Promise<Provider> =>
-  resolvedLiterally(
-    await createContainersProvider(
-      { node, log: silentLogger, internalIP: "192.0.2.1", config: containersConfig(engine), configPath: undefined },
-      context,
-    ),
+const create = (): Promise<Provider> =>
+  createContainersProvider(
+    { node, log: silentLogger, internalIP: "192.0.2.1", config: containersConfig(engine), configPath: undefined },
+    context,
   );
 
 providerConformance("engine over containers of Podman", {

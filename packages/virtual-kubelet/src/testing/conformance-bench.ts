@@ -11,6 +11,7 @@ import type { PodOwner, PodReport, PodRequest, PodUpdate } from "../provider/pod
 import type { ContainerTarget } from "../provider/streams.ts";
 import type { CallContext, Provider } from "../provider.ts";
 import { reportFaults } from "./report-faults.ts";
+import { withResolved } from "./resolved-literally.ts";
 
 /** What of a pod matters to the backend. */
 export interface PodTemplate {
@@ -138,7 +139,8 @@ export class Bench {
       ...(annotations === undefined ? {} : { annotations }),
     };
     const pod: Stored<Pod> = { apiVersion: "v1", kind: "Pod", metadata, spec: { ...spec, nodeName: this.node } };
-    const request = { owner, pod, revision: "1" };
+    const bare: PodRequest = { owner, pod, revision: "1" };
+    const request = this.provider.capabilities?.resolve === true ? withResolved(bare) : bare;
     this.#made.set(uid, request);
     return request;
   }

@@ -28,7 +28,10 @@ import { logsConformance } from "./conformance-logs.ts";
 /** A pod that is to stay is seen to be there after this time. */
 const lingerMs = 1500;
 
-/** Registers the suite under `name`. Nothing in it is skipped: what the subject cannot do has no test. */
+/**
+ * Registers the suite under `name`. Nothing in it is skipped: what the subject cannot do has no test. A provider that wants pods
+ * resolved gets them so, by what the templates say literally.
+ */
 export function providerConformance(name: string, options: ConformanceOptions): void {
   describe(`${name} keeps the provider contract`, () => {
     const bench = new Bench(options);

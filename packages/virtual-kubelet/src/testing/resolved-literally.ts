@@ -1,22 +1,8 @@
 // Pods of tests that refer to nothing: resolved by what their spec says literally.
 
 import type { PodRequest } from "../provider/pods.ts";
-import type { Provider } from "../provider.ts";
 
-/** The provider, given such pods. */
-export function resolvedLiterally(provider: Provider): Provider {
-  return new Proxy(provider, {
-    get: (target, key) => {
-      const value: unknown = Reflect.get(target, key, target);
-      if (typeof value !== "function") return value;
-      if (key === "createPod" || key === "updatePod")
-        return (request: PodRequest, ...rest: unknown[]): unknown =>
-          Reflect.apply(value, target, [withResolved(request), ...rest]);
-      return (...args: unknown[]): unknown => Reflect.apply(value, target, args);
-    },
-  });
-}
-
+/** As the core would hand it over. */
 export function withResolved(request: PodRequest): PodRequest {
   const { spec } = request.pod;
   const all = [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])];

@@ -5,7 +5,6 @@ import type { Provider } from "../../provider.ts";
 import { freePort } from "../../testing/free-port.ts";
 import { benchRange, ProcessBench } from "../../testing/process-bench.ts";
 import { providerConformance } from "../../testing/provider-conformance.ts";
-import { resolvedLiterally } from "../../testing/resolved-literally.ts";
 import { createProcessProvider } from "./process-provider.ts";
 
 const image = "registry.example/host:1";
@@ -30,13 +29,11 @@ for (const [isolation, network] of [
     await bench.open();
     await bench[Symbol.asyncDispose]();
   });
-  const create = async (): Promise<Provider> =>
-    resolvedLiterally(
-      await createProcessProvider({
-        ...{ node: bench.node, operatingSystem: "linux", log: silentLogger, internalIP: "192.0.2.1" },
-        config: bench.config,
-      }),
-    );
+  const create = (): Promise<Provider> =>
+    createProcessProvider({
+      ...{ node: bench.node, operatingSystem: "linux", log: silentLogger, internalIP: "192.0.2.1" },
+      config: bench.config,
+    });
 
   providerConformance(`engine over processes, isolation ${isolation}, network ${network.network}`, {
     node: bench.node,
