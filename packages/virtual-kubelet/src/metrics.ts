@@ -3,10 +3,14 @@ import { Counter, Gauge, Histogram, Registry } from "prom-client";
 
 export interface Metrics {
   readonly registry: Registry;
+  /** Always 1; what runs is in the labels. */
+  readonly buildInfo: Gauge<"version" | "kubelet_version" | "runtime">;
   /** Keys on a queue by state: waiting (due), delayed, active. */
   readonly queueDepth: Gauge<"queue" | "state">;
-  /** Called when queueDepth is read: each running queue sets its own values then, and not on each key. */
-  readonly queueDepthSources: Set<() => void>;
+  /** Age of the oldest key: since it was due (waiting), or since work on it began (active); 0 when there is none. */
+  readonly queueOldest: Gauge<"queue" | "state">;
+  /** Called when one of the two is read: each running queue sets its own values then, and not on each key. */
+  readonly queueSources: Set<() => void>;
   /** Seconds from due to taken. */
   readonly queueWait: Histogram<"queue">;
   /** Seconds of work on a key. */
@@ -22,16 +26,27 @@ export interface Metrics {
   readonly providerCalls: Counter<"node" | "method" | "outcome">;
   readonly providerCallDuration: Histogram<"method">;
   readonly pods: Gauge<"node" | "phase">;
-  /** Called when `pods` is read. */
+  /** Of the pod that is Pending for the longest, since it was bound; of the one that is longest past its grace. */
+  readonly podsOldest: Gauge<"node" | "state">;
+  /** Called when one of the two is read. */
   readonly podSources: Set<() => void>;
   /** Seconds from the bind seen in the API (PodScheduled) to the Running status written. */
   readonly podStart: Histogram<string>;
   readonly statusWrites: Counter<"outcome">;
   readonly leaseRenewals: Counter<"outcome">;
+  /** Seconds since the lease was last renewed, or began to wait for it; the node is taken for dead at leaseDuration. */
+  readonly leaseAge: Gauge<"node">;
+  readonly leaseDuration: Gauge<string>;
+  /** Called when leaseAge is read. */
+  readonly leaseSources: Set<() => void>;
   readonly nodeReady: Gauge<"node">;
   /** Pods taken over from the backend at start, and orphans removed from it. */
   readonly podsAdopted: Counter<"node">;
   readonly orphansRemoved: Counter<"node">;
+  /** Pods that their backend no longer had although they ran. */
+  readonly podsLost: Counter<"node">;
+  /** Pods that the node or its provider would not take, by the reason in their status. */
+  readonly podsRefused: Counter<"node" | "reason">;
   /** Requests to the kubelet API by method, pattern of the route ("" for none) and HTTP code (101 for a stream). */
   readonly kubeletRequests: Counter<"method" | "route" | "code">;
   /** Seconds until the answer was complete; streams are not in it. */
@@ -48,30 +63,50 @@ export interface Metrics {
 }
 
 const seconds = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+/** Of the start of a pod: clouds take minutes. */
+const startSeconds = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800];
 
 export function createMetrics(): Metrics {
   const registry = new Registry();
   const registers = [registry];
   const counter = <L extends string>(name: string, help: string, labelNames: readonly L[]): Counter<L> =>
     new Counter<L>({ name: `virtual_kubelet_${name}`, help, labelNames, registers });
-  const gauge = <L extends string>(name: string, help: string, labelNames: readonly L[]): Gauge<L> =>
-    new Gauge<L>({ name: `virtual_kubelet_${name}`, help, labelNames, registers });
-  const histogram = <L extends string>(name: string, help: string, labelNames: readonly L[]): Histogram<L> =>
-    new Histogram<L>({ name: `virtual_kubelet_${name}`, help, labelNames, registers, buckets: seconds });
-  const queueDepthSources = new Set<() => void>();
-  const podSources = new Set<() => void>();
-  return {
-    registry,
-    queueDepthSources,
-    queueDepth: new Gauge({
-      name: "virtual_kubelet_queue_depth",
-      help: "Keys on a work queue by state",
-      labelNames: ["queue", "state"],
+  /** `sources` set its values when it is read. */
+  const gauge = <L extends string>(
+    name: string,
+    help: string,
+    labelNames: readonly L[],
+    sources: ReadonlySet<() => void> = new Set(),
+  ): Gauge<L> =>
+    new Gauge<L>({
+      name: `virtual_kubelet_${name}`,
+      help,
+      labelNames,
       registers,
       collect() {
-        for (const report of queueDepthSources) report();
+        for (const report of sources) report();
       },
-    }),
+    });
+  const histogram = <L extends string>(
+    name: string,
+    help: string,
+    labelNames: readonly L[],
+    buckets: number[] = seconds,
+  ): Histogram<L> => new Histogram<L>({ name: `virtual_kubelet_${name}`, help, labelNames, registers, buckets });
+  const queueSources = new Set<() => void>();
+  const podSources = new Set<() => void>();
+  const leaseSources = new Set<() => void>();
+  return {
+    registry,
+    buildInfo: gauge("build_info", "Always 1; what runs", ["version", "kubelet_version", "runtime"]),
+    queueSources,
+    queueDepth: gauge("queue_depth", "Keys on a work queue by state", ["queue", "state"], queueSources),
+    queueOldest: gauge(
+      "queue_oldest_seconds",
+      "Age of the oldest key: since it was due (waiting), or since work on it began (active)",
+      ["queue", "state"],
+      queueSources,
+    ),
     queueWait: histogram("queue_wait_seconds", "Seconds a due key waited for a worker", ["queue"]),
     queueWork: histogram("queue_work_seconds", "Seconds a worker spent on a key", ["queue"]),
     queueRetries: counter("queue_retries_total", "Keys put back after a failure", ["queue"]),
@@ -85,23 +120,31 @@ export function createMetrics(): Metrics {
     providerCalls: counter("provider_calls_total", "Calls of a provider", ["node", "method", "outcome"]),
     providerCallDuration: histogram("provider_call_duration_seconds", "Seconds of a provider call", ["method"]),
     podSources,
-    pods: new Gauge({
-      name: "virtual_kubelet_pods",
-      help: "Pods on the node by phase",
-      labelNames: ["node", "phase"],
-      registers,
-      collect() {
-        for (const report of podSources) report();
-      },
-    }),
-    podStart: histogram("pod_start_duration_seconds", "Seconds from bind to the Running status written", []),
+    pods: gauge("pods", "Pods on the node by phase", ["node", "phase"], podSources),
+    podsOldest: gauge(
+      "pods_oldest_seconds",
+      "Of the pod that is pending for the longest, since it was bound; of the terminating one that is longest past its grace",
+      ["node", "state"],
+      podSources,
+    ),
+    podStart: histogram(
+      "pod_start_duration_seconds",
+      "Seconds from bind to the Running status written",
+      [],
+      startSeconds,
+    ),
     statusWrites: counter("pod_status_writes_total", "Pod status writes", ["outcome"]),
     leaseRenewals: counter("lease_renewals_total", "Lease renewals", ["outcome"]),
+    leaseSources,
+    leaseAge: gauge("lease_age_seconds", "Seconds since the lease was last renewed", ["node"], leaseSources),
+    leaseDuration: gauge("lease_duration_seconds", "Age of a lease at which the cluster takes the node for dead", []),
     nodeReady: gauge("node_ready", "1 while the node is Ready", ["node"]),
     podsAdopted: counter("pods_adopted_total", "Running pods taken over at start", ["node"]),
     orphansRemoved: counter("orphans_removed_total", "Pods removed from the backend because their owner is gone", [
       "node",
     ]),
+    podsLost: counter("pods_lost_total", "Pods that the backend no longer had although they ran", ["node"]),
+    podsRefused: counter("pods_refused_total", "Pods that the node or its provider would not take", ["node", "reason"]),
     kubeletRequests: counter("kubelet_requests_total", "Requests to the kubelet API", ["method", "route", "code"]),
     kubeletRequestDuration: histogram("kubelet_request_duration_seconds", "Seconds until the answer was complete", [
       "method",

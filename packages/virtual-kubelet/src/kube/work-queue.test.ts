@@ -253,6 +253,22 @@ test("a failure is one line with key and cause, and counted", async () => {
   assert.match(text, /virtual_kubelet_queue_wait_seconds_count\{queue="test"\} 2\n/);
 });
 
+test("the age of the oldest key tells of a queue that is stuck", async () => {
+  const metrics = createMetrics();
+  const b = bench({ metrics });
+  const ages = async (): Promise<readonly number[]> =>
+    (await metrics.queueOldest.get()).values.map(({ value }) => value);
+  b.queue.add("a");
+  await settle();
+  assert.deepEqual(await ages(), [0, 0]);
+  await b.clock.advance(5000);
+  b.queue.add("b");
+  b.queue.addAfter("later", 60_000);
+  await b.clock.advance(2000);
+  b.queue.add("c");
+  assert.deepEqual(await ages(), [2, 7], "waiting, active");
+});
+
 test("idle waits for what is due, not for what is delayed, and ends with its signal", async () => {
   const b = bench();
   await b.queue.idle();

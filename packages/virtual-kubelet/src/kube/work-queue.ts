@@ -47,6 +47,8 @@ interface Entry {
   /** While delayed: was it put back after a failure? Decides its lane when due. */
   retry: boolean;
   active: boolean;
+  /** When the work under way began. */
+  begunAt: number;
   /** Added while active: runs again at once. */
   dirty: boolean;
   /** addAfter while active. */
@@ -172,7 +174,7 @@ export class WorkQueue {
     if (this.#work !== undefined) throw new VirtualKubeletError("Internal", `queue ${this.#options.name} runs already`);
     const work = new AbortController();
     this.#work = work.signal;
-    const sources = this.#options.metrics?.queueDepthSources;
+    const sources = this.#options.metrics?.queueSources;
     const report = (): void => this.#reportDepth();
     sources?.add(report);
     try {
@@ -218,6 +220,7 @@ export class WorkQueue {
         lane: undefined,
         retry: false,
         active: false,
+        begunAt: 0,
         dirty: false,
         after: undefined,
         failures: 0,
@@ -338,6 +341,7 @@ export class WorkQueue {
     this.#options.metrics?.queueWait.observe({ queue: this.#options.name }, Math.max(0, now - entry.due) / 1000);
     this.#unplace(entry);
     entry.active = true;
+    entry.begunAt = now;
     this.#active += 1;
     const ended = (): void => {
       entry.active = false;
@@ -421,8 +425,20 @@ export class WorkQueue {
   }
 
   #reportDepth(): void {
-    const gauge = this.#options.metrics?.queueDepth;
-    for (const [state, value] of Object.entries(this.depth)) gauge?.set({ queue: this.#options.name, state }, value);
+    const { metrics, name: queue } = this.#options;
+    if (metrics === undefined) return;
+    for (const [state, value] of Object.entries(this.depth)) metrics.queueDepth.set({ queue, state }, value);
+    const now = this.#clock.now();
+    let [waiting, active] = [now, now];
+    for (const lane of [this.#fresh, this.#retry]) {
+      for (const { due } of lane.values()) {
+        waiting = Math.min(waiting, due);
+        break; // Lanes keep the order in which keys came.
+      }
+    }
+    for (const entry of this.#entries.values()) if (entry.active) active = Math.min(active, entry.begunAt);
+    metrics.queueOldest.set({ queue, state: "waiting" }, (now - waiting) / 1000);
+    metrics.queueOldest.set({ queue, state: "active" }, (now - active) / 1000);
   }
 }
 

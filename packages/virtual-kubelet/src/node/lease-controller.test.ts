@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { VirtualKubeletError } from "../errors.ts";
 import type { Lease } from "../kube/types.gen.ts";
+import { createMetrics, type Metrics } from "../metrics.ts";
 import { FakeClock } from "../testing/fake-clock.ts";
 import { MemoryNodes } from "../testing/memory-nodes.ts";
 import { LeaseController } from "./lease-controller.ts";
@@ -10,6 +11,7 @@ class Bench implements AsyncDisposable {
   readonly api: MemoryNodes = new MemoryNodes();
   readonly clock: FakeClock = new FakeClock();
   readonly warnings: string[] = [];
+  readonly metrics: Metrics = createMetrics();
   uid: string | undefined = "node-uid";
   readonly leases: LeaseController;
   readonly #end = new AbortController();
@@ -24,6 +26,7 @@ class Bench implements AsyncDisposable {
       clock: this.clock,
       random,
       log,
+      metrics: this.metrics,
     });
     this.#running = this.leases.run(this.#end.signal);
   }
@@ -116,6 +119,22 @@ describe("leases", () => {
     bench.api.writes();
     bench.leases.touch("n");
     assert.equal((await bench.writes(20)).length, 5);
+  });
+
+  it("tell their age, which grows while they are not renewed and is no more for a node that left", async () => {
+    await using bench = new Bench();
+    const ages = async (): Promise<readonly number[]> =>
+      (await bench.metrics.leaseAge.get()).values.map(({ value }) => value);
+    bench.leases.touch("n");
+    await bench.clock.advance(15_000);
+    assert.ok(((await ages())[0] ?? 99) <= 10, String(await ages()));
+    bench.api.fault = () => new VirtualKubeletError("Unavailable", "down");
+    await bench.clock.advance(60_000);
+    const [age = 0] = await ages();
+    assert.ok(age >= 60 && age <= 75, String(age));
+    bench.leases.remove("n");
+    assert.deepEqual(await ages(), []);
+    assert.equal((await bench.metrics.leaseDuration.get()).values[0]?.value, 40);
   });
 
   it("of a thousand nodes are renewed evenly", async () => {

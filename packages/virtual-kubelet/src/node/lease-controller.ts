@@ -86,6 +86,7 @@ export class LeaseController {
   remove(node: string): void {
     this.#entries.delete(node);
     this.#failing.delete(node);
+    this.#options.metrics?.leaseAge.remove({ node });
     this.#queue.forget(node);
   }
 
@@ -100,8 +101,19 @@ export class LeaseController {
   }
 
   /** Renews until the signal aborts. Leases are left as they are. */
-  run(signal: AbortSignal, options?: WorkQueueRunOptions): Promise<void> {
-    return this.#queue.run(signal, options);
+  async run(signal: AbortSignal, options?: WorkQueueRunOptions): Promise<void> {
+    const { metrics } = this.#options;
+    const tell = (): void => {
+      for (const [node, { since }] of this.#entries)
+        metrics?.leaseAge.set({ node }, (this.#clock.now() - since) / 1000);
+    };
+    metrics?.leaseDuration.set(this.#durationSeconds);
+    metrics?.leaseSources.add(tell);
+    try {
+      await this.#queue.run(signal, options);
+    } finally {
+      metrics?.leaseSources.delete(tell);
+    }
   }
 
   async #renew(node: string, signal: AbortSignal): Promise<{ readonly requeueAfterMs: number } | undefined> {

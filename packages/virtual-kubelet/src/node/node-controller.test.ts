@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { VirtualKubeletError } from "../errors.ts";
 import type { Lease, Node } from "../kube/types.gen.ts";
+import { createMetrics } from "../metrics.ts";
 import type { NodeReport } from "../provider/node.ts";
 import { FakeClock } from "../testing/fake-clock.ts";
 import { MemoryNodes } from "../testing/memory-nodes.ts";
@@ -80,6 +81,19 @@ class Bench implements AsyncDisposable {
 const isReady = "True KubeletReady kubelet is posting ready status";
 
 describe("registration", () => {
+  it("is told as not ready from the start on, until it is registered", async () => {
+    const metrics = createMetrics();
+    await using bench = new Bench({ metrics });
+    const told = async (): Promise<readonly number[]> =>
+      (await metrics.nodeReady.get()).values.map(({ value }) => value);
+    bench.api.fault = () => refusal;
+    await bench.run({});
+    assert.deepEqual(await told(), [0]);
+    bench.api.fault = () => undefined;
+    await bench.clock.advance(60_000);
+    assert.deepEqual(await told(), [1]);
+  });
+
   it("is one write, with all events of a kubelet", async () => {
     await using bench = new Bench();
     await bench.run({});

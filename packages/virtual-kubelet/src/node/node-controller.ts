@@ -101,6 +101,7 @@ export class NodeController {
     if (spec.configureNode === undefined) entry.base = base;
     this.#entries.set(spec.name, entry);
     this.#watch.add(spec.name);
+    this.#options.metrics?.nodeReady.set({ node: spec.name }, 0);
     if (spec.ping !== undefined) this.#pings.add(spec.name, { ...spec, ping: spec.ping });
     if (this.#running !== undefined) this.#start(entry, this.#running);
   }

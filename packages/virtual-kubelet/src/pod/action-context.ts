@@ -39,6 +39,8 @@ export interface ActionContext {
   readonly isShuttingDown: () => boolean;
   readonly onStatus: (uid: string, afterMs?: number) => void;
   readonly onOrphanRemoved: () => void;
+  readonly onLost: () => void;
+  readonly onRefused: (reason: string) => void;
 }
 
 /** Records an event about the pod, or about one of its containers. */

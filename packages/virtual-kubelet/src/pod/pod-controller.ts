@@ -19,6 +19,7 @@ import { NodeUsage } from "./node-usage.ts";
 import { type PodAction, plan, type Rules } from "./plan.ts";
 import { act } from "./pod-actions.ts";
 import { type PodEntry, revisionOf } from "./pod-entry.ts";
+import { boundAt, tellPods } from "./pod-figures.ts";
 import { PodRecords } from "./pod-records.ts";
 import { RefusalPacer } from "./refusal-pacer.ts";
 import { type PodResolution, takesPartial } from "./resolution.ts";
@@ -175,14 +176,17 @@ export class PodController {
     const statuses = this.#status.run(statusEnd.signal);
     const watchers = [...this.#nodes.values()].map((state) => this.#watchBackend(state, signal));
     const informers = this.#informers.map((informer) => informer.run(signal));
-    const countPhases = (): void => this.#countPhases();
-    this.#options.metrics.podSources.add(countPhases);
+    const { metrics } = this.#options;
+    const phaseOf = ({ pod }: PodEntry): string =>
+      (pod === undefined ? undefined : this.#status.current(pod).phase) ?? "Pending";
+    const tell = (): void => tellPods(metrics, this.#nodes.keys(), this.#records.all(), phaseOf, this.#clock.now());
+    metrics.podSources.add(tell);
     try {
       await Promise.all([this.#queue.run(signal), this.#resync(signal), ...watchers, ...informers]);
     } finally {
       statusEnd.abort();
       await statuses;
-      this.#options.metrics.podSources.delete(countPhases);
+      metrics.podSources.delete(tell);
     }
   }
 
@@ -408,6 +412,8 @@ export class PodController {
       isShuttingDown: () => this.#shuttingDown,
       onStatus: (uid, afterMs) => (afterMs === undefined ? this.#status.add(uid) : this.#status.addAfter(uid, afterMs)),
       onOrphanRemoved: () => metrics.orphansRemoved.inc({ node: node.name }),
+      onLost: () => metrics.podsLost.inc({ node: node.name }),
+      onRefused: (reason) => metrics.podsRefused.inc({ node: node.name, reason }),
     };
   }
 
@@ -438,11 +444,8 @@ export class PodController {
     const entry = this.#records.get(uid);
     if (entry?.pod === undefined || status.phase !== "Running" || this.#running.has(uid)) return;
     this.#running.add(uid);
-    const bound = entry.pod.status?.conditions?.find(
-      (condition) => condition.type === "PodScheduled",
-    )?.lastTransitionTime;
-    const since = bound === undefined ? entry.seenAt : Math.min(entry.seenAt, Date.parse(bound) + 999);
-    if (entry.createStartedAt !== undefined) this.#options.metrics.podStart.observe((this.#clock.now() - since) / 1000);
+    if (entry.createStartedAt === undefined) return;
+    this.#options.metrics.podStart.observe((this.#clock.now() - boundAt(entry)) / 1000);
   }
 
   async #resync(signal: AbortSignal): Promise<void> {
@@ -455,15 +458,6 @@ export class PodController {
   /** Not those that wait out a back-off: a look without a cause must not cut it short. */
   #look(uid: string): void {
     if (this.#queue.retries(uid) === 0) this.#queue.add(uid);
-  }
-
-  #countPhases(): void {
-    const gauge = this.#options.metrics.pods;
-    gauge.reset();
-    for (const entry of this.#records.all()) {
-      if (!entry.inApi || entry.pod === undefined) continue;
-      gauge.inc({ node: entry.owner.node, phase: this.#status.current(entry.pod).phase ?? "Pending" });
-    }
   }
 }
 

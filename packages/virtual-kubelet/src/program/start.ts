@@ -39,6 +39,7 @@ export async function start(
   // A wrong provider is told before anything else is begun.
   const modules = await loadProviders(config.nodes, input.cwd);
   const metrics = createMetrics();
+  metrics.buildInfo.set({ version, kubelet_version: kubeletVersion, runtime: process.version }, 1);
   await using stack = new AsyncDisposableStack();
   if (plan.target !== undefined) {
     const { startTracing } = await import("./tracing.ts");

@@ -1,0 +1,54 @@
+// Figures of pods as an operator reads them: how many, and for how long the oldest have been on their way.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { PodBench } from "../testing/pod-bench.ts";
+
+/** Values of a metric of the bench, by its labels' values. */
+async function read(bench: PodBench, name: "pods" | "podsOldest" | "podsRefused" | "podsLost") {
+  const { values } = await bench.metrics[name].get();
+  return Object.fromEntries(values.map(({ labels, value }) => [Object.values(labels).join(" "), Math.floor(value)]));
+}
+
+test("a pod that stays pending is counted, with its age since it was bound, until it runs", async () => {
+  await using bench = new PodBench();
+  await bench.start();
+  assert.deepEqual(await read(bench, "podsOldest"), { "n pending": 0, "n terminating": 0 });
+  bench.provider().control.faults.addError({ method: "createPod", kind: "Unavailable" });
+  bench.api.create("n", "old");
+  await bench.clock.advance(100_000);
+  bench.api.create("n", "young");
+  await bench.clock.advance(20_000);
+  assert.deepEqual(await read(bench, "pods"), { "n Pending": 2 });
+  assert.deepEqual(await read(bench, "podsOldest"), { "n pending": 120, "n terminating": 0 });
+  bench.provider().control.faults.clear();
+  await bench.clock.advance(600_000);
+  assert.deepEqual(await read(bench, "pods"), { "n Running": 2 });
+  assert.deepEqual(await read(bench, "podsOldest"), { "n pending": 0, "n terminating": 0 });
+});
+
+test("a pod whose backend does not let go of it shows how far it is past its grace", async () => {
+  await using bench = new PodBench();
+  await bench.start();
+  bench.api.create("n", "web", { spec: { terminationGracePeriodSeconds: 30 } });
+  await bench.clock.advance(1000);
+  bench.provider().control.faults.addError({ method: "deletePod", kind: "Unavailable" });
+  bench.api.remove("web");
+  await bench.clock.advance(20_000);
+  assert.deepEqual(await read(bench, "podsOldest"), { "n pending": 0, "n terminating": 0 });
+  await bench.clock.advance(100_000);
+  assert.deepEqual(await read(bench, "podsOldest"), { "n pending": 0, "n terminating": 90 });
+});
+
+test("refusals are counted by reason, and so are pods that the backend lost", async () => {
+  await using bench = new PodBench({ capabilities: { volumes: [] } });
+  await bench.start();
+  bench.api.create("n", "refused", { spec: { volumes: [{ name: "v", hostPath: { path: "/" } }] } });
+  bench.api.create("n", "lost", {});
+  await bench.clock.advance(1000);
+  assert.deepEqual(await read(bench, "podsRefused"), { "n PodFeatureUnsupported": 1 });
+  const { uid = "" } = bench.api.get("lost")?.metadata ?? {};
+  await bench.provider().control.act({ action: "lose", uid });
+  await bench.clock.advance(300_000);
+  assert.equal(bench.phase("lost"), "Failed");
+  assert.deepEqual(await read(bench, "podsLost"), { n: 1 });
+});
