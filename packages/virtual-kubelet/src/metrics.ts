@@ -9,7 +9,7 @@ export interface Metrics {
   readonly queueDepth: Gauge<"queue" | "state">;
   /** Age of the oldest key: since it was due (waiting), or since work on it began (active); 0 when there is none. */
   readonly queueOldest: Gauge<"queue" | "state">;
-  /** Called when one of the two is read: each running queue sets its own values then, and not on each key. */
+  /** Called when queueDepth is read, which comes before queueOldest in the registry: each running queue sets its own values then, and not on each key. */
   readonly queueSources: Set<() => void>;
   /** Seconds from due to taken. */
   readonly queueWait: Histogram<"queue">;
@@ -28,7 +28,7 @@ export interface Metrics {
   readonly pods: Gauge<"node" | "phase">;
   /** Of the pod that is Pending for the longest, since it was bound; of the one that is longest past its grace. */
   readonly podsOldest: Gauge<"node" | "state">;
-  /** Called when one of the two is read. */
+  /** Called when `pods` is read, which comes before podsOldest. */
   readonly podSources: Set<() => void>;
   /** Seconds from the bind seen in the API (PodScheduled) to the Running status written. */
   readonly podStart: Histogram<string>;
@@ -105,7 +105,6 @@ export function createMetrics(): Metrics {
       "queue_oldest_seconds",
       "Age of the oldest key: since it was due (waiting), or since work on it began (active)",
       ["queue", "state"],
-      queueSources,
     ),
     queueWait: histogram("queue_wait_seconds", "Seconds a due key waited for a worker", ["queue"]),
     queueWork: histogram("queue_work_seconds", "Seconds a worker spent on a key", ["queue"]),
@@ -125,7 +124,6 @@ export function createMetrics(): Metrics {
       "pods_oldest_seconds",
       "Of the pod that is pending for the longest, since it was bound; of the terminating one that is longest past its grace",
       ["node", "state"],
-      podSources,
     ),
     podStart: histogram(
       "pod_start_duration_seconds",
