@@ -256,8 +256,10 @@ test("a failure is one line with key and cause, and counted", async () => {
 test("the age of the oldest key tells of a queue that is stuck", async () => {
   const metrics = createMetrics();
   const b = bench({ metrics });
-  const ages = async (): Promise<readonly number[]> =>
-    (await metrics.queueOldest.get()).values.map(({ value }) => value);
+  const ages = async (): Promise<readonly number[]> => {
+    await metrics.registry.metrics();
+    return (await metrics.queueOldest.get()).values.map(({ value }) => value);
+  };
   b.queue.add("a");
   await settle();
   assert.deepEqual(await ages(), [0, 0]);

@@ -5,6 +5,7 @@ import { PodBench } from "../testing/pod-bench.ts";
 
 /** Values of a metric of the bench, by its labels' values. */
 async function read(bench: PodBench, name: "pods" | "podsOldest" | "podsRefused" | "podsLost") {
+  await bench.metrics.registry.metrics();
   const { values } = await bench.metrics[name].get();
   return Object.fromEntries(values.map(({ labels, value }) => [Object.values(labels).join(" "), Math.floor(value)]));
 }
