@@ -1,6 +1,6 @@
 // Commands in docs: flags are those of the program, npm's scripts are those of package.json, files are there.
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { closest, hint } from "../../packages/virtual-kubelet/src/program/closest.ts";
 import { parseCommandLine } from "../../packages/virtual-kubelet/src/program/command-line.ts";
 import { flagLayer } from "../../packages/virtual-kubelet/src/program/overrides.ts";
@@ -58,11 +58,12 @@ function programFaults(args: readonly string[]): string[] {
   const [command] = parseCommandLine(args).words;
   const spec = subCommands.find(({ name }) => name === command);
   const known: readonly string[] = [...subCommands.map(({ name }) => name), ...others];
-  if (command !== undefined && !known.includes(command))
+  const line = parseCommandLine(args, spec?.flags);
+  // What stands behind an unknown flag is taken for a command.
+  if (command !== undefined && !known.includes(command) && line.faults.length === 0)
     return [
       `virtual-kubelet: unknown command "${command}"${hint(command, known) || `; there are ${known.join(", ")}`}`,
     ];
-  const line = parseCommandLine(args, spec?.flags);
   const values = new Map([...line.given].filter(([, texts]) => !texts.some(isPlaceholder)));
   const where = spec === undefined ? "virtual-kubelet" : `virtual-kubelet ${spec.name}`;
   return [...line.faults, ...flagLayer(values).faults].map(
@@ -195,11 +196,12 @@ function pathFaults(word: string, { root }: Project): string[] {
   if (existsSync(join(root, source))) return [];
   const folder = source.replace(/\/[^/]*$/, "");
   const near = existsSync(join(root, folder)) ? "" : `, nor ${folder}`;
-  const similar = closest(source, similarFiles(root, folder));
-  return [`${path}: there is no such file${near}${similar === undefined ? "" : ` (did you mean ${similar}?)`}`];
+  const similar = closest(basename(source), filesIn(join(root, folder)));
+  return [
+    `${path}: there is no such file${near}${similar === undefined ? "" : ` (did you mean ${folder}/${similar}?)`}`,
+  ];
 }
 
-function similarFiles(root: string, folder: string): string[] {
-  const path = join(root, folder);
-  return existsSync(path) ? readdirSync(path).map((name) => `${folder}/${name}`) : [];
+function filesIn(path: string): string[] {
+  return existsSync(path) ? readdirSync(path) : [];
 }

@@ -68,8 +68,8 @@ function simpleCommands(line: string): string[][] {
     if (words.length > 0) found.push(words);
     words = [];
   };
-  const word = String.raw`(?:\$\([^)]*\)|<[\w -]+>|[^\s"'\\;|&()<>]|\\[\s\S]|"(?:[^"\\]|\\[\s\S])*"|'[^']*')+`;
-  const token = new RegExp(String.raw`\s+|#.*|&&|\|\||[;|&()]|\d?>>?(?:&\d)?|<(?![\w -]+>)|(${word})`, "gy");
+  const word = String.raw`(?:\$\([^)]*\)|<\w[\w -]*>|[^\s"'\\;|&()<>]|\\[\s\S]|"(?:[^"\\]|\\[\s\S])*"|'[^']*')+`;
+  const token = new RegExp(String.raw`\s+|#.*|&&|\|\||[;|&()]|\d?>>?(?:&\d)?|<(?!\w[\w -]*>)|(${word})`, "gy");
   for (const [all, text] of line.matchAll(token)) {
     if (text !== undefined) {
       if (!skipNext) words.push(unquoted(text));

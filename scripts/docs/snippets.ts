@@ -94,7 +94,7 @@ function findings(output: string, snippets: readonly Snippet[], directory: strin
     found.push({
       file: snippet.file,
       line: snippet.line + Math.max(0, Number(row) - 1 - snippet.before),
-      message: `${message}${help}`,
+      message: help === "" ? message : `${message.replace(/\.$/, "")}${help}`,
     });
   }
   const other = /^error TS.*$/m.exec(output)?.[0];
