@@ -13,6 +13,8 @@ interface Peer {
   /** Go package; "." for the folder's own program. */
   readonly package: string;
   readonly variables?: Readonly<Record<string, string>>;
+  /** Build tags. */
+  readonly tags?: string;
 }
 
 /** Each has a folder in `peers/` with go.mod and go.sum, and either a main.go or a tools.go that names the package. */
@@ -22,13 +24,15 @@ const modules = {
     variables: { "k8s.io/client-go/pkg/version.gitVersion": "v0.9.0" },
   },
   promcheck: { package: "." },
+  // Without discovery of services, which is most of it and of no use here.
+  promtool: { package: "github.com/prometheus/prometheus/cmd/promtool", tags: "remove_all_sd" },
 } as const satisfies Readonly<Record<string, Peer>>;
 
 /** kubectl of a version whatever there is on the PATH; its module is the control plane's. */
 const kubectls = { "kubectl-1.36": "1.36.3" } as const;
 
 export type PeerName = keyof typeof modules | keyof typeof kubectls;
-export const peerNames: readonly PeerName[] = ["promcheck", "metrics-server", "kubectl-1.36"];
+export const peerNames: readonly PeerName[] = ["promcheck", "promtool", "metrics-server", "kubectl-1.36"];
 
 /**
  * Absolute path of the program, built where it is not in the cache yet: minutes for the larger ones, so call it before
@@ -45,6 +49,7 @@ export async function findPeer(name: PeerName, options: GoBuildOptions = {}): Pr
       module,
       file: join(cacheDirectory(options.env ?? process.env), "peers", `${name}-${await digestOf(module)}`, name),
       variables: peer.variables,
+      tags: peer.tags,
     },
     options,
   );

@@ -24,6 +24,8 @@ export interface GoProgram {
   readonly tests?: true | undefined;
   /** Values of string variables, by their full name. */
   readonly variables?: Readonly<Record<string, string>> | undefined;
+  /** Build tags, separated by commas. */
+  readonly tags?: string | undefined;
   /** What else helps where there is no Go; a sentence. */
   readonly otherwise?: string | undefined;
 }
@@ -77,6 +79,7 @@ async function build(program: GoProgram, options: GoBuildOptions): Promise<void>
   try {
     const variables = Object.entries(program.variables ?? {}).map(([name, value]) => `-X ${name}=${value}`);
     const flags = ["-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags", ["-s -w", ...variables].join(" ")];
+    if (program.tags !== undefined) flags.push("-tags", program.tags);
     const verb = program.tests === undefined ? ["build"] : ["test", "-c"];
     const child = spawn("go", [...verb, ...flags, "-o", temporary, program.package], {
       cwd: module,
