@@ -100,6 +100,8 @@ async function start(
     dnsNames: names,
     ipAddresses: ["127.0.0.1", "10.96.0.1"],
   } as const;
+  const kubeletClient = await authority.issue({ user: kubeletClientUser, usages: ["client"] }, now());
+  await writeFile(path("apiserver-kubelet-client.crt"), kubeletClient.certificate);
   const server = new ApiServer({
     api,
     tokens,
@@ -108,7 +110,7 @@ async function start(
     users: new Map(),
     serving: await authority.issue(serving, now()),
     clientCa: authority.certificate,
-    kubeletClient: await authority.issue({ user: kubeletClientUser, usages: ["client"] }, now()),
+    kubeletClient,
   });
   await server.listen(options.port ?? 0);
 

@@ -2,17 +2,25 @@
 import { type Json, type JsonObject, list, number, object, text } from "./json.ts";
 import { selects } from "./selectors.ts";
 
-/** Why a budget forbids the eviction; undefined where none does. Pods that are not ready are held by none. */
-export function disruption(pod: JsonObject, budgets: readonly JsonObject[]): string | undefined {
-  if (!isReady(pod)) return undefined;
-  for (const budget of budgets) {
-    if (!selects(object(budget, "spec")["selector"], object(pod, "metadata", "labels"))) continue;
-    if ((number(budget, "status", "disruptionsAllowed") ?? 0) > 0) continue;
-    const healthy = number(budget, "status", "currentHealthy") ?? 0;
-    const desired = number(budget, "status", "desiredHealthy") ?? 0;
-    return `The disruption budget ${text(budget, "metadata", "name")} needs ${desired} healthy pods and has ${healthy} currently`;
-  }
-  return undefined;
+/**
+ * The budgets that an eviction of the pod is at the cost of, and why one forbids it, where one does. Pods that are not ready are
+ * held by none.
+ */
+export function disruption(
+  pod: JsonObject,
+  all: readonly JsonObject[],
+): { readonly budgets: readonly JsonObject[]; readonly refusal?: string } {
+  if (!isReady(pod)) return { budgets: [] };
+  const budgets = all.filter((each) => selects(object(each, "spec")["selector"], object(pod, "metadata", "labels")));
+  const spent = budgets.find((each) => (number(each, "status", "disruptionsAllowed") ?? 0) <= 0);
+  if (spent === undefined) return { budgets };
+  const healthy = number(spent, "status", "currentHealthy") ?? 0;
+  const desired = number(spent, "status", "desiredHealthy") ?? 0;
+  const name = text(spent, "metadata", "name");
+  return {
+    budgets,
+    refusal: `The disruption budget ${name} needs ${desired} healthy pods and has ${healthy} currently`,
+  };
 }
 
 export function isReady(pod: Json): boolean {

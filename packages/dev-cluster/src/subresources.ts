@@ -6,10 +6,11 @@ import { schemaName } from "./api-data.ts";
 import { ApiError, badRequest, conflict, notFound } from "./api-error.ts";
 import { bindPod } from "./binding.ts";
 import { documentOf, type ResourceCall, writeOptions } from "./call.ts";
+import { withCondition } from "./conditions.ts";
 import { hasStatus } from "./confine.ts";
 import { deleteRequest } from "./deletion.ts";
 import { disruption } from "./disruption.ts";
-import { at, isObject, type Json, type JsonObject, merge, number, object, put, text, texts } from "./json.ts";
+import { at, isObject, type Json, type JsonObject, list, merge, number, object, put, text, texts } from "./json.ts";
 import { conform } from "./schema.ts";
 import { issuer, type Tokens } from "./tokens.ts";
 import { patcher } from "./writing.ts";
@@ -55,7 +56,7 @@ async function evict(api: Api, call: ResourceCall): Promise<Answer> {
   const pods = api.resource("pods");
   const { namespace, name } = call.route;
   const pod = api.get(pods, namespace, name);
-  const refusal = disruption(pod, api.store.list("poddisruptionbudgets.policy", namespace));
+  const { refusal, budgets } = disruption(pod, api.store.list("poddisruptionbudgets.policy", namespace));
   if (refusal !== undefined) {
     throw new ApiError(429, "TooManyRequests", "Cannot evict pod as it would violate the pod's disruption budget.", {
       causes: [{ reason: "DisruptionBudget", message: refusal }],
@@ -63,6 +64,30 @@ async function evict(api: Api, call: ResourceCall): Promise<Answer> {
   }
   const request = deleteRequest(at(document, "deleteOptions"), call.route.query);
   const dryRun = request.dryRun === true || writeOptions(call).dryRun;
+  if (!dryRun) {
+    // Counted at once: the controller has its turn after the next eviction may have come.
+    for (const budget of budgets) {
+      const left = (number(budget, "status", "disruptionsAllowed") ?? 0) - 1;
+      const to = (current: JsonObject): JsonObject => put(current, ["status", "disruptionsAllowed"], left);
+      api.update(api.resource("poddisruptionbudgets.policy"), namespace, text(budget, "metadata", "name"), {
+        subresource: "status",
+        to,
+      });
+    }
+    const condition = {
+      type: "DisruptionTarget",
+      status: "True",
+      reason: "EvictionByEvictionAPI",
+      message: "Eviction API: evicting",
+    };
+    const to = (current: JsonObject): JsonObject =>
+      put(
+        current,
+        ["status", "conditions"],
+        withCondition(list(current, "status", "conditions"), condition, api.now()),
+      );
+    api.update(pods, namespace, name, { subresource: "status", to });
+  }
   api.delete(pods, namespace, name, request, { ...writeOptions(call), dryRun });
   return { code: 201, body: { kind: "Status", apiVersion: "v1", metadata: {}, status: "Success", code: 201 } };
 }

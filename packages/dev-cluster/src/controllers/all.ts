@@ -6,6 +6,7 @@ import { certificateRequests } from "./certificate-requests.ts";
 import type { Controller } from "./controller.ts";
 import { daemonSets } from "./daemon-sets.ts";
 import { deployments } from "./deployments.ts";
+import { endpoints } from "./endpoints.ts";
 import { garbage } from "./garbage.ts";
 import { jobs } from "./jobs.ts";
 import { namespaceContents, namespaceDeletion } from "./namespaces.ts";
@@ -26,6 +27,7 @@ export function allControllers(api: Api, authority: Authority, nodeMonitorGraceM
     daemonSets(api),
     statefulSets(api),
     jobs(api),
+    endpoints(api),
     budgets(api),
     certificateRequests(api, authority),
   ];

@@ -1,10 +1,12 @@
 // Certificate requests: those of nodes for their client certificates are approved, and all approved ones are signed.
+
 import { timestamp } from "../access.ts";
 import type { Api } from "../api.ts";
 import type { Authority } from "../certificates.ts";
+import { conditionOf, withCondition } from "../conditions.ts";
 import { type JsonObject, list, number, object, put, text, texts } from "../json.ts";
 import type { Controller } from "./controller.ts";
-import { conditionOf, nameOf, withCondition, writeStatus } from "./objects.ts";
+import { nameOf, writeStatus } from "./objects.ts";
 
 const key = "certificatesigningrequests.certificates.k8s.io";
 const yearMs = 365 * 24 * 3_600_000;

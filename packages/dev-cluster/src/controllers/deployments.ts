@@ -1,10 +1,10 @@
 // Deployments: one ReplicaSet for each template, and the way from one to the next.
+
 import { createHash } from "node:crypto";
-import { timestamp } from "../access.ts";
 import type { Api } from "../api.ts";
-import { share } from "../disruption.ts";
-import { at, equal, type Json, type JsonObject, list, merge, number, object, put, text } from "../json.ts";
+import { equal, type JsonObject, merge, number, object, put, text } from "../json.ts";
 import type { Controller } from "./controller.ts";
+import { deploymentKey as key, limits, setKey, writeProgress } from "./deployment-progress.ts";
 import {
   controlledBy,
   isFinished,
@@ -16,13 +16,9 @@ import {
   ownerReference,
   splitKey,
   tell,
-  withCondition,
-  writeStatus,
 } from "./objects.ts";
 import { keysOfOwner } from "./replica-sets.ts";
 
-const key = "deployments.apps";
-const setKey = "replicasets.apps";
 const hashLabel = "pod-template-hash";
 const revisionAnnotation = "deployment.kubernetes.io/revision";
 const component = "deployment-controller";
@@ -51,8 +47,7 @@ export function deployments(api: Api): Controller {
         else roll(api, deployment, current, others);
       }
       cleanUp(api, deployment, others);
-      writeProgress(api, deployment, current);
-      return undefined;
+      return writeProgress(api, deployment, current);
     },
   };
 }
@@ -136,15 +131,6 @@ function total(sets: readonly JsonObject[]): number {
   return sets.reduce((sum, set) => sum + replicasOf(set), 0);
 }
 
-function limits(deployment: JsonObject): { readonly surge: number; readonly unavailable: number } {
-  if (text(deployment, "spec", "strategy", "type") === "Recreate") return { surge: 0, unavailable: 0 };
-  const whole = number(deployment, "spec", "replicas") ?? 1;
-  const rolling = object(deployment, "spec", "strategy", "rollingUpdate");
-  const surge = share(rolling["maxSurge"], whole, Math.ceil);
-  const unavailable = share(rolling["maxUnavailable"], whole, Math.floor);
-  return { surge, unavailable: surge === 0 && unavailable === 0 ? 1 : unavailable };
-}
-
 function scaleTo(api: Api, deployment: JsonObject, set: JsonObject, replicas: number): void {
   const now = api.store.get(setKey, namespaceOf(set), nameOf(set));
   if (now === undefined || replicasOf(now) === replicas) return;
@@ -203,71 +189,4 @@ function cleanUp(api: Api, deployment: JsonObject, others: readonly JsonObject[]
   );
   const old = empty.toSorted((a, b) => revisionOf(a) - revisionOf(b)).slice(0, Math.max(0, empty.length - limit));
   for (const set of old) api.delete(api.resource(setKey), namespaceOf(set), nameOf(set));
-}
-
-function writeProgress(api: Api, before: JsonObject, current: JsonObject | undefined): void {
-  const deployment = api.store.get(key, namespaceOf(before), nameOf(before));
-  if (deployment === undefined) return;
-  const sets = controlledBy(api, setKey, deployment);
-  const sum = (field: string): number => sets.reduce((all, set) => all + (number(set, "status", field) ?? 0), 0);
-  const now = current === undefined ? undefined : api.store.get(setKey, namespaceOf(current), nameOf(current));
-  const whole = number(deployment, "spec", "replicas") ?? 1;
-  const updated = number(now, "status", "replicas") ?? 0;
-  const available = sum("availableReplicas");
-  const isDone = updated >= whole && available >= whole && sum("replicas") === updated;
-  const status = merge(object(deployment, "status"), [], {
-    observedGeneration: number(deployment, "metadata", "generation") ?? 0,
-    replicas: sum("replicas") || undefined,
-    updatedReplicas: updated || undefined,
-    readyReplicas: sum("readyReplicas") || undefined,
-    availableReplicas: available || undefined,
-    unavailableReplicas: Math.max(0, sum("replicas") - available, whole - available) || undefined,
-    conditions: conditionsOf(api, deployment, now, available >= whole - limits(deployment).unavailable, isDone),
-  });
-  if (!equal(status, at(deployment, "status"))) writeStatus(api, key, deployment, status);
-}
-
-function conditionsOf(
-  api: Api,
-  deployment: JsonObject,
-  current: JsonObject | undefined,
-  isAvailable: boolean,
-  isDone: boolean,
-): readonly Json[] {
-  const available = isAvailable
-    ? {
-        type: "Available",
-        status: "True",
-        reason: "MinimumReplicasAvailable",
-        message: "Deployment has minimum availability.",
-      }
-    : {
-        type: "Available",
-        status: "False",
-        reason: "MinimumReplicasUnavailable",
-        message: "Deployment does not have minimum availability.",
-      };
-  const name = nameOf(current);
-  const progressing = isDone
-    ? {
-        type: "Progressing",
-        status: "True",
-        reason: "NewReplicaSetAvailable",
-        message: `ReplicaSet "${name}" has successfully progressed.`,
-      }
-    : {
-        type: "Progressing",
-        status: "True",
-        reason: "ReplicaSetUpdated",
-        message: `ReplicaSet "${name}" is progressing.`,
-      };
-  return [progressing, available].reduce<readonly Json[]>(
-    (conditions, wanted) => {
-      const known = conditions.find((each) => text(each, "type") === wanted.type);
-      const isSame = text(known, "status") === wanted.status && text(known, "reason") === wanted.reason;
-      const lastUpdateTime = isSame ? text(known, "lastUpdateTime") : timestamp(api.now());
-      return withCondition(conditions, wanted, api.now(), { lastUpdateTime });
-    },
-    list(deployment, "status", "conditions"),
-  );
 }

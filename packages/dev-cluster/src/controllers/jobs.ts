@@ -1,11 +1,12 @@
 // Jobs: pods until enough have succeeded, or too many have failed. Not indexed ones.
+
 import { timestamp } from "../access.ts";
 import type { Api } from "../api.ts";
+import { conditionOf, withCondition } from "../conditions.ts";
 import { isReady } from "../disruption.ts";
 import { at, equal, type Json, type JsonObject, list, merge, number, object, put, text } from "../json.ts";
 import type { Controller } from "./controller.ts";
 import {
-  conditionOf,
   controlledBy,
   isFinished,
   isGoing,
@@ -15,7 +16,6 @@ import {
   namespaceOf,
   splitKey,
   tell,
-  withCondition,
   writeStatus,
 } from "./objects.ts";
 import { createPod, keysOfOwner } from "./replica-sets.ts";

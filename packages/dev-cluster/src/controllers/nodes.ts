@@ -1,10 +1,12 @@
 // The life of nodes: taints by their conditions, silence, and the pods of nodes that are lost or tainted.
+
 import { timestamp } from "../access.ts";
 import type { Api } from "../api.ts";
+import { conditionOf, withCondition } from "../conditions.ts";
 import { at, equal, type Json, type JsonObject, list, number, object, put, text } from "../json.ts";
 import type { Controller } from "./controller.ts";
 import { tolerates } from "./fit.ts";
-import { conditionOf, isFinished, isGoing, nameOf, tell, withCondition, writeStatus } from "./objects.ts";
+import { isFinished, isGoing, nameOf, tell, writeStatus } from "./objects.ts";
 
 const podGraceMs = 20_000;
 const lookMs = 5_000;

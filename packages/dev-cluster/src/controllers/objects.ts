@@ -41,24 +41,6 @@ export function isFinished(pod: Json): boolean {
   return ["Succeeded", "Failed"].includes(text(pod, "status", "phase"));
 }
 
-export function conditionOf(of: Json | undefined, type: string): Json | undefined {
-  return list(of, "status", "conditions").find((each) => text(each, "type") === type);
-}
-
-/** The conditions with this one set; its transition time is new only where its status is. */
-export function withCondition(
-  conditions: readonly Json[],
-  wanted: { readonly type: string; readonly status: string; readonly reason?: string; readonly message?: string },
-  now: number,
-  more: JsonObject = {},
-): readonly Json[] {
-  const before = conditions.find((each) => text(each, "type") === wanted.type);
-  const kept = text(before, "status") === wanted.status;
-  const lastTransitionTime = kept ? text(before, "lastTransitionTime") : timestamp(now);
-  const made = { ...object(before), ...wanted, ...more, lastTransitionTime };
-  return before === undefined ? [...conditions, made] : conditions.map((each) => (each === before ? made : each));
-}
-
 /** Writes the status of an object as it is now. */
 export function writeStatus(api: Api, resource: string, of: JsonObject, status: JsonObject): void {
   const to = (current: JsonObject): JsonObject => put(current, ["status"], status);

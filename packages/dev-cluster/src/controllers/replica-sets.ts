@@ -1,10 +1,11 @@
 // ReplicaSets: as many pods as are asked for, no more.
+
 import type { Api } from "../api.ts";
+import { conditionOf } from "../conditions.ts";
 import { isReady } from "../disruption.ts";
 import { at, equal, type JsonObject, merge, number, object, text } from "../json.ts";
 import type { Controller } from "./controller.ts";
 import {
-  conditionOf,
   controlledBy,
   controllerOf,
   isFinished,

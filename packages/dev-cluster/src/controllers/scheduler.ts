@@ -1,21 +1,12 @@
 // The scheduler: binds each pod to the best of the nodes that it fits. No preemption.
+
 import type { Api } from "../api.ts";
 import { bindPod } from "../binding.ts";
+import { conditionOf, withCondition } from "../conditions.ts";
 import { at, type JsonObject, list, object, put, text } from "../json.ts";
 import type { Controller } from "./controller.ts";
 import { misfit, score, statesOf } from "./fit.ts";
-import {
-  conditionOf,
-  isFinished,
-  isGoing,
-  keyOf,
-  nameOf,
-  namespaceOf,
-  splitKey,
-  tell,
-  withCondition,
-  writeStatus,
-} from "./objects.ts";
+import { isFinished, isGoing, keyOf, nameOf, namespaceOf, splitKey, tell, writeStatus } from "./objects.ts";
 
 const component = "default-scheduler";
 const retryMs = 5_000;
