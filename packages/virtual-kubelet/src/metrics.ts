@@ -28,7 +28,10 @@ export interface Metrics {
   readonly pods: Gauge<"node" | "phase">;
   /** Of the pod that is Pending for the longest, since it was bound; of the one that is longest past its grace. */
   readonly podsOldest: Gauge<"node" | "state">;
-  /** Called when `pods` is read, which comes before podsOldest. */
+  /** What pods may ask for together on the node, and what its pods ask for; resources that the node has. */
+  readonly nodeAllocatable: Gauge<"node" | "resource">;
+  readonly nodeRequested: Gauge<"node" | "resource">;
+  /** Called when `pods` is read, which comes before the three that follow it. */
   readonly podSources: Set<() => void>;
   /** Seconds from the bind seen in the API (PodScheduled) to the Running status written. */
   readonly podStart: Histogram<string>;
@@ -125,6 +128,14 @@ export function createMetrics(): Metrics {
       "Of the pod that is pending for the longest, since it was bound; of the terminating one that is longest past its grace",
       ["node", "state"],
     ),
+    nodeAllocatable: gauge("node_allocatable", "What pods may request together on the node: cores, bytes, pieces", [
+      "node",
+      "resource",
+    ]),
+    nodeRequested: gauge("node_requested", "What the pods on the node request: cores, bytes, pieces", [
+      "node",
+      "resource",
+    ]),
     podStart: histogram(
       "pod_start_duration_seconds",
       "Seconds from bind to the Running status written",

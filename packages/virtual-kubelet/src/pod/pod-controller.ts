@@ -19,7 +19,7 @@ import { NodeUsage } from "./node-usage.ts";
 import { type PodAction, plan, type Rules } from "./plan.ts";
 import { act } from "./pod-actions.ts";
 import { type PodEntry, revisionOf } from "./pod-entry.ts";
-import { boundAt, tellPods } from "./pod-figures.ts";
+import { boundAt, tellPods, tellRoom } from "./pod-figures.ts";
 import { PodRecords } from "./pod-records.ts";
 import { RefusalPacer } from "./refusal-pacer.ts";
 import { type PodResolution, takesPartial } from "./resolution.ts";
@@ -179,7 +179,13 @@ export class PodController {
     const { metrics } = this.#options;
     const phaseOf = ({ pod }: PodEntry): string =>
       (pod === undefined ? undefined : this.#status.current(pod).phase) ?? "Pending";
-    const tell = (): void => tellPods(metrics, this.#nodes.keys(), this.#records.all(), phaseOf, this.#clock.now());
+    const tell = (): void => {
+      tellPods(metrics, this.#nodes.keys(), this.#records.all(), phaseOf, this.#clock.now());
+      for (const { node, usage } of this.#nodes.values()) tellRoom(metrics, node, usage);
+    };
+    // From the start on, or nobody would see the first of them.
+    for (const node of this.#nodes.keys())
+      for (const counter of [metrics.podsAdopted, metrics.orphansRemoved, metrics.podsLost]) counter.inc({ node }, 0);
     metrics.podSources.add(tell);
     try {
       await Promise.all([this.#queue.run(signal), this.#resync(signal), ...watchers, ...informers]);

@@ -3,8 +3,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { PodBench } from "../testing/pod-bench.ts";
 
+type Figure = "pods" | "podsOldest" | "podsRefused" | "podsLost" | "nodeAllocatable" | "nodeRequested";
+
 /** Values of a metric of the bench, by its labels' values. */
-async function read(bench: PodBench, name: "pods" | "podsOldest" | "podsRefused" | "podsLost") {
+async function read(bench: PodBench, name: Figure) {
   await bench.metrics.registry.metrics();
   const { values } = await bench.metrics[name].get();
   return Object.fromEntries(values.map(({ labels, value }) => [Object.values(labels).join(" "), Math.floor(value)]));
@@ -43,6 +45,7 @@ test("a pod whose backend does not let go of it shows how far it is past its gra
 test("refusals are counted by reason, and so are pods that the backend lost", async () => {
   await using bench = new PodBench({ capabilities: { volumes: [] } });
   await bench.start();
+  assert.deepEqual(await read(bench, "podsLost"), { n: 0 }, "the first one is seen by a rate");
   bench.api.create("n", "refused", { spec: { volumes: [{ name: "v", hostPath: { path: "/" } }] } });
   bench.api.create("n", "lost", {});
   await bench.clock.advance(1000);
@@ -52,4 +55,23 @@ test("refusals are counted by reason, and so are pods that the backend lost", as
   await bench.clock.advance(300_000);
   assert.equal(bench.phase("lost"), "Failed");
   assert.deepEqual(await read(bench, "podsLost"), { n: 1 });
+});
+
+test("what a node has and what its pods request, in cores and pieces", async () => {
+  await using bench = new PodBench();
+  await bench.start();
+  bench.api.create("n", "web", {
+    spec: { containers: [{ name: "main", image: "i", resources: { requests: { cpu: "250m" } } }] },
+  });
+  await bench.clock.advance(1000);
+  assert.deepEqual(await read(bench, "nodeAllocatable"), { "n cpu": 1000, "n memory": 1000 * 2 ** 30, "n pods": 100 });
+  const requested = (await bench.metrics.nodeRequested.get()).values;
+  assert.deepEqual(
+    requested.map(({ labels, value }) => [labels["resource"], value]),
+    [
+      ["cpu", 0.25],
+      ["memory", 0],
+      ["pods", 1],
+    ],
+  );
 });

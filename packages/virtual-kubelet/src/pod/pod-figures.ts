@@ -1,5 +1,9 @@
-// What is told of all pods as figures: how many there are in which phase, and for how long the oldest ones have been on their way.
+// What is told of all pods as figures: how many there are in which phase, for how long the oldest ones have been on their way,
+// and what they take of their nodes.
 import type { Metrics } from "../metrics.ts";
+import { quantities } from "../status/pod-resources.ts";
+import type { PodNode } from "./action-context.ts";
+import type { NodeUsage } from "./node-usage.ts";
 import type { PodEntry } from "./pod-entry.ts";
 
 /** When the pod was bound to the node, epoch ms, as far as is known; whole seconds are taken as their end. */
@@ -38,4 +42,18 @@ export function tellPods(
   }
   for (const [node, ageMs] of pending) podsOldest.set({ node, state: "pending" }, ageMs / 1000);
   for (const [node, ageMs] of terminating) podsOldest.set({ node, state: "terminating" }, ageMs / 1000);
+}
+
+/** Sets the gauges of what a node has and gives. */
+export function tellRoom(
+  { nodeAllocatable, nodeRequested }: Pick<Metrics, "nodeAllocatable" | "nodeRequested">,
+  { name: node, object }: Pick<PodNode, "name" | "object">,
+  usage: Pick<NodeUsage, "total" | "pods">,
+): void {
+  for (const [resource, amount] of quantities(object()?.status?.allocatable)) {
+    const unit = resource === "cpu" ? 1000 : 1;
+    const requested = resource === "pods" ? usage.pods : Number(usage.total.get(resource) ?? 0n);
+    nodeAllocatable.set({ node, resource }, Number(amount) / unit);
+    nodeRequested.set({ node, resource }, requested / unit);
+  }
 }
