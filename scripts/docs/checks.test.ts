@@ -67,7 +67,7 @@ const commandCases: Readonly<Record<string, readonly string[]>> = {
   "npm run biuld": ["npm run biuld: package.json has no such script (did you mean build?)"],
   "npm tets": ["npm tets: unknown (did you mean test?)"],
   "npm ci && npm run build && npm start -- --exit-after-ready && npm test -- --unit log": [],
-  "npm start -- --for-ever": ["npm start -- --for-ever: unknown option"],
+  "npm start -- --for-ever": ["npm run start -- --for-ever: unknown flag"],
   "npm test -- --units": ["npm run test -- --units: unknown flag (did you mean --unit?)"],
   "npm run conformance -- --focus 'a --b' --repeat 3": [],
   "npm install @virtual-kubelet/provider-container": [

@@ -1,11 +1,10 @@
 // Commands in docs: flags are those of the program, npm's scripts are those of package.json, files are there.
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { closest, hint } from "../../packages/virtual-kubelet/src/program/closest.ts";
 import { parseCommandLine } from "../../packages/virtual-kubelet/src/program/command-line.ts";
 import { flagLayer } from "../../packages/virtual-kubelet/src/program/overrides.ts";
 import { subCommands } from "../../packages/virtual-kubelet/src/program/sub-commands.ts";
-import { readOptions } from "../start/options.ts";
 import type { Finding, Project } from "./finding.ts";
 import type { Page } from "./page.ts";
 import { readScript } from "./shell.ts";
@@ -102,18 +101,6 @@ function packageFaults(word: string, { packages }: Project): string[] {
 }
 
 function scriptFlagFaults(name: string, args: readonly string[], project: Project): string[] {
-  if (name === "start") {
-    try {
-      readOptions(
-        args.filter((word) => !isPlaceholder(word)),
-        {},
-        project.root,
-      );
-      return [];
-    } catch (error) {
-      return [`npm start -- ${error instanceof Error ? error.message : String(error)}`];
-    }
-  }
   const source = sourceOf(name, project);
   if (source === undefined) return [];
   // What the script says of its flags: in its usage, or where it reads them.
@@ -134,7 +121,7 @@ function scriptFlagFaults(name: string, args: readonly string[], project: Projec
     );
 }
 
-/** Text of the file that an npm script runs. */
+/** Text of the file that an npm script runs, and of those that it imports. */
 function sourceOf(name: string, { npmScripts, root }: Project): string | undefined {
   const command = npmScripts[name] ?? "";
   const started = /bootstrap\.js (\w+)/.exec(command)?.[1];
@@ -143,7 +130,11 @@ function sourceOf(name: string, { npmScripts, root }: Project): string | undefin
     started === undefined
       ? /[\w./-]+\.[tj]s(?=\s*$)/.exec(command)?.[0]
       : `scripts/${new RegExp(`\\b${started}: "([\\w.-]+)"`).exec(bootstrap)?.[1]}`;
-  return file === undefined || !existsSync(join(root, file)) ? undefined : readFileSync(join(root, file), "utf8");
+  const path = join(root, file ?? "");
+  if (file === undefined || !existsSync(path)) return undefined;
+  const own = readFileSync(path, "utf8");
+  const imported = [...own.matchAll(/from "(\.[^"]+\.ts)"/g)].map(([, target = ""]) => join(dirname(path), target));
+  return [own, ...imported.filter((one) => existsSync(one)).map((one) => readFileSync(one, "utf8"))].join("\n");
 }
 
 const kubectlCommands = [
@@ -190,6 +181,7 @@ function pathFaults(word: string, { root }: Project): string[] {
     .replace(/^--?[\w-]+=/, "")
     .replace(/^\.\//, "")
     .replace(/:\d+$/, "");
+  if (/^scripts\/.*\.sh$/.test(path)) return []; // of a reader's own
   if (!/^(deploy|docs|examples|scripts|packages|e2e|bench)\/[\w@./-]*$/.test(path)) return [];
   // What is built is not there before it is.
   const source = path.replace(/(packages\/[\w-]+)\/dist\/(.*)\.js$/, "$1/src/$2.ts");

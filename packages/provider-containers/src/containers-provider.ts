@@ -2,8 +2,11 @@
 import { networkInterfaces } from "node:os";
 import {
   type Capabilities,
+  type CheckProvider,
   type CreateProvider,
   type DescribeProvider,
+  engineCapabilities,
+  engineMethods,
   PodEngine,
   type PodFeature,
   type Provider,
@@ -11,6 +14,7 @@ import {
   type VolumeKind,
 } from "@virtual-kubelet/virtual-kubelet";
 import { admit } from "./admission.ts";
+import { containersChecks } from "./check.ts";
 import { type ContainersConfig, readContainersConfig } from "./config.ts";
 import { ContainersRuntime } from "./containers-runtime.ts";
 
@@ -20,9 +24,15 @@ export const createProvider: CreateProvider = async (init, context) => await cre
 export const describeProvider: DescribeProvider = async (init) => {
   const config = await readContainersConfig({ path: init.configPath, object: init.config });
   return {
-    capabilities: { ...capabilitiesOf(config), resolve: true, envFiles: true },
+    capabilities: engineCapabilities(capabilitiesOf(config), true),
+    methods: engineMethods,
     admit: (pod) => admit(pod, config, { securityOptions: ["apparmor"] }),
   };
+};
+
+export const checkProvider: CheckProvider = async (init, context) => {
+  const config = await readContainersConfig({ path: init.configPath, object: init.config });
+  return containersChecks(init.node, config, context);
 };
 
 /** Throws Invalid with all faults of the configuration, Conflict while another process works on its state directory, Unavailable without an engine. */

@@ -24,7 +24,7 @@ export type {
   SandboxSpec,
 } from "./engine/container-runtime.ts";
 export { type HookRunnerOptions, hookRunner } from "./engine/hook-run.ts";
-export { PodEngine, type PodEngineOptions } from "./engine/pod-engine.ts";
+export { engineCapabilities, engineMethods, PodEngine, type PodEngineOptions } from "./engine/pod-engine.ts";
 export { ContainerProbes, type ContainerProbesOptions } from "./engine/probe-manager.ts";
 export type {
   HookOutcome,
@@ -111,6 +111,7 @@ export { type Logger, silentLogger } from "./log.ts";
 export { createMetrics, type Metrics } from "./metrics.ts";
 export { providerTaint } from "./node/node-object.ts";
 export type { Capabilities, PodFeature, VolumeKind } from "./provider/capabilities.ts";
+export type { ProviderCheck } from "./provider/check.ts";
 export type { NodeReport } from "./provider/node.ts";
 export type { ContainerReport, PodFailure, PodOwner, PodReport, PodRequest, PodUpdate } from "./provider/pods.ts";
 export type {
@@ -124,11 +125,13 @@ export type {
 } from "./provider/streams.ts";
 export type {
   CallContext,
+  CheckProvider,
   CreateProvider,
   DescribeProvider,
   Provider,
   ProviderDescription,
   ProviderInit,
+  ProviderMethod,
 } from "./provider.ts";
 export type {
   FileKey,

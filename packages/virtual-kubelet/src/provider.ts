@@ -1,10 +1,11 @@
 // The provider contract: what a backend brings to run the pods of a virtual node. Types and docs only. All data in it is
 // serialisable (JSON, signals, async iterables), so that a provider can live in another process or language. The data stands in
-// provider/: pods, streams, node, capabilities.
+// provider/: pods, streams, node, capabilities, check.
 import type { Duplex } from "node:stream";
 import type { Node, Pod } from "./kube/types.gen.ts";
 import type { Logger } from "./log.ts";
 import type { Capabilities } from "./provider/capabilities.ts";
+import type { ProviderCheck } from "./provider/check.ts";
 import type { NodeReport, ProbeMetrics } from "./provider/node.ts";
 import type { PodFailure, PodOwner, PodReport, PodRequest, PodUpdate } from "./provider/pods.ts";
 import type {
@@ -168,11 +169,19 @@ export interface ProviderInit {
  */
 export type CreateProvider = (init: ProviderInit, context: CallContext) => Promise<Provider> | Provider;
 
+/** The methods that a provider may lack. */
+export type ProviderMethod = Exclude<
+  keyof Provider & string,
+  "capabilities" | "createPod" | "deletePod" | "getPodStatus" | "getPods"
+>;
+
 /** What is known of a backend without reaching it. */
 export interface ProviderDescription {
   /** As the provider's own would be. */
   readonly capabilities: Capabilities;
   readonly node?: NodeReport | undefined;
+  /** Optional methods of Provider that it will have. Absent: not known before it is made. */
+  readonly methods?: readonly ProviderMethod[] | undefined;
   /** Throws what createPod would throw about a pod that asks for too much, as far as that can be told from here. */
   readonly admit?: ((pod: Pod) => void) | undefined;
 }
@@ -182,3 +191,12 @@ export interface ProviderDescription {
  * configuration as createProvider does, and touches nothing else. Absent: a provider is made, asked, and disposed of.
  */
 export type DescribeProvider = (init: ProviderInit) => Promise<ProviderDescription> | ProviderDescription;
+
+/**
+ * What a provider module may export, by the name `checkProvider`, for `virtual-kubelet doctor`: asks the back end whether the
+ * credentials are good, whether they may do what the provider needs, and what is left of quotas, by dry runs where it has them.
+ * Makes and changes nothing, and takes nothing from a program that runs the node at the same time. In the order in which to
+ * mend what is wrong; it ends at the first thing without which the next ones cannot be asked. Throws as createProvider does.
+ * Absent: a provider is made, pinged, and disposed of.
+ */
+export type CheckProvider = (init: ProviderInit, context: CallContext) => Promise<readonly ProviderCheck[]>;

@@ -15,7 +15,7 @@ import type {
   ExecResult,
   PodTarget,
 } from "../provider/streams.ts";
-import type { CallContext, Provider } from "../provider.ts";
+import type { CallContext, Provider, ProviderMethod } from "../provider.ts";
 import type { ResolvedVolume } from "../resolved-pod.ts";
 import type { StatsSummary } from "../stats-summary.ts";
 import { type BackoffLimits, defaultBackoff } from "./backoff.ts";
@@ -57,6 +57,18 @@ export interface PodEngineOptions {
   readonly workers?: number | undefined;
 }
 
+/** Optional methods of a provider that is a PodEngine, with a runtime that has all that runtimes may have. */
+export const engineMethods: readonly ProviderMethod[] = [
+  ...(["updatePod", "updateVolumes", "stopPod", "watchPods", "watchNode", "ping", "getContainerLogs"] as const),
+  ...(["runInContainer", "attachToContainer", "portForward", "getStatsSummary", "getProbeMetrics"] as const),
+];
+
+/** Of a PodEngine that is given these; `envFiles`: its runtime reads files of volumes. */
+export function engineCapabilities(given: Capabilities, envFiles: boolean): Capabilities {
+  const declaredFeatures = [...(given.declaredFeatures ?? []), ...ownFeatures];
+  return { ...given, declaredFeatures, resolve: true, resolvePartly: true, envFiles };
+}
+
 /** Done by the engine, whatever the runtime. */
 const ownFeatures: readonly string[] = ["RestartAllContainersOnContainerExits"];
 
@@ -81,9 +93,7 @@ export class PodEngine implements Provider {
     const { clock = systemClock, random = Math.random } = options;
     this.#runtime = runtime;
     this.#admit = options.admit ?? (() => {});
-    const declaredFeatures = [...(options.capabilities?.declaredFeatures ?? []), ...ownFeatures];
-    const envFiles = runtime.readVolumeFile !== undefined;
-    this.capabilities = { ...options.capabilities, declaredFeatures, resolve: true, resolvePartly: true, envFiles };
+    this.capabilities = engineCapabilities(options.capabilities ?? {}, runtime.readVolumeFile !== undefined);
     const makeProbes =
       options.probes ??
       ((listener: ProbeListener): ProbeManager =>

@@ -41,6 +41,7 @@ export { openInside, pathOf } from "./open-inside.ts";
 export { makeVolumes, updateFiles, type VolumeNote, type VolumeRules, volumePath } from "./pod-volumes.ts";
 export { carryConnection, connectPort } from "./port-connection.ts";
 export { bootId, descendants, signal as signalProcess } from "./process-table.ts";
+export { roomCheck, stateDirectoryCheck } from "./provider-checks.ts";
 export { checkedConfig, type ProviderConfigSource, readProviderConfig } from "./provider-config.ts";
 export { runTool } from "./run-tool.ts";
 export { endOfFile, isMissing, privateDirectory, readIfThere, writeWhole } from "./state-files.ts";

@@ -5,7 +5,15 @@ import { findPackageJSON } from "node:module";
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { VirtualKubeletError } from "../errors.ts";
-import type { CallContext, CreateProvider, DescribeProvider, Provider, ProviderInit } from "../provider.ts";
+import type {
+  CallContext,
+  CheckProvider,
+  CreateProvider,
+  DescribeProvider,
+  Provider,
+  ProviderInit,
+  ProviderMethod,
+} from "../provider.ts";
 import { hint } from "./closest.ts";
 
 /** Built-in providers by name. Imported only when used. */
@@ -56,6 +64,13 @@ export async function loadDescription(name: string, cwd: string): Promise<Descri
   const describe =
     memberOf(exported, "describeProvider") ?? memberOf(memberOf(exported, "default"), "describeProvider");
   return isDescribeProvider(describe) ? describe : undefined;
+}
+
+/** `checkProvider` of the named module; undefined where it has none. Throws as loadProvider. */
+export async function loadCheck(name: string, cwd: string): Promise<CheckProvider | undefined> {
+  const exported = await importProvider(name, cwd);
+  const check = memberOf(exported, "checkProvider") ?? memberOf(memberOf(exported, "default"), "checkProvider");
+  return isCheckProvider(check) ? check : undefined;
 }
 
 async function importProvider(name: string, cwd: string): Promise<unknown> {
@@ -178,15 +193,32 @@ function isDescribeProvider(value: unknown): value is DescribeProvider {
   return typeof value === "function";
 }
 
+function isCheckProvider(value: unknown): value is CheckProvider {
+  return typeof value === "function";
+}
+
 function isCreateProvider(value: unknown): value is CreateProvider {
   return typeof value === "function";
 }
 
 const required = ["createPod", "deletePod", "getPodStatus", "getPods"];
-const optional = [
-  ...["updatePod", "updateVolumes", "watchPods", "watchNode", "ping", "configureNode"],
-  ...["getContainerLogs", "runInContainer", "attachToContainer", "portForward", "getStatsSummary", "getProbeMetrics"],
-];
+/** With what a user gets by each. */
+export const optionalMethods: Readonly<Record<ProviderMethod, string>> = {
+  watchPods: "changes on the back end are told at once, not polled",
+  watchNode: "size and conditions of the node come from the back end",
+  ping: "the node is NotReady while the back end is away",
+  configureNode: "changes the Node before it is registered",
+  updatePod:
+    "changed labels, annotations, images, resizes and ephemeral containers (`kubectl debug`) reach running pods",
+  updateVolumes: "changed ConfigMaps and Secrets, and renewed tokens, reach running pods",
+  stopPod: "what fails beyond its deadline or with its node keeps its logs",
+  getContainerLogs: "`kubectl logs`",
+  runInContainer: "`kubectl exec`, `kubectl cp`",
+  attachToContainer: "`kubectl attach`, `kubectl run -it`",
+  portForward: "`kubectl port-forward` by the back end; without it the pod's IP is dialled",
+  getStatsSummary: "`kubectl top`, HPA, `/metrics/resource`, `/metrics/cadvisor`",
+  getProbeMetrics: "`/metrics/probes`",
+};
 
 /** Makes the provider of one node and checks it: throws Invalid that names every method that is missing or is no function. */
 export async function makeProvider(
@@ -197,7 +229,9 @@ export async function makeProvider(
 ): Promise<Provider> {
   const provider: unknown = await create(init, context);
   const missing = required.filter((method) => typeof memberOf(provider, method) !== "function");
-  const wrong = optional.filter((method) => !["function", "undefined"].includes(typeof memberOf(provider, method)));
+  const wrong = Object.keys(optionalMethods).filter(
+    (method) => !["function", "undefined"].includes(typeof memberOf(provider, method)),
+  );
   if (missing.length + wrong.length > 0 || !isProvider(provider)) {
     const faults = [
       ...(missing.length > 0 ? [`lacks the methods ${missing.join(", ")}`] : []),

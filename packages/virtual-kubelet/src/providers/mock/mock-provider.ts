@@ -1,11 +1,19 @@
 // The mock provider: a backend that simulates pods instead of running them, for trials, load tests and tests of the core.
 import { type Clock, systemClock } from "../../clock.ts";
-import { isErrorKind, VirtualKubeletError } from "../../errors.ts";
+import { errorText, isErrorKind, VirtualKubeletError } from "../../errors.ts";
 import type { Node } from "../../kube/types.gen.ts";
 import type { Capabilities } from "../../provider/capabilities.ts";
 import type { NodeReport } from "../../provider/node.ts";
 import type { PodOwner } from "../../provider/pods.ts";
-import type { CallContext, CreateProvider, DescribeProvider, Provider, ProviderInit } from "../../provider.ts";
+import type {
+  CallContext,
+  CheckProvider,
+  CreateProvider,
+  DescribeProvider,
+  Provider,
+  ProviderInit,
+  ProviderMethod,
+} from "../../provider.ts";
 import { AddressPool } from "./addresses.ts";
 import { MockBackend } from "./backend.ts";
 import { type MockConfig, readMockConfig } from "./config.ts";
@@ -46,7 +54,43 @@ export const createProvider: CreateProvider = async (init) => await createMockPr
 export const describeProvider: DescribeProvider = async (init) => {
   const config = await readMockConfig(init.node, { path: init.configPath, object: init.config });
   const { cpu, memory, pods, others } = config;
-  return { capabilities: {}, node: { capacity: { cpu, memory, pods, ...others } } };
+  return {
+    capabilities: capabilitiesOf(config),
+    methods: [...methods],
+    node: { capacity: { cpu, memory, pods, ...others } },
+  };
+};
+
+const methods: readonly ProviderMethod[] = [
+  ...(["updatePod", "stopPod", "watchPods", "watchNode", "ping", "configureNode", "getContainerLogs"] as const),
+  ...(["runInContainer", "attachToContainer", "portForward", "getStatsSummary"] as const),
+];
+
+/** Its faults are those of a real back end: a ping tries the credentials, a create in dry run the quota. */
+export const checkProvider: CheckProvider = async (init, { signal }) => {
+  const config = await readMockConfig(init.node, { path: init.configPath, object: init.config });
+  const faults = new Faults(config.faults, systemClock, Math.random);
+  if (config.backend === undefined) await faults.around("ping", signal, async () => {});
+  else {
+    const connection = remoteConnection(config.backend);
+    try {
+      await faults.around("ping", signal, (inner) => connection.ping(inner));
+    } finally {
+      await connection.close();
+    }
+  }
+  const place = config.backend === undefined ? "in this process" : `at ${config.backend}`;
+  const reached = { name: "back end", status: "ok", message: `the simulation ${place} answers` } as const;
+  try {
+    await faults.around("createPod", signal, async () => {});
+    return [reached, { name: "quota", status: "ok", message: `room for ${config.pods} pods` }];
+  } catch (error) {
+    if (!isErrorKind(error, "Quota")) throw error;
+    return [
+      reached,
+      { name: "quota", status: "fail", message: errorText(error), fix: "raise the quota of the account" },
+    ];
+  }
 };
 
 /** As `createProvider`, with what tests put in place of the real, and with the control. */
@@ -87,7 +131,7 @@ function mockProvider(
   let nodeReport: NodeReport = { capacity };
   const nodeWatchers = new Set<() => void>();
   const lifetime = new AbortController();
-  const capabilities: Capabilities = { consistencyDelaySeconds: config.consistencyDelayMs / 1000 };
+  const capabilities = capabilitiesOf(config);
 
   async function* watchNode({ signal }: CallContext): AsyncGenerator<NodeReport> {
     let wake: (() => void) | undefined;
@@ -163,6 +207,10 @@ function mockProvider(
       await connection.close();
     },
   };
+}
+
+function capabilitiesOf({ consistencyDelayMs }: MockConfig): Capabilities {
+  return { consistencyDelaySeconds: consistencyDelayMs / 1000 };
 }
 
 /** As the Go implementation's mock: no cloud load balancer sends traffic to such a node. */

@@ -2,13 +2,14 @@
 // start what it does not isolate.
 import { networkInterfaces } from "node:os";
 import { hookRunner } from "../../engine/hook-run.ts";
-import { PodEngine } from "../../engine/pod-engine.ts";
+import { engineCapabilities, engineMethods, PodEngine } from "../../engine/pod-engine.ts";
 import { ContainerProbes } from "../../engine/probe-manager.ts";
 import { errorText, VirtualKubeletError } from "../../errors.ts";
 import { hostNow, nodeReport } from "../../host/node-report.ts";
 import type { Pod } from "../../kube/types.gen.ts";
 import type { Capabilities, PodFeature, VolumeKind } from "../../provider/capabilities.ts";
-import type { CreateProvider, DescribeProvider, Provider, ProviderInit } from "../../provider.ts";
+import type { CheckProvider, CreateProvider, DescribeProvider, Provider, ProviderInit } from "../../provider.ts";
+import { processChecks } from "./check.ts";
 import { type ProcessConfig, readProcessConfig } from "./config.ts";
 import { ImageMap } from "./image-map.ts";
 import { ProcessRuntime } from "./process-runtime.ts";
@@ -22,8 +23,18 @@ export const createProvider: CreateProvider = async (init) => await createProces
 export const describeProvider: DescribeProvider = async (init) => {
   const config = await readProcessConfig({ path: init.configPath, object: init.config });
   checkHost(init.operatingSystem, config);
-  const capabilities = { ...capabilitiesOf(config, process.getuid?.() === 0), resolve: true, envFiles: true };
-  return { capabilities, node: nodeReport(hostNow("/"), config), admit: (pod) => checkImages(pod, config) };
+  return {
+    capabilities: engineCapabilities(capabilitiesOf(config, process.getuid?.() === 0), true),
+    methods: engineMethods,
+    node: nodeReport(hostNow("/"), config),
+    admit: (pod) => checkImages(pod, config),
+  };
+};
+
+export const checkProvider: CheckProvider = async (init) => {
+  const config = await readProcessConfig({ path: init.configPath, object: init.config });
+  checkHost(init.operatingSystem, config);
+  return processChecks(init.node, config);
 };
 
 /** Throws Invalid with all faults of the configuration, Conflict while another process works on its state directory. */
