@@ -3,6 +3,7 @@ import type { StrategyContext } from "./access.ts";
 import { type Cause, invalidValue, unsupportedValue } from "./api-error.ts";
 import { equal, isObject, type Json, type JsonObject, list, merge, object, put, text } from "./json.ts";
 import { newPod, podFaults, podStatus, podUpdateFaults } from "./pod-rules.ts";
+import { scheduleFault } from "./schedule.ts";
 import { selects } from "./selectors.ts";
 import { newService } from "./service-rules.ts";
 
@@ -106,6 +107,14 @@ export const strategies: Readonly<Record<string, Strategy>> = {
   replicationcontrollers: { hasGeneration: true },
   "jobs.batch": {
     ...job,
+    faults(candidate) {
+      const isUncounted =
+        text(candidate, "spec", "completionMode") === "Indexed" &&
+        object(candidate, "spec")["completions"] === undefined;
+      const message = "Required value: when completion mode is Indexed";
+      const uncounted = { reason: "FieldValueRequired", message, field: "spec.completions" };
+      return [...(job.faults?.(candidate) ?? []), ...(isUncounted ? [uncounted] : [])];
+    },
     create(made) {
       const name = text(made, "metadata", "name");
       const uid = text(made, "metadata", "uid");
@@ -124,7 +133,14 @@ export const strategies: Readonly<Record<string, Strategy>> = {
       ...unchanged(next, before, ["spec", "template"]),
     ],
   },
-  "cronjobs.batch": { hasGeneration: true },
+  "cronjobs.batch": {
+    hasGeneration: true,
+    faults(cron) {
+      const [schedule, zone] = [text(cron, "spec", "schedule"), text(cron, "spec", "timeZone")];
+      const fault = schedule === "" ? undefined : scheduleFault(schedule, zone);
+      return fault === undefined ? [] : [invalidValue("spec.schedule", schedule, fault)];
+    },
+  },
   "poddisruptionbudgets.policy": { hasGeneration: true },
   "ingresses.networking.k8s.io": { hasGeneration: true },
   "networkpolicies.networking.k8s.io": { hasGeneration: true },

@@ -4,6 +4,7 @@ import type { Authority } from "../certificates.ts";
 import { budgets } from "./budgets.ts";
 import { certificateRequests } from "./certificate-requests.ts";
 import type { Controller } from "./controller.ts";
+import { cronJobs } from "./cron-jobs.ts";
 import { daemonSets } from "./daemon-sets.ts";
 import { deployments } from "./deployments.ts";
 import { endpoints } from "./endpoints.ts";
@@ -27,6 +28,7 @@ export function allControllers(api: Api, authority: Authority, nodeMonitorGraceM
     daemonSets(api),
     statefulSets(api),
     jobs(api),
+    cronJobs(api),
     endpoints(api),
     budgets(api),
     certificateRequests(api, authority),

@@ -14,6 +14,7 @@ export interface Controller {
 
 const firstRetryMs = 100;
 const lastRetryMs = 30_000;
+const longestTimerMs = 3_600_000;
 
 /** Runs controllers until the signal aborts. They are told of everything that is there at the start. */
 export async function runControllers(
@@ -93,10 +94,13 @@ class Runner {
 
   #later(key: string, milliseconds: number): void {
     this.#cancel(key);
-    const timer = setTimeout(() => {
-      this.#timers.delete(key);
-      this.#add([key]);
-    }, milliseconds);
+    const timer = setTimeout(
+      () => {
+        this.#timers.delete(key);
+        this.#add([key]);
+      },
+      Math.min(milliseconds, longestTimerMs),
+    );
     this.#timers.set(key, timer);
   }
 }

@@ -1,4 +1,4 @@
-// Jobs: pods until enough have succeeded, or too many have failed. Not indexed ones.
+// Jobs: pods until enough have succeeded, or too many have failed.
 
 import { timestamp } from "../access.ts";
 import type { Api } from "../api.ts";
@@ -6,6 +6,7 @@ import { conditionOf, withCondition } from "../conditions.ts";
 import { isReady } from "../disruption.ts";
 import { at, equal, type Json, type JsonObject, list, merge, number, object, put, text } from "../json.ts";
 import type { Controller } from "./controller.ts";
+import { formatIndexes, indexedPod, indexOf, isIndexed, nextIndexes, parseIndexes } from "./job-indexes.ts";
 import {
   controlledBy,
   isFinished,
@@ -53,13 +54,23 @@ function count(api: Api, job: JsonObject): void {
   if (countable.length === 0) return;
   const of = (phase: string): number => countable.filter((pod) => text(pod, "status", "phase") === phase).length;
   if (!isOver) {
-    writeStatus(api, key, job, {
-      ...object(job, "status"),
-      succeeded: (number(job, "status", "succeeded") ?? 0) + of("Succeeded"),
-      failed: (number(job, "status", "failed") ?? 0) + of("Failed"),
-    });
+    const failed = (number(job, "status", "failed") ?? 0) + of("Failed");
+    const succeeded = (number(job, "status", "succeeded") ?? 0) + of("Succeeded");
+    writeStatus(api, key, job, { ...object(job, "status"), failed, succeeded, ...countIndexes(job, countable) });
   }
   for (const pod of countable) release(api, pod);
+}
+
+/** A number counts once, however many of its pods succeed. */
+function countIndexes(job: JsonObject, ended: readonly JsonObject[]): JsonObject {
+  if (!isIndexed(job)) return {};
+  const done = parseIndexes(text(job, "status", "completedIndexes"));
+  const completions = number(job, "spec", "completions") ?? 0;
+  for (const pod of ended) {
+    const index = indexOf(pod);
+    if (text(pod, "status", "phase") === "Succeeded" && index !== undefined && index < completions) done.add(index);
+  }
+  return { succeeded: done.size, completedIndexes: formatIndexes(done) };
 }
 
 function release(api: Api, pod: JsonObject): void {
@@ -97,8 +108,9 @@ function proceed(api: Api, job: JsonObject): number | undefined {
   const succeeded = number(job, "status", "succeeded") ?? 0;
   const failed = number(job, "status", "failed") ?? 0;
   const completions = number(job, "spec", "completions");
-  if (text(job, "spec", "completionMode") === "Indexed") {
-    return fail(api, job, active, "NotHere", "the development cluster does not run Indexed Jobs");
+  const unmet = ["backoffLimitPerIndex", "podFailurePolicy", "successPolicy"].find((field) => at(job, "spec", field));
+  if (unmet !== undefined) {
+    return fail(api, job, active, "NotHere", `the development cluster does nothing with spec.${unmet}`);
   }
   if (failed > (number(job, "spec", "backoffLimit") ?? 6)) {
     return fail(api, job, active, "BackoffLimitExceeded", "Job has reached the specified backoff limit");
@@ -117,8 +129,14 @@ function proceed(api: Api, job: JsonObject): number | undefined {
   for (const pod of active.slice(wanted)) remove(api, job, pod);
   const pause = wanted > active.length ? backOff(api, pods, failed) : 0;
   if (pause === 0) {
-    for (let missing = wanted - active.length; missing > 0; missing--) {
-      const pod = createPod(api, job, { finalizers: [finalizer], labels: labelsOf(object(job, "spec", "template")) });
+    const more = { finalizers: [finalizer], labels: labelsOf(object(job, "spec", "template")) };
+    const missing = Math.max(0, wanted - active.length);
+    const done = parseIndexes(text(job, "status", "completedIndexes"));
+    const made = isIndexed(job)
+      ? nextIndexes(missing, done, active).map((index) => indexedPod(job, index))
+      : Array.from({ length: missing }, () => ({ metadata: {}, spec: undefined }));
+    for (const { metadata, spec } of made) {
+      const pod = createPod(api, job, { ...more, ...metadata }, spec);
       tell(api, job, { type: "Normal", reason: "SuccessfulCreate", message: `Created pod: ${nameOf(pod)}`, component });
     }
   }

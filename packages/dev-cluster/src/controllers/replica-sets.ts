@@ -64,8 +64,13 @@ export function keysOfOwner(of: JsonObject, kind: string): readonly string[] {
   return text(owner, "kind") === kind ? [`${namespaceOf(of)}/${text(owner, "name")}`] : [];
 }
 
-/** A pod of a workload's template. */
-export function createPod(api: Api, owner: JsonObject, more: JsonObject = {}): JsonObject {
+/** A pod of a workload's template, with more in its metadata, and another spec where one is given. */
+export function createPod(
+  api: Api,
+  owner: JsonObject,
+  more: JsonObject = {},
+  spec: JsonObject = object(owner, "spec", "template", "spec"),
+): JsonObject {
   const template = object(owner, "spec", "template");
   const metadata = {
     ...object(template, "metadata"),
@@ -73,14 +78,22 @@ export function createPod(api: Api, owner: JsonObject, more: JsonObject = {}): J
     ownerReferences: [ownerReference(owner)],
     ...more,
   };
-  return api.create(api.resource("pods"), namespaceOf(owner), { metadata, spec: object(template, "spec") });
+  return api.create(api.resource("pods"), namespaceOf(owner), { metadata, spec });
 }
 
-/** Those that are lost least go first: without a node, not ready, young. */
+/** Those that are lost least go first: without a node, not ready, of little cost as their annotation says, in company, young. */
 function leastWorth(pods: readonly JsonObject[]): readonly JsonObject[] {
-  const worth = (pod: JsonObject): number => (text(pod, "spec", "nodeName") === "" ? 0 : isReady(pod) ? 2 : 1);
-  const born = (pod: JsonObject): string => text(pod, "metadata", "creationTimestamp");
-  return pods.toSorted((a, b) => worth(a) - worth(b) || (born(a) < born(b) ? 1 : -1));
+  const onNode = Map.groupBy(pods, (pod) => text(pod, "spec", "nodeName"));
+  const worth = (pod: JsonObject): readonly number[] => [
+    text(pod, "spec", "nodeName") === "" ? 0 : isReady(pod) ? 2 : 1,
+    Number(text(object(pod, "metadata", "annotations"), "controller.kubernetes.io/pod-deletion-cost")) || 0,
+    -(onNode.get(text(pod, "spec", "nodeName"))?.length ?? 0),
+    -Date.parse(text(pod, "metadata", "creationTimestamp")),
+  ];
+  return pods
+    .map((pod) => ({ pod, worth: worth(pod) }))
+    .toSorted((a, b) => a.worth.map((each, at) => each - (b.worth[at] ?? 0)).find((each) => each !== 0) ?? 0)
+    .map(({ pod }) => pod);
 }
 
 /** Whether it was ready for as long as is asked for, and how long is missing otherwise. */

@@ -1,53 +1,23 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { type DevCluster, startDevCluster } from "../dev-cluster.ts";
-import { type Json, type JsonObject, list, number, object, text } from "../json.ts";
+import { type Json, type JsonObject, list, number, text } from "../json.ts";
 import { ApiCaller, eventually } from "../testing/api-caller.ts";
+import { runNode } from "../testing/node.ts";
 
 let cluster: DevCluster;
 let api: ApiCaller;
 const stop = new AbortController();
 
-/** A node that runs whatever is bound to it, as a kubelet tells it; pods named `fail...` fail, those of Jobs succeed. */
-async function runNode(caller: ApiCaller, name: string): Promise<void> {
-  await caller.post("/api/v1/nodes", {
-    metadata: { name, labels: { "kubernetes.io/hostname": name } },
-    status: {
-      allocatable: { cpu: "4", memory: "8Gi", pods: "20" },
-      conditions: [
-        { type: "Ready", status: "True", lastHeartbeatTime: new Date().toISOString().replace(/\.\d+Z$/, "Z") },
-      ],
-    },
-  });
-  const path = `/api/v1/pods?watch=1&fieldSelector=spec.nodeName=${name}`;
-  for await (const event of caller.watch(path, stop.signal)) {
-    if (text(event, "type") !== "DELETED") await serve(caller, object(event, "object"));
-  }
-}
-
-async function serve(caller: ApiCaller, pod: JsonObject): Promise<void> {
-  const path = `/api/v1/namespaces/${text(pod, "metadata", "namespace")}/pods/${text(pod, "metadata", "name")}`;
-  const phase = text(pod, "status", "phase");
-  if (text(pod, "metadata", "deletionTimestamp") !== "") {
-    await caller.delete(path, { gracePeriodSeconds: 0 });
-  } else if (phase === "Pending") {
-    const ends = object(pod, "metadata", "labels")["job-name"] !== undefined;
-    const fails = text(pod, "metadata", "name").startsWith("fail");
-    const next = ends ? (fails ? "Failed" : "Succeeded") : "Running";
-    const ready = {
-      type: "Ready",
-      status: next === "Running" ? "True" : "False",
-      lastTransitionTime: "2026-01-01T00:00:00Z",
-    };
-    await caller.patch(`${path}/status`, { status: { phase: next, conditions: [ready] } });
-  }
-}
-
 let running: Promise<void>;
 before(async () => {
   cluster = await startDevCluster();
   api = new ApiCaller(cluster);
-  running = runNode(new ApiCaller(cluster, await cluster.kubeconfigFor("system:node:n1", ["system:nodes"])), "n1");
+  running = runNode(
+    new ApiCaller(cluster, await cluster.kubeconfigFor("system:node:n1", ["system:nodes"])),
+    "n1",
+    stop.signal,
+  );
 });
 after(async () => {
   stop.abort();
@@ -126,6 +96,23 @@ test("a Deployment comes up, rolls, scales and goes with all that it has made", 
   });
 });
 
+test("a rollout that stands still is told, and goes on once it can", async () => {
+  const spec = {
+    progressDeadlineSeconds: 1,
+    selector: { matchLabels: { app: "stuck" } },
+    template: template("stuck", { nodeSelector: { no: "node" } }),
+  };
+  await api.post(`${apps}/deployments`, { metadata: { name: "stuck" }, spec });
+  const progressing = (deployment: JsonObject): Json | undefined =>
+    list(deployment, "status", "conditions").find((each) => text(each, "type") === "Progressing");
+  const late = await deploymentUntil("stuck", "too late", (it) => text(progressing(it), "status") === "False");
+  assert.equal(text(progressing(late), "reason"), "ProgressDeadlineExceeded");
+  await api.patch(`${apps}/deployments/stuck`, { spec: { template: { spec: { nodeSelector: null } } } });
+  const done = await deploymentUntil("stuck", "rolled", isDone(1));
+  assert.equal(text(progressing(done), "reason"), "NewReplicaSetAvailable");
+  await api.delete(`${apps}/deployments/stuck`);
+});
+
 test("a StatefulSet makes its pods one after the other, and gives them up from the last", async () => {
   const spec = { replicas: 2, serviceName: "db", selector: { matchLabels: { app: "db" } }, template: template("db") };
   await api.post(`${apps}/statefulsets`, { metadata: { name: "db" }, spec });
@@ -162,26 +149,6 @@ test("a DaemonSet has one pod on each node that it may be on", async () => {
   assert.equal(text(pod, "spec", "nodeName"), "n1");
   assert.equal(others.length, 0);
   assert.equal((await podsOf("nowhere")).length, 0);
-});
-
-test("a Job ends with its pods counted", async () => {
-  const spec = { completions: 2, parallelism: 2, template: template("job", { restartPolicy: "Never" }) };
-  await api.post("/apis/batch/v1/namespaces/default/jobs", { metadata: { name: "good" }, spec });
-  const job = await eventually("complete", async () => {
-    const { body } = await api.get("/apis/batch/v1/namespaces/default/jobs/good");
-    return list(body, "status", "conditions").some((each) => text(each, "type") === "Complete") ? body : undefined;
-  });
-  assert.equal(number(job, "status", "succeeded"), 2);
-});
-
-test("a Job whose pods fail too often fails", async () => {
-  const spec = { backoffLimit: 0, template: template("bad", { restartPolicy: "Never" }) };
-  await api.post("/apis/batch/v1/namespaces/default/jobs", { metadata: { name: "fail" }, spec });
-  await eventually("failed", async () => {
-    const { body } = await api.get("/apis/batch/v1/namespaces/default/jobs/fail");
-    const end = list(body, "status", "conditions").find((each) => text(each, "type") === "Failed");
-    return text(end, "reason") === "BackoffLimitExceeded" ? true : undefined;
-  });
 });
 
 test("what fits no node waits, and is told why", async () => {

@@ -1,0 +1,74 @@
+// Indexed Jobs: each of their pods has a number, and each number has to succeed once.
+import { at, type Json, type JsonObject, list, merge, object, put, text } from "../json.ts";
+import { labelsOf, nameOf } from "./objects.ts";
+
+const indexName = "batch.kubernetes.io/job-completion-index";
+
+export const isIndexed = (job: JsonObject): boolean => text(job, "spec", "completionMode") === "Indexed";
+
+/** undefined for a pod that has none. */
+export function indexOf(pod: JsonObject): number | undefined {
+  const said = text(object(pod, "metadata", "annotations"), indexName);
+  return /^\d+$/.test(said) ? Number(said) : undefined;
+}
+
+/** From `0-2,5`, as `completedIndexes` says it. */
+export function parseIndexes(said: string): Set<number> {
+  const found = new Set<number>();
+  for (const range of said.split(",")) {
+    const [first = "", last = first] = range.split("-");
+    if (first !== "") for (let index = Number(first); index <= Number(last); index++) found.add(index);
+  }
+  return found;
+}
+
+export function formatIndexes(indexes: Iterable<number>): string {
+  const ranges: [number, number][] = [];
+  for (const index of [...indexes].sort((a, b) => a - b)) {
+    const last = ranges.at(-1);
+    if (last !== undefined && index === last[1] + 1) last[1] = index;
+    else ranges.push([index, index]);
+  }
+  return ranges.map(([first, last]) => (first === last ? `${first}` : `${first}-${last}`)).join(",");
+}
+
+/** As many of the lowest numbers as are wanted, of those that have neither succeeded nor a pod. */
+export function nextIndexes(
+  wanted: number,
+  done: ReadonlySet<number>,
+  active: readonly JsonObject[],
+): readonly number[] {
+  const taken = new Set(active.map(indexOf));
+  const free: number[] = [];
+  for (let index = 0; free.length < wanted; index++) if (!done.has(index) && !taken.has(index)) free.push(index);
+  return free;
+}
+
+/** What a pod has of its number beside the template. */
+export function indexedPod(
+  job: JsonObject,
+  index: number,
+): { readonly metadata: JsonObject; readonly spec: JsonObject } {
+  const template = object(job, "spec", "template");
+  const name = `${nameOf(job)}-${index}`;
+  const value = { [indexName]: `${index}` };
+  const variable = {
+    name: "JOB_COMPLETION_INDEX",
+    valueFrom: { fieldRef: { apiVersion: "v1", fieldPath: `metadata.labels['${indexName}']` } },
+  };
+  const told = (containers: readonly Json[]): readonly Json[] =>
+    containers.map((each) => put(object(each), ["env"], [...list(each, "env"), variable]));
+  const inits = list(template, "spec", "initContainers");
+  return {
+    metadata: {
+      generateName: `${name}-`,
+      labels: { ...labelsOf(template), ...value },
+      annotations: { ...object(template, "metadata", "annotations"), ...value },
+    },
+    spec: merge(object(template, "spec"), [], {
+      hostname: at(template, "spec", "hostname") ?? name,
+      containers: told(list(template, "spec", "containers")),
+      initContainers: inits.length > 0 ? told(inits) : undefined,
+    }),
+  };
+}
