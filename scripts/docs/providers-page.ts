@@ -1,0 +1,172 @@
+// docs/providers.md, the matrix of what providers can do, from what they declare of themselves.
+import { describeProvider as describeContainers } from "../../packages/provider-containers/src/index.ts";
+import { engineCapabilities, engineMethods } from "../../packages/virtual-kubelet/src/engine/pod-engine.ts";
+import { silentLogger } from "../../packages/virtual-kubelet/src/log.ts";
+import { builtInProviders, optionalMethods } from "../../packages/virtual-kubelet/src/program/load-provider.ts";
+import type { Capabilities, PodFeature } from "../../packages/virtual-kubelet/src/provider/capabilities.ts";
+import type { ProviderDescription, ProviderInit } from "../../packages/virtual-kubelet/src/provider.ts";
+import { describeProvider as describeMock } from "../../packages/virtual-kubelet/src/providers/mock/mock-provider.ts";
+import { parseProcessConfig } from "../../packages/virtual-kubelet/src/providers/process/config.ts";
+import { capabilitiesOf } from "../../packages/virtual-kubelet/src/providers/process/process-provider.ts";
+
+interface Subject {
+  readonly describe: (config: object) => Promise<Pick<ProviderDescription, "capabilities" | "methods">>;
+  /** The least that it takes. */
+  readonly config: object;
+  /** Settings that allow more, or less, as they are written. */
+  readonly settings: Readonly<Record<string, object>>;
+}
+
+const init = (config: object): ProviderInit => ({
+  ...{ node: "vk", operatingSystem: "linux", cluster: "docs", clusterDomain: "cluster.local" },
+  ...{ daemonEndpointPort: 10250, config, log: silentLogger },
+});
+const stateDirectory = "/var/lib/virtual-kubelet";
+
+/** By the name of --provider. */
+const subjects: Readonly<Record<string, Subject>> = {
+  mock: { describe: async (config) => describeMock(init(config)), config: {}, settings: {} },
+  process: {
+    // As by root, whoever makes the page.
+    describe: async (config) => ({
+      capabilities: engineCapabilities(capabilitiesOf(parseProcessConfig(config), true), true),
+      methods: engineMethods,
+    }),
+    config: { stateDirectory },
+    settings: {
+      allowPrivileged: { allowPrivileged: true },
+      hostPaths: { hostPaths: ["/srv"] },
+      "isolation: none": { isolation: "none" },
+    },
+  },
+  containers: {
+    describe: async (config) => describeContainers(init(config)),
+    config: { stateDirectory },
+    settings: {
+      allowHostNamespaces: { allowHostNamespaces: true },
+      allowPrivileged: { allowPrivileged: true },
+      hostPaths: { hostPaths: ["/srv"] },
+    },
+  },
+};
+
+/** The fields of a pod that ask for them. */
+const features: Readonly<Record<PodFeature, string>> = {
+  initContainers: "`initContainers`",
+  sidecarContainers: "`initContainers[].restartPolicy: Always`",
+  ephemeralContainers: "`ephemeralContainers` (`kubectl debug`)",
+  probes: "`livenessProbe`, `readinessProbe`, `startupProbe`",
+  lifecycleHooks: "`lifecycle`",
+  hostNetwork: "`hostNetwork`",
+  hostPID: "`hostPID`",
+  hostIPC: "`hostIPC`",
+  hostPorts: "`ports[].hostPort`",
+  hostUsers: "`hostUsers: false`",
+  privileged: "`securityContext.privileged`",
+  securityContext: "`securityContext`, other fields",
+  tty: "`stdin`, `tty`",
+  resourceClaims: "`resourceClaims`",
+  windows: "`os.name: windows`",
+};
+
+interface Declared {
+  readonly name: string;
+  readonly capabilities: Capabilities;
+  readonly methods: readonly string[];
+  readonly variants: readonly (readonly [setting: string, capabilities: Capabilities])[];
+}
+
+async function declared(name: string): Promise<Declared> {
+  const subject = subjects[name];
+  if (subject === undefined) throw new Error(`providers-page.ts does not know how to ask the provider ${name}`);
+  const { describe, config, settings } = subject;
+  const { capabilities, methods = [] } = await describe(config);
+  const variants = await Promise.all(
+    Object.entries(settings).map(async ([setting, more]) => {
+      const { capabilities: changed } = await describe({ ...config, ...more });
+      return [setting, changed] as const;
+    }),
+  );
+  return { name, capabilities, methods, variants };
+}
+
+/** "yes", "no", or on which setting it depends. */
+function cell({ capabilities, variants }: Declared, has: (of: Capabilities) => boolean): string {
+  const standard = has(capabilities);
+  const others = variants.filter(([, changed]) => has(changed) !== standard).map(([setting]) => `\`${setting}\``);
+  if (others.length === 0) return standard ? "yes" : "no";
+  return standard ? `yes, not with ${others.join(", ")}` : `with ${others.join(", ")}`;
+}
+
+const row = (...cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
+
+export async function providersPage(): Promise<string> {
+  const all = await Promise.all(builtInProviders.map(({ name }) => declared(name)));
+  const cells = (has: (of: Capabilities) => boolean): string[] => all.map((one) => cell(one, has));
+  const head = (title: string): string[] => [
+    row(title, ...all.map(({ name }) => `[${name}](${name}.md)`)),
+    row("---", ...all.map(() => "---")),
+  ];
+  const named = [
+    ...new Set(
+      all.flatMap(({ capabilities, variants }) =>
+        [capabilities, ...variants.map(([, changed]) => changed)].flatMap(({ volumes }) => volumes ?? []),
+      ),
+    ),
+  ].sort();
+  return [
+    "# What providers can do",
+    "",
+    "<!-- Generated by scripts/generate-docs.ts from what the providers declare (describeProvider): change that instead. -->",
+    "",
+    "What a pod asks for and its provider cannot do is refused before anything is made, with the field named: the pod becomes Failed with",
+    "reason `PodFeatureUnsupported`. `virtual-kubelet plan -f pod.yaml --provider NAME` says so beforehand. Image, command, arguments,",
+    "environment, ports, requests and limits are in no table: each provider takes them. The mock takes everything, and simulates it.",
+    "",
+    ...all.flatMap(({ name }) => {
+      const about = builtInProviders.find((known) => known.name === name)?.about ?? "";
+      return [`- \`${name}\`: ${about}`];
+    }),
+    "",
+    "## Fields of pods",
+    "",
+    ...head("field"),
+    ...Object.entries(features).map(([feature, fields]) =>
+      row(fields, ...cells((of) => of.features === undefined || of.features.some((one) => one === feature))),
+    ),
+    "",
+    "## Volumes",
+    "",
+    ...head("kind"),
+    ...named.map((kind) => row(`\`${kind}\``, ...cells((of) => of.volumes === undefined || of.volumes.includes(kind)))),
+    row("all others", ...cells((of) => of.volumes === undefined)),
+    "",
+    "## What pods refer to",
+    "",
+    ...head("what"),
+    row(
+      "ConfigMaps, Secrets, tokens and Services reach containers (resolved by the core: [resolving.md](resolving.md))",
+      ...cells((of) => of.resolve === true),
+    ),
+    row("containers wait for what they lack, not the whole pod", ...cells((of) => of.resolvePartly === true)),
+    row("`env[].valueFrom.fileKeyRef`", ...cells((of) => of.resolve !== true || of.envFiles === true)),
+    row(
+      "`declaredFeatures` of the node",
+      ...all.map(
+        ({ capabilities }) => (capabilities.declaredFeatures ?? []).map((one) => `\`${one}\``).join(", ") || "none",
+      ),
+    ),
+    "",
+    "## Methods",
+    "",
+    "Each is a method of the contract that a provider may lack; then its part is not there, and calls for it are answered 501",
+    "([kubelet-api.md](kubelet-api.md)).",
+    "",
+    row("method", "what it is for", ...all.map(({ name }) => `[${name}](${name}.md)`)),
+    row("---", "---", ...all.map(() => "---")),
+    ...Object.entries(optionalMethods).map(([method, what]) =>
+      row(`\`${method}\``, what, ...all.map(({ methods }) => (methods.includes(method) ? "yes" : "no"))),
+    ),
+    "",
+  ].join("\n");
+}
