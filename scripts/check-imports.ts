@@ -38,6 +38,8 @@ const top = [
   "identity",
   "program",
   "diagnosis",
+  "trial",
+  "commands",
   "instrument-provider",
 ];
 /** May import anything; only tests import it. */

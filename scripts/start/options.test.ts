@@ -1,46 +1,45 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { OptionsError, readOptions } from "./options.ts";
+import { UsageError } from "../../packages/virtual-kubelet/src/program/fault.ts";
+import { readOptions } from "./options.ts";
 
 const read = (...argv: string[]): ReturnType<typeof readOptions> => readOptions(argv, {}, "/home/me");
 
-test("without options there is a new cluster that stays until Ctrl-C", () => {
-  const expected = { cluster: { kind: "new", version: "1.36.3" }, exitAfterReady: false, timeLimitMs: 60_000 };
-  assert.deepEqual(read(), expected);
+test("without options it is the trial, without a real control plane", () => {
+  const options = read();
+  assert.ok(options !== "help");
+  assert.equal(options.kubernetes, undefined);
+  assert.deepEqual(options.trial.cluster, { kind: "own", directory: undefined });
 });
 
-test("options mean what they say", () => {
-  assert.deepEqual(read("--kubernetes", "1.35", "--exit-after-ready", "--time-limit=90s"), {
-    cluster: { kind: "new", version: "1.35.4" },
-    exitAfterReady: true,
-    timeLimitMs: 90_000,
-  });
-  const file = read("--kubeconfig", "my/config", "--context", "kind");
-  assert.ok(file !== "help");
-  assert.deepEqual(file.cluster, { kind: "existing", kubeconfig: "/home/me/my/config", context: "kind" });
-  const environment = read("--use-kubeconfig");
-  assert.ok(environment !== "help");
-  assert.deepEqual(environment.cluster, { kind: "existing", kubeconfig: undefined, context: undefined });
+test("--kubernetes is taken out, everything else is the trial's", () => {
+  for (const words of [["--kubernetes", "1.35"], ["--kubernetes=1.35"]]) {
+    const options = read("--exit-after-ready", ...words, "--time-limit=90s");
+    assert.ok(options !== "help");
+    assert.equal(options.kubernetes, "1.35.4");
+    assert.deepEqual([options.trial.exitAfterReady, options.trial.timeLimitMs], [true, 90_000]);
+  }
+  const options = read("--kubernetes", "--exit-after-ready");
+  assert.ok(options !== "help");
+  assert.equal(options.kubernetes, "1.36.3");
   assert.equal(read("-h"), "help");
   assert.equal(read("--help", "--nonsense"), "help");
 });
 
 const faulty: readonly (readonly [readonly string[], readonly RegExp[]])[] = [
-  [["--exit-after-redy"], [/--exit-after-redy: unknown option \(did you mean --exit-after-ready\?\)/]],
-  [["-k"], [/-k: unknown option/]],
-  [["--kubeconfig"], [/--kubeconfig: needs a value/]],
-  [["--exit-after-ready=no"], [/--exit-after-ready: takes no value/]],
-  [["config"], [/config: takes no arguments.*behind `npm start --`/]],
-  [["--context", "kind"], [/--context needs/]],
-  [["--time-limit", "2m"], [/--time-limit has no effect without/]],
-  [["--use-kubeconfig", "--kubernetes", "1.36"], [/--kubernetes has no effect/]],
   [
-    ["--kubeconfig", "a", "--use-kubeconfig", "--bogus", "--time-limit", "soon"],
-    [/--bogus: unknown/, /give only one/, /"soon" is no time/],
+    ["--kubernets", "1.36"],
+    [
+      /--kubernets: unknown flag.* \(did you mean --kubernetes\?\)/,
+      /1\.36: npm start takes no arguments; options go behind `npm start --`/,
+    ],
   ],
+  [["config"], [/config: npm start takes no arguments; options go behind `npm start --`/]],
+  [["--use-kubeconfig", "--kubernetes", "1.36"], [/--kubernetes: has no effect/]],
+  [["--directory", "state", "--kubernetes", "1.36"], [/--directory: is for the control plane in one process/]],
   [
-    ["--kubernetes", "1.2", "--time-limit", "0s"],
-    [/--kubernetes: no Kubernetes 1\.2 here/, /"0s" is no time/],
+    ["--kubernetes", "1.2", "--nodes", "0"],
+    [/--kubernetes: no Kubernetes 1\.2 here/, /--nodes: "0" must be/],
   ],
 ];
 for (const [argv, faults] of faulty) {
@@ -48,9 +47,9 @@ for (const [argv, faults] of faulty) {
     assert.throws(
       () => read(...argv),
       (error) => {
-        assert.ok(error instanceof OptionsError);
+        assert.ok(error instanceof UsageError);
         for (const fault of faults) assert.match(error.message, fault);
-        assert.equal(error.message.split("\n").length, faults.length, error.message);
+        assert.equal(error.faults.length, faults.length, error.message);
         return true;
       },
     );

@@ -4,7 +4,7 @@ import { type CommandLine, parseCommandLine } from "../program/command-line.ts";
 import { renderFaults, UsageError } from "../program/fault.ts";
 import { flagText, type ProgramInput } from "../program/load-config.ts";
 import { redactText } from "../program/redact.ts";
-import type { SubCommandSpec } from "../program/sub-commands.ts";
+import type { DiagnosisName, SubCommandSpec } from "../program/sub-commands.ts";
 
 interface Writer {
   write(text: string): unknown;
@@ -26,7 +26,10 @@ export interface Invocation extends SubCommandInput {
 }
 
 /** 0: all well; 1: something is not; 2: wrong usage. */
-export async function runSubCommand(spec: SubCommandSpec, input: SubCommandInput): Promise<number> {
+export async function runSubCommand(
+  spec: SubCommandSpec & { readonly name: DiagnosisName },
+  input: SubCommandInput,
+): Promise<number> {
   const line = parseCommandLine(input.argv, spec.flags);
   if (line.faults.length > 0) return input.usage(renderFaults(line.faults));
   const output = flagText(line, "output") ?? "text";

@@ -4,6 +4,7 @@ import { processDefaults } from "./config.ts";
 import { overrideSchema } from "./config-schema.ts";
 import { formatDuration } from "./duration.ts";
 import { type FlagSpec, flagSpecs } from "./flags.ts";
+import { entry, wrap } from "./help-text.ts";
 import { variables } from "./overrides.ts";
 import { type Field, fieldsOf } from "./schema-walk.ts";
 import { subCommands } from "./sub-commands.ts";
@@ -19,27 +20,6 @@ export function defaultText(path: string, isDuration: boolean): string | undefin
   }
   if (value === undefined || (typeof value === "object" && value !== null)) return undefined;
   return isDuration && typeof value === "number" ? formatDuration(value) : String(value);
-}
-
-function wrap(text: string, width: number): string[] {
-  const lines: string[] = [];
-  let line = "";
-  for (const word of text.split(" ")) {
-    if (line !== "" && line.length + 1 + word.length > width) {
-      lines.push(line);
-      line = word;
-    } else line = line === "" ? word : `${line} ${word}`;
-  }
-  return [...lines, line];
-}
-
-const column = 38;
-
-function entry(left: string, text: string, width: number): string {
-  const lines = wrap(text, Math.max(30, width - column));
-  const head = left.length + 4 > column ? [`  ${left}`, ...lines.map((line) => " ".repeat(column) + line)] : [];
-  if (head.length > 0) return head.join("\n");
-  return lines.map((line, index) => (index === 0 ? `  ${left}`.padEnd(column) : " ".repeat(column)) + line).join("\n");
 }
 
 function flagLine(spec: FlagSpec, fields: ReadonlyMap<string, Field>, width: number): string {

@@ -28,8 +28,16 @@ export async function program(options: ProgramOptions): Promise<number> {
     return 2;
   };
   if (isGiven(flagText(line, "help")) || command === "help") {
-    const { helpText } = await import("./help.ts");
-    stdout.write(helpText({ width: Math.min(stdout.columns ?? 100, 120), color: stdout.isTTY === true }));
+    const width = Math.min(stdout.columns ?? 100, 120);
+    const { subCommands } = await import("./sub-commands.ts");
+    const spec = subCommands.find(({ name }) => name === (command === "help" ? operands[0] : command));
+    if (spec === undefined) {
+      const { helpText } = await import("./help.ts");
+      stdout.write(helpText({ width, color: stdout.isTTY === true }));
+    } else {
+      const { subCommandHelp } = await import("./sub-command-help.ts");
+      stdout.write(subCommandHelp({ ...spec, usage: `virtual-kubelet ${spec.usage}` }, width));
+    }
     return 0;
   }
   if (isGiven(flagText(line, "version")) || command === "version") {
@@ -40,9 +48,15 @@ export async function program(options: ProgramOptions): Promise<number> {
   if (command !== undefined) {
     const { subCommands } = await import("./sub-commands.ts");
     const spec = subCommands.find(({ name }) => name === command);
-    if (spec !== undefined) {
-      const { runSubCommand } = await import("../diagnosis/run.ts");
-      return runSubCommand(spec, { ...options, usage });
+    switch (spec?.name) {
+      case "plan":
+      case "why":
+      case "doctor": {
+        const { runSubCommand } = await import("../diagnosis/run.ts");
+        return runSubCommand({ ...spec, name: spec.name }, { ...options, usage });
+      }
+      case "trial":
+        return (await import("../trial/command.ts")).trial({ ...options, usage });
     }
     const { hint } = await import("./closest.ts");
     const names = [...subCommands.map(({ name }) => name), "providers", "version", "help"];

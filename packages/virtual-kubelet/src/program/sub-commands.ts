@@ -1,8 +1,11 @@
-// The sub-commands that look at things and end: their flags beside the program's own, and how they are described in --help.
+// The sub-commands: their flags beside the program's own, and how they are described in --help.
 import type { CommandFlag } from "./command-line.ts";
 
+/** Those that look at things by the program's configuration, and end. */
+export type DiagnosisName = "plan" | "why" | "doctor";
+
 export interface SubCommandSpec {
-  readonly name: "plan" | "why" | "doctor";
+  readonly name: DiagnosisName | "trial";
   /** Operands and flags, for --help. */
   readonly usage: string;
   readonly about: string;
@@ -11,7 +14,38 @@ export interface SubCommandSpec {
 
 const output: CommandFlag = { name: "output", short: "o", kind: "text" };
 
+const text = (name: string, value: string, about: string): CommandFlag => ({ name, kind: "text", value, about });
+const boolean = (name: string, about: string): CommandFlag => ({ name, kind: "boolean", about });
+
 export const subCommands: readonly SubCommandSpec[] = [
+  {
+    name: "trial",
+    usage: "trial",
+    about: "a cluster, a virtual node and a sample, just to look at",
+    flags: [
+      text(
+        "provider",
+        "NAME",
+        "mock simulates containers; process runs real ones as processes of this machine; containers runs them in Docker or Podman. [mock]",
+      ),
+      text("image", "IMAGE", "Of the sample's containers with the provider containers: one with a shell. [busybox]"),
+      text("engine", "URL", "Address of the container engine. Default: the one that is found."),
+      { ...text("nodes", "N", "Number of virtual nodes. [1]") },
+      text("directory", "DIR", "Keeps the cluster's state there over restarts. Default: in memory."),
+      text(
+        "kubeconfig",
+        "FILE",
+        "Uses the cluster of this file instead of one of its own; at the end exactly what was made there is deleted.",
+      ),
+      boolean("use-kubeconfig", "The same with $KUBECONFIG or ~/.kube/config."),
+      text("context", "NAME", "The same with a context of that kubeconfig."),
+      boolean(
+        "exit-after-ready",
+        "Ends once the Deployment is available and the Job complete: code 0, or 1 when that takes too long.",
+      ),
+      text("time-limit", "DURATION", "How long that may take from when the sample is made. [1m]"),
+    ],
+  },
   {
     name: "plan",
     usage: "plan -f FILE",

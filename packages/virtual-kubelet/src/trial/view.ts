@@ -15,6 +15,7 @@ export interface ViewOptions {
 }
 
 const mostEvents = 6;
+const mostNodes = 4;
 
 export function viewLines(snapshot: Snapshot, options: ViewOptions): readonly string[] {
   const { paint } = options;
@@ -35,15 +36,18 @@ export function viewLines(snapshot: Snapshot, options: ViewOptions): readonly st
   return lines.slice(0, height);
 }
 
-function headLines({ node, workloads, pods }: Snapshot, options: ViewOptions): string[] {
+function headLines({ nodes, workloads, pods }: Snapshot, options: ViewOptions): string[] {
   const { paint, now } = options;
   const lines: string[] = [];
-  if (node === undefined) lines.push(clip("node is not registered yet", options));
-  else {
+  if (nodes.length === 0) lines.push(clip("node is not registered yet", options));
+  const shown = nodes.length <= mostNodes ? nodes : nodes.slice(0, mostNodes - 1);
+  for (const node of shown) {
     const text = `node/${node.name}  ${node.status}  ${age(now - node.createdAt)}  ${node.kubeletVersion}  ${node.runtime}  ${node.capacity}`;
     const line = clip(text, options);
     lines.push(line.replace(node.status, paint(node.status === "Ready" ? "green" : "yellow", node.status)));
   }
+  const rest = nodes.slice(shown.length);
+  if (rest.length > 0) lines.push(clip(`${rest.length} more nodes: ${countByStatus(rest)}`, options));
   for (const { kind, name, progress, done } of workloads) {
     const line = clip(`${kind}/${name}  ${progress}`, options);
     lines.push(done ? line.replace(progress, paint("green", progress)) : line);
@@ -60,19 +64,20 @@ function startTimes(times: readonly number[]): string {
   return `from bound to Running: median ${milliseconds(median)}, longest ${milliseconds(sorted.at(-1) ?? 0)} (${count})`;
 }
 
-const headings = ["POD", "STATUS", "READY", "RESTARTS", "AGE", "IP", "BOUND→RUNNING"] as const;
+const headings = ["POD", "STATUS", "READY", "RESTARTS", "AGE", "IP", "NODE", "BOUND→RUNNING"] as const;
 
 /** At most so many lines below the heading; the oldest are counted in one line. */
 function podLines(pods: readonly PodRow[], most: number, options: ViewOptions): readonly string[] {
   const shown = pods.length <= most ? pods : pods.slice(pods.length - most + 1);
   const rest = pods.slice(0, pods.length - shown.length);
-  const cells = shown.map(({ name, status, ready, restarts, createdAt, ip, startMs }) => [
+  const cells = shown.map(({ name, status, ready, restarts, createdAt, ip, node, startMs }) => [
     name,
     status,
     ready,
     String(restarts),
     age(options.now - createdAt),
     ip,
+    node,
     startMs === undefined ? "" : milliseconds(startMs),
   ]);
   const widths = headings.map((heading, column) =>
@@ -97,9 +102,9 @@ function podLines(pods: readonly PodRow[], most: number, options: ViewOptions): 
   return lines;
 }
 
-function countByStatus(pods: readonly PodRow[]): string {
+function countByStatus(rows: readonly { readonly status: string }[]): string {
   const counts = new Map<string, number>();
-  for (const { status } of pods) counts.set(status, (counts.get(status) ?? 0) + 1);
+  for (const { status } of rows) counts.set(status, (counts.get(status) ?? 0) + 1);
   return [...counts].map(([status, count]) => `${count} ${status}`).join(", ");
 }
 

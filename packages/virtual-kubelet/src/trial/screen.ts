@@ -2,7 +2,7 @@
 // are lines. What cannot be written any more, because the terminal or reader is gone, is dropped.
 import { styleText } from "node:util";
 import { changeLines } from "./change-lines.ts";
-import type { Snapshot } from "./rows.ts";
+import { nothing, type Snapshot } from "./rows.ts";
 import { clockTime, type Paint, viewLines } from "./view.ts";
 
 const control = "\u001b[";
@@ -10,7 +10,6 @@ const clearBelow = `${control}J`;
 /** Drawn at most so often, and at least once a second: ages grow. */
 const drawMs = 100;
 const refreshMs = 1000;
-const nothing: Snapshot = { node: undefined, workloads: [], pods: [], events: [] };
 
 export class Screen {
   readonly #stream: NodeJS.WriteStream;

@@ -1,12 +1,5 @@
 // What the view shows of each object: plain data out of Node, Pod, Deployment, Job and Event.
-import type {
-  Deployment,
-  Event,
-  Job,
-  Node,
-  ObjectMeta,
-  Pod,
-} from "../../packages/virtual-kubelet/src/kube/types.gen.ts";
+import type { Deployment, Event, Job, Node, ObjectMeta, Pod } from "../kube/types.gen.ts";
 
 export interface NodeRow {
   readonly name: string;
@@ -31,6 +24,8 @@ export interface PodRow {
   readonly status: string;
   readonly ready: string;
   readonly restarts: number;
+  /** "" while it is not bound. */
+  readonly node: string;
   readonly createdAt: number;
   readonly ip: string;
   /** From when we saw it bound to when we saw it run, in milliseconds. */
@@ -47,13 +42,15 @@ export interface EventRow {
 
 /** Everything there is to show at one moment. */
 export interface Snapshot {
-  readonly node: NodeRow | undefined;
+  readonly nodes: readonly NodeRow[];
   readonly workloads: readonly WorkloadRow[];
   /** Oldest first. */
   readonly pods: readonly PodRow[];
   /** Newest last. */
   readonly events: readonly EventRow[];
 }
+
+export const nothing: Snapshot = { nodes: [], workloads: [], pods: [], events: [] };
 
 const timeOf = (text: string | undefined): number => (text === undefined ? Number.NaN : Date.parse(text));
 const createdAt = (metadata: ObjectMeta | undefined): number => timeOf(metadata?.creationTimestamp);
@@ -115,6 +112,7 @@ export function podRow(pod: Pod, startMs: number | undefined): PodRow {
         : (status?.reason ?? waiting ?? status?.phase ?? "Unknown"),
     ready: `${containers.filter(({ ready }) => ready).length}/${spec?.containers.length ?? 0}`,
     restarts: containers.reduce((sum, { restartCount }) => sum + restartCount, 0),
+    node: spec?.nodeName ?? "",
     createdAt: createdAt(metadata),
     ip: status?.podIP ?? "",
     startMs,

@@ -4,11 +4,14 @@ import { milliseconds } from "./view.ts";
 
 export function changeLines(before: Snapshot, after: Snapshot): readonly string[] {
   const lines: string[] = [];
-  if (after.node !== undefined && after.node.status !== before.node?.status) {
-    const { name, status, kubeletVersion, capacity } = after.node;
-    lines.push(`node/${name} ${status}${before.node === undefined ? ` (${kubeletVersion}, ${capacity})` : ""}`);
+  const nodes = new Map(before.nodes.map((node) => [node.name, node]));
+  for (const { name, status, kubeletVersion, capacity } of after.nodes) {
+    const was = nodes.get(name);
+    nodes.delete(name);
+    if (was?.status === status) continue;
+    lines.push(`node/${name} ${status}${was === undefined ? ` (${kubeletVersion}, ${capacity})` : ""}`);
   }
-  if (after.node === undefined && before.node !== undefined) lines.push(`node/${before.node.name} deleted`);
+  for (const name of nodes.keys()) lines.push(`node/${name} deleted`);
 
   const pods = new Map(before.pods.map((pod) => [pod.name, pod]));
   for (const pod of after.pods) {

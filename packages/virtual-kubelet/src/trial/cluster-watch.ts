@@ -1,15 +1,8 @@
-// Watches what the view shows: the node, the pods on it, the sample's objects, and the events about them.
-import type { KubeClient } from "../../packages/virtual-kubelet/src/kube/client.ts";
-import { type Change, Informer } from "../../packages/virtual-kubelet/src/kube/informer.ts";
-import {
-  deployments,
-  events,
-  jobs,
-  nodes,
-  pods,
-  type Stored,
-} from "../../packages/virtual-kubelet/src/kube/resource.ts";
-import type { Deployment, Event, Job, Node, Pod } from "../../packages/virtual-kubelet/src/kube/types.gen.ts";
+// Watches what the view shows: the nodes, the pods on them, the sample's objects, and the events about them.
+import type { KubeClient } from "../kube/client.ts";
+import { type Change, Informer } from "../kube/informer.ts";
+import { deployments, events, jobs, nodes, pods, type Stored } from "../kube/resource.ts";
+import type { Deployment, Event, Job, Node, Pod } from "../kube/types.gen.ts";
 import { deploymentRow, eventRow, jobRow, nodeRow, podRow, type Snapshot } from "./rows.ts";
 import { sampleNamespace, sampleSelector } from "./sample.ts";
 
@@ -22,8 +15,8 @@ interface Seen {
 }
 
 export class ClusterWatch {
-  readonly #name: string;
-  readonly #node: Informer<Node>;
+  readonly #names: ReadonlySet<string>;
+  readonly #nodes: Informer<Node>;
   readonly #bound: Informer<Pod>;
   /** Before they are bound, they are known only by their label. */
   readonly #sample: Informer<Pod>;
@@ -35,8 +28,12 @@ export class ClusterWatch {
   readonly #seen = new Map<string, Seen>();
   readonly #listeners = new Set<() => void>();
 
-  constructor(client: KubeClient, node: string) {
-    this.#name = node;
+  /** `names`: of the nodes. */
+  constructor(client: KubeClient, names: readonly string[]) {
+    const own = new Set(names);
+    this.#names = own;
+    const [name = ""] = names;
+    const one = names.length === 1;
     const changed = (): void => {
       for (const listener of this.#listeners) listener();
     };
@@ -45,8 +42,20 @@ export class ClusterWatch {
       changed();
     };
     const ours = { client, namespace: sampleNamespace, labelSelector: sampleSelector };
-    this.#node = new Informer({ client, resource: nodes, fieldSelector: `metadata.name=${node}`, onChange: changed });
-    this.#bound = new Informer({ client, resource: pods, fieldSelector: `spec.nodeName=${node}`, onChange: onPod });
+    this.#nodes = new Informer({
+      client,
+      resource: nodes,
+      ...(one ? { fieldSelector: `metadata.name=${name}` } : { labelSelector: "type=virtual-kubelet" }),
+      accept: ({ metadata }) => own.has(metadata?.name ?? ""),
+      onChange: changed,
+    });
+    this.#bound = new Informer({
+      client,
+      resource: pods,
+      ...(one ? { fieldSelector: `spec.nodeName=${name}` } : {}),
+      accept: ({ spec }) => own.has(spec?.nodeName ?? ""),
+      onChange: onPod,
+    });
     this.#sample = new Informer({ ...ours, resource: pods, onChange: onPod });
     this.#deployments = new Informer({ ...ours, resource: deployments, onChange: changed });
     this.#jobs = new Informer({ ...ours, resource: jobs, onChange: changed });
@@ -103,10 +112,14 @@ export class ClusterWatch {
     }
   }
 
-  /** The Node, as far as it is known. */
-  get node(): Stored<Node> | undefined {
-    const [node] = this.#node.list();
-    return node;
+  /** The Nodes, as far as they are known. */
+  get nodes(): readonly Stored<Node>[] {
+    return [...this.#nodes.list()];
+  }
+
+  /** Pods on the nodes, whoever made them. */
+  get boundPods(): number {
+    return this.#bound.size;
   }
 
   get samplePods(): number {
@@ -116,9 +129,8 @@ export class ClusterWatch {
   snapshot(): Snapshot {
     const all = new Map([...this.#sample.list(), ...this.#bound.list()].map((pod) => [pod.metadata.uid, pod]));
     const rows = [...all.values()].map((pod) => podRow(pod, this.#startMs(pod.metadata.uid)));
-    const { node } = this;
     return {
-      node: node === undefined ? undefined : nodeRow(node),
+      nodes: this.nodes.map(nodeRow).sort((a, b) => a.name.localeCompare(b.name, "en", { numeric: true })),
       workloads: [...[...this.#deployments.list()].map(deploymentRow), ...[...this.#jobs.list()].map(jobRow)],
       pods: rows.sort((a, b) => a.createdAt - b.createdAt || (a.name < b.name ? -1 : 1)),
       events: [...this.#latest.values()].filter((event) => this.#isShown(event)).map(eventRow),
@@ -126,7 +138,7 @@ export class ClusterWatch {
   }
 
   #isShown({ source, involvedObject: { kind, name = "", uid = "" } }: Event): boolean {
-    if (source?.host === this.#name || (kind === "Node" && name === this.#name)) return true;
+    if (this.#names.has(source?.host ?? "") || (kind === "Node" && this.#names.has(name))) return true;
     if (this.#bound.getByUid(uid) !== undefined || this.#sample.getByUid(uid) !== undefined) return true;
     const deployed = [...this.#deployments.list()];
     if (kind === "ReplicaSet") return deployed.some(({ metadata }) => name.startsWith(`${metadata.name}-`));
@@ -134,7 +146,7 @@ export class ClusterWatch {
   }
 
   get #informers(): readonly Pick<Informer<Node>, "run" | "synced">[] {
-    return [this.#node, this.#bound, this.#sample, this.#deployments, this.#jobs, this.#events];
+    return [this.#nodes, this.#bound, this.#sample, this.#deployments, this.#jobs, this.#events];
   }
 
   #see(pod: Stored<Pod>): void {

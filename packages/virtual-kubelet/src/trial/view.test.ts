@@ -1,19 +1,19 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Pod } from "../../packages/virtual-kubelet/src/kube/types.gen.ts";
+import type { Pod } from "../kube/types.gen.ts";
 import { changeLines } from "./change-lines.ts";
-import { deploymentRow, jobRow, nodeRow, type PodRow, podRow, type Snapshot } from "./rows.ts";
+import { deploymentRow, jobRow, nodeRow, nothing, type PodRow, podRow, type Snapshot } from "./rows.ts";
 import { age, type Paint, viewLines } from "./view.ts";
 
 const start = Date.parse("2026-01-01T00:00:00Z");
 const plain: Paint = (_style, text) => text;
-const nothing: Snapshot = { node: undefined, workloads: [], pods: [], events: [] };
 
 const row = (index: number, more: Partial<PodRow> = {}): PodRow => ({
   name: `web-${index}`,
   status: "Running",
   ready: "1/1",
   restarts: 0,
+  node: "vk-1",
   createdAt: start + index,
   ip: `10.0.0.${index}`,
   startMs: 10 * index,
@@ -21,14 +21,16 @@ const row = (index: number, more: Partial<PodRow> = {}): PodRow => ({
 });
 
 const snapshot: Snapshot = {
-  node: nodeRow({
-    metadata: { name: "vk-1", creationTimestamp: "2026-01-01T00:00:00Z" },
-    spec: { unschedulable: true },
-    status: {
-      conditions: [{ type: "Ready", status: "True" }],
-      capacity: { cpu: "64", memory: "256Gi", pods: "1k" },
-    },
-  }),
+  nodes: [
+    nodeRow({
+      metadata: { name: "vk-1", creationTimestamp: "2026-01-01T00:00:00Z" },
+      spec: { unschedulable: true },
+      status: {
+        conditions: [{ type: "Ready", status: "True" }],
+        capacity: { cpu: "64", memory: "256Gi", pods: "1k" },
+      },
+    }),
+  ],
   workloads: [
     deploymentRow({ metadata: { name: "web" }, status: { availableReplicas: 1, updatedReplicas: 1 } }),
     jobRow({ metadata: { name: "work" }, status: { succeeded: 1 } }),
@@ -51,8 +53,8 @@ test("everything is in the view, in columns", () => {
     "job/work  1/1 succeeded",
     "from bound to Running: median 20 ms, longest 40 ms (4 pods)",
   ]);
-  assert.equal(lines[5], "POD    STATUS   READY  RESTARTS  AGE  IP        BOUND→RUNNING");
-  assert.equal(lines[6], "web-1  Running  1/1    0         60s  10.0.0.1  10 ms");
+  assert.equal(lines[5], "POD    STATUS   READY  RESTARTS  AGE  IP        NODE  BOUND→RUNNING");
+  assert.equal(lines[6], "web-1  Running  1/1    0         60s  10.0.0.1  vk-1  10 ms");
   assert.match(lines.at(-1) ?? "", /pod\/web-2 {2}Started: a rather long message/);
 });
 
@@ -139,7 +141,7 @@ test("changes are told once, a line each", () => {
   assert.equal(lines[1], "pod/web-1 Running, 1/1 ready, 10.0.0.1 (10 ms after it was bound)");
   assert.equal(lines.filter((line) => line.startsWith("warning: pod/web-2 Started")).length, 1);
   assert.deepEqual(changeLines(snapshot, snapshot), []);
-  const later = { ...snapshot, node: undefined, pods: [row(1, { restarts: 1 }), ...snapshot.pods.slice(1, 3)] };
+  const later = { ...snapshot, nodes: [], pods: [row(1, { restarts: 1 }), ...snapshot.pods.slice(1, 3)] };
   assert.deepEqual(changeLines(snapshot, later), [
     "node/vk-1 deleted",
     "pod/web-1 Running, 1/1 ready, 1 restart, 10.0.0.1",
