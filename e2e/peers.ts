@@ -19,6 +19,16 @@ interface Peer {
 
 /** Each has a folder in `peers/` with go.mod and go.sum, and either a main.go or a tools.go that names the package. */
 const modules = {
+  helm: {
+    package: "helm.sh/helm/v3/cmd/helm",
+    variables: {
+      "helm.sh/helm/v3/internal/version.version": "v3.22.0",
+      "helm.sh/helm/v3/pkg/lint/rules.k8sVersionMajor": "1",
+      "helm.sh/helm/v3/pkg/lint/rules.k8sVersionMinor": "37",
+      "helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor": "1",
+      "helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor": "37",
+    },
+  },
   "metrics-server": {
     package: "sigs.k8s.io/metrics-server/cmd/metrics-server",
     variables: { "k8s.io/client-go/pkg/version.gitVersion": "v0.9.0" },
@@ -32,7 +42,7 @@ const modules = {
 const kubectls = { "kubectl-1.36": "1.36.3" } as const;
 
 export type PeerName = keyof typeof modules | keyof typeof kubectls;
-export const peerNames: readonly PeerName[] = ["promcheck", "promtool", "metrics-server", "kubectl-1.36"];
+export const peerNames: readonly PeerName[] = ["helm", "promcheck", "promtool", "metrics-server", "kubectl-1.36"];
 
 /**
  * Absolute path of the program, built where it is not in the cache yet: minutes for the larger ones, so call it before
