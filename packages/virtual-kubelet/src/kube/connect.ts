@@ -60,14 +60,14 @@ export async function connect(options: ConnectOptions = {}): Promise<KubeClient>
   return createKubeClient(config, options);
 }
 
-export function createKubeClient(
-  config: ClusterConfig,
-  options: Omit<ConnectOptions, "kubeconfig" | "context" | "env"> = {},
-): KubeClient {
+type CallerSettings = Omit<ConnectOptions, "kubeconfig" | "context" | "env">;
+
+/** Calls of that cluster by path, for who needs more than the verbs of KubeClient. */
+export function createCaller(config: ClusterConfig, options: CallerSettings = {}): RetryingCaller {
   const server = new URL(config.server);
   const clock = options.clock ?? systemClock;
   const log = options.log ?? silentLogger;
-  const caller = new RetryingCaller({
+  return new RetryingCaller({
     transport: transportFor(server, config, options.transport ?? "http2", log),
     credentials: new ClusterCredentials(config, { clock, log }),
     userAgent: options.userAgent ?? defaultUserAgent(),
@@ -76,12 +76,22 @@ export function createKubeClient(
     log,
     metrics: options.metrics,
   });
+}
+
+/** Prefix of all paths, where the API is not at the server's root; no slash at its end. */
+export function basePathOf({ server }: ClusterConfig): string {
+  const { protocol, pathname } = new URL(server);
+  return protocol === "unix:" ? "" : pathname.replace(/\/+$/, "");
+}
+
+export function createKubeClient(config: ClusterConfig, options: CallerSettings = {}): KubeClient {
+  const server = new URL(config.server);
   return new ApiClient({
     server: server.protocol === "unix:" ? config.server : server.origin,
-    basePath: server.protocol === "unix:" ? "" : server.pathname.replace(/\/+$/, ""),
-    caller,
+    basePath: basePathOf(config),
+    caller: createCaller(config, options),
     fieldManager: options.fieldManager ?? "virtual-kubelet",
-    clock,
+    clock: options.clock ?? systemClock,
   });
 }
 

@@ -23,8 +23,8 @@ export async function program(options: ProgramOptions): Promise<number> {
   const { stdout, stderr } = options;
   const line = parseCommandLine(options.argv);
   const [command, ...operands] = line.words;
-  const usage = (message: string): number => {
-    stderr.write(`${message}\nTry "virtual-kubelet --help".\n`);
+  const usage = (message: string, where = ""): number => {
+    stderr.write(`${message}\nTry "virtual-kubelet ${where}--help".\n`);
     return 2;
   };
   if (isGiven(flagText(line, "help")) || command === "help") {
@@ -48,6 +48,7 @@ export async function program(options: ProgramOptions): Promise<number> {
   if (command !== undefined) {
     const { subCommands } = await import("./sub-commands.ts");
     const spec = subCommands.find(({ name }) => name === command);
+    const ofCommand = (message: string): number => usage(message, `${command} `);
     switch (spec?.name) {
       case "plan":
       case "why":
@@ -55,8 +56,14 @@ export async function program(options: ProgramOptions): Promise<number> {
         const { runSubCommand } = await import("../diagnosis/run.ts");
         return runSubCommand({ ...spec, name: spec.name }, { ...options, usage });
       }
+      case "get":
+      case "logs":
+      case "exec": {
+        const { runCommand } = await import("../commands/run.ts");
+        return runCommand({ ...spec, name: spec.name }, { ...options, usage: ofCommand });
+      }
       case "trial":
-        return (await import("../trial/command.ts")).trial({ ...options, usage });
+        return (await import("../trial/command.ts")).trial({ ...options, usage: ofCommand });
     }
     const { hint } = await import("./closest.ts");
     const names = [...subCommands.map(({ name }) => name), "providers", "version", "help"];

@@ -4,8 +4,11 @@ import type { CommandFlag } from "./command-line.ts";
 /** Those that look at things by the program's configuration, and end. */
 export type DiagnosisName = "plan" | "why" | "doctor";
 
+/** Those that do as kubectl does, for who has none. */
+export type KubectlName = "get" | "logs" | "exec";
+
 export interface SubCommandSpec {
-  readonly name: DiagnosisName | "trial";
+  readonly name: DiagnosisName | KubectlName | "trial";
   /** Operands and flags, for --help. */
   readonly usage: string;
   readonly about: string;
@@ -16,6 +19,13 @@ const output: CommandFlag = { name: "output", short: "o", kind: "text" };
 
 const text = (name: string, value: string, about: string): CommandFlag => ({ name, kind: "text", value, about });
 const boolean = (name: string, about: string): CommandFlag => ({ name, kind: "boolean", about });
+
+const cluster: readonly CommandFlag[] = [
+  { ...text("namespace", "NAME", "Default: the one of the kubeconfig's context."), short: "n" },
+  text("kubeconfig", "FILE", "Default: $KUBECONFIG, then a trial that runs, then ~/.kube/config."),
+  text("context", "NAME", "Of the kubeconfig. Default: its current one."),
+];
+const container: CommandFlag = { ...text("container", "NAME", "Default: the pod's first."), short: "c" };
 
 export const subCommands: readonly SubCommandSpec[] = [
   {
@@ -44,6 +54,45 @@ export const subCommands: readonly SubCommandSpec[] = [
         "Ends once the Deployment is available and the Job complete: code 0, or 1 when that takes too long.",
       ),
       text("time-limit", "DURATION", "How long that may take from when the sample is made. [1m]"),
+    ],
+  },
+  {
+    name: "get",
+    usage: "get TYPE [NAME ...]",
+    about: "lists pods, nodes, events and all else",
+    flags: [
+      { ...boolean("all-namespaces", "Of all namespaces."), short: "A" },
+      { ...text("output", "FORM", "wide, json, yaml or name."), short: "o" },
+      { ...boolean("watch", "Goes on with changes."), short: "w" },
+      { ...text("selector", "LABELS", "Those with these labels: app=web,tier!=db."), short: "l" },
+      text("field-selector", "FIELDS", "Those with these fields: spec.nodeName=vk-1."),
+      boolean("no-headers", "Without the names of the columns."),
+      ...cluster,
+    ],
+  },
+  {
+    name: "logs",
+    usage: "logs POD | TYPE/NAME",
+    about: "what a container printed",
+    flags: [
+      container,
+      { ...boolean("follow", "Goes on until the container ends."), short: "f" },
+      { ...boolean("previous", "Of the run before this one."), short: "p" },
+      text("tail", "N", "The last lines alone. [-1: all]"),
+      text("since", "DURATION", "What is newer than this: 30s, 5m."),
+      boolean("timestamps", "With the time of each line."),
+      ...cluster,
+    ],
+  },
+  {
+    name: "exec",
+    usage: "exec POD [-it] -- COMMAND",
+    about: "runs a command in a container",
+    flags: [
+      container,
+      { ...boolean("stdin", "Passes the input on."), short: "i" },
+      { ...boolean("tty", "With a terminal."), short: "t" },
+      ...cluster,
     ],
   },
   {
