@@ -1,6 +1,5 @@
 // What a check of `doctor` is given and answers. Types, and words that checks share.
 import type { KubeClient } from "../kube/client.ts";
-import type { ClusterConfig } from "../kube/cluster-config.ts";
 import type { Stored } from "../kube/resource.ts";
 import type { Lease, Node } from "../kube/types.gen.ts";
 import type { Config, NodeConfig } from "../program/config.ts";
@@ -16,20 +15,23 @@ export interface Finding {
   readonly fix?: string | undefined;
 }
 
-export interface DoctorContext {
+/** What is the same for all nodes. */
+export interface ClusterContext {
   readonly config: Config;
-  /** The node that is looked at: the first one configured. */
-  readonly node: NodeConfig;
-  readonly cluster: ClusterConfig;
   readonly client: KubeClient;
   /** User name of the credentials. */
   readonly user: string;
+  /** Epoch milliseconds. */
+  readonly now: () => number;
+}
+
+export interface NodeContext extends ClusterContext {
+  readonly node: NodeConfig;
   /** As the API has it; undefined: none of this name. */
   readonly registered?: Stored<Node> | undefined;
   readonly lease?: Stored<Lease> | undefined;
   /** Undefined: no provider is named, or it says nothing beforehand. */
   readonly description?: ProviderDescription | undefined;
-  readonly now: () => number;
 }
 
 export const callMs = 8000;

@@ -1,15 +1,15 @@
 // Checks of `doctor` on the kubelet API of the node: can the API server reach it, is its certificate for its address, does
 // anybody approve certificates, and what metrics-server sees.
-import { X509Certificate } from "node:crypto";
-import { isIP } from "node:net";
-import { connect } from "node:tls";
 import { errorText, VirtualKubeletError } from "../errors.ts";
 import { servingProfile, signingState } from "../kube/certificate-signing.ts";
+import type { KubeClient } from "../kube/client.ts";
 import { certificateSigningRequests } from "../kube/resource.ts";
 import { isObject } from "../kube/stored.ts";
 import type { Node } from "../kube/types.gen.ts";
 import { addressText } from "../program/address.ts";
-import { callMs, type DoctorContext, type Finding, fail, ok, skip, warn } from "./doctor-check.ts";
+import { certificateFinding, peerCertificate } from "./doctor-certificate.ts";
+import { callMs, type Finding, fail, type NodeContext, ok, skip, warn } from "./doctor-check.ts";
+import { futureCertificate, futureReach } from "./doctor-endpoint.ts";
 import { isAlive } from "./doctor-node.ts";
 
 /** Where others look for the kubelet API; undefined: the node announces no address or port. */
@@ -19,25 +19,18 @@ export function advertised(node: Node | undefined): { readonly host: string; rea
   return host === undefined || port === undefined || port === 0 ? undefined : { host, port };
 }
 
-/** Why neither can be looked at. */
-function unserved(context: DoctorContext): Finding | undefined {
-  const { config, node, registered } = context;
-  if (!config.kubelet.serve)
-    return warn(
-      "the kubelet API is switched off: no logs, exec, port-forward or metrics",
-      "leave out --kubelet-api=false",
-    );
-  if (!isAlive(context)) return skip("the node does not run", `start it (--nodename ${node.name}), then ask again`);
-  if (advertised(registered) === undefined)
-    return fail("the node announces no address or port", "--node-ip IP, an address that the API server can reach");
-  return undefined;
-}
+const switchedOff: Finding = warn(
+  "the kubelet API is switched off: no logs, exec, port-forward or metrics",
+  "leave out --kubelet-api=false",
+);
 
-export async function checkReach(context: DoctorContext): Promise<Finding> {
-  const { client, node, registered } = context;
-  const none = unserved(context);
+export async function checkReach(context: NodeContext): Promise<Finding> {
+  const { client, config, node, registered } = context;
+  if (!config.kubelet.serve) return switchedOff;
+  if (!isAlive(context)) return futureReach(config, node);
   const at = advertised(registered);
-  if (none !== undefined || at === undefined) return none ?? skip("the node announces no address");
+  if (at === undefined)
+    return fail("the node announces no address or port", "--node-ip IP, an address that the API server can reach");
   const place = addressText(at.host, at.port);
   try {
     await client.getRaw(`/api/v1/nodes/${encodeURIComponent(node.name)}/proxy/configz`, { timeoutMs: callMs });
@@ -81,12 +74,14 @@ export function reachFault(error: unknown, place: string, node: string): Finding
   );
 }
 
-export async function checkCertificate(context: DoctorContext): Promise<Finding> {
-  const none = unserved(context);
+export async function checkCertificate(context: NodeContext): Promise<Finding> {
+  const { config, node, now } = context;
+  if (!config.kubelet.serve) return skip("none is shown: the kubelet API is switched off");
+  if (!isAlive(context)) return futureCertificate(config, node, now());
   const at = advertised(context.registered);
-  if (none !== undefined || at === undefined) return skip("the kubelet API cannot be asked for it");
+  if (at === undefined) return skip("the node announces no address that could be asked for it");
   try {
-    return certificateFinding(await peerCertificate(at), at.host, context.now());
+    return certificateFinding(await peerCertificate(at), at.host, now());
   } catch (error) {
     return skip(
       `${addressText(at.host, at.port)} cannot be reached from here: ${errorText(error)}`,
@@ -95,76 +90,7 @@ export async function checkCertificate(context: DoctorContext): Promise<Finding>
   }
 }
 
-export interface PeerCertificate {
-  /** As Node.js writes it: `DNS:a, IP Address:10.0.0.1`. */
-  readonly subjectaltname: string;
-  /** As OpenSSL writes times. */
-  readonly validTo: string;
-  readonly selfSigned: boolean;
-}
-
-/** Pure. */
-export function certificateFinding(
-  { subjectaltname, validTo, selfSigned }: PeerCertificate,
-  host: string,
-  now: number,
-): Finding {
-  const names = subjectaltname.split(", ");
-  const wanted = isIP(host) === 0 ? `DNS:${host}` : `IP Address:${isIP(host) === 6 ? v6(host) : host}`;
-  if (!names.includes(wanted))
-    return fail(
-      `the serving certificate is not for the advertised address ${host}: it has ${subjectaltname || "no names"}`,
-      "make one with that address (--tls-cert-file), or leave it to the program; or advertise an address that it has: --node-ip",
-    );
-  const ends = Date.parse(validTo);
-  if (ends < now)
-    return fail(
-      `the serving certificate has ended at ${validTo}`,
-      "renew it (--tls-cert-file is read again by itself)",
-    );
-  if (selfSigned)
-    return ok(
-      `the serving certificate is for ${host}; self-signed: metrics-server needs --kubelet-insecure-tls, or use --server-tls-bootstrap`,
-    );
-  return ok(`the serving certificate is for ${host}, until ${validTo}`);
-}
-
-/** As OpenSSL prints them: eight groups, upper case. */
-function v6(host: string): string {
-  const [head = "", tail] = new URL(`http://[${host}]`).hostname.slice(1, -1).split("::");
-  const before = head.split(":").filter((part) => part !== "");
-  const after = (tail ?? "").split(":").filter((part) => part !== "");
-  const zeros = Array.from({ length: tail === undefined ? 0 : 8 - before.length - after.length }, () => "0");
-  return [...before, ...zeros, ...after].join(":").toUpperCase();
-}
-
-async function peerCertificate({
-  host,
-  port,
-}: {
-  readonly host: string;
-  readonly port: number;
-}): Promise<PeerCertificate> {
-  // Looked at, not trusted: nothing is sent.
-  const socket = connect({ host, port, rejectUnauthorized: false, timeout: callMs });
-  try {
-    return await new Promise<PeerCertificate>((resolve, reject) => {
-      socket
-        .once("error", reject)
-        .once("timeout", () => reject(new VirtualKubeletError("Unavailable", "no answer in time")));
-      socket.once("secureConnect", () => {
-        const { subjectaltname = "", valid_to: validTo, raw } = socket.getPeerCertificate();
-        const certificate = new X509Certificate(raw);
-        const { issuer, subject, publicKey } = certificate;
-        resolve({ subjectaltname, validTo, selfSigned: issuer === subject && certificate.verify(publicKey) });
-      });
-    });
-  } finally {
-    socket.destroy();
-  }
-}
-
-export async function checkApproval({ client, config, node, now }: DoctorContext): Promise<Finding> {
+export async function checkApproval({ client, config, node, now }: NodeContext): Promise<Finding> {
   if (!config.kubelet.serve || !config.kubelet.serverTLSBootstrap)
     return ok("no certificate is asked of the cluster's signer (--server-tls-bootstrap is off)");
   const fieldSelector = `spec.signerName=${servingProfile.signerName}`;
@@ -198,30 +124,34 @@ export async function checkApproval({ client, config, node, now }: DoctorContext
   return fail(`request ${name} was ${state}`, "see kubectl describe csr; delete it and start the node again");
 }
 
-export async function checkMetrics(context: DoctorContext): Promise<Finding> {
-  const { client, node } = context;
+/** Undefined: it is there. */
+export async function metricsServerFault(client: KubeClient): Promise<Finding | undefined> {
   const service = "/apis/apiregistration.k8s.io/v1/apiservices/v1beta1.metrics.k8s.io";
   try {
     const conditions = conditionsOf(await client.getRaw(service, { timeoutMs: callMs }));
     const available = conditions.find(({ type }) => type === "Available");
-    if (available?.["status"] !== "True")
-      return warn(
-        `metrics-server is not available: ${available?.["message"] ?? "no word of it"}`,
-        "kubectl describe apiservice v1beta1.metrics.k8s.io; see the log of metrics-server",
-      );
+    if (available?.["status"] === "True") return undefined;
+    return warn(
+      `metrics-server is not available: ${available?.["message"] ?? "no word of it"}`,
+      "kubectl describe apiservice v1beta1.metrics.k8s.io; kubectl logs -n kube-system deployment/metrics-server",
+    );
   } catch (error) {
     const { kind } = VirtualKubeletError.from(error);
     if (kind === "NotFound")
       return warn("metrics-server is not installed: no kubectl top, no HPA by cpu or memory", "install metrics-server");
-    if (kind === "Forbidden")
-      return skip(
-        "these credentials may not look at APIServices",
-        "as administrator: kubectl get apiservice v1beta1.metrics.k8s.io",
-      );
+    // Who may not look at it may still read its figures.
+    if (kind === "Forbidden") return undefined;
     throw error;
   }
+}
+
+export async function checkMetrics(context: NodeContext): Promise<Finding> {
+  const { client, config, node, description } = context;
+  if (!config.kubelet.serve) return skip("it has nobody to ask: the kubelet API is switched off");
+  if (description?.methods?.includes("getStatsSummary") === false)
+    return warn(`the provider ${node.provider.name} reports no usage: kubectl top and HPA know nothing of its pods`);
   if (!isAlive(context))
-    return skip("metrics-server is there; the node does not run", `start it (--nodename ${node.name}), then ask again`);
+    return skip("the node does not run", `start it (--nodename ${node.name}), and ask again after half a minute`);
   try {
     await client.getRaw(`/apis/metrics.k8s.io/v1beta1/nodes/${encodeURIComponent(node.name)}`, { timeoutMs: callMs });
     return ok("metrics-server has figures of the node");
@@ -231,7 +161,7 @@ export async function checkMetrics(context: DoctorContext): Promise<Finding> {
       return skip("these credentials may not read metrics", `as administrator: kubectl top node ${node.name}`);
     return warn(
       `metrics-server has no figures of the node: ${errorText(error)}`,
-      "it asks each 15 s, at the InternalIP; it must trust the certificate (--kubelet-insecure-tls where it is self-signed), and the provider must report usage (getStatsSummary)",
+      `it asks each 15 s, at the InternalIP, and has to trust the certificate (--kubelet-insecure-tls where it is self-signed): kubectl logs -n kube-system deployment/metrics-server | grep ${node.name}`,
     );
   }
 }

@@ -10,15 +10,15 @@ import { refusals } from "../pod/capabilities.ts";
 import { matchesNode, tolerates } from "../pod/node-match.ts";
 import { nodeSpecOf } from "../program/assemble.ts";
 import { isProgramVersion } from "../program/version.ts";
-import { type DoctorContext, type Finding, fail, ok, warn } from "./doctor-check.ts";
+import { type Finding, fail, type NodeContext, ok, warn } from "./doctor-check.ts";
 import { relative, timeOf } from "./times.ts";
 
-export function isAlive({ lease, now }: Pick<DoctorContext, "lease" | "now">): boolean {
+export function isAlive({ lease, now }: Pick<NodeContext, "lease" | "now">): boolean {
   const renewed = timeOf(lease?.spec?.renewTime);
   return renewed !== undefined && now() - renewed < (lease?.spec?.leaseDurationSeconds ?? 40) * 1000;
 }
 
-export function checkName(context: Pick<DoctorContext, "node" | "user" | "registered" | "lease" | "now">): Finding {
+export function checkName(context: Pick<NodeContext, "node" | "user" | "registered" | "lease" | "now">): Finding {
   const { node, user, registered, lease, now } = context;
   const { name } = node;
   const own = nodeOfUser(user);
@@ -41,8 +41,7 @@ export function checkName(context: Pick<DoctorContext, "node" | "user" | "regist
       `node ${name} was made by something else (${version}), which is not heard of any more`,
       `if it is gone for good: kubectl delete node ${name}; else choose another --nodename`,
     );
-  if (alive)
-    return ok(`node ${name} is ours and heard of ${heard}: a program runs it; start no second one with this name`);
+  if (alive) return ok(`node ${name} is ours, and a program runs it: start no second one with this name`);
   return ok(`node ${name} is ours, and nothing runs it now`);
 }
 
@@ -51,7 +50,7 @@ export function checkTaintsAndLabels({
   node,
   user,
   registered,
-}: Pick<DoctorContext, "config" | "node" | "user" | "registered">): Finding {
+}: Pick<NodeContext, "config" | "node" | "user" | "registered">): Finding {
   const wanted = nodeFromTemplate(nodeSpecOf(node, config));
   const taints = wanted.spec?.taints ?? [];
   const open = taints.some(({ effect }) => effect === "NoSchedule" || effect === "NoExecute")
@@ -105,7 +104,7 @@ function landing(sets: readonly Stored<DaemonSet>[], node: Node): readonly Store
 }
 
 export function checkDaemonSets(
-  { config, node, registered, description }: Pick<DoctorContext, "config" | "node" | "registered" | "description">,
+  { config, node, registered, description }: Pick<NodeContext, "config" | "node" | "registered" | "description">,
   sets: readonly Stored<DaemonSet>[],
 ): Finding {
   const found = landing(sets, registered ?? nodeFromTemplate(nodeSpecOf(node, config)));

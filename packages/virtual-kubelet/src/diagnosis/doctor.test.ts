@@ -6,12 +6,13 @@ import type { Stored } from "../kube/resource.ts";
 import type { DaemonSet, Lease, Node, PodSpec } from "../kube/types.gen.ts";
 import { loadConfig } from "../program/load-config.ts";
 import { program } from "../program/program.ts";
-import { neededAccess } from "./doctor-access.ts";
+import { certificateFinding } from "./doctor-certificate.ts";
 import type { Finding, Outcome } from "./doctor-check.ts";
 import { clockFinding } from "./doctor-clock.ts";
-import { certificateFinding, reachFault } from "./doctor-kubelet.ts";
+import { reachFault } from "./doctor-kubelet.ts";
 import { checkDaemonSets, checkName, checkTaintsAndLabels } from "./doctor-node.ts";
 import { providerFault } from "./doctor-provider.ts";
+import { neededAccess } from "./needed-access.ts";
 
 const now = Date.parse("2026-01-01T00:00:00Z");
 const meta = { name: "vk", uid: "u", resourceVersion: "1" };
@@ -70,7 +71,7 @@ describe("the node's name", () => {
       /another --nodename/,
     ],
     ["a dead one's", admin, nodeOf(false), leaseOf(500), "warn", /not heard of any more/, /kubectl delete node vk/],
-    ["ours, running", admin, nodeOf(true), leaseOf(5), "ok", /heard of 5s ago.*no second one/],
+    ["ours, running", admin, nodeOf(true), leaseOf(5), "ok", /a program runs it: start no second one/],
     [
       "ours, with nothing that it manages",
       admin,
@@ -231,17 +232,19 @@ describe("rights that are needed", () => {
   };
   test("by the configuration", async () => {
     const plain = await text(admin, false);
-    assert.ok(plain.includes("patch pods/status *") && !plain.includes("delete nodes *"));
+    assert.ok(plain.includes("patch pods/status *") && !plain.includes("delete nodes vk"));
     assert.ok(!plain.some((one) => /secrets|certificatesigning/.test(one)));
     const full = await text(admin, true, "--shutdown-node=delete", "--server-tls-bootstrap", "--pod-status-form=put");
     for (const one of [
-      "delete nodes *",
+      "delete nodes vk",
       "list secrets *",
       "create certificatesigningrequests *",
       "update pods/status *",
     ])
       assert.ok(full.includes(one), one);
     assert.ok(!(await text(admin, true, "--kubelet-api=false")).some((one) => one.includes("reviews")));
+    const many = await text(admin, false, "--nodes=11");
+    assert.ok(many.includes("watch nodes *") && many.includes("patch nodes vk-0") && plain.includes("watch nodes vk"));
   });
   test("node credentials are asked about their own objects", async () => {
     const own = await text("system:node:vk", true);
@@ -261,6 +264,9 @@ test("without a cluster: exit code 1, the rest is still looked at", async () => 
     run: () => Promise.reject(new Error("no node is to be run")),
   });
   assert.equal(code, 1);
-  assert.match(stdout, /^FAIL {2}cluster .*\/nowhere.*\n +fix: --kubeconfig FILE/);
-  assert.match(stdout, /ok {4}provider +provider mock takes its configuration, and its back end answers/);
+  assert.match(stdout, /^FAIL {2}kubeconfig .*\/nowhere.*\n +fix: --kubeconfig FILE/);
+  assert.match(
+    stdout,
+    /ok {4}provider +provider mock takes its configuration\nok {4}provider +back end: the simulation in this process answers/,
+  );
 });

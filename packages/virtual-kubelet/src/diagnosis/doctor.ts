@@ -1,78 +1,192 @@
 // `virtual-kubelet doctor`: checks what the program needs of the cluster, in order, each with the fix. Changes nothing in the cluster.
-import { systemClock } from "../clock.ts";
-import { errorText, isErrorKind, VirtualKubeletError } from "../errors.ts";
-import { identify } from "../identity.ts";
-import { resolveClusterConfig } from "../kube/connect.ts";
-import { daemonSets, leases, nodes } from "../kube/resource.ts";
-import { silentLogger } from "../log.ts";
+import { errorText, isErrorKind } from "../errors.ts";
+import { daemonSets, leases, nodes, type Stored } from "../kube/resource.ts";
+import type { DaemonSet } from "../kube/types.gen.ts";
 import { leaseNamespace } from "../node/lease-controller.ts";
+import type { Config, NodeConfig } from "../program/config.ts";
 import { flagText } from "../program/load-config.ts";
 import { withNodeIPs } from "../program/node-ip.ts";
-import { clientOf, configOf } from "./cluster.ts";
+import type { ProviderDescription } from "../provider.ts";
+import { configOf } from "./cluster.ts";
 import { checkAccess } from "./doctor-access.ts";
-import { callMs, type DoctorContext, type Finding, fail, ok, skip } from "./doctor-check.ts";
+import { type ClusterContext, callMs, type Finding, fail, type NodeContext, skip } from "./doctor-check.ts";
 import { checkClock } from "./doctor-clock.ts";
-import { checkApproval, checkCertificate, checkMetrics, checkReach } from "./doctor-kubelet.ts";
+import { type Cluster, findCluster } from "./doctor-cluster.ts";
+import { checkApproval, checkCertificate, checkMetrics, checkReach, metricsServerFault } from "./doctor-kubelet.ts";
 import { checkDaemonSets, checkName, checkTaintsAndLabels, isAlive } from "./doctor-node.ts";
 import { checkProvider, describe } from "./doctor-provider.ts";
-import { findingText, type NamedFinding, summary } from "./doctor-text.ts";
+import {
+  findingText,
+  type NamedFinding,
+  type NodeFinding,
+  nodesText,
+  shared,
+  summary,
+  withoutName,
+} from "./doctor-report.ts";
 import type { Invocation } from "./run.ts";
+
+/** Nodes that are looked at side by side. */
+const atOnce = 16;
 
 /** 0: nothing failed; 1: something did; 2: wrong usage. */
 export async function doctor(input: Invocation): Promise<number> {
-  const { line, operands, stdout, stderr, usage, json, cwd } = input;
+  const { line, operands, stdout, usage, json, cwd } = input;
   if (operands.length > 0) return usage(`doctor: unexpected "${operands[0]}"`);
   const config = withNodeIPs((await configOf(input)).config);
-  const [node] = config.nodes;
-  if (node === undefined) return usage("doctor: no node is configured");
   const isNamed = flagText(line, "provider") !== undefined || flagText(line, "config") !== undefined;
-  const findings: NamedFinding[] = [];
+  const found: NamedFinding[] = [];
   const add = (check: string, finding: Finding): void => {
-    findings.push({ check, ...finding });
+    found.push({ check, ...finding });
     if (!json) stdout.write(findingText({ check, ...finding }));
   };
-  const providerCheck = async (runs: boolean): Promise<Finding> =>
-    isNamed
-      ? checkProvider(config, node, cwd, runs)
-      : skip("no provider is named", "doctor --provider NAME, or --config FILE");
 
-  const context = await connected(input, config, node, isNamed);
-  if ("finding" in context) {
-    add("cluster", context.finding);
-    add("provider", await guarded(() => providerCheck(false)));
-  } else {
-    try {
-      add("cluster", ok(`${context.client.server} answers, as ${context.user}`));
-      const checks: readonly [string, () => Promise<Finding> | Finding][] = [
-        ["clock", () => checkClock(context)],
-        ["permissions", () => checkAccess(context)],
-        ["node name", () => checkName(context)],
-        ["taints, labels", () => checkTaintsAndLabels(context)],
-        ["reachability", () => checkReach(context)],
-        ["certificate", () => checkCertificate(context)],
-        ["approval", () => checkApproval(context)],
-        ["metrics-server", () => checkMetrics(context)],
-        ["provider", () => providerCheck(isAlive(context))],
-        [
-          "DaemonSets",
-          async () => checkDaemonSets(context, (await context.client.list(daemonSets, { timeoutMs: callMs })).items),
-        ],
-      ];
-      for (const [name, check] of checks) add(name, await guarded(check));
-    } finally {
-      await context.client.close();
+  const cluster = await findCluster(config, input.env);
+  const { context } = cluster;
+  add("kubeconfig", cluster.kubeconfig);
+  add("API server", cluster.server);
+  const looked: NodeFinding[] = [];
+  try {
+    const providers = new Providers(config, cwd, isNamed);
+    const common = context === undefined ? undefined : await inCommon(context, cluster, providers, add);
+    if (cluster.cluster !== undefined) {
+      const { cluster: where } = cluster;
+      add("clock", await guarded(() => checkClock(where, Date.now)));
     }
+    const left = config.nodes.values();
+    const worker = async (): Promise<void> => {
+      for (const node of left) looked.push(...(await nodeFindings(node, context, common, providers)));
+    };
+    await Promise.all(Array.from({ length: atOnce }, worker));
+  } finally {
+    await context?.client.close();
   }
-  const well = findings.every(({ status }) => status !== "fail");
-  if (json) stdout.write(`${JSON.stringify({ ok: well, node: node.name, findings }, undefined, 2)}\n`);
-  else stdout.write(summary(findings));
-  if (config.nodes.length > 1 && !json)
-    stderr.write(`of the first of ${config.nodes.length} nodes: choose another with --nodename\n`);
+  const names = config.nodes.map(({ name }) => name);
+  looked.sort((a, b) => names.indexOf(a.node) - names.indexOf(b.node));
+  const ofNodes = shared(looked);
+  const all = [...found, ...ofNodes];
+  const well = all.every(({ status }) => status !== "fail");
+  if (json) stdout.write(`${JSON.stringify({ ok: well, nodes: names, findings: all }, undefined, 2)}\n`);
+  else stdout.write(nodesText(ofNodes, names) + summary(all));
   return well ? 0 : 1;
 }
 
+/** What is asked once for all nodes. */
+interface Common {
+  readonly metricsServer: Finding | undefined;
+  /** Why they cannot be seen, or those that there are. */
+  readonly daemonSets: Finding | readonly Stored<DaemonSet>[];
+}
+
+async function inCommon(
+  context: ClusterContext,
+  { bootstraps }: Cluster,
+  providers: Providers,
+  add: (check: string, finding: Finding) => void,
+): Promise<Common> {
+  const resolves = await providers.anyResolves();
+  add("permissions", await guarded(() => checkAccess(context, { resolves, bootstraps })));
+  const metricsServer = context.config.kubelet.serve
+    ? await guarded(() => metricsServerFault(context.client))
+    : undefined;
+  if (metricsServer !== undefined) add("metrics-server", metricsServer);
+  const sets = await guarded(async () => (await context.client.list(daemonSets, { timeoutMs: callMs })).items);
+  return { metricsServer, daemonSets: sets };
+}
+
+async function nodeFindings(
+  node: NodeConfig,
+  cluster: ClusterContext | undefined,
+  common: Common | undefined,
+  providers: Providers,
+): Promise<readonly NodeFinding[]> {
+  const found: NodeFinding[] = [];
+  const add = (check: string, findings: Finding | readonly Finding[]): void => {
+    for (const finding of [findings].flat()) found.push({ node: node.name, check, ...finding });
+  };
+  if (cluster === undefined || common === undefined) {
+    add("provider", await providers.check(node, false));
+    return found;
+  }
+  const context = await guarded(() => seen(cluster, node, providers));
+  if ("status" in context) {
+    add("node name", context);
+    return found;
+  }
+  add("reachability", await guarded(() => checkReach(context)));
+  add("certificate", await guarded(() => checkCertificate(context)));
+  add("approval", await guarded(() => checkApproval(context)));
+  if (common.metricsServer === undefined) add("metrics-server", await guarded(() => checkMetrics(context)));
+  add("provider", await providers.check(node, isAlive(context)));
+  add("node name", await guarded(() => checkName(context)));
+  add("taints, labels", await guarded(() => checkTaintsAndLabels(context)));
+  const sets = common.daemonSets;
+  add("DaemonSets", "status" in sets ? sets : checkDaemonSets(context, sets));
+  return found;
+}
+
+async function seen(cluster: ClusterContext, node: NodeConfig, providers: Providers): Promise<NodeContext> {
+  const read = async <T>(asked: Promise<T>): Promise<T | undefined> => {
+    try {
+      return await asked;
+    } catch (error) {
+      // What is forbidden is told with the permissions.
+      if (isErrorKind(error, "NotFound", "Forbidden")) return undefined;
+      throw error;
+    }
+  };
+  const { client } = cluster;
+  const { name } = node;
+  const [registered, lease, description] = await Promise.all([
+    read(client.get(nodes, { name }, { timeoutMs: callMs })),
+    read(client.get(leases, { namespace: leaseNamespace, name }, { timeoutMs: callMs })),
+    providers.describe(node),
+  ]);
+  return { ...cluster, node, registered, lease, description };
+}
+
+/** Providers of the nodes; those that are configured alike are checked once. */
+class Providers {
+  readonly #config: Config;
+  readonly #cwd: string;
+  readonly #isNamed: boolean;
+  readonly #checked: Map<string, { readonly by: string; readonly findings: Promise<readonly Finding[]> }> = new Map();
+
+  constructor(config: Config, cwd: string, isNamed: boolean) {
+    this.#config = config;
+    this.#cwd = cwd;
+    this.#isNamed = isNamed;
+  }
+
+  async describe(node: NodeConfig): Promise<ProviderDescription | undefined> {
+    return this.#isNamed ? describe(this.#config, node, this.#cwd) : undefined;
+  }
+
+  /** Whether one of them wants pods resolved; also true of one that does not say. */
+  async anyResolves(): Promise<boolean> {
+    for (const node of new Map(this.#config.nodes.map((one) => [one.provider.name, one])).values())
+      if ((await this.describe(node))?.capabilities.resolve !== false) return true;
+    return false;
+  }
+
+  async check(node: NodeConfig, runs: boolean): Promise<readonly Finding[]> {
+    if (!this.#isNamed) return [skip("no provider is named", "doctor --provider NAME, or --config FILE")];
+    const key = JSON.stringify([node.provider, node.operatingSystem, runs]);
+    const known = this.#checked.get(key) ?? {
+      by: node.name,
+      findings: checkProvider(this.#config, node, this.#cwd, runs),
+    };
+    this.#checked.set(key, known);
+    const renamed = (text: string): string => withoutName(text, known.by).replaceAll("NODE", node.name);
+    return (await known.findings).map(({ status, message, fix }) => ({
+      ...{ status, message: renamed(message) },
+      fix: fix === undefined ? undefined : renamed(fix),
+    }));
+  }
+}
+
 /** A check that cannot be done has found nothing out; what keeps it from it is told. */
-async function guarded(check: () => Promise<Finding> | Finding): Promise<Finding> {
+async function guarded<T>(check: () => Promise<T> | T): Promise<T | Finding> {
   try {
     return await check();
   } catch (error) {
@@ -82,61 +196,5 @@ async function guarded(check: () => Promise<Finding> | Finding): Promise<Finding
         "run doctor as administrator too (--kubeconfig)",
       );
     return fail(errorText(error));
-  }
-}
-
-/** With what all checks look at; or why the cluster cannot be asked at all. */
-async function connected(
-  { env, cwd }: Invocation,
-  config: DoctorContext["config"],
-  node: DoctorContext["node"],
-  isNamed: boolean,
-): Promise<DoctorContext | { readonly finding: Finding }> {
-  let client: DoctorContext["client"] | undefined;
-  try {
-    const kubeconfig = config.kubeconfig === env["KUBECONFIG"] ? undefined : config.kubeconfig;
-    const cluster = await resolveClusterConfig({ kubeconfig, context: config.kubeContext, env: { ...env } });
-    client = await clientOf(config, env);
-    const signal = AbortSignal.timeout(callMs);
-    // Asked once beforehand: identify waits for ever for a server that is away.
-    await client.getRaw("/version", { signal, timeoutMs: callMs });
-    const who = { cluster: config.clusterId ?? "doctor", clock: systemClock, log: silentLogger };
-    const { user } = await identify(client, who, signal);
-    const read = async <T>(asked: Promise<T>): Promise<T | undefined> => {
-      try {
-        return await asked;
-      } catch (error) {
-        // What is forbidden is told with the permissions.
-        if (isErrorKind(error, "NotFound", "Forbidden")) return undefined;
-        throw error;
-      }
-    };
-    const { name } = node;
-    return {
-      ...{ config, node, cluster, client, user, now: Date.now },
-      registered: await read(client.get(nodes, { name }, { timeoutMs: callMs })),
-      lease: await read(client.get(leases, { namespace: leaseNamespace, name }, { timeoutMs: callMs })),
-      description: isNamed ? await describe(config, node, cwd) : undefined,
-    };
-  } catch (error) {
-    await client?.close();
-    return { finding: clusterFault(error) };
-  }
-}
-
-function clusterFault(error: unknown): Finding {
-  const text = errorText(error);
-  switch (VirtualKubeletError.from(error).kind) {
-    case "Invalid":
-      return fail(text, "--kubeconfig FILE, or $KUBECONFIG");
-    case "Unauthorized":
-      return fail(`the API server does not accept the credentials: ${text}`, "renew those of the kubeconfig");
-    case "Forbidden":
-      return fail(text, "kubectl apply -f deploy/rbac.yaml");
-    default:
-      return fail(
-        `the API server does not answer: ${text}`,
-        "see whether the server of the kubeconfig is right and can be reached from here (firewall, proxy, its certificate)",
-      );
   }
 }
