@@ -45,6 +45,12 @@ describe("packed packages", () => {
       for (const file of [...wanted, ...(beside[name] ?? [])]) assert.ok(files.includes(file), `${name}: ${file}`);
       const unwanted = files.filter((file) => /^src\/|\.test\.|\.map$|tsbuildinfo|(?<!\.d)\.ts$/.test(file));
       assert.deepEqual(unwanted, [], name);
+      const testing = files.some((file) => file.startsWith("dist/testing/"));
+      assert.equal(
+        testing,
+        name === "@virtual-kubelet/virtual-kubelet",
+        `${name}: what serves tests, where it is exported`,
+      );
       const text = JSON.stringify(readManifest(join(project, "node_modules", name, "package.json")));
       assert.doesNotMatch(text, /"source"|\/src\/|devDependencies/);
     }

@@ -18,7 +18,7 @@ export function stagePackage(
 ): void {
   mkdirSync(target, { recursive: true });
   for (const entry of manifest.files.filter((name) => !name.startsWith("!"))) {
-    if (entry === "dist") stageBuilt(directory, target);
+    if (entry === "dist") stageBuilt(directory, target, Object.hasOwn(manifest.exports, "./testing"));
     else cpSync(join(directory, entry), join(target, entry), { recursive: true });
   }
   cpSync(join(directory, "README.md"), join(target, "README.md"));
@@ -28,8 +28,11 @@ export function stagePackage(
   writeFileSync(join(target, "package.json"), `${text}\n`);
 }
 
-function stageBuilt(directory: string, target: string): void {
-  const sources = globSync("**/*.ts", { cwd: join(directory, "src") }).filter((file) => !file.endsWith(".test.ts"));
+/** What is in `testing/` serves tests: others' where it is exported, else this repository's alone. */
+function stageBuilt(directory: string, target: string, withTesting: boolean): void {
+  const sources = globSync("**/*.ts", { cwd: join(directory, "src") }).filter(
+    (file) => !file.endsWith(".test.ts") && (withTesting || !file.startsWith("testing/")),
+  );
   for (const source of sources) {
     const base = source.slice(0, -".ts".length);
     const built = [`${base}.js`, `${base}.d.ts`].map((file) => ({ from: join(directory, "dist", file), file }));
