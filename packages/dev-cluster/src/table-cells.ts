@@ -71,13 +71,11 @@ const table: Readonly<Record<string, Readonly<Record<string, Cell>>>> = {
     },
     Roles(node) {
       const prefix = "node-role.kubernetes.io/";
-      const own = Object.keys(object(node, "metadata", "labels")).filter((each) => each.startsWith(prefix));
-      return own.length === 0
-        ? none
-        : own
-            .map((each) => each.slice(prefix.length))
-            .sort()
-            .join(",");
+      const labels = object(node, "metadata", "labels");
+      const own = Object.keys(labels).filter((each) => each.startsWith(prefix));
+      const roles = [...own.map((each) => each.slice(prefix.length)), text(labels, "kubernetes.io/role")];
+      const known = new Set(roles.filter((role) => role !== ""));
+      return known.size === 0 ? none : [...known].sort().join(",");
     },
     Version: path("status", "nodeInfo", "kubeletVersion"),
     "Internal-IP": (node) => address(node, "InternalIP"),
