@@ -58,7 +58,7 @@ export const subCommands: readonly SubCommandSpec[] = [
   },
   {
     name: "get",
-    usage: "get TYPE [NAME ...]",
+    usage: "get TYPE [NAME]",
     about: "lists pods, nodes, events and all else",
     flags: [
       { ...boolean("all-namespaces", "Of all namespaces."), short: "A" },
@@ -72,7 +72,7 @@ export const subCommands: readonly SubCommandSpec[] = [
   },
   {
     name: "logs",
-    usage: "logs POD | TYPE/NAME",
+    usage: "logs POD|TYPE/NAME",
     about: "what a container printed",
     flags: [
       container,
@@ -86,7 +86,7 @@ export const subCommands: readonly SubCommandSpec[] = [
   },
   {
     name: "exec",
-    usage: "exec POD [-it] -- COMMAND",
+    usage: "exec POD -- CMD",
     about: "runs a command in a container",
     flags: [
       container,

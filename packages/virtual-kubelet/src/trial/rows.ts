@@ -68,8 +68,15 @@ export function nodeRow(node: Node): NodeRow {
     createdAt: createdAt(metadata),
     kubeletVersion: info?.kubeletVersion ?? "",
     runtime: info?.containerRuntimeVersion ?? "",
-    capacity: `${cpu} CPUs, ${memory}, ${pods} pods`,
+    capacity: `${cpu} CPUs, ${memoryText(memory)}, ${pods} pods`,
   };
+}
+
+/** In GiB where the unit is smaller and the number long. */
+function memoryText(quantity: string): string {
+  if (!/^\d{6,}Ki$|^\d{9,}$/.test(quantity)) return quantity;
+  const gibibytes = Number.parseInt(quantity, 10) / (quantity.endsWith("Ki") ? 2 ** 20 : 2 ** 30);
+  return `${gibibytes.toFixed(1)}Gi`;
 }
 
 export function deploymentRow({ metadata, spec, status }: Deployment): WorkloadRow {

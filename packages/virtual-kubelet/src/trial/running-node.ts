@@ -14,6 +14,8 @@ export interface RunningNode {
   readonly logFile: string;
   /** Resolves to why, when it ends, asked or not; never rejects. */
   readonly ended: Promise<string>;
+  /** Resolves to why the provider cannot be made, where it says that the first time; it is tried again. */
+  readonly providerFault: Promise<string>;
   /** host:port of its metrics, once it has said so. */
   metricsAddress(): string | undefined;
   logTail(): Promise<string>;
@@ -52,7 +54,9 @@ export async function runNode(options: RunNodeOptions): Promise<RunningNode> {
     stream: { write: (line) => writeSync(descriptor, line) },
   });
   let metrics: string | undefined;
+  const providerFault = Promise.withResolvers<string>();
   const observed = observing(log, (fields, message) => {
+    if (message.startsWith("the provider cannot be made")) providerFault.resolve(errorText(fields["err"]));
     if (message.startsWith("serving /metrics") && typeof fields["address"] === "string") metrics = fields["address"];
   });
   const stop = new AbortController();
@@ -67,6 +71,7 @@ export async function runNode(options: RunNodeOptions): Promise<RunningNode> {
     configFile,
     logFile,
     ended,
+    providerFault: providerFault.promise,
     metricsAddress: () => metrics,
     logTail: async () => (await readFile(logFile, "utf8")).split("\n").slice(-12).join("\n").trimEnd(),
     async stop(limitMs) {
@@ -82,7 +87,7 @@ export async function runNode(options: RunNodeOptions): Promise<RunningNode> {
   };
 }
 
-/** Lines of info are told to `see` as well; not those of children. */
+/** What is said of the course of things is told to `see` as well. */
 function observing(log: Logger, see: (fields: LogFields, message: string) => void): Logger {
   return {
     debug: (fields, message) => log.debug(fields, message),
@@ -90,8 +95,11 @@ function observing(log: Logger, see: (fields: LogFields, message: string) => voi
       see(fields, message);
       log.info(fields, message);
     },
-    warn: (fields, message) => log.warn(fields, message),
+    warn(fields, message) {
+      see(fields, message);
+      log.warn(fields, message);
+    },
     error: (fields, message) => log.error(fields, message),
-    child: (fields) => log.child(fields),
+    child: (fields) => observing(log.child(fields), see),
   };
 }

@@ -3,7 +3,7 @@ import { mkdtempSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { errorText, VirtualKubeletError } from "../errors.ts";
+import { errorText, isErrorKind, VirtualKubeletError } from "../errors.ts";
 import type { Node } from "../kube/types.gen.ts";
 import { UsageError } from "../program/fault.ts";
 import { cleanUp } from "./clean-up.ts";
@@ -92,6 +92,7 @@ async function run(trial: Trial): Promise<void> {
   const failure = new AbortController();
   const over = AbortSignal.any([signal, failure.signal]);
   void node.ended.then((how) => failure.abort(new VirtualKubeletError("Internal", `virtual-kubelet ended: ${how}`)));
+  void node.providerFault.then((how) => failure.abort(new VirtualKubeletError("Unavailable", how + advice(options))));
 
   try {
     await nodesReady(watch, names, over);
@@ -105,7 +106,8 @@ async function run(trial: Trial): Promise<void> {
     await present(trial, watch, over);
   } catch (error) {
     if (signal.aborted) throw error;
-    const why = failure.signal.aborted ? failure.signal.reason : error;
+    const why: unknown = failure.signal.aborted ? failure.signal.reason : error;
+    if (isErrorKind(why, "Unavailable") && failure.signal.aborted) throw why;
     const log = (await node.logTail()).replaceAll(/^/gm, "  ");
     throw new VirtualKubeletError("Internal", `${errorText(why)}\nThe last lines of its log:\n${log}`);
   } finally {
@@ -114,6 +116,11 @@ async function run(trial: Trial): Promise<void> {
     );
   }
 }
+
+const advice = ({ provider }: TrialOptions): string =>
+  provider === "containers"
+    ? "\nIs Docker or Podman running? --engine says where (unix:///path); --provider process needs none."
+    : "";
 
 const nodesText = (names: readonly string[]): string =>
   names.length === 1 ? `Virtual node ${names[0] ?? ""} is` : `${names.length} virtual nodes are`;

@@ -53,8 +53,8 @@ test("everything is in the view, in columns", () => {
     "job/work  1/1 succeeded",
     "from bound to Running: median 20 ms, longest 40 ms (4 pods)",
   ]);
-  assert.equal(lines[5], "POD    STATUS   READY  RESTARTS  AGE  IP        NODE  BOUND→RUNNING");
-  assert.equal(lines[6], "web-1  Running  1/1    0         60s  10.0.0.1  vk-1  10 ms");
+  assert.equal(lines[5], "POD    STATUS   READY  RESTARTS  AGE  TO RUNNING  IP");
+  assert.equal(lines[6], "web-1  Running  1/1    0         60s  10 ms       10.0.0.1");
   assert.match(lines.at(-1) ?? "", /pod\/web-2 {2}Started: a rather long message/);
 });
 

@@ -1,5 +1,5 @@
 // The view as lines of text: node, workloads, a table of the pods, the latest events. Pure: the same snapshot, the same lines.
-import type { PodRow, Snapshot } from "./rows.ts";
+import type { Snapshot } from "./rows.ts";
 
 export type Style = "bold" | "dim" | "green" | "yellow" | "red";
 /** Makes text bold or coloured, or leaves it as it is. */
@@ -25,7 +25,7 @@ export function viewLines(snapshot: Snapshot, options: ViewOptions): readonly st
   const eventCount = Math.max(0, Math.min(mostEvents, Math.floor((height - head.length - 4) / 3)));
   const events = eventCount === 0 ? [] : snapshot.events.slice(-eventCount);
   const left = height - head.length - 2 - (events.length === 0 ? 0 : events.length + 2);
-  const lines = [...head, "", ...podLines(snapshot.pods, Math.max(1, left), options)];
+  const lines = [...head, "", ...podLines(snapshot, Math.max(1, left), options)];
   if (events.length > 0) {
     lines.push("", paint("bold", clip("EVENTS", options)));
     for (const { at, warning, about, reason, message } of events) {
@@ -64,23 +64,26 @@ function startTimes(times: readonly number[]): string {
   return `from bound to Running: median ${milliseconds(median)}, longest ${milliseconds(sorted.at(-1) ?? 0)} (${count})`;
 }
 
-const headings = ["POD", "STATUS", "READY", "RESTARTS", "AGE", "IP", "NODE", "BOUND→RUNNING"] as const;
+/** The longest last: a narrow terminal cuts them off. */
+const headings = ["POD", "STATUS", "READY", "RESTARTS", "AGE", "TO RUNNING", "IP", "NODE"] as const;
 
 /** At most so many lines below the heading; the oldest are counted in one line. */
-function podLines(pods: readonly PodRow[], most: number, options: ViewOptions): readonly string[] {
+function podLines({ pods, nodes }: Snapshot, most: number, options: ViewOptions): readonly string[] {
   const shown = pods.length <= most ? pods : pods.slice(pods.length - most + 1);
   const rest = pods.slice(0, pods.length - shown.length);
+  const several = nodes.length > 1;
   const cells = shown.map(({ name, status, ready, restarts, createdAt, ip, node, startMs }) => [
     name,
     status,
     ready,
     String(restarts),
     age(options.now - createdAt),
-    ip,
-    node,
     startMs === undefined ? "" : milliseconds(startMs),
+    ip,
+    ...(several ? [node] : []),
   ]);
-  const widths = headings.map((heading, column) =>
+  const titles = several ? headings : headings.slice(0, -1);
+  const widths = titles.map((heading, column) =>
     Math.max(heading.length, ...cells.map((row) => row[column]?.length ?? 0)),
   );
   const line = (row: readonly string[]): string =>
@@ -91,7 +94,7 @@ function podLines(pods: readonly PodRow[], most: number, options: ViewOptions): 
         .trimEnd(),
       options,
     );
-  const lines = [options.paint("bold", line(headings))];
+  const lines = [options.paint("bold", line(titles))];
   if (rest.length > 0) lines.push(clip(`${rest.length} older: ${countByStatus(rest)}`, options));
   for (const [index, row] of cells.entries()) {
     const status = shown[index]?.status ?? "";
