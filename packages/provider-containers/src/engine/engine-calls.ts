@@ -48,6 +48,8 @@ export class EngineCalls {
       this.#info = undefined;
       throw error;
     });
+    // All who asked may be gone.
+    this.#info.catch(() => undefined);
     return raced(this.#info, options.signal);
   }
 
