@@ -48,8 +48,7 @@ function placeOf(address: EngineAddress): string {
 
 /** Pure. */
 export function engineFault(error: unknown, address: EngineAddress): ProviderCheck {
-  const text = errorText(error);
-  const message = `the engine at ${placeOf(address)} does not answer: ${text}`;
+  const message = errorText(error);
   const name = "engine";
   if (isErrorKind(error, "Unauthorized", "Forbidden"))
     return { name, status: "fail", message, fix: "renew the client certificate (tls in the provider's configuration)" };
@@ -60,7 +59,7 @@ export function engineFault(error: unknown, address: EngineAddress): ProviderChe
       message,
       fix: "see whether the engine listens there, and endpoint and tls are right",
     };
-  if (/EACCES|EPERM/.test(text))
+  if (/EACCES|EPERM/.test(message))
     return { name, status: "fail", message, fix: `run as root, or as a user that may use ${address.path}` };
   const fix = "start one: systemctl enable --now podman.socket (or docker.socket); or say where it is by endpoint";
   return { name, status: "fail", message, fix };

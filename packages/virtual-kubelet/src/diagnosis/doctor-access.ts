@@ -34,7 +34,7 @@ export async function checkAccess(
   const text = [...Map.groupBy(lacking, ({ access }) => access)].map(
     ([access, list]) => `${list.map(({ verb }) => verb).join(", ")} ${placeText(access)} (${access.purpose})`,
   );
-  const message = `${user} may not: ${text.join("; ")}`;
+  const message = `${user} may not:\n${text.join("\n")}`;
   const fix = bootstraps ? "kubectl apply -f deploy/bootstrap-rbac.yaml" : accessFix(user);
   return lacking.every(({ access }) => access.optional === true) ? warn(message, fix) : fail(message, fix);
 }

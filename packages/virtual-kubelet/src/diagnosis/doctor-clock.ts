@@ -1,6 +1,6 @@
 // The check of `doctor` on clocks: ours against the API server's, by the Date of an answer. Certificates and leases depend on it.
 import { get } from "node:https";
-import { VirtualKubeletError } from "../errors.ts";
+import { errorText, VirtualKubeletError } from "../errors.ts";
 import type { ClusterConfig } from "../kube/cluster-config.ts";
 import { formatDuration } from "../program/duration.ts";
 import { callMs, type Finding, fail, ok, skip, warn } from "./doctor-check.ts";
@@ -9,8 +9,11 @@ export async function checkClock(cluster: ClusterConfig, now: () => number): Pro
   if (cluster.proxyUrl !== undefined || !cluster.server.startsWith("https:"))
     return skip("the API server is behind a proxy or a socket: its clock is not asked");
   const before = now();
-  const date = await dateOf(cluster);
-  return clockFinding(date, before, now());
+  try {
+    return clockFinding(await dateOf(cluster), before, now());
+  } catch (error) {
+    return skip(`the API server cannot be asked for its clock: ${errorText(error)}`);
+  }
 }
 
 /** Pure. `date` is in whole seconds, of some moment between the other two. Epoch milliseconds. */

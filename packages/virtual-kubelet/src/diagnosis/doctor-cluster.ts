@@ -111,12 +111,18 @@ async function serverFinding(
 
 /** Pure. Why the API server does not answer, or not us. */
 export function serverFault(error: unknown, server: string): Finding {
-  const text = errorText(error);
+  // Node.js adds advice for those who start it.
+  const text = errorText(error).replace(/; if the root CA is installed locally.*$/, "");
   const { kind } = VirtualKubeletError.from(error);
   if (kind === "Unauthorized")
     return fail(
       `${server} does not accept the credentials: ${text}`,
       "renew those of the kubeconfig; a token or certificate that is good in another cluster is not in this one",
+    );
+  if (kind === "Forbidden" && text.includes('"system:anonymous"'))
+    return fail(
+      `${server} sees no credentials: to it we are system:anonymous`,
+      "the user of the kubeconfig's context needs a client certificate and key, a token, or an exec plugin",
     );
   if (kind === "Forbidden") return fail(`${server}: ${text}`, "kubectl apply -f deploy/rbac.yaml");
   return fail(`${server} does not answer: ${text}`, transportFix(text));

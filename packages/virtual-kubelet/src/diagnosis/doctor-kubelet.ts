@@ -138,7 +138,10 @@ export async function metricsServerFault(client: KubeClient): Promise<Finding | 
   } catch (error) {
     const { kind } = VirtualKubeletError.from(error);
     if (kind === "NotFound")
-      return warn("metrics-server is not installed: no kubectl top, no HPA by cpu or memory", "install metrics-server");
+      return warn(
+        "metrics-server is not installed: no kubectl top, no HPA by cpu or memory",
+        "install metrics-server: its project has a manifest and a chart",
+      );
     // Who may not look at it may still read its figures.
     if (kind === "Forbidden") return undefined;
     throw error;

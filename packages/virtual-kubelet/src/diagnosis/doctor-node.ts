@@ -18,12 +18,21 @@ export function isAlive({ lease, now }: Pick<NodeContext, "lease" | "now">): boo
   return renewed !== undefined && now() - renewed < (lease?.spec?.leaseDurationSeconds ?? 40) * 1000;
 }
 
+/** Node credentials that are those of another node. */
+export function foreignCredentials(user: string, name: string): Finding | undefined {
+  const own = nodeOfUser(user);
+  if (own === undefined || own === name) return undefined;
+  return fail(
+    `these credentials are of node ${own}, and the node is named ${name}`,
+    `--nodename ${own}, or the credentials of a ServiceAccount with deploy/rbac.yaml, which may have many nodes`,
+  );
+}
+
 export function checkName(context: Pick<NodeContext, "node" | "user" | "registered" | "lease" | "now">): Finding {
   const { node, user, registered, lease, now } = context;
   const { name } = node;
-  const own = nodeOfUser(user);
-  if (own !== undefined && own !== name)
-    return fail(`these credentials are of node ${own}, and the node is named ${name}`, `--nodename ${own}`);
+  const foreign = foreignCredentials(user, name);
+  if (foreign !== undefined) return foreign;
   if (registered === undefined) return ok(`no node is named ${name} yet`);
   const { metadata, status } = registered;
   const version = status?.nodeInfo?.kubeletVersion ?? "";
@@ -115,7 +124,8 @@ export function checkDaemonSets(
     const what = networking.test(metadata.name) ? " (network of real nodes: useless here)" : "";
     return `${metadata.namespace}/${metadata.name}${what}${fault === undefined ? "" : ` (refused: ${fault.field})`}`;
   });
-  const [first] = found.filter(({ metadata }) => networking.test(metadata.name)).concat(found);
+  const network = found.filter(({ metadata }) => networking.test(metadata.name));
+  const [first, ...more] = network.length > 0 ? network : found;
   const patch = JSON.stringify({
     spec: {
       template: {
@@ -133,8 +143,15 @@ export function checkDaemonSets(
       },
     },
   });
+  const keep = (name: string, namespace: string): string =>
+    `kubectl patch daemonset ${name} -n ${namespace} -p '${patch}'`;
+  const names = [first, ...more].map((one) => `${one?.metadata.namespace}/${one?.metadata.name}`);
+  const command =
+    more.length === 0
+      ? keep(first?.metadata.name ?? "", first?.metadata.namespace ?? "")
+      : `for one in ${names.join(" ")}; do ${keep(`$\{one#*/}`, `$\{one%/*}`)}; done`;
   return warn(
     `DaemonSets put pods on the node: ${told.join(", ")}`,
-    `keep off those that do not belong there: kubectl patch daemonset ${first?.metadata.name} -n ${first?.metadata.namespace} -p '${patch}' (it replaces their node affinity)`,
+    `keep off those that do not belong there: ${command} (it replaces their node affinity)`,
   );
 }

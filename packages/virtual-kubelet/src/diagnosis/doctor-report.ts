@@ -48,7 +48,9 @@ const marks: Readonly<Record<Outcome, string>> = { ok: "ok  ", warn: "WARN", fai
 const width = 14;
 
 export function findingText({ check, status, message, fix }: NamedFinding): string {
-  return `${marks[status]}  ${check.padEnd(width)}  ${message}\n${fix === undefined ? "" : `${" ".repeat(width + 8)}fix: ${fix}\n`}`;
+  const below = `\n${" ".repeat(width + 8)}`;
+  const remedy = fix === undefined ? "" : `${below}fix: ${fix}`;
+  return `${marks[status]}  ${check.padEnd(width)}  ${message.replaceAll("\n", `${below}- `)}${remedy}\n`;
 }
 
 /** Nodes that have findings of their own are told up to this many; more of them say as much. */

@@ -13,7 +13,7 @@ import { type ClusterContext, callMs, type Finding, fail, type NodeContext, skip
 import { checkClock } from "./doctor-clock.ts";
 import { type Cluster, findCluster } from "./doctor-cluster.ts";
 import { checkApproval, checkCertificate, checkMetrics, checkReach, metricsServerFault } from "./doctor-kubelet.ts";
-import { checkDaemonSets, checkName, checkTaintsAndLabels, isAlive } from "./doctor-node.ts";
+import { checkDaemonSets, checkName, checkTaintsAndLabels, foreignCredentials, isAlive } from "./doctor-node.ts";
 import { checkProvider, describe } from "./doctor-provider.ts";
 import {
   findingText,
@@ -110,7 +110,8 @@ async function nodeFindings(
   }
   const context = await guarded(() => seen(cluster, node, providers));
   if ("status" in context) {
-    add("node name", context);
+    add("provider", await providers.check(node, false));
+    add("node name", foreignCredentials(cluster.user, node.name) ?? context);
     return found;
   }
   add("reachability", await guarded(() => checkReach(context)));
@@ -130,8 +131,7 @@ async function seen(cluster: ClusterContext, node: NodeConfig, providers: Provid
     try {
       return await asked;
     } catch (error) {
-      // What is forbidden is told with the permissions.
-      if (isErrorKind(error, "NotFound", "Forbidden")) return undefined;
+      if (isErrorKind(error, "NotFound")) return undefined;
       throw error;
     }
   };
@@ -162,10 +162,12 @@ class Providers {
     return this.#isNamed ? describe(this.#config, node, this.#cwd) : undefined;
   }
 
-  /** Whether one of them wants pods resolved; also true of one that does not say. */
+  /** Whether one of them wants pods resolved; also where one does not say what it wants. */
   async anyResolves(): Promise<boolean> {
-    for (const node of new Map(this.#config.nodes.map((one) => [one.provider.name, one])).values())
-      if ((await this.describe(node))?.capabilities.resolve !== false) return true;
+    for (const node of new Map(this.#config.nodes.map((one) => [one.provider.name, one])).values()) {
+      const description = await this.describe(node);
+      if (description === undefined || description.capabilities.resolve === true) return true;
+    }
     return false;
   }
 
@@ -190,11 +192,12 @@ async function guarded<T>(check: () => Promise<T> | T): Promise<T | Finding> {
   try {
     return await check();
   } catch (error) {
-    if (isErrorKind(error, "Forbidden"))
-      return skip(
-        `these credentials may not look: ${errorText(error)}`,
-        "run doctor as administrator too (--kubeconfig)",
-      );
+    if (isErrorKind(error, "Forbidden")) {
+      const text = errorText(error);
+      const [, verb, what] = /cannot (\w+) resource "([\w/-]+)"/.exec(text) ?? [];
+      const lacking = verb === undefined ? `look: ${text}` : `${verb} ${what}`;
+      return skip(`these credentials may not ${lacking}`, "run doctor as administrator too (--kubeconfig)");
+    }
     return fail(errorText(error));
   }
 }
