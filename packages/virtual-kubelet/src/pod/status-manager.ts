@@ -10,6 +10,7 @@ import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import { isTerminal, podStatus, type StatusInput } from "../status/pod-status.ts";
 import { fullStatus, statusPatch } from "../status/status-patch.ts";
+import { RivalWriters } from "./rival-writers.ts";
 
 /** How a pod stands, all seen at one moment. */
 export interface StatusOutlook {
@@ -68,6 +69,7 @@ export class StatusManager {
   readonly #written = new Map<string, Written>();
   /** When a DELETE was answered, epoch ms: its own echo asks for no second one. */
   readonly #removed = new Map<string, number>();
+  readonly #rivals: RivalWriters = new RivalWriters((uid) => this.#tellRival(uid));
 
   constructor(options: StatusManagerOptions) {
     this.#options = options;
@@ -86,7 +88,7 @@ export class StatusManager {
 
   /** Pods of which something is remembered. */
   get size(): number {
-    return this.#written.size + this.#removed.size;
+    return this.#written.size + this.#removed.size + this.#rivals.size;
   }
 
   /** Statuses that wait to be written or are being written. */
@@ -106,6 +108,7 @@ export class StatusManager {
   forget(uid: string): void {
     this.#written.delete(uid);
     this.#removed.delete(uid);
+    this.#rivals.forget(uid);
     this.#queue.forget(uid);
   }
 
@@ -122,7 +125,10 @@ export class StatusManager {
     const written = this.#written.get(pod.metadata.uid);
     if (written === undefined) return pod.status ?? {};
     if (isNewer(written.resourceVersion, pod.metadata.resourceVersion)) return written.status;
-    if (written.resourceVersion !== pod.metadata.resourceVersion) this.#written.delete(pod.metadata.uid);
+    if (written.resourceVersion !== pod.metadata.resourceVersion) {
+      this.#written.delete(pod.metadata.uid);
+      this.#rivals.wrote(pod.metadata.uid);
+    }
     return pod.status ?? {};
   }
 
@@ -187,7 +193,17 @@ export class StatusManager {
     const next = podStatus({ ...input, pod: { ...pod, status: current }, now: clock.now() });
     const annotations = missingAnnotations(pod, input);
     const patch = statusPatch(current, next, uid);
-    if (patch === undefined && annotations === undefined) return undefined;
+    if (patch === undefined && annotations === undefined) {
+      this.#rivals.agree(uid);
+      return undefined;
+    }
+    // The end of a pod is never put off.
+    const waitMs =
+      pod.metadata.deletionTimestamp === undefined && !isTerminal(next) ? this.#rivals.waitMs(uid, clock.now()) : 0;
+    if (waitMs > 0) {
+      this.#queue.addAfter(uid, waitMs);
+      return undefined;
+    }
     const body: StatusBody = {
       metadata: { uid, ...(annotations === undefined ? {} : { annotations }) },
       status: patch?.status ?? {},
@@ -198,6 +214,13 @@ export class StatusManager {
     if (this.#options.source.pod(uid) !== undefined) this.#written.set(uid, { resourceVersion, base, status: full });
     metrics.statusWrites.inc({ outcome: "ok" });
     return full;
+  }
+
+  #tellRival(uid: string): void {
+    const pod = this.#options.source.pod(uid);
+    const message =
+      "somebody else changes pod statuses as often as they are written here: does another process run this node?";
+    this.#options.log.warn(pod === undefined ? { uid } : logFields(pod), message);
   }
 
   async #send(

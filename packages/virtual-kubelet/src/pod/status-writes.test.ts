@@ -21,6 +21,7 @@ class Writing implements AsyncDisposable {
   readonly clock: FakeClock = new FakeClock();
   readonly sent: string[] = [];
   readonly metrics: Metrics = createMetrics();
+  readonly warnings: string[] = [];
   pod: Stored<Pod> | undefined = {
     metadata: { name: "web", namespace: "default", uid: "u", resourceVersion: "10", generation: 1 },
     spec: { restartPolicy: "Never", containers: [{ name: "main", image: "i" }] },
@@ -66,7 +67,7 @@ class Writing implements AsyncDisposable {
       form,
       clock: this.clock,
       random: () => 0.5,
-      log: silentLogger,
+      log: { ...silentLogger, child: () => silentLogger, warn: (_fields, message) => this.warnings.push(message) },
       metrics: this.metrics,
     });
     this.#running = this.manager.run(this.#end.signal);
@@ -102,6 +103,42 @@ describe("a status write", () => {
     assert.deepEqual(await writing.look(), ["patch Succeeded"]);
     writing.state = running;
     assert.deepEqual(await writing.look(), [], "a terminal phase never leaves");
+  });
+
+  it("that somebody else undoes each time is made ten times in a row, and then every ten seconds", async () => {
+    await using writing = new Writing();
+    let version = 1000;
+    const undo = (): void => {
+      if (writing.pod === undefined) return;
+      const metadata = { ...writing.pod.metadata, resourceVersion: String(version++) };
+      writing.pod = { ...writing.pod, metadata, status: { phase: "Pending" } };
+    };
+    let writes = (await writing.look()).length;
+    for (let turn = 0; turn < 600; turn++) {
+      undo();
+      writes += (await writing.look(100)).length;
+    }
+    assert.ok(writes >= 15 && writes <= 18, `${writes} writes in a minute`);
+    assert.equal(writing.warnings.length, 1);
+    undo();
+    writing.state = ended;
+    assert.deepEqual(await writing.look(), ["patch Succeeded"], "the end of a pod is told at once");
+    writing.pod = undefined;
+    await writing.look();
+    assert.equal(writing.manager.size, 0);
+  });
+
+  it("is not put off by others who write what is theirs", async () => {
+    await using writing = new Writing();
+    await writing.look();
+    for (let turn = 0; turn < 50; turn++) {
+      const { pod } = writing;
+      if (pod === undefined) break;
+      const metadata = { ...pod.metadata, labels: { turn: String(turn) }, resourceVersion: String(2000 + turn) };
+      writing.pod = { ...pod, metadata, status: writing.manager.current(pod) };
+      assert.deepEqual(await writing.look(), []);
+    }
+    assert.deepEqual(writing.warnings, []);
   });
 
   for (const [what, error] of wrongUid)
