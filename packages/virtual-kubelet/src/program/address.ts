@@ -1,4 +1,5 @@
 // Listen addresses as Go writes them: "host:port", ":port" for all addresses, "[::1]:port"; "" or "0" for none.
+import { isIPv4 } from "node:net";
 
 export interface ListenAddress {
   /** Absent: all addresses. */
@@ -18,4 +19,9 @@ export function parseAddress(text: string): ListenAddress | undefined {
 
 export function addressText(host: string, port: number): string {
   return `${host.includes(":") ? `[${host}]` : host}:${port}`;
+}
+
+/** Is nobody but this machine behind the host of an address? A name other than localhost may be anybody's; "" is all addresses. */
+export function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || (isIPv4(host) && host.startsWith("127."));
 }

@@ -306,6 +306,19 @@ const processEntries = {
     ),
     'Address of /metrics, /healthz and /readyz over plain HTTP; ":10255" listens on all addresses, port 0 takes a free one, "0" none.',
   ),
+  webView: say(
+    section({
+      enabled: say(
+        flag(),
+        "Serves a web view of nodes, pods and queues under /view/ on the metrics address, read-only, to who may get nodes/pods; beyond loopback over TLS alone, with the kubelet API's certificate.",
+      ),
+      insecureWithoutAuthentication: say(
+        flag(),
+        "Insecure: shows the web view to whoever reaches the address, which must be loopback.",
+      ),
+    }),
+    "What goes on in the process, in a browser.",
+  ),
   logging: say(
     section({
       level: say(oneOf("debug", "info", "warn", "error"), "Least level that is logged: debug, info, warn, error."),

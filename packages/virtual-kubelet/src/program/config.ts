@@ -71,6 +71,13 @@ export interface KubeletConfig {
   readonly insecureSkipAuthorization: boolean;
 }
 
+/** What goes on inside of the process, in a browser: /view/ on the address of the metrics. */
+export interface WebViewConfig {
+  readonly enabled: boolean;
+  /** Whoever reaches the address sees it; for loopback alone. */
+  readonly insecureWithoutAuthentication: boolean;
+}
+
 /** Everything but the nodes. */
 export interface ProcessConfig {
   /** Default: $KUBECONFIG, ~/.kube/config, then the service account of the pod that this runs in. */
@@ -128,6 +135,7 @@ export interface ProcessConfig {
   readonly kubelet: KubeletConfig;
   /** host:port of /metrics, /healthz and /readyz; "" or "0": none. */
   readonly metricsAddr: string;
+  readonly webView: WebViewConfig;
   readonly logging: { readonly level: LogLevel; readonly format: LogFormat };
   readonly tracing: {
     readonly exporters: readonly TraceExporter[];
@@ -178,6 +186,7 @@ export const processDefaults: ProcessConfig = {
     insecureSkipAuthorization: false,
   },
   metricsAddr: "127.0.0.1:10255",
+  webView: { enabled: false, insecureWithoutAuthentication: false },
   logging: { level: "info", format: "auto" },
   tracing: { exporters: [], serviceName: "virtual-kubelet", tags: {}, sampleRatio: 1 },
 };

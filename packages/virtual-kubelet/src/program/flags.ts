@@ -142,6 +142,8 @@ export const flagSpecs: readonly FlagSpec[] = [
   integer("watch-per-node-limit", "watch.perNodeLimit", pods),
 
   text("metrics-addr", "metricsAddr", serving, "ADDRESS"),
+  boolean("web-view", "webView.enabled", serving),
+  boolean("insecure-web-view-without-authentication", "webView.insecureWithoutAuthentication", serving),
 
   boolean("kubelet-api", "kubelet.serve", kubeletApi),
   text("kubelet-address", "kubelet.address", kubeletApi, "IP"),

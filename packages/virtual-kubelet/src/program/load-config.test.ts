@@ -96,6 +96,7 @@ describe("each flag has its effect", () => {
     ["--orphan-grace=0", (c) => c.orphanGrace, 0],
     ["--watch-per-node-limit=0", (c) => c.watch.perNodeLimit, 0],
     ["--startup-timeout=1h", (c) => c.startupTimeout, 3_600_000],
+    ["--web-view", (c) => c.webView, { enabled: true, insecureWithoutAuthentication: false }],
     ["--metrics-addr=:10255", (c) => c.metricsAddr, ":10255"],
     ["--metrics-addr=[::1]:0", (c) => c.metricsAddr, "[::1]:0"],
     ["--metrics-addr=0", (c) => c.metricsAddr, "0"],
@@ -297,6 +298,32 @@ nodes:
       "a metrics address",
       { argv: [...mock, "--metrics-addr=10255"] },
       ['--metrics-addr: "10255" must be host:port, :port, or "0" for none'],
+    ],
+    [
+      "a web view without an address",
+      { argv: [...mock, "--web-view", "--metrics-addr=0"] },
+      ['--web-view: webView.enabled: needs metricsAddr, such as 127.0.0.1:10255, and not "0"'],
+    ],
+    [
+      "an open web view beyond loopback",
+      { argv: [...mock, "--web-view", "--insecure-web-view-without-authentication", "--metrics-addr=:10255"] },
+      [
+        '--insecure-web-view-without-authentication: webView.insecureWithoutAuthentication: needs a metricsAddr on loopback, such as 127.0.0.1:10255, and not ":10255"',
+      ],
+    ],
+    [
+      "an open web view that is off",
+      { argv: [...mock, "--insecure-web-view-without-authentication"] },
+      [
+        "--insecure-web-view-without-authentication: webView.insecureWithoutAuthentication: must come together with webView.enabled",
+      ],
+    ],
+    [
+      "a web view beyond loopback without the kubelet API",
+      { argv: [...mock, "--web-view", "--kubelet-api=false", "--metrics-addr=[2001:db8::1]:1"] },
+      [
+        '--web-view: webView.enabled: needs kubelet.serve where metricsAddr is not loopback ("[2001:db8::1]:1"): it is served with the certificate of the kubelet API',
+      ],
     ],
     [
       "an address that is none",

@@ -1,4 +1,5 @@
 // Puts the layers together: flags over environment over file over defaults, and what holds between settings checked.
+import { isLoopback } from "./address.ts";
 import { type Config, type ProcessConfig, processDefaults } from "./config.ts";
 import type { FileSettings, OverrideSettings } from "./config-schema.ts";
 import type { Fault } from "./fault.ts";
@@ -44,10 +45,39 @@ export function resolveConfig({ flags, environment, file }: Layers): Resolved {
     fault("kubelet.bootstrapKubeconfig", "kubelet.certDir", "come together with");
   if (bootstrapKubeconfig !== undefined && process.kubeconfig === undefined)
     fault("kubelet.bootstrapKubeconfig", "kubeconfig", "come together with");
+  const viewFault = webViewFault(process);
+  if (viewFault !== undefined) {
+    const { path } = viewFault;
+    const source = layers.map((layer) => layer.sourceOf(path)).find((found) => found !== undefined) ?? "defaults";
+    faults.push({ ...viewFault, source });
+  }
   const nodes = resolveNodes(flags.settings, environment.settings, file, process.kubelet, faults);
   if (bootstrapKubeconfig !== undefined && nodes.length > 1)
     fault("kubelet.bootstrapKubeconfig", "nodes", "not be set with more than one of the");
   return { config: { ...process, nodes }, faults };
+}
+
+/** What of the web view cannot be as it is set. */
+function webViewFault({
+  webView,
+  metricsAddr,
+  kubelet,
+}: ProcessConfig): { readonly path: string; readonly message: string } | undefined {
+  const { enabled, insecureWithoutAuthentication } = webView;
+  if (!enabled && !insecureWithoutAuthentication) return undefined;
+  const path = insecureWithoutAuthentication ? "webView.insecureWithoutAuthentication" : "webView.enabled";
+  if (!enabled) return { path, message: "must come together with webView.enabled" };
+  const address = metricsAddr === "" || metricsAddr === "0" ? undefined : /^(?:\[(.+)\]|([^:]*)):/.exec(metricsAddr);
+  if (address === undefined || address === null)
+    return { path, message: `needs metricsAddr, such as 127.0.0.1:10255, and not "${metricsAddr}"` };
+  if (isLoopback(address[1] ?? address[2] ?? "")) return undefined;
+  if (insecureWithoutAuthentication)
+    return { path, message: `needs a metricsAddr on loopback, such as 127.0.0.1:10255, and not "${metricsAddr}"` };
+  if (kubelet.serve) return undefined;
+  return {
+    path,
+    message: `needs kubelet.serve where metricsAddr is not loopback ("${metricsAddr}"): it is served with the certificate of the kubelet API`,
+  };
 }
 
 type ProcessLayer = Pick<OverrideSettings, keyof ProcessConfig>;
@@ -55,7 +85,18 @@ type ProcessLayer = Pick<OverrideSettings, keyof ProcessConfig>;
 function resolveProcess(flags: ProcessLayer, env: ProcessLayer, file: ProcessLayer): ProcessConfig {
   const from = processDefaults;
   const section = <
-    K extends "poll" | "node" | "shutdown" | "lease" | "ping" | "watch" | "streams" | "kubelet" | "logging" | "tracing",
+    K extends
+      | "poll"
+      | "node"
+      | "shutdown"
+      | "lease"
+      | "ping"
+      | "watch"
+      | "streams"
+      | "kubelet"
+      | "webView"
+      | "logging"
+      | "tracing",
   >(
     key: K,
   ): ProcessConfig[K] => ({ ...from[key], ...file[key], ...env[key], ...flags[key] });
@@ -70,6 +111,7 @@ function resolveProcess(flags: ProcessLayer, env: ProcessLayer, file: ProcessLay
     watch: section("watch"),
     streams: section("streams"),
     kubelet: section("kubelet"),
+    webView: section("webView"),
     logging: section("logging"),
     tracing: {
       ...section("tracing"),
