@@ -1,5 +1,7 @@
 // Bursting: ordinary nodes (a second process) fill up first, the rest overflows to the virtual node and is the first to go.
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { test } from "node:test";
 import { deployments, nodes, pods } from "../packages/virtual-kubelet/src/kube/resource.ts";
 import type { Affinity } from "../packages/virtual-kubelet/src/kube/types.gen.ts";
@@ -84,4 +86,13 @@ test("a Deployment fills ordinary nodes, overflows to the virtual one, and shrin
   await eventually("the virtual node's backend is empty", 10_000, () => virtual.backend.list().length === 0);
   await program.kill("SIGTERM");
   assert.deepEqual(await program.ended, { code: 0, signal: null });
+
+  // The page's objects, as the API server itself sees them.
+  const page = await readFile(join(import.meta.dirname, "../docs/bursting.md"), "utf8");
+  const objects = [...page.matchAll(/^```yaml\n(apiVersion: .*?)^```$/gms)].map(([, text = ""]) => text);
+  assert.equal(objects.length, 2);
+  const dryRun = await harness.kubectl(
+    ...["apply", "--dry-run=server", "-f", await harness.writeFile("bursting.yaml", objects.join("---\n"))],
+  );
+  assert.equal(dryRun.match(/created \(server dry run\)$/gm)?.length, 6, dryRun);
 });
