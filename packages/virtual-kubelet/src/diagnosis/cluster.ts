@@ -1,6 +1,6 @@
 // The cluster that a sub-command looks at: the one of the program's flags, environment and configuration file.
 import type { KubeClient } from "../kube/client.ts";
-import { connect } from "../kube/connect.ts";
+import { connect, resolveClusterConfig } from "../kube/connect.ts";
 import { flagSpecs } from "../program/flags.ts";
 import { flagText, type LoadedConfig, loadConfig } from "../program/load-config.ts";
 import type { Invocation } from "./run.ts";
@@ -13,11 +13,13 @@ export function configOf({ line, ...input }: Invocation): Promise<LoadedConfig> 
   return loadConfig(input, { ...line, given });
 }
 
-/** Throws Invalid with what is wrong with the kubeconfig. */
+/** A client, and the namespace of the kubeconfig's context. Throws Invalid with what is wrong with the kubeconfig. */
 export async function clientOf(
   { kubeconfig: path, kubeContext }: LoadedConfig["config"],
   env: Invocation["env"],
-): Promise<KubeClient> {
+): Promise<{ readonly client: KubeClient; readonly namespace: string }> {
   const kubeconfig = path === env["KUBECONFIG"] ? undefined : path;
-  return connect({ kubeconfig, context: kubeContext, env: { ...env } });
+  const options = { kubeconfig, context: kubeContext, env: { ...env } };
+  const { namespace } = await resolveClusterConfig(options);
+  return { client: await connect(options), namespace };
 }

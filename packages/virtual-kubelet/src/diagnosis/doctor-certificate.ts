@@ -13,11 +13,12 @@ export interface PeerCertificate {
   readonly selfSigned: boolean;
 }
 
-/** Pure. */
+/** Pure. `asked`: one of the cluster's signer is to take its place. */
 export function certificateFinding(
   { subjectaltname, validTo, selfSigned }: PeerCertificate,
   host: string,
   now: number,
+  asked = false,
 ): Finding {
   const names = subjectaltname.split(", ");
   const wanted = isIP(host) === 0 ? `DNS:${host}` : `IP Address:${isIP(host) === 6 ? v6(host) : host}`;
@@ -31,6 +32,11 @@ export function certificateFinding(
     "renew it: --tls-cert-file is read again by itself; what the program asked for itself it renews, unless its clock is wrong";
   if (ends < now) return fail(`the serving certificate has ended at ${validTo}`, renew);
   if (ends - now < 86_400_000) return warn(`the serving certificate ends at ${validTo}`, renew);
+  if (selfSigned && asked)
+    return warn(
+      `the serving certificate is still self-signed: the one that was asked for is not there yet`,
+      "see approval below; until then metrics-server needs --kubelet-insecure-tls",
+    );
   if (selfSigned)
     return ok(
       `the serving certificate is for ${host}; self-signed: metrics-server needs --kubelet-insecure-tls, or use --server-tls-bootstrap`,

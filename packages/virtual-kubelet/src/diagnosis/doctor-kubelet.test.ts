@@ -23,6 +23,14 @@ async function contextOf(client: KubeClient, ...flags: readonly string[]): Promi
   };
 }
 
+/** Like the subject of a request: a string of DER. */
+const requestFor = (node: string): string => {
+  const name = `system:node:${node}`;
+  const der = Buffer.concat([Buffer.from([0x0c, name.length]), Buffer.from(name), Buffer.from([0x30, 0x59])]);
+  const pem = `-----BEGIN CERTIFICATE REQUEST-----\n${der.toString("base64")}\n-----END CERTIFICATE REQUEST-----\n`;
+  return Buffer.from(pem).toString("base64");
+};
+
 describe("approval of serving certificates", () => {
   const requests = (...all: readonly Readonly<Record<string, unknown>>[]): KubeClient =>
     scriptedClient({
@@ -32,7 +40,7 @@ describe("approval of serving certificates", () => {
           const creationTimestamp = new Date(now - 30_000 + index).toISOString();
           const item: unknown = {
             metadata: { ...meta, name: `csr-${index}`, creationTimestamp },
-            spec: { username: "system:node:vk" },
+            spec: { request: requestFor("vk") },
             ...fields,
           };
           if (isStored<T>(item, of)) items.push(item);
@@ -46,7 +54,7 @@ describe("approval of serving certificates", () => {
   const issued = { status: { certificate: "Y2VydA==", conditions: [{ type: "Approved", status: "True" }] } };
   const cases: readonly [string, KubeClient, Outcome, RegExp, RegExp][] = [
     ["none yet", requests(), "skip", /no request/, /approve/],
-    ["of others alone", requests({ spec: { username: "system:node:other" } }), "skip", /no request/, /approve/],
+    ["of others alone", requests({ spec: { request: requestFor("vk-2") } }), "skip", /no request/, /approve/],
     ["waits", requests({}), "fail", /csr-0 waits for approval since 30 s/, /kubectl certificate approve csr-0/],
     ["the newest counts", requests({}, issued), "ok", /csr-1 was approved and signed/, /^$/],
     ["not signed", requests(withCondition("Approved")), "fail", /not signed/, /--cluster-signing-cert-file/],

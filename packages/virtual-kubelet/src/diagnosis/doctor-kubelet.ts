@@ -81,7 +81,7 @@ export async function checkCertificate(context: NodeContext): Promise<Finding> {
   const at = advertised(context.registered);
   if (at === undefined) return skip("the node announces no address that could be asked for it");
   try {
-    return certificateFinding(await peerCertificate(at), at.host, now());
+    return certificateFinding(await peerCertificate(at), at.host, now(), config.kubelet.serverTLSBootstrap);
   } catch (error) {
     return skip(
       `${addressText(at.host, at.port)} cannot be reached from here: ${errorText(error)}`,
@@ -90,16 +90,22 @@ export async function checkCertificate(context: NodeContext): Promise<Finding> {
   }
 }
 
+/** Whether a request (PEM, in base64) has this common name: a whole string of its DER, by its length and text. */
+function isFor(request: string, commonName: string): boolean {
+  const pem = Buffer.from(request, "base64").toString("latin1");
+  const der = Buffer.from(pem.replaceAll(/-----[^-]+-----|\s/g, ""), "base64");
+  const text = Buffer.from(commonName);
+  const length = text.length < 128 ? [text.length] : [0x81, text.length];
+  return der.includes(Buffer.concat([Buffer.from(length), text]));
+}
+
 export async function checkApproval({ client, config, node, now }: NodeContext): Promise<Finding> {
   if (!config.kubelet.serve || !config.kubelet.serverTLSBootstrap)
     return ok("no certificate is asked of the cluster's signer (--server-tls-bootstrap is off)");
   const fieldSelector = `spec.signerName=${servingProfile.signerName}`;
   const { items } = await client.list(certificateSigningRequests, { fieldSelector, timeoutMs: callMs });
   const own = items
-    .filter(
-      ({ spec }) =>
-        spec.username === `system:node:${node.name}` || spec.username?.endsWith(":virtual-kubelet") === true,
-    )
+    .filter(({ spec }) => isFor(spec.request, `system:node:${node.name}`))
     .sort((a, b) => (a.metadata.creationTimestamp ?? "").localeCompare(b.metadata.creationTimestamp ?? ""));
   const last = own.at(-1);
   if (last === undefined)

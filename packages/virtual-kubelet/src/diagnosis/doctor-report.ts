@@ -1,5 +1,6 @@
 // The report of `doctor`: what was found of the cluster, then of the nodes, each thing once for all nodes that have it. Pure.
 import type { Finding, Outcome } from "./doctor-check.ts";
+import { namesText, withoutName } from "./node-names.ts";
 
 export interface NamedFinding extends Finding {
   readonly check: string;
@@ -38,12 +39,6 @@ export function shared(findings: readonly NodeFinding[]): readonly SharedFinding
     .sort((a, b) => order.indexOf(a.check) - order.indexOf(b.check));
 }
 
-/** NODE in place of the name. */
-export function withoutName(text: string, node: string): string {
-  const name = node.replaceAll(/[.\\]/g, "\\$&");
-  return text.replaceAll(new RegExp(`(?<![\\w.-])${name}(?![\\w-]|\\.\\w)`, "g"), "NODE");
-}
-
 const marks: Readonly<Record<Outcome, string>> = { ok: "ok  ", warn: "WARN", fail: "FAIL", skip: "-   " };
 const width = 14;
 
@@ -72,7 +67,7 @@ export function nodesText(findings: readonly SharedFinding[], configured: readon
 }
 
 function title(nodes: readonly string[], configured: number): string {
-  const names = nodes.length > 6 ? `${nodes.slice(0, 5).join(", ")} and ${nodes.length - 5} more` : nodes.join(", ");
+  const names = namesText(nodes);
   if (nodes.length === 1) return `node ${names}`;
   return nodes.length === configured ? `all ${configured} nodes (${names})` : `${nodes.length} nodes (${names})`;
 }

@@ -12,18 +12,12 @@ import { checkAccess } from "./doctor-access.ts";
 import { type ClusterContext, callMs, type Finding, fail, type NodeContext, skip } from "./doctor-check.ts";
 import { checkClock } from "./doctor-clock.ts";
 import { type Cluster, findCluster } from "./doctor-cluster.ts";
+import { futureCertificate, futureReach } from "./doctor-endpoint.ts";
 import { checkApproval, checkCertificate, checkMetrics, checkReach, metricsServerFault } from "./doctor-kubelet.ts";
 import { checkDaemonSets, checkName, checkTaintsAndLabels, foreignCredentials, isAlive } from "./doctor-node.ts";
 import { checkProvider, describe } from "./doctor-provider.ts";
-import {
-  findingText,
-  type NamedFinding,
-  type NodeFinding,
-  nodesText,
-  shared,
-  summary,
-  withoutName,
-} from "./doctor-report.ts";
+import { findingText, type NamedFinding, type NodeFinding, nodesText, shared, summary } from "./doctor-report.ts";
+import { withoutName } from "./node-names.ts";
 import type { Invocation } from "./run.ts";
 
 /** Nodes that are looked at side by side. */
@@ -73,6 +67,8 @@ export async function doctor(input: Invocation): Promise<number> {
 
 /** What is asked once for all nodes. */
 interface Common {
+  /** Nothing but certificates may be asked for. */
+  readonly bootstraps: boolean;
   readonly metricsServer: Finding | undefined;
   /** Why they cannot be seen, or those that there are. */
   readonly daemonSets: Finding | readonly Stored<DaemonSet>[];
@@ -86,12 +82,13 @@ async function inCommon(
 ): Promise<Common> {
   const resolves = await providers.anyResolves();
   add("permissions", await guarded(() => checkAccess(context, { resolves, bootstraps })));
+  if (bootstraps) return { bootstraps, metricsServer: undefined, daemonSets: [] };
   const metricsServer = context.config.kubelet.serve
     ? await guarded(() => metricsServerFault(context.client))
     : undefined;
   if (metricsServer !== undefined) add("metrics-server", metricsServer);
   const sets = await guarded(async () => (await context.client.list(daemonSets, { timeoutMs: callMs })).items);
-  return { metricsServer, daemonSets: sets };
+  return { bootstraps, metricsServer, daemonSets: sets };
 }
 
 async function nodeFindings(
@@ -106,6 +103,13 @@ async function nodeFindings(
   };
   if (cluster === undefined || common === undefined) {
     add("provider", await providers.check(node, false));
+    return found;
+  }
+  if (common.bootstraps) {
+    add("reachability", await guarded(() => futureReach(cluster.config, node)));
+    add("certificate", await guarded(() => futureCertificate(cluster.config, node, cluster.now())));
+    add("provider", await providers.check(node, false));
+    add("node name", skip("the node has no credentials of its own yet", "start it, then ask again"));
     return found;
   }
   const context = await guarded(() => seen(cluster, node, providers));

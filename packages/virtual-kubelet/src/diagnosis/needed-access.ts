@@ -162,7 +162,8 @@ export function accessFeatures(config: Config, user: string, resolves: boolean):
     authorization: !kubelet.insecureSkipAuthorization,
     clusterClientCA: kubelet.clientCAFile === undefined,
     certificates: asked,
-    clusterIdentity: config.clusterId === undefined,
+    // Nodes know it by another object.
+    clusterIdentity: config.clusterId === undefined && credentials === "service-account",
   };
   return new Set(accessFeatureNames.filter((feature) => are[feature]));
 }

@@ -14,6 +14,7 @@ import { resolvePod } from "../resolve/resolve-pod.ts";
 import type { Sources } from "../resolve/sources.ts";
 import type { Resolution } from "../resolved-pod.ts";
 import { isSidecar } from "../status/restart-policy.ts";
+import { withoutName } from "./node-names.ts";
 import { type ContainerPlan, containerPlans, type VolumePlan, volumePlans } from "./plan-parts.ts";
 import { withDefaults } from "./pod-defaults.ts";
 
@@ -35,7 +36,8 @@ export interface PodPlan {
   readonly origin: string;
   readonly namespace: string;
   readonly name: string;
-  readonly node: string;
+  /** Those on which it would become this. Where there are several, NODE stands for the name of each. */
+  readonly nodes: readonly string[];
   readonly provider: string;
   readonly fits: boolean;
   readonly refusals: readonly PlanRefusal[];
@@ -55,7 +57,7 @@ export interface PodPlan {
 }
 
 export function planPod(origin: string, given: Pod, target: PlanTarget, sources: Sources): PodPlan {
-  const pod = withDefaults(given);
+  const pod = boundTo(withDefaults(given), target.node.metadata.name);
   const spec: PodSpec = pod.spec ?? { containers: [] };
   const { node, provider, description } = target;
   const { capabilities } = description;
@@ -63,7 +65,13 @@ export function planPod(origin: string, given: Pod, target: PlanTarget, sources:
     capabilities.resolve === true ? resolvePod(pod, sources, { clusterDomain: target.clusterDomain }) : undefined;
   const refused = refusalsOf(pod, target, resolution);
   return {
-    ...{ origin, namespace: pod.metadata.namespace ?? "", name: pod.metadata.name, node: node.metadata.name, provider },
+    ...{
+      origin,
+      namespace: pod.metadata.namespace ?? "",
+      name: pod.metadata.name,
+      nodes: [node.metadata.name],
+      provider,
+    },
     fits: refused.length === 0,
     refusals: refused,
     notes: notesOf(pod, target),
@@ -83,6 +91,11 @@ export function planPod(origin: string, given: Pod, target: PlanTarget, sources:
     restartPolicy: spec.restartPolicy ?? "Always",
     terminationGracePeriodSeconds: spec.terminationGracePeriodSeconds ?? 30,
   };
+}
+
+/** As the scheduler would. */
+function boundTo(pod: Stored<Pod>, nodeName: string): Stored<Pod> {
+  return pod.spec === undefined ? pod : { ...pod, spec: { ...pod.spec, nodeName } };
 }
 
 const resolvedOf = (
@@ -156,4 +169,17 @@ function startOrder(spec: PodSpec): string[][] {
     groups.push(next);
     for (const name of next) begun.add(name);
   }
+}
+
+/** Plans of one pod for several nodes; what is the same on several of them becomes one. */
+export function shared(plans: readonly PodPlan[]): readonly PodPlan[] {
+  const groups = new Map<string, PodPlan>();
+  for (const plan of plans) {
+    const [node = ""] = plan.nodes;
+    const common: PodPlan = JSON.parse(withoutName(JSON.stringify({ ...plan, nodes: [] }), node));
+    const key = JSON.stringify(common);
+    const before = groups.get(key);
+    groups.set(key, before === undefined ? plan : { ...common, nodes: [...before.nodes, node] });
+  }
+  return [...groups.values()];
 }

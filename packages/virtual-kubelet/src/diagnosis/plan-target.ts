@@ -1,9 +1,8 @@
 // The node that a plan is for: as configured, with what its provider says of itself without a pod being made.
-import { VirtualKubeletError } from "../errors.ts";
 import { silentLogger } from "../log.ts";
 import { desiredNode, nodeFromTemplate, withCapacity } from "../node/node-object.ts";
 import { nodeSpecOf } from "../program/assemble.ts";
-import type { Config } from "../program/config.ts";
+import type { Config, NodeConfig } from "../program/config.ts";
 import { loadDescription, loadProvider, makeProvider } from "../program/load-provider.ts";
 import type { NodeReport } from "../provider/node.ts";
 import type { CallContext, Provider, ProviderDescription, ProviderInit } from "../provider.ts";
@@ -11,10 +10,8 @@ import type { PlanTarget } from "./plan-pod.ts";
 
 const patienceMs = 15_000;
 
-/** The first configured node. Throws what the provider throws about its configuration. */
-export async function planTarget(config: Config, cwd: string): Promise<PlanTarget> {
-  const [node] = config.nodes;
-  if (node === undefined) throw new VirtualKubeletError("Invalid", "no node is configured");
+/** Throws what the provider throws about its configuration. */
+export async function planTarget(config: Config, node: NodeConfig, cwd: string): Promise<PlanTarget> {
   const { name, configPath, config: settings } = node.provider;
   const init: ProviderInit = {
     node: node.name,

@@ -1,13 +1,14 @@
 // A plan as text for people. Pure.
 
+import { namesText } from "./node-names.ts";
 import type { ContainerPlan, VolumePlan } from "./plan-parts.ts";
 import type { PodPlan } from "./plan-pod.ts";
 import { renderTable } from "./table.ts";
 
 export function planText(plan: PodPlan): string {
-  const { origin, namespace, name, node, provider, fits, refusals, notes, needs, order, containers, volumes } = plan;
+  const { origin, namespace, name, nodes, provider, fits, refusals, notes, needs, order, containers, volumes } = plan;
   const title = origin === `Pod ${name}` ? `Pod ${namespace}/${name}` : `${origin} (pods in ${namespace})`;
-  const head = `${title} on node ${node} (provider ${provider}): ${fits ? "fits" : "REFUSED"}`;
+  const head = `${title} on ${nodes.length === 1 ? "node" : `${nodes.length} nodes:`} ${namesText(nodes)} (provider ${provider}): ${fits ? "fits" : "REFUSED"}`;
   const rows: [string, string][] = [
     ...refusals.map(({ field, reason, message }): [string, string] => [
       "refused",

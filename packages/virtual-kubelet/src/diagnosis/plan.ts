@@ -1,16 +1,19 @@
-// `virtual-kubelet plan -f FILE`: what the pods of a file would become on the configured node, or what refuses them. Needs no cluster.
+// `virtual-kubelet plan -f FILE`: what the pods of a file would become on each configured node, or what refuses them. Needs no cluster.
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import { errorText } from "../errors.ts";
+import { errorText, VirtualKubeletError } from "../errors.ts";
+import { hint } from "../program/closest.ts";
+import type { Config, NodeConfig } from "../program/config.ts";
 import { flagText, loadConfig } from "../program/load-config.ts";
 import { fileSources } from "./file-sources.ts";
-import { planPod } from "./plan-pod.ts";
+import { namesText } from "./node-names.ts";
+import { type PlanTarget, type PodPlan, planPod, shared } from "./plan-pod.ts";
 import { planTarget } from "./plan-target.ts";
 import { planText } from "./plan-text.ts";
-import { type Documents, readDocuments } from "./pod-documents.ts";
+import { readDocuments } from "./pod-documents.ts";
 import type { Invocation } from "./run.ts";
 
-/** 0: all fit; 1: one is refused, or the provider cannot be asked; 2: the file or the flags are wrong. */
+/** 0: each fits on a node; 1: one fits on none, or the provider cannot be asked; 2: the file or the flags are wrong. */
 export async function plan(input: Invocation): Promise<number> {
   const { line, cwd, operands, stdout, stderr, usage, json } = input;
   const name = flagText(line, "filename");
@@ -28,28 +31,44 @@ export async function plan(input: Invocation): Promise<number> {
   const faults = [...documents.faults];
   if (faults.length === 0 && documents.pods.length === 0) faults.push(`${name}: no pods, nor anything that makes pods`);
   if (faults.length > 0) return usage(`plan: ${faults.join("\n")}`);
-  const target = await planTarget(config, cwd);
-  const sources = fileSources(documents, target.node);
-  const plans = [];
-  for (const { origin, pod } of documents.pods) {
-    try {
-      plans.push(planPod(origin, pod, target, sources));
-    } catch (error) {
-      return usage(`plan: ${name}: ${origin} is no valid object: ${errorText(error)}`);
+  const wanted = flagText(line, "node");
+  const nodes = config.nodes.filter((node) => wanted === undefined || node.name === wanted);
+  if (nodes.length === 0 && wanted !== undefined) {
+    const names = config.nodes.map((node) => node.name);
+    return usage(
+      `plan: --node ${wanted}: no such node is configured${hint(wanted, names) || `; there are ${namesText(names)}`}`,
+    );
+  }
+  const plans = new Map(documents.pods.map((one): [typeof one, PodPlan[]] => [one, []]));
+  for (const node of nodes) {
+    const target = await targetOf(config, node, cwd);
+    const sources = fileSources(documents, target.node);
+    for (const [{ origin, pod }, list] of plans) {
+      try {
+        list.push(planPod(origin, pod, target, sources));
+      } catch (error) {
+        return usage(`plan: ${name}: ${origin} is no valid object: ${errorText(error)}`);
+      }
     }
   }
-  const fits = plans.every((one) => one.fits);
-  if (json) stdout.write(`${JSON.stringify({ fits, pods: plans }, undefined, 2)}\n`);
+  const fits = [...plans.values()].every((list) => list.some((one) => one.fits));
+  const all = [...plans.values()].flatMap(shared);
+  if (json) stdout.write(`${JSON.stringify({ fits, pods: all }, undefined, 2)}\n`);
   else {
-    stdout.write(plans.map(planText).join("\n"));
-    for (const note of sideNotes(documents, config.nodes.length)) stderr.write(`${note}\n`);
+    stdout.write(all.map(planText).join("\n"));
+    const { others } = documents;
+    if (others.length > 0) stderr.write(`run nothing on a node: ${others.join(", ")}\n`);
   }
   return fits ? 0 : 1;
 }
 
-function sideNotes({ others }: Documents, nodes: number): string[] {
-  return [
-    ...(others.length > 0 ? [`run nothing on a node: ${others.join(", ")}`] : []),
-    ...(nodes > 1 ? [`for the first of ${nodes} nodes: choose another with --nodename`] : []),
-  ];
+/** What is wrong with one of several nodes is told with its name. */
+async function targetOf(config: Config, node: NodeConfig, cwd: string): Promise<PlanTarget> {
+  try {
+    return await planTarget(config, node, cwd);
+  } catch (error) {
+    if (config.nodes.length === 1) throw error;
+    const { kind } = VirtualKubeletError.from(error);
+    throw new VirtualKubeletError(kind, `node ${node.name}: ${errorText(error)}`, { cause: error });
+  }
 }

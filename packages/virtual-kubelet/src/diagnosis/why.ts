@@ -18,11 +18,12 @@ export async function why(input: Invocation): Promise<number> {
   if (operand === undefined || more.length > 0) return usage("why: name one pod: why POD -n NAMESPACE");
   const parts = operand.replace(/^pods?\//, "").split("/");
   const name = parts.at(-1) ?? "";
-  const namespace = parts.length > 1 ? (parts[0] ?? "") : (flagText(line, "namespace") ?? "default");
-  if (!/^[a-z0-9][a-z0-9.-]*$/.test(name) || !/^[a-z0-9][a-z0-9-]*$/.test(namespace) || parts.length > 2)
+  const chosen = parts.length > 1 ? (parts[0] ?? "") : flagText(line, "namespace");
+  if (!/^[a-z0-9][a-z0-9.-]*$/.test(name) || !/^[a-z0-9][a-z0-9-]*$/.test(chosen ?? "x") || parts.length > 2)
     return usage(`why: "${operand}" is no name of a pod`);
   const { config } = await configOf(input);
-  const client = await clientOf(config, env);
+  const { client, namespace: own } = await clientOf(config, env);
+  const namespace = chosen ?? own;
   try {
     const facts = await gatherFacts(client, namespace, name, Date.now);
     const verdict = verdictOf(facts);

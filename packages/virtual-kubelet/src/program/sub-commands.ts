@@ -15,10 +15,10 @@ export interface SubCommandSpec {
   readonly flags: readonly CommandFlag[];
 }
 
-const output: CommandFlag = { name: "output", short: "o", kind: "text" };
-
 const text = (name: string, value: string, about: string): CommandFlag => ({ name, kind: "text", value, about });
 const boolean = (name: string, about: string): CommandFlag => ({ name, kind: "boolean", about });
+
+const output: CommandFlag = { ...text("output", "FORM", "text or json. [text]"), short: "o" };
 
 const cluster: readonly CommandFlag[] = [
   { ...text("namespace", "NAME", "Default: the one of the kubeconfig's context."), short: "n" },
@@ -99,13 +99,17 @@ export const subCommands: readonly SubCommandSpec[] = [
     name: "plan",
     usage: "plan -f FILE",
     about: "what pods would become here, or what refuses them",
-    flags: [{ name: "filename", short: "f", kind: "text" }, output],
+    flags: [
+      { ...text("filename", "FILE", "Pods, or what makes pods, in YAML; - for standard input."), short: "f" },
+      text("node", "NAME", "For this one of the configured nodes. Default: for all."),
+      output,
+    ],
   },
   {
     name: "why",
     usage: "why POD [-n NS]",
     about: "why a pod is where it is, and what to do",
-    flags: [{ name: "namespace", short: "n", kind: "text" }, output],
+    flags: [{ ...text("namespace", "NAME", "Default: the one of the kubeconfig's context."), short: "n" }, output],
   },
   { name: "doctor", usage: "doctor", about: "checks cluster, rights, network and provider", flags: [output] },
 ];
