@@ -4,6 +4,7 @@ import { styleText } from "node:util";
 import { destination, type LoggerOptions, pino } from "pino";
 import { errorText, VirtualKubeletError } from "../errors.ts";
 import type { LogFields, Logger } from "../log.ts";
+import { spanFields } from "../trace.ts";
 import type { LogFormat, LogLevel } from "./config.ts";
 import { redact, redactText } from "./redact.ts";
 
@@ -58,7 +59,9 @@ export function createLogger(options: LoggingOptions): Logger {
   // pino formats the fields of its children no more, so they are cleaned here.
   const wrap = (inner: Logger, inherited: LogFields): Logger => {
     // pino writes a key that both have twice: such a line is written by the root, with all of its fields.
-    const write = (name: LogLevel, fields: LogFields, message: string): void => {
+    const write = (name: LogLevel, given: LogFields, message: string): void => {
+      const traced = spanFields();
+      const fields = traced === undefined ? given : { ...given, ...traced };
       const again = Object.keys(fields).some((key) => Object.hasOwn(inherited, key));
       if (again) root[name]({ ...inherited, ...fields }, message);
       else inner[name](fields, message);

@@ -7,6 +7,7 @@ import { VirtualKubeletError } from "../errors.ts";
 import { silentLogger } from "../log.ts";
 import { span } from "../trace.ts";
 import { type Config, processDefaults } from "./config.ts";
+import { createLogger } from "./logging.ts";
 import { planTracing } from "./trace-target.ts";
 import { startTracing } from "./tracing.ts";
 
@@ -92,6 +93,22 @@ test("spans arrive with attributes, parents, failures and the resource", async (
     ["svc", "1.2.3", "eu"],
   );
   assert.equal(authorization, `Basic ${Buffer.from("u:p").toString("base64")}`);
+});
+
+test("lines of the log lead to the span in which they were written", async () => {
+  const lines: string[] = [];
+  const stream = { write: (line: string) => lines.push(line) };
+  const log = createLogger({ level: "info", format: "json", stream }).child({ node: "n" });
+  const { spans } = await traced({}, async () => {
+    log.info({}, "outside");
+    await span("provider.createPod", {}, async () => log.info({ pod: "default/web" }, "inside"));
+  });
+  log.info({}, "after");
+  const [outside, inside, after] = lines.map((line) => JSON.parse(line));
+  assert.equal(inside.span_id, spans[0]?.spanId);
+  assert.match(inside.trace_id, /^[0-9a-f]{32}$/);
+  assert.equal(inside.node, "n");
+  for (const line of [outside, after]) assert.ok(!("trace_id" in line), JSON.stringify(line));
 });
 
 test("nothing is sent at a sample ratio of 0, nor after the end", async () => {

@@ -59,7 +59,7 @@ export async function startTracing({ tracing, target, version, log }: TracingOpt
   );
   context.setGlobalContextManager(new AsyncContexts());
   trace.setGlobalTracerProvider(provider);
-  setSpanRunner(spanRunner(version));
+  setSpanRunner(spanRunner(version), activeIds);
   return {
     async [Symbol.asyncDispose]() {
       setSpanRunner(undefined);
@@ -95,6 +95,11 @@ export function spanRunner(version: string): SpanRunner {
     tracer.startActiveSpan(name, { kind: SpanKind.CLIENT, attributes: { ...attributes } }, (span) =>
       inSpan(span, work),
     );
+}
+
+function activeIds(): { readonly trace_id: string; readonly span_id: string } | undefined {
+  const ids = trace.getActiveSpan()?.spanContext();
+  return ids === undefined ? undefined : { trace_id: ids.traceId, span_id: ids.spanId };
 }
 
 async function inSpan<T>(span: Span, work: () => Promise<T>): Promise<T> {
