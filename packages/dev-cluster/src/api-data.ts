@@ -58,10 +58,21 @@ export interface ApiData {
 
 const metrics = { group: "metrics.k8s.io", version: "v1beta1", verbs: ["get", "list"] } as const;
 
-/** What metrics-server adds to a cluster. */
-const metricsResources: readonly Json[] = [
+/** What has no schema here: what metrics-server adds to a cluster, and what is listed so that it can be refused in words. */
+const schemalessResources: readonly Json[] = [
   { ...metrics, name: "nodes", kind: "NodeMetrics", singular: "", namespaced: false },
   { ...metrics, name: "pods", kind: "PodMetrics", singular: "", namespaced: true },
+  {
+    group: "apiextensions.k8s.io",
+    version: "v1",
+    name: "customresourcedefinitions",
+    kind: "CustomResourceDefinition",
+    singular: "customresourcedefinition",
+    shortNames: ["crd", "crds"],
+    namespaced: false,
+    verbs: ["create", "delete", "get", "list", "patch", "update", "watch"],
+    columns: [{ name: "Name", type: "string", format: "name", description: "", priority: 0 }],
+  },
 ];
 
 let loaded: ApiData | undefined;
@@ -81,7 +92,7 @@ function read(): ApiData {
     schemas,
     messages: messagesOf(object(data, "messages")),
     roles: list(data, "roles").filter(isObject),
-    resources: [...list(data, "resources"), ...metricsResources].map((each) => resourceOf(each, byKind)),
+    resources: [...list(data, "resources"), ...schemalessResources].map((each) => resourceOf(each, byKind)),
   };
 }
 

@@ -54,6 +54,8 @@ export class Handler {
       if (route.verb !== "get" && route.verb !== "list") throw methodNotAllowed();
       return { code: 200, body: await this.#metrics.answer(about) };
     }
+    if (resource.kind === "CustomResourceDefinition" && !["get", "list"].includes(route.verb))
+      throw notHere("there are no custom resources, only the built-in ones");
     const verbs = route.sub?.verbs ?? resource.verbs;
     if (!verbs.includes(route.verb)) throw methodNotAllowed();
     if (route.verb === "create") {

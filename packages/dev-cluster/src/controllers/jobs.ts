@@ -112,7 +112,8 @@ function proceed(api: Api, job: JsonObject): number | undefined {
   if (unmet !== undefined) {
     return fail(api, job, active, "NotHere", `the development cluster does nothing with spec.${unmet}`);
   }
-  if (failed > (number(job, "spec", "backoffLimit") ?? 6)) {
+  const limit = number(job, "spec", "backoffLimit") ?? 6;
+  if (failed > limit || restarts(job, active) > Math.max(0, limit - 1)) {
     return fail(api, job, active, "BackoffLimitExceeded", "Job has reached the specified backoff limit");
   }
   const started = text(job, "status", "startTime");
@@ -143,6 +144,14 @@ function proceed(api: Api, job: JsonObject): number | undefined {
   write(api, job, isSuspended);
   const next = Math.min(timeLeft, pause > 0 ? pause : Number.POSITIVE_INFINITY);
   return Number.isFinite(next) ? next : undefined;
+}
+
+/** Of containers that are started again in their pods: they count where there is a limit. */
+function restarts(job: JsonObject, active: readonly JsonObject[]): number {
+  if (text(job, "spec", "template", "spec", "restartPolicy") !== "OnFailure") return 0;
+  return active
+    .flatMap((pod) => [...list(pod, "status", "initContainerStatuses"), ...list(pod, "status", "containerStatuses")])
+    .reduce<number>((sum, each) => sum + (number(each, "restartCount") ?? 0), 0);
 }
 
 function wantedPods(job: JsonObject, succeeded: number, active: number): number {

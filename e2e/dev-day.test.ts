@@ -1,0 +1,26 @@
+// A day with each kubectl on the development cluster, and the same day on a real control plane.
+import { findKubectl } from "../packages/virtual-kubelet/src/testing/binaries.ts";
+import { startControlPlane } from "../packages/virtual-kubelet/src/testing/control-plane.ts";
+import { startDevControlPlane, usesDevCluster } from "./dev-control-plane.ts";
+import { kubectlDay } from "./dev-day.ts";
+import { findPeer } from "./peers.ts";
+
+const newer = { name: "kubectl 1.36", program: await findPeer("kubectl-1.36"), env: {} };
+
+kubectlDay({
+  name: "the development cluster",
+  start: startDevControlPlane,
+  clients: [{ name: "kubectl", program: await findKubectl(), env: {} }, newer],
+  hasMetrics: true,
+  refusesCustomResources: true,
+});
+if (!usesDevCluster) {
+  // metrics-server has its own suite.
+  kubectlDay({
+    name: "a real control plane",
+    start: startControlPlane,
+    clients: [newer],
+    hasMetrics: false,
+    refusesCustomResources: false,
+  });
+}
