@@ -39,6 +39,7 @@ const top = [
   "program",
   "diagnosis",
   "trial",
+  "view",
   "commands",
   "instrument-provider",
 ];

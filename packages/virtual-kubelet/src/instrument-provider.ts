@@ -7,14 +7,17 @@ import type { ContainerIO, ContainerLogOptions, ContainerTarget, PodTarget } fro
 import type { CallContext, Provider } from "./provider.ts";
 import type { ResolvedVolume } from "./resolved-pod.ts";
 import { span } from "./trace.ts";
+import type { ProcessObserver } from "./view/observer.ts";
 
 export interface InstrumentOptions {
   readonly node: string;
   readonly metrics: Metrics;
+  /** Told of the calls about pods. */
+  readonly observer?: Pick<ProcessObserver, "providerCall"> | undefined;
 }
 
 /** Methods that the provider lacks stay absent. Errors pass unchanged. */
-export function instrumentProvider(provider: Provider, { node, metrics }: InstrumentOptions): Provider {
+export function instrumentProvider(provider: Provider, { node, metrics, observer }: InstrumentOptions): Provider {
   async function call<T>(
     method: string,
     owner: PodOwner | undefined,
@@ -22,6 +25,7 @@ export function instrumentProvider(provider: Provider, { node, metrics }: Instru
     work: () => Promise<T>,
   ): Promise<T> {
     const began = performance.now();
+    const told = owner === undefined ? undefined : observer?.providerCall(method, owner);
     const ended = (outcome: string, error?: unknown): void => {
       const seconds = (performance.now() - began) / 1000;
       metrics.providerCalls.inc({ node, method, outcome });
@@ -43,10 +47,13 @@ export function instrumentProvider(provider: Provider, { node, metrics }: Instru
     try {
       const result = await span(`provider.${method}`, attributes, work);
       ended("ok");
+      told?.();
       return result;
-    } catch (error) {
-      ended(VirtualKubeletError.from(error).kind, error);
-      throw error;
+    } catch (thrown) {
+      const error = VirtualKubeletError.from(thrown);
+      ended(error.kind, thrown);
+      told?.(error);
+      throw thrown;
     }
   }
 

@@ -6,7 +6,8 @@ import { nodeOfUser } from "./identity.ts";
 import type { KubeClient } from "./kube/client.ts";
 import { EventRecorder } from "./kube/event-recorder.ts";
 import { parseQuantity } from "./kube/quantity.ts";
-import type { NodeAddress, Quantity } from "./kube/types.gen.ts";
+import type { Stored } from "./kube/resource.ts";
+import type { Node, NodeAddress, Quantity } from "./kube/types.gen.ts";
 import { KubeletApi, type KubeletApiOptions } from "./kubelet-api.ts";
 import { type Logger, silentLogger } from "./log.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
@@ -15,11 +16,15 @@ import type { NodeSpec } from "./node/node-entry.ts";
 import { defaultPort, withCapacity } from "./node/node-object.ts";
 import { nodeWatchMode } from "./node/node-watch.ts";
 import type { ShutdownRule } from "./pod/node-shutdown.ts";
+import type { PodObserver } from "./pod/pod-inspection.ts";
 import { PodController, type PodControllerOptions } from "./pod/pod-controller.ts";
 import type { NodeReport } from "./provider/node.ts";
 import type { CallContext, Provider } from "./provider.ts";
 import { PodResolver } from "./resolve/pod-resolver.ts";
 import type { ResolveSettings } from "./resolve/resolve-pod.ts";
+import { observedClient } from "./view/observed-client.ts";
+import { observedRecorder } from "./view/observed-recorder.ts";
+import type { ProcessObserver } from "./view/observer.ts";
 
 /** One virtual node and the provider that runs its pods. */
 export interface VirtualNode {
@@ -64,6 +69,8 @@ export interface VirtualKubeletOptions {
   readonly leaseDurationSeconds?: number | undefined;
   /** The node status is written at least so often; default 5 min. */
   readonly statusReportMs?: number | undefined;
+  /** Told of what is done about pods; costs nothing when absent. */
+  readonly observer?: (ProcessObserver & PodObserver) | undefined;
   readonly metrics?: Metrics | undefined;
   readonly log?: Logger | undefined;
   readonly clock?: Clock | undefined;
@@ -97,7 +104,8 @@ export class VirtualKubelet {
   constructor(options: VirtualKubeletOptions) {
     checkNodes(options);
     this.#options = options;
-    const { client, identity } = options;
+    const { identity, observer } = options;
+    const client = observer === undefined ? options.client : observedClient(options.client, observer);
     const metrics = options.metrics ?? createMetrics();
     const clock = options.clock ?? systemClock;
     const log = options.log ?? silentLogger;
@@ -112,11 +120,12 @@ export class VirtualKubelet {
       log,
       metrics,
     });
+    const recorder = observer === undefined ? this.#recorder : observedRecorder(this.#recorder, observer);
     const names = options.nodes.map(({ node }) => node.name);
     const watchMode = nodeWatchMode(identity.credentials, names.length, options.perNodeWatchLimit);
     this.#nodes = new NodeController({
       client,
-      recorder: this.#recorder,
+      recorder,
       credentials: identity.credentials,
       watchMode,
       shutdown: options.shutdownNode ?? "leave",
@@ -147,9 +156,10 @@ export class VirtualKubelet {
       ...options.pods,
       resolution: this.#resolver,
       client,
-      recorder: this.#recorder,
+      recorder,
       cluster: identity.cluster,
       watchMode,
+      observer,
       mayWatchAll: identity.credentials === "service-account",
       nodes: options.nodes.map(({ node, provider }) => ({
         name: node.name,
@@ -195,6 +205,16 @@ export class VirtualKubelet {
   addresses(node: string): readonly NodeAddress[] {
     const configured = this.#options.nodes.find((one) => one.node.name === node)?.node.addresses;
     return this.#nodes.current(node)?.status?.addresses ?? configured ?? [];
+  }
+
+  /** How it stands inside, for those who look: live values, not to be changed. */
+  get inside(): {
+    readonly pods: Pick<PodController, "inspect" | "inspectPod" | "inspectNode" | "hasSynced">;
+    readonly node: (name: string) => Stored<Node> | undefined;
+    readonly nodes: readonly string[];
+  } {
+    const nodes = this.#options.nodes.map(({ node }) => node.name);
+    return { pods: this.#pods, node: (name) => this.#nodes.current(name), nodes };
   }
 
   health(): Health {

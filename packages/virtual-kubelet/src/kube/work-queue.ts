@@ -22,6 +22,8 @@ export interface WorkQueueOptions {
   ) => Promise<{ readonly requeueAfterMs?: number | undefined } | void>;
   /** Of the n-th failure in a row: `baseMs` times 2 to the n-1, at most `maxMs`, less up to a half at random. Default 500 ms to 5 min. */
   readonly backoff?: { readonly baseMs: number; readonly maxMs: number };
+  /** Told after each failure: how many there were in a row, and when the key is due again (epoch milliseconds). */
+  readonly onFailed?: ((key: string, error: VirtualKubeletError, failures: number, dueAt: number) => void) | undefined;
   readonly clock?: Clock;
   /** 0 to below 1; default Math.random. */
   readonly random?: () => number;
@@ -381,6 +383,7 @@ export class WorkQueue {
     const retryInMs = Math.ceil(Math.max(ceiling * (1 - this.#random() / 2), error.retryAfterMs ?? 0));
     entry.failures += 1;
     this.#options.metrics?.queueRetries.inc({ queue: this.#options.name });
+    this.#options.onFailed?.(entry.key, error, entry.failures, entry.dirty ? now : now + retryInMs);
     this.#log.warn(
       {
         key: entry.key,

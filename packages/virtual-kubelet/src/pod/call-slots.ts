@@ -15,6 +15,14 @@ export class CallSlots {
     this.#limit = limit;
   }
 
+  get limit(): number {
+    return this.#limit;
+  }
+
+  get taken(): number {
+    return this.#taken;
+  }
+
   get waiting(): number {
     return this.#fresh.size + this.#retries.size;
   }

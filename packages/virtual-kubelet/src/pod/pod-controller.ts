@@ -20,6 +20,7 @@ import { type PodAction, plan, type Rules } from "./plan.ts";
 import { act } from "./pod-actions.ts";
 import { type PodEntry, revisionOf } from "./pod-entry.ts";
 import { boundAt, tellPods, tellRoom } from "./pod-figures.ts";
+import type { Inspected, InspectedNode, PodObserver } from "./pod-inspection.ts";
 import { PodRecords } from "./pod-records.ts";
 import { RefusalPacer } from "./refusal-pacer.ts";
 import { type PodResolution, takesPartial } from "./resolution.ts";
@@ -58,6 +59,7 @@ export interface PodControllerOptions {
   readonly lostAfterMs?: number | undefined;
   /** Longest time of one provider call; default 2 min. */
   readonly callTimeoutMs?: number | undefined;
+  readonly observer?: PodObserver | undefined;
   readonly clock?: Clock | undefined;
   readonly random?: (() => number) | undefined;
 }
@@ -88,7 +90,7 @@ export class PodController {
 
   constructor(options: PodControllerOptions) {
     this.#options = options;
-    const { client, metrics, log } = options;
+    const { client, metrics, log, observer } = options;
     const clock = options.clock ?? systemClock;
     const random = options.random ?? Math.random;
     this.#clock = clock;
@@ -98,6 +100,7 @@ export class PodController {
       // What is limited are the provider's calls, per node: a worker that waits for its slot costs nothing.
       workers: Number.POSITIVE_INFINITY,
       process: (uid, signal) => this.#process(uid, signal),
+      onFailed: observer && ((...failed) => observer.retry("pods", ...failed)),
       clock,
       random,
       log,
@@ -109,6 +112,7 @@ export class PodController {
       onWork: (uid) => this.#queue.add(uid),
       onLook: (uid) => this.#look(uid),
       onStatus: (uid) => this.#status.add(uid),
+      onNew: observer && ((owner) => observer.seen(owner)),
     });
     this.#status = new StatusManager({
       client,
@@ -119,6 +123,7 @@ export class PodController {
       },
       workers: options.statusWorkers ?? 128,
       form: options.statusForm ?? "put",
+      onFailed: observer && ((...failed) => observer.retry("pod-status", ...failed)),
       clock,
       random,
       log,
@@ -162,6 +167,31 @@ export class PodController {
     for (const entry of this.#records.ofNode(node))
       if (entry.inApi && entry.owner.name === name && entry.owner.namespace === namespace) return this.#shown(entry);
     return undefined;
+  }
+
+  /** All pods that are known of, on back ends alone among them. */
+  *inspect(): Iterable<Inspected> {
+    for (const entry of this.#records.all()) yield this.#inspected(entry);
+  }
+
+  inspectPod(uid: string): Inspected | undefined {
+    const entry = this.#records.get(uid);
+    return entry === undefined ? undefined : this.#inspected(entry);
+  }
+
+  inspectNode(name: string): InspectedNode | undefined {
+    const state = this.#nodes.get(name);
+    if (state === undefined) return undefined;
+    const { slots, deleteSlots, trouble, usage } = state;
+    return { pods: usage.pods, calls: slots, deletions: deleteSlots, trouble };
+  }
+
+  #inspected(entry: PodEntry): Inspected {
+    const { uid } = entry.owner;
+    const failures = this.#queue.retries(uid);
+    const own = failures === 0 ? [] : [{ queue: "pods", failures, nextAt: this.#queue.nextDue(uid) }];
+    const ofStatus = this.#status.retry(uid);
+    return { entry, pod: this.#shown(entry), retries: ofStatus === undefined ? own : [...own, ofStatus] };
   }
 
   /** Facts held of pods: 0 when there are none, neither in the API nor on a backend, whatever was before. */

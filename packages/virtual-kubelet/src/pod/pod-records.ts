@@ -15,6 +15,8 @@ export interface PodRecordsOptions {
   readonly onLook: (uid: string) => void;
   /** A pod's status may have to be written. */
   readonly onStatus: (uid: string) => void;
+  /** It is the first that is known of this pod. */
+  readonly onNew?: ((owner: PodOwner) => void) | undefined;
 }
 
 export class PodRecords {
@@ -175,6 +177,7 @@ export class PodRecords {
   #add(owner: PodOwner): PodEntry {
     const entry = newEntry(owner, this.#options.clock.now());
     this.#entries.set(owner.uid, entry);
+    this.#options.onNew?.(owner);
     const uids = this.#byNode.get(owner.node);
     if (uids === undefined) this.#byNode.set(owner.node, new Set([owner.uid]));
     else uids.add(owner.uid);

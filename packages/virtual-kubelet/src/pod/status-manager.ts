@@ -5,11 +5,12 @@ import { VirtualKubeletError } from "../errors.ts";
 import type { KubeClient, WrittenMeta } from "../kube/client.ts";
 import { pods, type Stored } from "../kube/resource.ts";
 import type { Pod, PodStatus } from "../kube/types.gen.ts";
-import { WorkQueue } from "../kube/work-queue.ts";
+import { WorkQueue, type WorkQueueOptions } from "../kube/work-queue.ts";
 import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import { isTerminal, podStatus, type StatusInput } from "../status/pod-status.ts";
 import { fullStatus, statusPatch } from "../status/status-patch.ts";
+import type { PendingRetry } from "./pod-inspection.ts";
 import { RivalWriters } from "./rival-writers.ts";
 
 /** How a pod stands, all seen at one moment. */
@@ -40,6 +41,8 @@ export interface StatusManagerOptions {
   readonly source: StatusSource;
   readonly workers: number;
   readonly form: StatusForm;
+  /** As of WorkQueueOptions. */
+  readonly onFailed?: WorkQueueOptions["onFailed"];
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: Logger;
@@ -79,6 +82,7 @@ export class StatusManager {
       workers: options.workers,
       process: (uid, signal) => this.#process(uid, signal),
       backoff: { baseMs: 200, maxMs: 60_000 },
+      onFailed: options.onFailed,
       clock,
       random,
       log,
@@ -95,6 +99,12 @@ export class StatusManager {
   get backlog(): number {
     const { waiting, active } = this.#queue.depth;
     return waiting + active;
+  }
+
+  /** Where writing the pod's status has failed and is to be done again. */
+  retry(uid: string): PendingRetry | undefined {
+    const failures = this.#queue.retries(uid);
+    return failures === 0 ? undefined : { queue: "pod-status", failures, nextAt: this.#queue.nextDue(uid) };
   }
 
   add(uid: string): void {

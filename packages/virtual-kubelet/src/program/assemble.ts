@@ -5,6 +5,7 @@ import { instrumentProvider } from "../instrument-provider.ts";
 import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import type { CreateProvider, Provider } from "../provider.ts";
+import type { ProcessObserver } from "../view/observer.ts";
 import type { PodTunables, VirtualKubeletOptions, VirtualNode } from "../virtual-kubelet.ts";
 import type { Config, NodeConfig } from "./config.ts";
 import { loadProvider, makeProvider } from "./load-provider.ts";
@@ -84,6 +85,7 @@ export interface MakeNodesOptions {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly clock: Clock;
+  readonly observer?: ProcessObserver | undefined;
   /** Each provider is handed over here as soon as it is made, to be disposed of even when a later one fails. */
   readonly onMade: (provider: Provider) => void;
 }
@@ -92,7 +94,7 @@ const makers = 16;
 
 /** The nodes with their providers, a few made at a time; a backend that is away is waited for. */
 export async function makeNodes(options: MakeNodesOptions, signal: AbortSignal): Promise<VirtualNode[]> {
-  const { config, metrics } = options;
+  const { config, metrics, observer } = options;
   const made: VirtualNode[] = [];
   const queue = config.nodes.entries();
   const failed = new AbortController();
@@ -104,7 +106,7 @@ export async function makeNodes(options: MakeNodesOptions, signal: AbortSignal):
       options.onMade(provider);
       made[index] = {
         node: nodeSpecOf(node, config),
-        provider: instrumentProvider(provider, { node: node.name, metrics }),
+        provider: instrumentProvider(provider, { node: node.name, metrics, observer }),
         capacity: node.capacity,
         listenAddress: node.listenAddress ?? config.kubelet.address,
       };

@@ -1,7 +1,10 @@
-// The program's own HTTP endpoint: Prometheus metrics and health, plain HTTP, on an address of its own.
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+// The program's own HTTP endpoint: Prometheus metrics and health, plain HTTP, on an address of its own; the web view where it
+// is switched on.
+import { createServer, type Server as HttpServer } from "node:http";
+import type { Server } from "node:net";
 import type { Registry } from "prom-client";
 import type { Logger } from "../log.ts";
+import type { AnyRequest, AnyResponse } from "../server/request-peer.ts";
 import { addressText, type ListenAddress } from "./address.ts";
 
 export interface HealthCheck {
@@ -23,6 +26,18 @@ export interface MetricsServerOptions {
   readonly registry: Registry;
   readonly health: () => Health;
   readonly log: Logger;
+  readonly view?: ServedView | undefined;
+}
+
+/** What answers to /view/, and to whoever speaks TLS on this port. */
+export interface ServedView {
+  isFor(target: string): boolean;
+  answer(request: AnyRequest, response: AnyResponse): Promise<void>;
+  /** A server of connections of both kinds over one of plain HTTP; `everything` answers those that come by TLS. */
+  listener(
+    plain: HttpServer,
+    everything: (request: AnyRequest, response: AnyResponse) => void,
+  ): { readonly server: Server; readonly end: () => void };
 }
 
 export class MetricsServer {
@@ -43,13 +58,16 @@ export class MetricsServer {
 
   /** Serves until the signal aborts; throws when the address cannot be had. */
   async run(signal: AbortSignal): Promise<void> {
-    const server = createServer({ requestTimeout: 10_000, headersTimeout: 10_000 }, (request, response) => {
+    const answer = (request: AnyRequest, response: AnyResponse): void => {
       this.#answer(request, response).catch((error: unknown) => {
         this.#options.log.error({ err: error, path: pathOf(request) }, "metrics request failed");
         if (!response.headersSent) send(response, 500, "internal error\n");
         else response.destroy();
       });
-    });
+    };
+    const plain = createServer({ requestTimeout: 10_000, headersTimeout: 10_000 }, answer);
+    const both = this.#options.view?.listener(plain, answer);
+    const server = both?.server ?? plain;
     const ended = Promise.withResolvers<void>();
     server.once("close", ended.resolve);
     server.once("error", (error) => {
@@ -58,7 +76,8 @@ export class MetricsServer {
     });
     const stop = (): void => {
       server.close();
-      server.closeAllConnections();
+      plain.closeAllConnections();
+      both?.end();
     };
     if (signal.aborted) return;
     signal.addEventListener("abort", stop, { once: true });
@@ -66,7 +85,8 @@ export class MetricsServer {
       const bound = server.address();
       if (bound === null || typeof bound === "string") return;
       const address = addressText(bound.address, bound.port);
-      this.#options.log.info({ address }, "serving /metrics, /healthz and /readyz");
+      const also = this.#options.view === undefined ? "" : ", and the web view at /view/";
+      this.#options.log.info({ address }, `serving /metrics, /healthz and /readyz${also}`);
       this.#listening.resolve(address);
     });
     try {
@@ -76,8 +96,9 @@ export class MetricsServer {
     }
   }
 
-  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async #answer(request: AnyRequest, response: AnyResponse): Promise<void> {
     const path = pathOf(request);
+    if (this.#options.view?.isFor(request.url ?? "") === true) return this.#options.view.answer(request, response);
     if (path !== "/metrics" && path !== "/healthz" && path !== "/livez" && path !== "/readyz") {
       return send(response, 404, "404 page not found\n");
     }
@@ -113,11 +134,11 @@ function checksText({ checks }: Health, path: string, ok: boolean): string {
   return [...lines, `${path.slice(1)} check ${ok ? "passed" : "failed"}`, ""].join("\n");
 }
 
-function pathOf(request: IncomingMessage): string {
+function pathOf(request: AnyRequest): string {
   return (request.url ?? "/").split("?")[0] ?? "/";
 }
 
-function send(response: ServerResponse, status: number, body: string, type = "text/plain; charset=utf-8"): void {
+function send(response: AnyResponse, status: number, body: string, type = "text/plain; charset=utf-8"): void {
   response.writeHead(status, {
     "Content-Type": type,
     "X-Content-Type-Options": "nosniff",

@@ -15,7 +15,7 @@ import type { Config } from "./config.ts";
 import { kubeletApiOptions } from "./kubelet-api.ts";
 import type { LoadedConfig, ProgramInput } from "./load-config.ts";
 import { afterPods } from "./machine-shutdown.ts";
-import { type Health, MetricsServer } from "./metrics-server.ts";
+import { type Health, MetricsServer, type ServedView } from "./metrics-server.ts";
 import { withNodeIPs } from "./node-ip.ts";
 import { planTracing } from "./trace-target.ts";
 import { kubeletVersion, version } from "./version.ts";
@@ -46,12 +46,15 @@ export async function start(
     stack.use(await startTracing({ tracing: config.tracing, target: plan.target, version, log }));
   }
 
+  const view = config.webView.enabled
+    ? new (await import("./web-view.ts")).ProgramWebView({ config, metrics, log, version })
+    : undefined;
   let health = (): Health => ({ ready: false, checks: [{ name: "started", ok: false, message: "starting" }] });
   const serving = new AbortController();
   const served = await serveMetrics(
     config.metricsAddr,
     metricsAddrGiven,
-    { metrics, log, health: () => health() },
+    { metrics, log, health: () => health(), view },
     serving.signal,
   );
   stack.defer(async () => {
@@ -77,6 +80,7 @@ export async function start(
         log,
         metrics,
         clock: systemClock,
+        observer: view?.observer,
         onMade: (provider) =>
           stack.defer(async () => {
             try {
@@ -96,9 +100,11 @@ export async function start(
       identity,
       nodes: virtualNodes,
       kubeletApi,
+      observer: view?.observer,
       metrics,
       log,
     });
+    view?.show({ kubelet, client, kubeletApi });
     health = () => kubelet.health();
     shutDown = (rules) => kubelet.shutdown(rules);
     const rotating = rotation(config, client, log, metrics).run(stop);
@@ -155,13 +161,18 @@ function rotation(
 async function serveMetrics(
   text: string,
   asked: boolean,
-  options: { readonly metrics: Metrics; readonly log: Logger; readonly health: () => Health },
+  options: {
+    readonly metrics: Metrics;
+    readonly log: Logger;
+    readonly health: () => Health;
+    readonly view: ServedView | undefined;
+  },
   signal: AbortSignal,
 ): Promise<() => Promise<void>> {
   const address = parseAddress(text);
   if (address === undefined) return () => Promise.resolve();
-  const { metrics, log, health } = options;
-  const server = new MetricsServer({ address, registry: metrics.registry, health, log });
+  const { metrics, log, health, view } = options;
+  const server = new MetricsServer({ address, registry: metrics.registry, health, log, view });
   let listens = false;
   const ended = server.run(signal).catch((error: unknown) => {
     if (listens) log.error({ err: error }, "the metrics endpoint ended");

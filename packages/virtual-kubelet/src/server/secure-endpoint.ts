@@ -130,6 +130,11 @@ export class SecureEndpoint {
     return { address: bound.address, port: bound.port };
   }
 
+  /** Serves a connection that somebody else has accepted. */
+  take(socket: Socket): void {
+    this.#server.emit("connection", socket);
+  }
+
   /** The client CAs against which a connection was verified; undefined when they have changed since, or it is none of ours. */
   handshakeBundle(socket: TLSSocket): string | undefined {
     return this.#authorities.of(socket);
