@@ -7,10 +7,15 @@ export type JsonSchema = Readonly<Record<string, unknown>>;
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-/** What the chart itself sets. */
+/** What the chart itself sets, or what does not go with it: its metrics port is not on loopback. */
 const chartsOwn = [
   ...["kubeconfig", "kubeContext", "metricsAddr", "kubelet.certFile", "kubelet.keyFile", "kubelet.certDir"],
-  ...["kubelet.serverTLSBootstrap", "kubelet.bootstrapKubeconfig", "kubelet.rotateCertificates"],
+  ...[
+    "kubelet.serverTLSBootstrap",
+    "kubelet.bootstrapKubeconfig",
+    "kubelet.rotateCertificates",
+    "webView.insecureWithoutAuthentication",
+  ],
 ];
 
 /** Of `config`: what holds for all instances lacks the nodes. */
@@ -19,7 +24,11 @@ export function configJsonSchema(nodes: "with nodes" | "without nodes"): JsonSch
   if (!isRecord(schema["properties"])) throw new Error("the configuration file has no settings");
   const { nodes: list, ...rest } = schema["properties"];
   if (nodes === "without nodes") return { ...schema, properties: rest };
-  return { ...schema, properties: { ...rest, nodes: { ...(isRecord(list) ? list : {}), minItems: 1 } }, required: ["nodes"] };
+  return {
+    ...schema,
+    properties: { ...rest, nodes: { ...(isRecord(list) ? list : {}), minItems: 1 } },
+    required: ["nodes"],
+  };
 }
 
 function jsonSchemaOf(schema: unknown, path: string): JsonSchema {
@@ -28,7 +37,8 @@ function jsonSchemaOf(schema: unknown, path: string): JsonSchema {
   if (Array.isArray(schema["pipe"])) {
     const [first, ...actions]: readonly unknown[] = schema["pipe"];
     const text = actions.find((action) => isRecord(action) && action["type"] === "description");
-    const description = isRecord(text) && typeof text["description"] === "string" ? { description: text["description"] } : {};
+    const description =
+      isRecord(text) && typeof text["description"] === "string" ? { description: text["description"] } : {};
     return { ...jsonSchemaOf(first, path), ...description };
   }
   const { type, entries } = schema;
@@ -45,7 +55,9 @@ function objectSchema(entries: Readonly<Record<string, unknown>>, path: string):
   const taken = Object.entries(entries)
     .map(([key, inner]) => ({ key, inner, at: path === "" ? key : `${path}.${key}` }))
     .filter(({ at }) => !chartsOwn.includes(at));
-  const required = taken.filter(({ inner }) => !isRecord(inner) || inner["type"] !== "exact_optional").map(({ key }) => key);
+  const required = taken
+    .filter(({ inner }) => !isRecord(inner) || inner["type"] !== "exact_optional")
+    .map(({ key }) => key);
   return {
     type: "object",
     additionalProperties: false,

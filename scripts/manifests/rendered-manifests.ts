@@ -24,6 +24,8 @@ export async function renderedManifests(root: string): Promise<string> {
   const { stdout } = await run(helm, [
     ...["template", "virtual-kubelet", chart, "--namespace", "virtual-kubelet", "--values", values],
   ]);
-  const lines = stdout.split("\n").filter((line) => !/^ *(helm\.sh\/chart|app\.kubernetes\.io\/managed-by):|^# Source: /.test(line));
+  const lines = stdout
+    .split("\n")
+    .filter((line) => !/^ *(helm\.sh\/chart|app\.kubernetes\.io\/managed-by):|^# Source: /.test(line));
   return `${head}${lines.join("\n").trimEnd()}\n`;
 }

@@ -6,11 +6,11 @@ const flag: JsonSchema = { type: "boolean" };
 const port: JsonSchema = { type: "integer", minimum: 1, maximum: 65_535 };
 const oneOf = (...options: readonly (string | boolean)[]): JsonSchema => ({ enum: options });
 const list = (items: JsonSchema): JsonSchema => ({ type: "array", items });
-/** Of Kubernetes' own shape: the API server checks it. */
-const object: JsonSchema = { type: "object" };
-const objects: JsonSchema = list(object);
+/** Of Kubernetes' own shape: the API server checks it. null takes away what stands below. */
+const object: JsonSchema = { type: ["object", "null"] };
+const objects: JsonSchema = list({ type: "object" });
 const named: JsonSchema = list({ type: "object", required: ["name"] });
-const texts: JsonSchema = { type: "object", additionalProperties: text };
+const texts: JsonSchema = { type: ["object", "null"], additionalProperties: text };
 const maybe = (pattern: string): JsonSchema => ({ type: "string", pattern: `^(${pattern})?$` });
 const dnsName = "[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?";
 const duration: JsonSchema = { type: "string", pattern: "^[0-9]+(ms|s|m|h)$" };
@@ -66,10 +66,18 @@ const settings: Readonly<Record<string, JsonSchema>> = {
 const instanceName: JsonSchema = { type: "string", pattern: "^[a-z0-9]([-a-z0-9]{0,28}[a-z0-9])?$" };
 
 export function valuesSchema(): JsonSchema {
-  const instance = section({ name: instanceName, config: configJsonSchema("with nodes"), ...settings }, ["name", "config"]);
+  const instance = section({ name: instanceName, config: configJsonSchema("with nodes"), ...settings }, [
+    "name",
+    "config",
+  ]);
   const image = section(
     {
-      repository: { type: "string", minLength: 1, pattern: "^[^\\s@]+$", description: "Yours to say: no registry is assumed." },
+      repository: {
+        type: "string",
+        minLength: 1,
+        pattern: "^[^\\s@]+$",
+        description: "Yours to say: no registry is assumed.",
+      },
       tag: maybe("[A-Za-z0-9_][-A-Za-z0-9_.]{0,127}"),
       digest: maybe("sha256:[0-9a-f]{64}"),
       pullPolicy: oneOf("Always", "IfNotPresent", "Never"),

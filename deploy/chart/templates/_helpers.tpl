@@ -26,10 +26,10 @@
 {{- end -}}
 
 {{- define "vk.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "vk.name" .root }}
-app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/name: {{ include "vk.name" .root | quote }}
+app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
 {{- with .instance }}
-app.kubernetes.io/component: {{ .name }}
+app.kubernetes.io/component: {{ .name | quote }}
 {{- end }}
 {{- end -}}
 
@@ -37,7 +37,7 @@ app.kubernetes.io/component: {{ .name }}
 {{ include "vk.selectorLabels" . }}
 app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .root.Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" }}
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" | quote }}
 {{- end -}}
 
 {{- define "vk.serviceAccountName" -}}
@@ -52,6 +52,21 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{ .repository }}:{{ .tag | default $.Chart.AppVersion }}
 {{- end -}}
 {{- end -}}
+{{- end -}}
+
+{{- /* YAML of one map over another: maps are merged, all else is replaced, false and nothing included; null takes away. */ -}}
+{{- define "vk.over" -}}
+{{- $result := deepCopy .below -}}
+{{- range $key, $value := .above -}}
+{{- if kindIs "invalid" $value -}}
+{{- $_ := unset $result $key -}}
+{{- else if and (kindIs "map" $value) (kindIs "map" (index $result $key)) -}}
+{{- $_ := set $result $key (include "vk.over" (dict "below" (index $result $key) "above" $value) | fromYaml) -}}
+{{- else -}}
+{{- $_ := set $result $key $value -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $result -}}
 {{- end -}}
 
 {{- /* YAML of {instances: [...]}: maps merged, lists and single values replaced. A provider is replaced whole. */ -}}
@@ -71,7 +86,7 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{- $_ := unset $base.config.nodeDefaults "provider" -}}
 {{- end -}}
 {{- end -}}
-{{- $merged := mergeOverwrite $base (deepCopy $own) -}}
+{{- $merged := include "vk.over" (dict "below" $base "above" $own) | fromYaml -}}
 {{- if and (eq $merged.certificate.source "secret") (not $merged.certificate.secretName) -}}
 {{- fail (printf "instances[%d]: certificate.source secret needs certificate.secretName" $index) -}}
 {{- end -}}

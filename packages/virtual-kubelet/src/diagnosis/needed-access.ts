@@ -135,7 +135,7 @@ export const accessRules: readonly AccessRule[] = [
     ...{ when: ["kubeletApi", "authorization"], purpose: "what callers of the kubelet API may" },
   },
   {
-    ...{ ...core, verbs: ["get"], resource: "configmaps", namespace: "kube-system" },
+    ...{ ...core, verbs: ["get", "list", "watch"], resource: "configmaps", namespace: "kube-system" },
     ...{ name: "extension-apiserver-authentication", when: ["kubeletApi", "clusterClientCA"] },
     purpose: "CA of client certificates (or --client-ca-file)",
   },

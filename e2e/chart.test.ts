@@ -1,0 +1,263 @@
+// The chart as it renders: what the API server says of it, what the program says of the configuration in it, that its rights are
+// those that the program asks for, and what it refuses.
+import assert from "node:assert/strict";
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import { parse, parseAllDocuments } from "yaml";
+import { neededAccess } from "../packages/virtual-kubelet/src/diagnosis/needed-access.ts";
+import type { PodSpec, PodTemplateSpec } from "../packages/virtual-kubelet/src/kube/types.gen.ts";
+import { loadConfig } from "../packages/virtual-kubelet/src/program/load-config.ts";
+import { program } from "../packages/virtual-kubelet/src/program/program.ts";
+import { renderedManifests } from "../scripts/manifests/rendered-manifests.ts";
+import { chart, Helm, serviceMonitorCrd } from "./chart-tools.ts";
+import { image, mock, one, valueSets } from "./chart-values.ts";
+import { eventually, type Harness, startHarness } from "./harness.ts";
+
+let harness: Harness;
+let helm: Helm;
+const root = join(import.meta.dirname, "..");
+const namespace = "vk-system";
+
+before(async () => {
+  [harness, helm] = await Promise.all([startHarness(), Helm.find()]);
+  const restricted = { "pod-security.kubernetes.io/warn": "restricted" };
+  await harness.apply({ apiVersion: "v1", kind: "Namespace", metadata: { name: namespace, labels: restricted } });
+  // Too large for what a client-side apply notes down.
+  const crd = await harness.writeFile("crd.yaml", await serviceMonitorCrd());
+  await harness.kubectl("create", "-f", crd);
+  await eventually("ServiceMonitors are served", 15_000, () => harness.kubectl("get", "servicemonitors", "-A"));
+});
+after(async () => {
+  await helm?.[Symbol.asyncDispose]();
+  await harness?.[Symbol.asyncDispose]();
+});
+
+interface Rendered {
+  readonly text: string;
+  readonly objects: readonly K8sObject[];
+}
+interface K8sObject {
+  readonly kind: string;
+  readonly metadata: { readonly name: string; readonly namespace?: string };
+  readonly data?: Readonly<Record<string, string>>;
+  readonly rules?: readonly Readonly<Record<string, readonly string[]>>[];
+  readonly spec?: {
+    readonly template?: PodTemplateSpec;
+    readonly ingress?: readonly { readonly ports: readonly { readonly port: number; readonly endPort: number }[] }[];
+  };
+}
+interface Values {
+  readonly instances: readonly { readonly name: string; readonly config: object }[];
+}
+
+/** Of the first Deployment: annotations of its pods, and their spec. */
+function deploymentOf(objects: readonly K8sObject[]): { readonly annotations: object; readonly spec: PodSpec } {
+  const template = objects.find(({ kind }) => kind === "Deployment")?.spec?.template;
+  assert.ok(template?.spec !== undefined);
+  return { annotations: template.metadata?.annotations ?? {}, spec: template.spec };
+}
+
+async function render(values: string): Promise<Rendered> {
+  const text = await helm.done("template", "test", chart, "--namespace", namespace, "--values", values);
+  return {
+    text,
+    objects: parseAllDocuments(text)
+      .map((document) => document.toJS())
+      .filter((object) => object !== null),
+  };
+}
+
+const examples = (await readdir(join(chart, "examples"))).map(
+  (file) => [file, () => join(chart, "examples", file)] as const,
+);
+const sets = Object.entries(valueSets).map(([title, values]) => [title, () => helm.values(values)] as const);
+
+/** What else is to be seen of a set. */
+const more: Readonly<Record<string, (rendered: Rendered) => void>> = {
+  "strings that mean something to YAML, templates and shells": ({ objects }) => {
+    const { annotations, spec } = deploymentOf(objects);
+    assert.partialDeepStrictEqual(annotations, { "example.com/a": "{{ .Values }}\n---" });
+    const [container] = spec.containers;
+    assert.deepEqual(container?.args?.slice(1), ["--log-level=debug", "--trace-tag=a=\"b\" 'c'"]);
+    assert.deepEqual(container?.env?.at(-1), { name: "A", value: "b: c\n- d" });
+  },
+  "everything off": ({ objects }) => {
+    assert.deepEqual(
+      objects.filter(({ kind }) => kind === "NetworkPolicy"),
+      [],
+    );
+    const { spec } = deploymentOf(objects);
+    assert.deepEqual([spec.priorityClassName, spec.tolerations, spec.nodeSelector], [undefined, undefined, undefined]);
+    assert.deepEqual(
+      spec.containers[0]?.ports?.map(({ name }) => name),
+      ["metrics"],
+    );
+    assert.deepEqual(spec.containers[0]?.resources, {});
+  },
+  "everything on": ({ objects }) => {
+    const policy = objects.find(({ kind }) => kind === "NetworkPolicy");
+    assert.partialDeepStrictEqual(policy?.spec, {
+      policyTypes: ["Ingress", "Egress"],
+      // One port for all nodes, and nobody reads metrics.
+      ingress: [{ ports: [{ protocol: "TCP", port: 10250, endPort: 10250 }] }],
+      egress: [
+        { ports: ["UDP", "TCP"].map((protocol) => ({ protocol, port: 53 })) },
+        { ports: [443, 6443].map((port) => ({ protocol: "TCP", port })) },
+      ],
+    });
+  },
+  "a certificate of a Secret, own CA, no authorisation": ({ objects }) => {
+    const { spec } = deploymentOf(objects);
+    assert.equal(spec.containers[0]?.env, undefined, "an address that is configured is not overridden");
+    assert.equal(spec.dnsPolicy, "ClusterFirstWithHostNet");
+  },
+  "several.yaml": ({ objects }) => {
+    const ports = objects.flatMap(({ kind, spec }) => (kind === "NetworkPolicy" ? [spec?.ingress?.[0]?.ports] : []));
+    assert.deepEqual(
+      ports.map((list) => list?.map(({ port, endPort }) => [port, endPort])),
+      [
+        [
+          [10250, 10259],
+          [10260, 10260],
+        ],
+        [[10250, 10250]],
+      ],
+    );
+  },
+};
+
+/** Pod security has something to say of it, on purpose. */
+const needsMore = ["a certificate of a Secret, own CA, no authorisation"];
+
+describe("what the chart renders", { timeout: 120_000 }, () => {
+  for (const [title, file] of [...examples, ...sets]) {
+    it(title, async () => {
+      const values = await file();
+      assert.match(await helm.done("lint", "--strict", chart, "--values", values), /0 chart\(s\) failed/);
+      const rendered = await render(values);
+      const { text, objects } = rendered;
+      await isTakenByServer(text, needsMore.includes(title));
+      const maps = objects.filter(({ kind }) => kind === "ConfigMap");
+      const given: Values = parse(await readFile(values, "utf8"));
+      assert.equal(maps.length, given.instances.length);
+      for (const map of maps) {
+        await isRightConfiguration(map, objects);
+        const instance = given.instances.find(({ name }) => map.metadata.name.endsWith(`-${name}`));
+        // Nothing of it is lost or changed on the way.
+        assert.partialDeepStrictEqual(parse(map.data?.["config.yaml"] ?? ""), instance?.config);
+      }
+      more[title]?.(rendered);
+      for (const deployment of objects.filter(({ kind }) => kind === "Deployment"))
+        assert.match(JSON.stringify(deployment), /\{"key":"type","operator":"NotIn","values":\["virtual-kubelet"\]\}/);
+    });
+  }
+});
+
+async function isTakenByServer(text: string, warns: boolean): Promise<void> {
+  const manifest = await harness.writeFile("rendered.yaml", text);
+  const { code, stderr, stdout } = await harness.cluster.kubectl(
+    ...["apply", "--server-side", "--dry-run=server", "--validate=strict", "-f", manifest],
+  );
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /deployment\.apps\/\S+ serverside-applied \(server dry run\)/);
+  if (warns) assert.match(stderr, /would violate PodSecurity "restricted/);
+  else assert.equal(stderr, "");
+}
+
+/** The program takes the file as it is, and its own list of rights is that of the roles. */
+async function isRightConfiguration({ metadata, data }: K8sObject, objects: readonly K8sObject[]): Promise<void> {
+  const file = await harness.writeFile("config.yaml", data?.["config.yaml"] ?? "");
+  let [stdout, stderr] = ["", ""];
+  const argv = ["--config", file, "--print-config"];
+  const output = {
+    stdout: { write: (part: string) => (stdout += part) },
+    stderr: { write: (part: string) => (stderr += part) },
+  };
+  const code = await program({ argv, env: {}, cwd: "/", ...output, run: () => Promise.reject(new Error("runs")) });
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /^metricsAddr: :\d+$/m);
+  const { config } = await loadConfig({ argv: ["--config", file], env: {}, cwd: "/" });
+  const resolves = config.nodes.some(
+    ({ provider }) => provider.name !== "mock" && provider.name !== "/opt/provider/index.js",
+  );
+  const user = "system:serviceaccount:vk:vk";
+  // Of each node: those that are named are asked for by name.
+  const wanted = config.nodes.flatMap((node) =>
+    neededAccess(
+      { ...config, nodes: [node, ...config.nodes.filter((other) => other !== node)] },
+      user,
+      resolves,
+    ).flatMap(({ verbs, group, resource, namespace: inNamespace = "", name = "" }) =>
+      verbs.map((verb) => [inNamespace, group, resource, name, verb].join(" ")),
+    ),
+  );
+  const given = objects
+    .filter(({ kind, metadata: { name } }) => /^(Cluster)?Role$/.test(kind) && name === `${namespace}-${metadata.name}`)
+    .flatMap(({ rules = [], metadata: { namespace: inNamespace = "" } }) =>
+      rules.flatMap(({ apiGroups = [], resources = [], resourceNames = [""], verbs = [] }) =>
+        resourceNames.flatMap((name) =>
+          verbs.map((verb) => [inNamespace, apiGroups[0], resources[0], name, verb].join(" ")),
+        ),
+      ),
+    );
+  assert.deepEqual([...new Set(given)].sort(), [...new Set(wanted)].sort());
+}
+
+describe("values that are refused, with their place", { timeout: 60_000, concurrency: true }, () => {
+  const node = { name: "vk", provider: mock };
+  const cases: readonly [string, object, RegExp][] = [
+    ["no image", { instances: [{ name: "a", config: { nodes: [node] } }] }, /'\/image\/repository'/],
+    ["no instance", { image }, /'\/instances': minItems/],
+    ["no node", one("a", { nodes: [] }), /'\/instances\/0\/config\/nodes': minItems/],
+    ["an unknown value", { ...one("a", { nodes: [node] }), replicas: 2 }, /'replicas' not allowed/],
+    ["an unknown setting", one("a", { nodes: [node], pods: 1 }), /'\/instances\/0\/config': .*'pods' not allowed/],
+    ["of a node", one("a", { nodes: [{ ...node, lables: {} }] }), /'\/instances\/0\/config\/nodes\/0': .*'lables'/],
+    ["what the chart sets", one("a", { nodes: [node], metricsAddr: ":1" }), /'metricsAddr' not allowed/],
+    ["a type", one("a", { nodes: [node], podSyncWorkers: "ten" }), /podSyncWorkers': got string, want integer/],
+    ["a range", one("a", { nodes: [{ ...node, port: 0 }] }), /nodes\/0\/port': minimum/],
+    [
+      "a choice",
+      one("a", { nodes: [node] }, { certificate: { source: "csrs" } }),
+      /certificate\/source': value must be one of 'selfSigned'/,
+    ],
+    ["a name", one("A_b", { nodes: [node] }), /'\/instances\/0\/name'/],
+    [
+      "a name twice",
+      { image, instances: [1, 2].map(() => ({ name: "a", config: { nodes: [node] } })) },
+      /instances\[1\]\.name: there are two instances named a/,
+    ],
+    [
+      "a node twice",
+      { image, instances: ["a", "b"].map((name) => ({ name, config: { nodes: [node] } })) },
+      /instances\[1\]\.config\.nodes: two nodes are named vk/,
+    ],
+    [
+      "half a setting",
+      one("a", { nodes: [node] }, { certificate: { source: "secret" } }),
+      /instances\[0\]: certificate\.source secret needs certificate\.secretName/,
+    ],
+  ];
+  for (const [title, values, fault] of cases) {
+    it(title, async () => {
+      const { code, stderr } = await helm.run("template", "test", chart, "--values", await helm.values(values));
+      assert.equal(code, 1);
+      assert.match(stderr, fault);
+    });
+  }
+});
+
+describe("the plain manifests", { timeout: 60_000 }, () => {
+  it("are the chart's: else run node --conditions=source scripts/render-manifests.ts", async () => {
+    const written = await readFile(join(root, "deploy/manifests/virtual-kubelet.yaml"), "utf8");
+    assert.equal(written, await renderedManifests(root));
+  });
+  it("are taken by the API server, under the restricted standard that they ask for", async () => {
+    await harness.kubectl("create", "namespace", "virtual-kubelet");
+    await harness.kubectl("label", "namespace", "virtual-kubelet", "pod-security.kubernetes.io/warn=restricted");
+    const { code, stderr } = await harness.cluster.kubectl(
+      ...["apply", "--server-side", "--dry-run=server", "-f", join(root, "deploy/manifests/virtual-kubelet.yaml")],
+    );
+    assert.deepEqual([code, stderr], [0, ""]);
+  });
+});
