@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { daemonSets, deployments, pods } from "../packages/virtual-kubelet/src/kube/resource.ts";
 import { program } from "../packages/virtual-kubelet/src/program/program.ts";
+import { createAuthority } from "../packages/virtual-kubelet/src/testing/pki.ts";
+import { bootstrapKubeconfig } from "./bootstrap-token.ts";
 import { eventually, type Harness, isReady, podObject, podTemplate, startHarness, tolerateVirtual } from "./harness.ts";
 
 let harness: Harness;
@@ -117,21 +119,24 @@ describe("why", { concurrency: true, timeout: 120_000 }, () => {
 });
 
 describe("doctor", { timeout: 120_000 }, () => {
+  /** On any port and the addresses of this machine. */
+  const free = ["--provider", "mock", "--kubelet-port", "0"];
   const mine = ["--provider", "mock", "--nodename", "vk", "--kubelet-address", "127.0.0.1"];
 
   it("a node that runs: all is well but what the API server refuses of a node on loopback", async () => {
     const { code, stdout } = await type("doctor", ...mine);
     for (const line of [
-      /^ok {4}cluster +https:\/\/\S+ answers, as \S+/m,
+      /^ok {4}kubeconfig +\S+ names https:\/\/\S+$/m,
+      /^ok {4}API server +https:\/\/\S+ answers, as \S+/m,
       /^ok {4}clock +this clock agrees/m,
       /^ok {4}permissions +\S+ has all \d+ rights/m,
-      /^ok {4}node name +node vk is ours and heard of/m,
+      /^ok {4}node name +node vk is ours, and a program runs it/m,
       /^ok {4}taints, labels +taint virtual-kubelet\.io\/provider=mock:NoSchedule/m,
       /^FAIL {2}reachability .*127\.0\.0\.1.*\n +fix: --node-ip/m,
       /^ok {4}certificate +the serving certificate is for 127\.0\.0\.1; self-signed/m,
       /^ok {4}approval/m,
       /^WARN {2}metrics-server +metrics-server is not installed/m,
-      /^ok {4}provider +provider mock takes its configuration, and its back end answers/m,
+      /^ok {4}provider +provider mock takes its configuration\nok {4}provider +back end: the simulation in this process answers/m,
       /^ok {4}DaemonSets +none of 0/m,
     ])
       assert.match(stdout, line);
@@ -139,9 +144,9 @@ describe("doctor", { timeout: 120_000 }, () => {
   });
 
   it("a node that is still to come", async () => {
-    const { code, stdout } = await type("doctor", "--provider", "mock", "--nodename", "new", "-o", "json");
-    const { ok, node, findings } = JSON.parse(stdout);
-    assert.deepEqual([code, ok, node], [0, true, "new"], stdout);
+    const { code, stdout } = await type("doctor", ...free, "--nodename", "new", "-o", "json");
+    const { ok, nodes, findings } = JSON.parse(stdout);
+    assert.deepEqual([code, ok, nodes], [0, true, ["new"]], stdout);
     const statuses = Object.fromEntries(findings.map(({ check, status }: Record<string, string>) => [check, status]));
     assert.deepEqual([statuses["node name"], statuses["reachability"]], ["ok", "skip"]);
   });
@@ -151,10 +156,15 @@ describe("doctor", { timeout: 120_000 }, () => {
     assert.equal(code, 1);
     assert.match(
       stdout,
-      /^FAIL {2}permissions +nobody-special may not: create nodes \(registers the node\);.* patch pods\/status/m,
+      /^FAIL {2}permissions +nobody-special may not:\n +- create nodes \(registers the node\)\n[\s\S]* - patch pods\/status/m,
     );
-    assert.match(stdout, /fix: kubectl apply -f deploy\/rbac\.yaml/);
-    assert.match(stdout, /^- .*DaemonSets +these credentials may not look/m);
+    assert.match(stdout, /fix: kubectl apply -f deploy\/rbac\.yaml && kubectl create clusterrolebinding/);
+    // What may not be looked at is not guessed.
+    assert.match(
+      stdout,
+      /^- .*node name +these credentials may not get (nodes|leases)\n +fix: run doctor as administrator/m,
+    );
+    assert.doesNotMatch(stdout, /does not run|no node is named/);
   });
 
   it("credentials of another node", async () => {
@@ -177,7 +187,7 @@ describe("doctor", { timeout: 120_000 }, () => {
         },
       },
     );
-    const { code, stdout } = await type("doctor", "--provider", "mock", "--nodename", "real");
+    const { code, stdout } = await type("doctor", ...free, "--nodename", "real");
     assert.match(stdout, /^FAIL {2}node name +node real belongs to another kubelet/m);
     assert.equal(code, 1);
   });
@@ -199,7 +209,7 @@ describe("doctor", { timeout: 120_000 }, () => {
     await harness.client.delete(daemonSets, { name: "kube-proxy", namespace: "default" });
   });
 
-  it("a provider that a running program has for itself", async () => {
+  it("a provider whose state a running program has for itself", async () => {
     const file = await harness.writeFile("state", "");
     const config = `stateDirectory: ${file}.d\nisolation: none\ncgroups: off\nimages: {"*": host}\n`;
     const flags = [
@@ -213,7 +223,7 @@ describe("doctor", { timeout: 120_000 }, () => {
     const node = await harness.program(flags);
     await harness.nodeIsReady("own", node);
     const { stdout } = await type("doctor", ...flags, "--kubelet-address", "127.0.0.1");
-    assert.match(stdout, /^ok {4}provider +provider process is in use by the program/m);
+    assert.match(stdout, /^ok {4}provider +state directory: \S+ can be written/m);
     await harness.client.create(
       pods,
       podObject("kept", { spec: { nodeName: "own" }, container: { command: ["sleep", "60"] } }),
@@ -222,10 +232,89 @@ describe("doctor", { timeout: 120_000 }, () => {
     await harness.client.delete(pods, { name: "kept", namespace: "default" }, { gracePeriodSeconds: 0 });
   });
 
+  it("several nodes: what is the same stands once, what is not with its nodes", async () => {
+    const config = await harness.writeFile(
+      "several.yaml",
+      [
+        "nodeDefaults: {provider: {name: mock}}",
+        "nodes:",
+        '  - {name: "new-{}", count: 2}',
+        "  - {name: vk, listenAddress: 127.0.0.1}",
+        "  - name: full",
+        '    provider: {name: mock, config: {faults: {errors: [{method: createPod, kind: Quota, message: "20 of 20 vCPUs are in use"}]}}}',
+      ].join("\n"),
+    );
+    const { code, stdout } = await type("doctor", "--config", config);
+    assert.equal(code, 1);
+    assert.match(
+      stdout,
+      /\n\nall 4 nodes \(new-0, new-1, vk, full\):\n[\s\S]*?taint virtual-kubelet\.io\/provider=mock:NoSchedule/,
+    );
+    assert.match(stdout, /\n\n3 nodes \(new-0, new-1, full\):\n[\s\S]*?no node is named NODE yet\n/);
+    assert.match(stdout, /\n\nnode vk:\n[\s\S]*?node vk is ours, and a program runs it/);
+    assert.match(
+      stdout,
+      /\n\nnode full:\nFAIL {2}provider +quota: 20 of 20 vCPUs are in use\n +fix: raise the quota of the account\n/,
+    );
+    assert.equal(stdout.match(/ permissions /g)?.length, 1);
+    assert.equal(stdout.match(/ taints, labels /g)?.length, 1);
+  });
+
+  it("a clock that is wrong", async (test) => {
+    test.mock.timers.enable({ apis: ["Date"], now: Date.now() + 3_600_000 });
+    const { code, stdout } = await type("doctor", ...free, "--nodename", "new");
+    assert.equal(code, 1);
+    assert.match(stdout, /^FAIL {2}clock +this clock is (1h|59m5\ds) ahead of the API server's\n +fix: .*timedatectl/m);
+  });
+
+  it("a node that shows a certificate for another address, and a request that nobody approves", async () => {
+    const { certificate, key } = createAuthority("ca").issue({ commonName: "x", ipAddresses: ["203.0.113.1"] });
+    const [cert, keyFile] = [await harness.writeFile("c.pem", certificate), await harness.writeFile("k.pem", key)];
+    const named = ["--nodename", "san", "--provider", "mock", "--kubelet-address", "127.0.0.1", "--kubelet-port", "0"];
+    const files = ["--tls-cert-file", cert, "--tls-private-key-file", keyFile];
+    const fault =
+      /^FAIL {2}certificate +.* not for the advertised address 127\.0\.0\.1: it has IP Address:203\.0\.113\.1$/m;
+    assert.match((await type("doctor", ...named, ...files)).stdout, fault, "before it runs");
+    const node = await harness.program([...named, ...files]);
+    await harness.nodeIsReady("san", node);
+    assert.match((await type("doctor", ...named, ...files)).stdout, fault);
+
+    const asks = ["--nodename", "asks", "--provider", "mock", "--kubelet-address", "127.0.0.1", "--kubelet-port", "0"];
+    const flags = [...asks, "--server-tls-bootstrap"];
+    assert.match((await type("doctor", ...flags)).stdout, /^- .*approval +no request for a serving certificate yet/m);
+    const asking = await harness.program(flags);
+    await harness.nodeIsReady("asks", asking);
+    const command = await eventually("the request", 10_000, async () => {
+      const { stdout } = await type("doctor", ...flags);
+      const found =
+        /^FAIL {2}approval +request \S+ waits for approval since \d+ s\n +fix: kubectl (certificate approve \S+),/m;
+      return found.exec(stdout)?.[1];
+    });
+    await harness.kubectl(...command.split(" "));
+    await eventually("the certificate", 20_000, async () => {
+      const { stdout } = await type("doctor", ...flags);
+      assert.match(stdout, /^ok {4}approval +the newest request \S+ was approved and signed/m);
+      assert.match(stdout, /^ok {4}certificate +the serving certificate is for 127\.0\.0\.1, until/m);
+      return true;
+    });
+  });
+
+  it("a node that has no credentials of its own yet", async () => {
+    const flags = ["--nodename", "fresh", ...free, "--bootstrap-kubeconfig", await bootstrapKubeconfig(harness)];
+    const own = `${await harness.writeFile("certs", "")}.d/own.kubeconfig`;
+    const { stdout } = await typeAs(own, "doctor", ...flags, "--cert-dir", "/nowhere");
+    assert.match(stdout, /^ok {4}kubeconfig +\S+own\.kubeconfig is made at the first start; until then \S+ names/m);
+    assert.match(stdout, /^(ok {4}|FAIL {2})permissions +system:bootstrap:\S+ /m);
+    assert.match(stdout, /^- .*node name +the node has no credentials of its own yet/m);
+  });
+
   it("no server: said within seconds", async () => {
     const text = `{clusters: [{name: c, cluster: {server: "https://127.0.0.1:1"}}], users: [], contexts: [{name: c, context: {cluster: c}}], current-context: c}`;
     const { code, stdout } = await typeAs(await harness.writeFile("kubeconfig", text), "doctor", ...mine);
     assert.equal(code, 1);
-    assert.match(stdout, /^FAIL {2}cluster +the API server does not answer/m);
+    assert.match(
+      stdout,
+      /^FAIL {2}API server +https:\/\/127\.0\.0\.1:1 does not answer: .*ECONNREFUSED.*\n +fix: nothing listens there/m,
+    );
   });
 });

@@ -43,6 +43,12 @@ const advice: Readonly<Record<string, string>> = {
   ImagePullBackOff: "see whether the image's name and tag exist and whether its registry needs imagePullSecrets",
 };
 
+/** Where the back end says more than the reason. */
+function ownAdvice(message: string): string | undefined {
+  if (!message.includes("not among the images of this node")) return undefined;
+  return "name the image under images in the configuration of the node's provider, or take one that stands there";
+}
+
 function waiting({ name, state, lastState, restartCount }: ContainerStatus, facts: WhyFacts): Verdict {
   const { reason = "", message = "" } = state?.waiting ?? {};
   if (reason === "CrashLoopBackOff") {
@@ -59,7 +65,7 @@ function waiting({ name, state, lastState, restartCount }: ContainerStatus, fact
   const verdict: Verdict = {
     state: "waits for a container to start",
     cause: `container ${name}: ${reason}${message === "" ? "" : `: ${message}`}`,
-    next: [advice[reason] ?? "correct what the message says; it is tried again by itself"],
+    next: [ownAdvice(message) ?? advice[reason] ?? "correct what the message says; it is tried again by itself"],
   };
   if (!/^(ErrImagePull|ImagePullBackOff|RegistryUnavailable)$/.test(reason)) return verdict;
   const cause = pullFailure(facts, name);

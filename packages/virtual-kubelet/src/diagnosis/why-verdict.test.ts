@@ -160,6 +160,13 @@ const cases: readonly [name: string, shape: Shape, state: RegExp, cause: RegExp,
       30,
     ],
     [
+      "an image that the node cannot have",
+      { status: waits("ErrImagePull", 'image "x" is not among the images of this node') },
+      /start/,
+      /not among/,
+      /name the image under images in the configuration/,
+    ],
+    [
       "a ConfigMap",
       { status: waits("CreateContainerConfigError", 'configmap "a" not found') },
       /start/,

@@ -1,0 +1,129 @@
+// What `doctor` says of a node before it runs, on real ports and files; and of an API server that does not answer.
+import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { VirtualKubeletError } from "../errors.ts";
+import { loadConfig } from "../program/load-config.ts";
+import { createAuthority } from "../testing/pki.ts";
+import { accessFix } from "./doctor-access.ts";
+import type { Finding, Outcome } from "./doctor-check.ts";
+import { serverFault } from "./doctor-cluster.ts";
+import { futureCertificate, futureReach, portFinding } from "./doctor-endpoint.ts";
+
+async function contextOf(...flags: readonly string[]) {
+  const argv = ["--provider=mock", "--nodename=vk", "--kubelet-address=127.0.0.1", ...flags];
+  const { config } = await loadConfig({ argv, env: {}, cwd: "/" });
+  const [node] = config.nodes;
+  assert.ok(node !== undefined);
+  return { config, node };
+}
+
+function holds({ status, message, fix = "" }: Finding, expected: Outcome, text: RegExp, remedy: RegExp = /^$/): void {
+  assert.equal(status, expected, message);
+  assert.match(message, text);
+  assert.match(fix, remedy);
+}
+
+describe("the port of a node that does not run", () => {
+  test("taken", async () => {
+    const server = createServer().listen(0, "127.0.0.1");
+    await new Promise((resolve) => server.once("listening", resolve));
+    const address = server.address();
+    const port = typeof address === "object" && address !== null ? address.port : 0;
+    try {
+      const { config, node } = await contextOf(`--kubelet-port=${port}`);
+      holds(await futureReach(config, node), "fail", new RegExp(`else listens on 127\\.0\\.0\\.1:${port}`), /ss -ltnp/);
+    } finally {
+      server.close();
+    }
+  });
+  test("free, and what would be announced", async () => {
+    const { config, node } = await contextOf("--kubelet-port=0");
+    holds(await futureReach(config, node), "fail", /no address to announce/, /--node-ip IP/);
+    const loopback = { ...node, internalIP: "127.0.0.1" };
+    holds(await futureReach(config, loopback), "warn", /announce 127\.0\.0\.1, the loopback/, /--node-ip IP/);
+    const foreign = { ...node, internalIP: "203.0.113.9" };
+    holds(
+      await futureReach(config, foreign),
+      "skip",
+      /203\.0\.113\.9, which is no address of this machine \(right behind NAT alone\), with a port that is free/,
+      /start it \(--nodename vk\)/,
+    );
+  });
+  test("of another machine, or not for this user", () => {
+    holds(portFinding("EADDRNOTAVAIL", "10.0.0.1:1", 1), "fail", /no address of this machine/, /--kubelet-address IP/);
+    holds(portFinding("EACCES", "0.0.0.0:443", 443), "fail", /may not listen/, /above 1023/);
+  });
+});
+
+describe("the certificate of a node that does not run", () => {
+  test("from a file: for the address, or not, or not there", async () => {
+    const directory = await mkdtemp(join(tmpdir(), "doctor-certificate-"));
+    try {
+      const { certificate } = createAuthority("ca").issue({ commonName: "x", ipAddresses: ["10.0.0.1"] });
+      const file = join(directory, "c.pem");
+      await writeFile(file, certificate);
+      const { config, node } = await contextOf(`--tls-cert-file=${file}`, `--tls-private-key-file=${file}`);
+      const told = (internalIP: string): Promise<Finding> =>
+        futureCertificate(config, { ...node, internalIP }, Date.now());
+      const good = await told("10.0.0.1");
+      assert.notEqual(good.status, "fail", good.message);
+      holds(
+        await told("10.0.0.2"),
+        "fail",
+        /not for the advertised address 10\.0\.0\.2: it has IP Address:10\.0\.0\.1/,
+        /./,
+      );
+      await rm(file);
+      holds(await told("10.0.0.1"), "fail", /c\.pem: .*ENOENT/, /--tls-cert-file FILE/);
+    } finally {
+      await rm(directory, { recursive: true });
+    }
+  });
+  test("to be made, or asked for", async () => {
+    const { config, node } = await contextOf();
+    holds(await futureCertificate(config, node, 0), "ok", /self-signed/);
+    const asking = await contextOf("--server-tls-bootstrap");
+    holds(await futureCertificate(asking.config, asking.node, 0), "ok", /asked of the cluster's signer/);
+  });
+});
+
+describe("an API server that does not answer", () => {
+  const cases: readonly [VirtualKubeletError["kind"], string, RegExp, RegExp][] = [
+    ["Unauthorized", "Unauthorized", /does not accept the credentials/, /renew/],
+    [
+      "Forbidden",
+      'User "system:anonymous" cannot create',
+      /sees no credentials/,
+      /client certificate and key, a token/,
+    ],
+    ["Unavailable", "connect ECONNREFUSED 10.0.0.1:6443", /does not answer/, /nothing listens there/],
+    ["Unavailable", "getaddrinfo ENOTFOUND api.example", /does not answer/, /cannot be resolved/],
+    ["Unavailable", "certificate is not yet valid", /does not answer/, /clock/],
+    [
+      "Unavailable",
+      "unable to verify the first certificate; if the root CA is installed locally, try",
+      /certificate$/,
+      /certificate-authority/,
+    ],
+    ["Unavailable", "Hostname/IP does not match certificate's altnames", /altnames/, /tls-server-name/],
+    ["Unavailable", "no answer in time", /in time/, /firewall/],
+  ];
+  for (const [kind, text, message, fix] of cases)
+    test(text, () =>
+      holds(serverFault(new VirtualKubeletError(kind, text), "https://api.example"), "fail", message, fix),
+    );
+});
+
+test("rights that are lacking: complete commands, by who it is", () => {
+  assert.equal(accessFix("system:serviceaccount:virtual-kubelet:virtual-kubelet"), "kubectl apply -f deploy/rbac.yaml");
+  assert.match(accessFix("system:node:vk"), /--authorization-mode=Node,RBAC/);
+  assert.match(
+    accessFix("system:serviceaccount:edge:vk"),
+    /rbac\.yaml && kubectl create clusterrolebinding vk-vk --clusterrole=virtual-kubelet --serviceaccount=edge:vk && .* -n kube-node-lease .* -n kube-system --role=extension-apiserver-authentication-reader --serviceaccount=edge:vk$/,
+  );
+  assert.match(accessFix("Jane@x"), /clusterrolebinding vk-jane-x .* --user='Jane@x'/);
+});
