@@ -15,13 +15,13 @@ test("little has to be written down, and then little is allowed", () => {
 
 describe("faults", () => {
   const cases: readonly (readonly [object, RegExp])[] = [
-    [{}, /stateDirectory/],
+    [{}, /stateDirectory: is required/],
     [{ stateDirectory: "here" }, /stateDirectory: must be an absolute path/],
     [{ stateDirectory: "/a:b" }, /stateDirectory: must hold no comma/],
     [{ stateDirectory: "/a", endpoint: "here" }, /endpoint: must be like unix/],
     [{ stateDirectory: "/a", endpoint: "tcp://host:2375" }, /needs tls, or insecurePlainHTTP/],
     [{ stateDirectory: "/a", ulimits: { nofile: { soft: 2, hard: 1 } } }, /soft must be at most hard/],
-    [{ stateDirectory: "/a", hostPath: [] }, /hostPath/],
+    [{ stateDirectory: "/a", hostPath: [] }, /hostPath: unknown setting/],
     [{ stateDirectory: "/a", logs: { maxSize: "1Ki" } }, /logs.maxSize: must be at least 64Ki/],
     [{ stateDirectory: "/a", images: { highThresholdPercent: 50 } }, /lowThresholdPercent must be at most/],
     [{ stateDirectory: "a", cgroupParent: "" }, /stateDirectory: .*; cgroupParent: /],

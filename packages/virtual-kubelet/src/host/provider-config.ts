@@ -17,9 +17,17 @@ export function checkedConfig<T>(provider: string, schema: v.GenericSchema<unkno
   const { root = [], nested = {} } = v.flatten(result.issues);
   const lines = [
     ...root,
-    ...Object.entries(nested).flatMap(([key, messages]) => (messages ?? []).map((message) => `${key}: ${message}`)),
+    ...Object.entries(nested).flatMap(([key, messages]) =>
+      (messages ?? []).map((message) => `${key}: ${plain(message)}`),
+    ),
   ];
   throw new VirtualKubeletError("Invalid", `configuration of the ${provider} provider: ${lines.join("; ")}`);
+}
+
+/** The library's own words about keys that are missing or too many, in ours. */
+function plain(message: string): string {
+  if (/^Invalid key: Expected ".*" but received undefined$/.test(message)) return "is required";
+  return /^Invalid key: Expected never\b/.test(message) ? "unknown setting" : message;
 }
 
 /** Checked by `check`, which throws; without either it is an empty object. Throws Invalid for both, or what cannot be read. */
