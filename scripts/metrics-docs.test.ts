@@ -1,12 +1,20 @@
-// The reference of metrics is what the registry and the kubelet API say.
+// What is generated here of the docs is what the code says.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { expositionMetrics, metricsDocs } from "./metrics-docs.ts";
+import { withRights } from "./rights-table.ts";
+
+const howto = "run: node --conditions=source scripts/generate-metrics-docs.ts";
 
 test("docs/metrics.md is up to date", async () => {
   const written = readFileSync(new URL("../docs/metrics.md", import.meta.url), "utf8");
-  assert.equal(written, await metricsDocs(), "run: node --conditions=source scripts/generate-metrics-docs.ts");
+  assert.equal(written, await metricsDocs(), howto);
+});
+
+test("the table of rights in docs/security.md is up to date", () => {
+  const page = readFileSync(new URL("../docs/security.md", import.meta.url), "utf8");
+  assert.equal(page, withRights(page), howto);
 });
 
 test("an exposition is read with the labels of all its series", () => {
