@@ -95,6 +95,12 @@ test("spans arrive with attributes, parents, failures and the resource", async (
   assert.equal(authorization, `Basic ${Buffer.from("u:p").toString("base64")}`);
 });
 
+test("credentials in the text of an error are not sent", async () => {
+  const refused = new VirtualKubeletError("Unauthorized", "https://user:s3cret@example.com: bearer s3cret-token-x");
+  const { spans } = await traced({}, () => assert.rejects(span("kube.get", {}, () => Promise.reject(refused))));
+  assert.equal(spans[0]?.status?.message, "https://user:[redacted]@example.com: bearer [redacted]");
+});
+
 test("lines of the log lead to the span in which they were written", async () => {
   const lines: string[] = [];
   const stream = { write: (line: string) => lines.push(line) };
