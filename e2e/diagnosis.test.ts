@@ -275,15 +275,12 @@ describe("doctor", { timeout: 120_000 }, () => {
     const fault =
       /^FAIL {2}certificate +.* not for the advertised address 127\.0\.0\.1: it has IP Address:203\.0\.113\.1$/m;
     assert.match((await type("doctor", ...named, ...files)).stdout, fault, "before it runs");
-    const node = await harness.program([...named, ...files]);
-    await harness.nodeIsReady("san", node);
-    assert.match((await type("doctor", ...named, ...files)).stdout, fault);
-
     const asks = ["--nodename", "asks", "--provider", "mock", "--kubelet-address", "127.0.0.1", "--kubelet-port", "0"];
     const flags = [...asks, "--server-tls-bootstrap"];
     assert.match((await type("doctor", ...flags)).stdout, /^- .*approval +no request for a serving certificate yet/m);
-    const asking = await harness.program(flags);
-    await harness.nodeIsReady("asks", asking);
+    const [node, asking] = await Promise.all([harness.program([...named, ...files]), harness.program(flags)]);
+    await Promise.all([harness.nodeIsReady("san", node), harness.nodeIsReady("asks", asking)]);
+    assert.match((await type("doctor", ...named, ...files)).stdout, fault);
     const command = await eventually("the request", 10_000, async () => {
       const { stdout } = await type("doctor", ...flags);
       const found =
