@@ -2,18 +2,19 @@
 // is a node of a cluster with nothing but a kubeconfig: as nobody in particular, on a file system that nobody can write to, without a
 // capability. Needs root on Linux and Debian's podman, runc, netavark and apt.
 import assert from "node:assert/strict";
-import { chmodSync, copyFileSync, mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { runTool } from "../packages/virtual-kubelet/src/host/run-tool.ts";
 import { buildImage } from "../scripts/image/build-image.ts";
-import type { Architecture } from "../scripts/image/debian-base.ts";
+import type { Architecture } from "../scripts/image/debian-packages.ts";
 import { imageContext } from "../scripts/image/image-context.ts";
 import { versionOfCore } from "../scripts/image/program-tree.ts";
 import { runCommand } from "../scripts/packages/run-command.ts";
 import { root, workspacePackages } from "../scripts/packages/workspace.ts";
 import { eventually, type Harness, isRunning, podObject, startHarness } from "./harness.ts";
-import { PodmanBench } from "./podman.ts";
+import { benchImage, PodmanBench } from "./podman.ts";
 
 /** Megabytes that the smaller image may take; nine tenths are Node.js. */
 const ceiling = 170;
@@ -25,6 +26,8 @@ const names = {
 const architecture: Architecture = process.arch === "arm64" ? "arm64" : "amd64";
 const version = versionOfCore();
 const container = "virtual-kubelet";
+/** What the containers provider needs to mount volumes, to give files to the users of pods, and to enter their networks. */
+const capabilities = "CHOWN,DAC_OVERRIDE,DAC_READ_SEARCH,FOWNER,SYS_ADMIN,SYS_PTRACE";
 
 describe("the container image", () => {
   const directory = mkdtempSync(join(tmpdir(), "virtual-kubelet-image-"));
@@ -42,7 +45,7 @@ describe("the container image", () => {
     const projects = workspacePackages().map((each) => each.directory);
     await runCommand(join(root, "node_modules/.bin/tsc"), ["-b", ...projects], { cwd: root });
     await imageContext({ directory: context, variants: [[], ["containers"]], architecture, epoch: 0 });
-    podman = await PodmanBench.start({ images: [] });
+    podman = await PodmanBench.start();
     harness = await startHarness();
     size = await build(names.core, "core");
   });
@@ -51,6 +54,43 @@ describe("the container image", () => {
     await podman?.[Symbol.asyncDispose]();
     rmSync(directory, { recursive: true, force: true });
   });
+
+  /** A file that the image's user may read. */
+  async function readable(name: string, content: string): Promise<string> {
+    const file = await harness.writeFile(name, content);
+    chmodSync(file, 0o644);
+    return file;
+  }
+
+  /** Of `container`, with this configuration and the administrator's kubeconfig, on the network of this machine. */
+  async function start(image: string, configuration: object, args: readonly string[]): Promise<void> {
+    const loopback = { kubelet: { address: "127.0.0.1" }, nodeDefaults: { internalIP: "127.0.0.1" }, metricsAddr: "0" };
+    const config = await readable("config.yaml", JSON.stringify({ ...configuration, ...loopback }));
+    const kubeconfig = await readable("kubeconfig", readFileSync(harness.cluster.kubeconfig, "utf8"));
+    await podman.podman(
+      ...["run", "--detach", "--name", container, "--network=host", "--read-only", "--read-only-tmpfs=false"],
+      ...["--volume", `${config}:/etc/virtual-kubelet/config.yaml:ro`],
+      ...["--volume", `${kubeconfig}:/etc/virtual-kubelet/kubeconfig:ro`],
+      ...["--env", "KUBECONFIG=/etc/virtual-kubelet/kubeconfig", "--env", "KUBELET_PORT=0"],
+      ...[...args, image, "--config=/etc/virtual-kubelet/config.yaml"],
+    );
+  }
+
+  /** Within seconds, and with code 0. */
+  async function stop(): Promise<void> {
+    const started = performance.now();
+    await podman.podman("stop", "--time=20", container);
+    const took = performance.now() - started;
+    assert.ok(took < 8000, `${Math.round(took)} ms`);
+    const code = await podman.podman("inspect", "--format", "{{.State.ExitCode}}", container);
+    assert.equal(code, "0", await podman.podman("logs", container));
+  }
+
+  async function isReady(node: string): Promise<void> {
+    await harness.nodeIsReady(node).catch(async (error: unknown) => {
+      throw new Error(`${String(error)}\n${await podman.podman("logs", container)}`);
+    });
+  }
 
   /** podman run of a short command of the image; answers what it says. */
   const once = (image: string, ...args: string[]): Promise<string> =>
@@ -170,37 +210,9 @@ describe("the container image", () => {
   });
 
   test("a container of it is a node: pods, logs and commands; it ends in a moment and has written nothing", async () => {
-    const kubeconfig = join(directory, "kubeconfig");
-    copyFileSync(harness.cluster.kubeconfig, kubeconfig);
-    chmodSync(kubeconfig, 0o644);
-    const config = await harness.writeFile(
-      "config.yaml",
-      "nodes: [{ name: in-a-container, provider: { name: mock } }]\n",
-    );
-    chmodSync(config, 0o644);
-    await podman.podman(
-      ...["run", "--detach", "--name", container, "--network=host"],
-      ...["--read-only", "--read-only-tmpfs=false", "--cap-drop=all", "--security-opt=no-new-privileges"],
-      ...[
-        "--volume",
-        `${kubeconfig}:/etc/virtual-kubelet/kubeconfig:ro`,
-        "--env",
-        "KUBECONFIG=/etc/virtual-kubelet/kubeconfig",
-      ],
-      ...[
-        "--volume",
-        `${config}:/etc/virtual-kubelet/config.yaml:ro`,
-        "--env",
-        "VKUBELET_POD_IP=127.0.0.1",
-        "--env",
-        "KUBELET_PORT=0",
-      ],
-      ...[names.core, "--config=/etc/virtual-kubelet/config.yaml", "--kubelet-address=127.0.0.1", "--metrics-addr=0"],
-    );
-    const log = (): Promise<string> => podman.podman("logs", container);
-    await harness.nodeIsReady("in-a-container").catch(async (error: unknown) => {
-      throw new Error(`${String(error)}\n${await log()}`);
-    });
+    const nodes = [{ name: "in-a-container", provider: { name: "mock" } }];
+    await start(names.core, { nodes }, [...["--cap-drop=all", "--security-opt=no-new-privileges"]]);
+    await isReady("in-a-container");
     await harness.apply(podObject("sample"));
     await harness.untilPod("runs", "sample", 20_000, isRunning);
     await eventually("its log", 10_000, async () => (await harness.kubectl("logs", "sample")) !== "");
@@ -208,12 +220,7 @@ describe("the container image", () => {
     assert.match(await podman.podman("exec", container, "virtual-kubelet", "--version"), /^Version: v/);
     const status = await podman.podman("top", container, "huser", "capeff", "args");
     assert.match(status, /^65532 +none +\/usr\/bin\/node \/usr\/bin\/virtual-kubelet/m);
-
-    const started = performance.now();
-    await podman.podman("stop", "--time=20", container);
-    const took = performance.now() - started;
-    assert.ok(took < 8000, `${Math.round(took)} ms`);
-    assert.equal(await podman.podman("inspect", "--format", "{{.State.ExitCode}}", container), "0", await log());
+    await stop();
     // Places where something was mounted.
     const mounted =
       /^[AC] \/(etc|run|proc|sys|dev)?(\/(hosts|hostname|resolv\.conf|mtab|virtual-kubelet|\.containerenv|secrets).*)?$/;
@@ -222,6 +229,42 @@ describe("the container image", () => {
       changes.filter((line) => line !== "" && !mounted.test(line)),
       [],
     );
+    await podman.podman("rm", container);
+  });
+
+  test("with the containers provider it runs pods in the engine of its host, which is told of its mounts", async () => {
+    const state = join(podman.directory, "state-of-image");
+    mkdirSync(state);
+    // As `/` is where systemd runs.
+    await runTool("mount", ["--bind", state, state]);
+    await runTool("mount", ["--make-shared", state]);
+    const config = { endpoint: podman.endpoint, stateDirectory: state, cgroupParent: podman.cgroupParent };
+    await start(names.containers, { nodes: [{ name: "edge", provider: { name: "containers", config } }] }, [
+      ...["--user=0:0", "--pid=host", "--cap-drop=all", `--cap-add=${capabilities}`],
+      ...["--security-opt=seccomp=unconfined", "--security-opt=apparmor=unconfined"],
+      ...["--volume", `${podman.socket}:${podman.socket}`, "--volume", `${state}:${state}:rshared`],
+    ]);
+    await isReady("edge");
+    const secret = { apiVersion: "v1", kind: "Secret", metadata: { name: "word", namespace: "default" } };
+    const main = {
+      name: "main",
+      image: benchImage,
+      imagePullPolicy: "Never",
+      command: ["sh", "-c", "cat /v/it; sleep 100"],
+    };
+    const volumes = [{ name: "v", secret: { secretName: "word" } }];
+    const containers = [{ ...main, volumeMounts: [{ name: "v", mountPath: "/v" }] }];
+    await harness.apply(
+      { ...secret, stringData: { it: "from a secret" } },
+      podObject("real", { spec: { nodeName: "edge", terminationGracePeriodSeconds: 0, volumes, containers } }),
+    );
+    await harness.untilPod("runs", "real", 30_000, isRunning);
+    await eventually("its log", 10_000, async () => (await harness.kubectl("logs", "real")) === "from a secret");
+    assert.equal(await harness.kubectl("exec", "real", "--", "echo", "hello"), "hello");
+    await harness.kubectl("delete", "pod", "real");
+    await stop();
+    await podman.podman("rm", container);
+    await runTool("umount", ["--recursive", state]);
   });
 });
 

@@ -1,6 +1,6 @@
 // What is in an image, in CycloneDX: npm's list of packages, with Node.js and the system's packages added, and the same each time.
 import * as v from "valibot";
-import type { SystemPackage } from "./debian-base.ts";
+import type { SystemPackage } from "./debian-packages.ts";
 
 const billSchema = v.looseObject({
   metadata: v.looseObject({ component: v.looseObject({}) }),

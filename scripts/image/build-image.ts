@@ -1,6 +1,6 @@
 // Builds an image of a context with the engine that is given.
 import { join } from "node:path";
-import type { Architecture } from "./debian-base.ts";
+import type { Architecture } from "./debian-packages.ts";
 import { rfc3339 } from "./image-context.ts";
 
 export interface Engine {

@@ -17,9 +17,10 @@ import { join } from "node:path";
 import * as v from "valibot";
 import { root } from "../packages/workspace.ts";
 import { billOfMaterials } from "./bill-of-materials.ts";
-import { type Architecture, debianBase, type SystemPackage } from "./debian-base.ts";
+import { type Architecture, DebianPackages } from "./debian-packages.ts";
 import { installLocked } from "./locked-packages.ts";
-import { programTree, versionOfCore } from "./program-tree.ts";
+import { chosenPackages, programTree, versionOfCore } from "./program-tree.ts";
+import { baseTree, packageList, toolsTree } from "./system-tree.ts";
 
 export interface ContextOptions {
   /** Filled; has to be empty or not there. */
@@ -37,17 +38,22 @@ export function variantName(providers: readonly string[]): string {
 }
 
 export async function imageContext({ directory, variants, architecture, epoch }: ContextOptions): Promise<void> {
+  for (const providers of variants) chosenPackages(providers);
   mkdirSync(directory, { recursive: true });
   copyFileSync(join(root, "deploy/image/Containerfile"), join(directory, "Containerfile"));
   mkdirSync(join(directory, "state"), { recursive: true });
-  const system: readonly SystemPackage[] = await debianBase(join(directory, "base"), architecture);
+  using debian = await DebianPackages.open(architecture);
+  const base = await baseTree(join(directory, "base"), debian);
   const nodeVersion = await nodeTree(join(directory, "node"), architecture);
   const created = rfc3339(epoch);
   for (const providers of variants) {
     const target = join(directory, "program", variantName(providers));
+    const system = [...base, ...(await toolsTree(join(target, "tools"), providers, debian))];
     const npm = await programTree(target, providers, architecture);
     const bill = billOfMaterials({ npm, system, nodeVersion, version: versionOfCore(), created });
-    writeFileSync(join(target, "packages/usr/share/doc/virtual-kubelet/sbom.cdx.json"), bill);
+    const documents = join(target, "packages/usr/share/doc/virtual-kubelet");
+    writeFileSync(join(documents, "sbom.cdx.json"), bill);
+    writeFileSync(join(documents, "packages.txt"), packageList(system));
   }
   settle(directory, epoch);
   chmodSync(join(directory, "base/tmp"), 0o1777);
@@ -66,7 +72,8 @@ async function nodeTree(target: string, architecture: Architecture): Promise<str
   const version = manifest.optionalDependencies[name] ?? "";
   const work = mkdtempSync(join(tmpdir(), "virtual-kubelet-node-"));
   try {
-    await installLocked(work, { name: "node", version, dependencies: { [name]: version } }, architecture);
+    // Optional: npm would refuse to think about packages for other machines.
+    await installLocked(work, { name: "node", version, optionalDependencies: { [name]: version } }, architecture);
     const installed = join(work, "node_modules", name);
     mkdirSync(join(target, "usr/bin"), { recursive: true });
     copyFileSync(join(installed, "bin/node"), join(target, "usr/bin/node"));

@@ -16,7 +16,7 @@ import { hint } from "../../packages/virtual-kubelet/src/program/closest.ts";
 import { npm } from "../packages/run-command.ts";
 import { stagePackage } from "../packages/stage-package.ts";
 import { dependenciesOf, type WorkspacePackage, workspacePackages } from "../packages/workspace.ts";
-import type { Architecture } from "./debian-base.ts";
+import type { Architecture } from "./debian-packages.ts";
 import { installLocked } from "./locked-packages.ts";
 
 const core = "@virtual-kubelet/virtual-kubelet";
@@ -62,6 +62,9 @@ export async function programTree(
   for (const file of globSync("**/.{bin,package-lock.json}", { cwd: join(work, "node_modules") }))
     rmSync(join(work, "node_modules", file), { recursive: true });
 
+  // The links to this repository's packages go with these: what they depend on is then one layer for all images.
+  const scope = "node_modules/@virtual-kubelet";
+  move(join(work, scope), join(target, "packages", place, scope));
   move(join(work, "node_modules"), join(target, "dependencies", place, "node_modules"));
   move(join(work, "packages"), join(target, "packages", place, "packages"));
   link(join(target, "packages"));
@@ -76,8 +79,8 @@ export function versionOfCore(): string {
   return packageNamed(core).manifest.version;
 }
 
-/** The core, the providers, and what those need of this repository. */
-function chosenPackages(providers: readonly string[]): readonly WorkspacePackage[] {
+/** The core, the providers, and what those need of this repository. Throws Invalid for a provider that there is not. */
+export function chosenPackages(providers: readonly string[]): readonly WorkspacePackage[] {
   const chosen = new Map<string, WorkspacePackage>();
   const choose = (name: string): void => {
     if (chosen.has(name)) return;

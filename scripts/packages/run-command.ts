@@ -29,7 +29,9 @@ export function runCommand(command: string, args: readonly string[], options: Co
  * around us says of its own project.
  */
 export function npm(args: readonly string[], cwd: string): Promise<string> {
-  const foreign = Object.keys(process.env).filter((name) => /^npm_(?!config_)|^npm_config_local_prefix$/.test(name));
+  const foreign = Object.keys(process.env).filter((name) =>
+    /^npm_(?!config_)|^npm_config_(local_prefix|loglevel)$/.test(name),
+  );
   const path = `${dirname(process.execPath)}:${process.env["PATH"] ?? ""}`;
   const env = { ...Object.fromEntries(foreign.map((name) => [name, undefined])), PATH: path, NODE_OPTIONS: undefined };
   return runCommand("npm", args, { cwd, env });
