@@ -6,7 +6,7 @@ import { after, before, describe, it } from "node:test";
 import { configMaps, leases, nodes, pods } from "../packages/virtual-kubelet/src/kube/resource.ts";
 import { program } from "../packages/virtual-kubelet/src/program/program.ts";
 import type { ManagedProcess } from "../packages/virtual-kubelet/src/testing/processes.ts";
-import { chart, Helm, serviceMonitorCrd } from "./chart-tools.ts";
+import { chart, Helm, installMonitoringCrds } from "./chart-tools.ts";
 import { eventually, type Harness, isReady, podObject, startHarness } from "./harness.ts";
 import { callKubelet, endpointOf } from "./kubelet-caller.ts";
 
@@ -159,14 +159,14 @@ describe("the chart on a cluster", { timeout: 120_000 }, () => {
   });
 
   it("is upgraded to other rights, certificates, providers and more instances, without an immutable field in the way", async () => {
-    await harness.kubectl("create", "-f", await harness.writeFile("crd.yaml", await serviceMonitorCrd()));
-    await eventually("ServiceMonitors are served", 15_000, () => harness.kubectl("get", "servicemonitors", "-A"));
+    await installMonitoringCrds(harness);
     const before = await uidOf("test-virtual-kubelet-main");
     const state = join(harness.cluster.directory, "process-state");
     const second = {
       ...first,
       image: { repository: "virtual-kubelet", tag: "0.2.0" },
       serviceMonitor: { enabled: true },
+      prometheusRule: { enabled: true },
       networkPolicy: { egress: { restrict: true } },
       instances: [
         {
@@ -254,7 +254,7 @@ describe("the chart on a cluster", { timeout: 120_000 }, () => {
     assert.deepEqual(await refused("test-virtual-kubelet-main", ...asked), asked);
     await helm.done("uninstall", "test", "--namespace", namespace, "--kubeconfig", harness.cluster.kubeconfig);
     const kinds =
-      "clusterroles,clusterrolebindings,roles,rolebindings,deployments,services,networkpolicies,servicemonitors";
+      "clusterroles,clusterrolebindings,roles,rolebindings,deployments,services,networkpolicies,servicemonitors,prometheusrules";
     const left = await harness.kubectl("get", kinds, "-A", "-l", "app.kubernetes.io/instance=test", "-o", "name");
     assert.equal(left, "");
     assert.equal((await harness.find(nodes, "vk-main"))?.metadata.name, "vk-main");

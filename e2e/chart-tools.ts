@@ -1,10 +1,11 @@
 // What tests of the chart share: Helm as users run it, with nothing of this machine's user, and the CRDs that the chart uses.
 import { execFile } from "node:child_process";
-import { cp, mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { cacheDirectory } from "../packages/virtual-kubelet/src/testing/go-build.ts";
+import { eventually, type Harness } from "./harness.ts";
 import { findPeer } from "./peers.ts";
 
 const run = promisify(execFile);
@@ -63,8 +64,8 @@ export class Helm implements AsyncDisposable {
   }
 }
 
-/** YAML of the CRD ServiceMonitor, out of the module of the Prometheus operator that is pinned in `peers/`. */
-export async function serviceMonitorCrd(): Promise<string> {
+/** YAML of the CRDs ServiceMonitor and PrometheusRule, out of the module of the Prometheus operator that is pinned in `peers/`. */
+async function monitoringCrds(): Promise<string> {
   const module = "github.com/prometheus-operator/prometheus-operator";
   const pinned = join(import.meta.dirname, "peers/prometheus-operator");
   const version = /v[\d.]+$/m.exec(await readFile(join(pinned, "go.mod"), "utf8"))?.[0] ?? "";
@@ -79,9 +80,21 @@ export async function serviceMonitorCrd(): Promise<string> {
     env: { ...process.env, GOFLAGS: "-mod=readonly", GOWORK: "off" },
   });
   const { Dir }: { readonly Dir: string } = JSON.parse(stdout);
+  const files = ["servicemonitors", "prometheusrules"].map((kind) =>
+    readFile(join(Dir, `example/prometheus-operator-crd/monitoring.coreos.com_${kind}.yaml`), "utf8"),
+  );
   await mkdir(join(kept, ".."), { recursive: true });
   const temporary = `${kept}.${process.pid}`;
-  await cp(join(Dir, "example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml"), temporary);
+  await writeFile(temporary, (await Promise.all(files)).join("\n---\n"));
   await rename(temporary, kept);
   return readFile(kept, "utf8");
+}
+
+/** The cluster knows them when this resolves. */
+export async function installMonitoringCrds(harness: Harness): Promise<void> {
+  // Too large for what a client-side apply notes down.
+  await harness.kubectl("create", "-f", await harness.writeFile("crds.yaml", await monitoringCrds()));
+  await eventually("monitors and rules are served", 15_000, () =>
+    harness.kubectl("get", "servicemonitors,prometheusrules", "-A"),
+  );
 }

@@ -10,9 +10,9 @@ import type { PodSpec, PodTemplateSpec } from "../packages/virtual-kubelet/src/k
 import { loadConfig } from "../packages/virtual-kubelet/src/program/load-config.ts";
 import { program } from "../packages/virtual-kubelet/src/program/program.ts";
 import { renderedManifests } from "../scripts/manifests/rendered-manifests.ts";
-import { chart, Helm, serviceMonitorCrd } from "./chart-tools.ts";
+import { chart, Helm, installMonitoringCrds } from "./chart-tools.ts";
 import { image, mock, one, valueSets } from "./chart-values.ts";
-import { eventually, type Harness, startHarness } from "./harness.ts";
+import { type Harness, startHarness } from "./harness.ts";
 
 let harness: Harness;
 let helm: Helm;
@@ -23,10 +23,7 @@ before(async () => {
   [harness, helm] = await Promise.all([startHarness(), Helm.find()]);
   const restricted = { "pod-security.kubernetes.io/warn": "restricted" };
   await harness.apply({ apiVersion: "v1", kind: "Namespace", metadata: { name: namespace, labels: restricted } });
-  // Too large for what a client-side apply notes down.
-  const crd = await harness.writeFile("crd.yaml", await serviceMonitorCrd());
-  await harness.kubectl("create", "-f", crd);
-  await eventually("ServiceMonitors are served", 15_000, () => harness.kubectl("get", "servicemonitors", "-A"));
+  await installMonitoringCrds(harness);
 });
 after(async () => {
   await helm?.[Symbol.asyncDispose]();
@@ -111,6 +108,11 @@ const more: Readonly<Record<string, (rendered: Rendered) => void>> = {
     const { spec } = deploymentOf(objects);
     assert.equal(spec.containers[0]?.env, undefined, "an address that is configured is not overridden");
     assert.equal(spec.dnsPolicy, "ClusterFirstWithHostNet");
+  },
+  "production.yaml": ({ text, objects }) => {
+    assert.equal(objects.filter(({ kind }) => kind === "ServiceMonitor" || kind === "PrometheusRule").length, 2);
+    assert.match(text, /runbook_url: https:\/\/git\.example\.com\/virtual-kubelet\/docs\/operations\.md#/);
+    assert.match(text, /summary: "\{\{ \$labels\.instance \}\}/);
   },
   "several.yaml": ({ objects }) => {
     const ports = objects.flatMap(({ kind, spec }) => (kind === "NetworkPolicy" ? [spec?.ingress?.[0]?.ports] : []));

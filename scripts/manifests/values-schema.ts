@@ -99,6 +99,12 @@ export function valuesSchema(): JsonSchema {
       interval: duration,
       scrapeTimeout: duration,
     }),
+    prometheusRule: section({
+      enabled: flag,
+      namespace: maybe(dnsName),
+      labels: texts,
+      runbookPrefix: maybe('https?://[^\\s"]*/'),
+    }),
     // Of Helm, for charts that have this one as a part.
     global: object,
   });
