@@ -95,6 +95,10 @@ test("wrong usage is code 2, and nothing runs", async () => {
     (await run(["provders"])).stderr,
     'unknown command "provders" (did you mean providers?)\nTry "virtual-kubelet --help".\n',
   );
+  assert.match(
+    (await run(["--provider=mock", "--nodname", "vk"])).stderr,
+    /--nodname: unknown flag \(did you mean --nodename\?\)/,
+  );
 });
 
 test("an end in peace is code 0, a fault is code 1", async () => {

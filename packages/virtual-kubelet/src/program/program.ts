@@ -2,7 +2,7 @@
 import { VirtualKubeletError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { parseCommandLine } from "./command-line.ts";
-import { UsageError } from "./fault.ts";
+import { renderFaults, UsageError } from "./fault.ts";
 import { flagText, type LoadedConfig, loadConfig, type ProgramInput } from "./load-config.ts";
 
 export interface Output {
@@ -65,6 +65,8 @@ export async function program(options: ProgramOptions): Promise<number> {
       case "trial":
         return (await import("../trial/command.ts")).trial({ ...options, usage: ofCommand });
     }
+    // What stands behind an unknown flag looks like a command.
+    if (line.faults.length > 0) return usage(renderFaults(line.faults));
     const { hint } = await import("./closest.ts");
     const names = [...subCommands.map(({ name }) => name), "providers", "version", "help"];
     return usage(`unknown command "${command}"${hint(command, names)}`);
