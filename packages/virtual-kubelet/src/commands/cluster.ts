@@ -5,13 +5,22 @@ import { join } from "node:path";
 import { systemClock } from "../clock.ts";
 import { errorText, VirtualKubeletError } from "../errors.ts";
 import type { ClusterConfig } from "../kube/cluster-config.ts";
-import { basePathOf, createCaller, resolveClusterConfig } from "../kube/connect.ts";
+import { basePathOf, type ConnectOptions, createCaller, resolveClusterConfig } from "../kube/connect.ts";
 import { ClusterCredentials, type Credentials } from "../kube/credentials.ts";
 import { checkMaterial } from "../kube/material.ts";
 import type { Call, RetryingCaller } from "../kube/retrying-caller.ts";
 import { flagText } from "../program/load-config.ts";
 import { runningTrials } from "../trial/running-trials.ts";
 import type { Invocation } from "./invocation.ts";
+
+async function clusterConfig(options: ConnectOptions): Promise<ClusterConfig> {
+  try {
+    return await resolveClusterConfig(options);
+  } catch (error) {
+    if (!(error instanceof VirtualKubeletError) || !error.message.startsWith("no cluster:")) throw error;
+    throw new VirtualKubeletError("Invalid", `${error.message}; \`virtual-kubelet trial\` starts one to try`);
+  }
+}
 
 /** What messages of failed calls begin with. */
 export const asked = "the API server";
@@ -48,7 +57,7 @@ export async function openCluster({ line, env, stderr }: Invocation): Promise<Cl
   const [trial] = named === undefined && context === undefined && !env["KUBECONFIG"] ? runningTrials(env) : [];
   if (trial !== undefined && existsSync(join(env["HOME"] ?? homedir(), ".kube/config")))
     stderr.write(`Of the trial that runs at ${trial.server}; --kubeconfig ~/.kube/config is for your own cluster.\n`);
-  const config = await resolveClusterConfig({ kubeconfig: named ?? trial?.kubeconfig, context, env: { ...env } });
+  const config = await clusterConfig({ kubeconfig: named ?? trial?.kubeconfig, context, env: { ...env } });
   await checkMaterial(config);
   const caller = createCaller(config);
   const base = basePathOf(config);

@@ -26,6 +26,7 @@ export async function get(input: Invocation): Promise<number> {
   const text = flagText(line, "output") ?? "";
   const output = outputs.find((each) => each === text);
   if (output === undefined) throw new WrongUse(`-o ${text}: must be wide, json, yaml or name`);
+  if (operands.length === 0) throw new WrongUse("get what? For example: get pods, get nodes, get events -A");
   await using cluster = await openCluster(input);
   const wanted = await readOperands(cluster, operands);
   const watch = isSet(line, "watch");
@@ -40,8 +41,7 @@ export async function get(input: Invocation): Promise<number> {
 
 /** `pods`, `pods a b`, `pods,jobs`, `pod/a job/b` */
 async function readOperands(cluster: Cluster, operands: readonly string[]): Promise<readonly Wanted[]> {
-  const [first, ...names] = operands;
-  if (first === undefined) throw new WrongUse("get what? For example: get pods, get nodes, get events -A");
+  const [first = "", ...names] = operands;
   if (operands.some((word) => word.includes("/"))) {
     const wanted = operands.map(async (word) => {
       const [kind = "", name = "", ...more] = word.split("/");

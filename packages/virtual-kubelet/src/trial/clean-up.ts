@@ -1,5 +1,7 @@
 // The end of a trial, in its order: what runs on the nodes, the nodes, what else was made. Every fault is told, and none keeps
 // the rest from being done.
+import { globSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { errorText, VirtualKubeletError } from "../errors.ts";
 import type { KubeClient } from "../kube/client.ts";
 import {
@@ -24,10 +26,13 @@ export interface CleanUpInput {
   readonly watch: ClusterWatch;
   readonly node: RunningNode;
   readonly created: readonly CreatedObject[];
+  /** The provider's; it is empty of pods when all of them are gone. */
+  readonly state: string;
   readonly fail: (message: string) => void;
 }
 
 const podsLimitMs = 30_000;
+const stateLimitMs = 15_000;
 
 export async function cleanUp(input: CleanUpInput): Promise<void> {
   const { place, options, watch, fail } = input;
@@ -41,6 +46,7 @@ export async function cleanUp(input: CleanUpInput): Promise<void> {
   // Simulated pods of a cluster of our own end with this process; all others are ended by their node.
   if (place.kind === "foreign") await attempt(() => removeSample(input));
   else if (options.provider !== "mock") await attempt(() => removeAllPods(place.client, watch));
+  if (options.provider !== "mock") await attempt(() => stateEmpty(input.state));
   await attempt(() => stopNode(input));
 }
 
@@ -57,6 +63,16 @@ async function podsGone(watch: ClusterWatch, left: () => number): Promise<void> 
       "Unavailable",
       `${left()} pods are still there ${podsLimitMs / 1000} s after their deletion`,
     );
+  }
+}
+
+/** Providers put away what a pod had on the host after its object is gone: that takes a moment. */
+async function stateEmpty(state: string): Promise<void> {
+  for (const deadline = performance.now() + stateLimitMs; ; await sleep(50)) {
+    const left = globSync("*/pods/*", { cwd: state });
+    if (left.length === 0) return;
+    if (performance.now() > deadline)
+      throw new VirtualKubeletError("Unavailable", `the provider has not put away ${left.join(", ")} in ${state}`);
   }
 }
 

@@ -1,5 +1,6 @@
 // When a trial ends: Ctrl-C, SIGTERM, a terminal or a reader that is gone. What has to go even when it ends at once is here too.
 import { rmSync } from "node:fs";
+import { errorText } from "../errors.ts";
 
 /** One Ctrl-C may come twice, from the terminal and from npm; a second one from the user takes longer. */
 const twiceMs = 500;
@@ -42,13 +43,22 @@ export class Stop implements Disposable {
 
   #heard(name: "SIGINT" | "SIGTERM" | "SIGHUP"): void {
     const now = performance.now();
-    if (name === "SIGINT" && this.#askedAt !== undefined && now - this.#askedAt > twiceMs) process.exit(130);
+    if (name === "SIGINT" && this.#askedAt !== undefined && now - this.#askedAt > twiceMs) {
+      process.stderr.write("Ended at once: what ran outside of this process may still be there.\n");
+      process.exit(130);
+    }
     this.#askedAt ??= now;
     this.#controller.abort();
   }
 
   #removeFiles(): void {
-    for (const path of this.#files) rmSync(path, { recursive: true, force: true, maxRetries: 3 });
+    for (const path of this.#files) {
+      try {
+        rmSync(path, { recursive: true, force: true, maxRetries: 3 });
+      } catch (error) {
+        process.stderr.write(`error: not deleted: ${path}: ${errorText(error)}\n`);
+      }
+    }
     this.#files.clear();
   }
 }

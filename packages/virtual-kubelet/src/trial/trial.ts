@@ -4,6 +4,7 @@ import { mkdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { errorText, isErrorKind, VirtualKubeletError } from "../errors.ts";
+import { removeTree } from "../host/mounts.ts";
 import type { Node } from "../kube/types.gen.ts";
 import { UsageError } from "../program/fault.ts";
 import { cleanUp } from "./clean-up.ts";
@@ -69,6 +70,10 @@ async function run(trial: Trial): Promise<void> {
   await using stack = new AsyncDisposableStack();
   const directory = mkdtempSync(join(tmpdir(), "virtual-kubelet-trial-"));
   stop.removeAtExit(directory);
+  // Providers may have mounted something in it.
+  stack.defer(() => removeTree(directory).catch((error: unknown) => fail(errorText(error))));
+  const state = join(directory, "state");
+  await mkdir(state, { mode: 0o700 });
 
   const print = (text: string): void => screen.print(text);
   const prepare = trial.prepare ?? prepareCluster;
@@ -86,9 +91,9 @@ async function run(trial: Trial): Promise<void> {
   signal.throwIfAborted();
 
   const started = performance.now();
-  const node = await startNode(trial, place, directory);
+  const node = await startNode(trial, place, directory, state);
   const created: CreatedObject[] = [];
-  stack.defer(() => cleanUp({ place, options, watch, node, created, fail }));
+  stack.defer(() => cleanUp({ place, options, watch, node, created, state, fail }));
   const failure = new AbortController();
   const over = AbortSignal.any([signal, failure.signal]);
   void node.ended.then((how) => failure.abort(new VirtualKubeletError("Internal", `virtual-kubelet ended: ${how}`)));
@@ -125,7 +130,7 @@ const advice = ({ provider }: TrialOptions): string =>
 const nodesText = (names: readonly string[]): string =>
   names.length === 1 ? `Virtual node ${names[0] ?? ""} is` : `${names.length} virtual nodes are`;
 
-async function startNode(trial: Trial, place: Place, directory: string): Promise<RunningNode> {
+async function startNode(trial: Trial, place: Place, directory: string, state: string): Promise<RunningNode> {
   const { options, names, env, cwd, screen } = trial;
   const what = {
     mock: "which simulates containers",
@@ -135,8 +140,6 @@ async function startNode(trial: Trial, place: Place, directory: string): Promise
   screen.print(
     `Starting ${names.length === 1 ? "a virtual node" : `${names.length} virtual nodes`}, provider ${options.provider} (${what[options.provider]}) ...`,
   );
-  const state = join(directory, "state");
-  await mkdir(state, { mode: 0o700 });
   const isForeign = place.kind === "foreign";
   return runNode({
     config: nodeConfig({
