@@ -1,8 +1,14 @@
 // The pod engine over containers of a real engine keeps the provider contract. Needs root on Linux and podman.
-import { after } from "node:test";
-import { createContainersProvider } from "../packages/provider-containers/src/containers-provider.ts";
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import {
+  checkProvider,
+  createContainersProvider,
+  describeProvider,
+} from "../packages/provider-containers/src/containers-provider.ts";
 import { silentLogger } from "../packages/virtual-kubelet/src/log.ts";
-import type { Provider } from "../packages/virtual-kubelet/src/provider.ts";
+import { optionalMethods } from "../packages/virtual-kubelet/src/program/load-provider.ts";
+import type { Provider, ProviderInit } from "../packages/virtual-kubelet/src/provider.ts";
 import { providerConformance } from "../packages/virtual-kubelet/src/testing/provider-conformance.ts";
 import { containersConfig, context } from "./containers-bench.ts";
 import { benchImage, PodmanBench } from "./podman.ts";
@@ -34,4 +40,30 @@ providerConformance("engine over containers of Podman", {
   loggingPod: { spec: { containers: [pod(`echo line; ${wait}`)] } },
   interactivePod: { spec: { containers: [pod("cat", { stdin: true })] } },
   echoPod: { spec: { containers: [pod(`echo up; nc -ll -p ${port} -e cat`)] }, port },
+});
+
+test("it describes itself as it is, and checks its engine beside a provider that runs", async () => {
+  const init: ProviderInit = {
+    ...{ node, operatingSystem: "linux", cluster: "test", clusterDomain: "cluster.local", daemonEndpointPort: 0 },
+    ...{ log: silentLogger, config: containersConfig(engine) },
+  };
+  const provider = await create();
+  try {
+    const description = await describeProvider(init);
+    assert.deepEqual(provider.capabilities, description.capabilities);
+    const has = Object.keys(optionalMethods).filter((method) => Reflect.get(provider, method) !== undefined);
+    assert.deepEqual([...(description.methods ?? [])].sort(), has.sort());
+    const checks = await checkProvider(init, context);
+    assert.deepEqual(
+      checks.map(({ name }) => name),
+      ["engine", "limits of pods", "state directory", "room"],
+    );
+    assert.match(checks[0]?.message ?? "", /^podman \d\S*, API \S+, at \//);
+    assert.deepEqual(
+      checks.filter(({ status }) => status === "fail"),
+      [],
+    );
+  } finally {
+    await provider[Symbol.asyncDispose]?.();
+  }
 });
