@@ -136,6 +136,46 @@ describe("plan", () => {
     assert.doesNotMatch(stdout, /waits for/);
   });
 
+  test("several nodes: what is the same once, what is not by itself; it is enough to fit on one", async () => {
+    const settings = `{stateDirectory: ${directory}/state, isolation: none, images: {"*": host}}`;
+    const config = join(directory, "nodes.yaml");
+    await writeFile(
+      config,
+      `nodes:
+  - {name: "vk-{}", count: 2, provider: {name: mock}}
+  - {name: host, provider: {name: process, config: ${settings}}, taints: []}
+`,
+    );
+    const yaml = pod("hostUsers: false", "env: [{name: NODE_NAME, valueFrom: {fieldRef: {fieldPath: spec.nodeName}}}]");
+    const all = await plan(yaml, `--config=${config}`);
+    assert.equal(all.code, 0, all.stderr);
+    assert.match(all.stdout, /^Pod default\/p on 2 nodes: vk-0, vk-1 \(provider mock\): fits\n/);
+    assert.match(
+      all.stdout,
+      /^Pod default\/p on node host \(provider process\): REFUSED\n {2}refused +spec\.hostUsers: /m,
+    );
+    assert.match(all.stdout, /env +NODE_NAME=host\n/);
+    const { fits, pods } = JSON.parse((await plan(yaml, `--config=${config}`, "-o=json")).stdout);
+    assert.deepEqual([fits, pods.map(({ nodes }: { nodes: string[] }) => nodes)], [true, [["vk-0", "vk-1"], ["host"]]]);
+
+    const one = await plan(yaml, `--config=${config}`, "--node=host");
+    assert.deepEqual([one.code, /vk-0/.test(one.stdout)], [1, false]);
+    const none = await plan(yaml, `--config=${config}`, "--node=vk-2");
+    assert.deepEqual([none.code, none.stdout], [2, ""]);
+    assert.match(none.stderr, /--node vk-2: no such node is configured \(did you mean vk-\d\?\)/);
+  });
+
+  test("a provider that does not take its configuration is told with the node that has it", async () => {
+    const config = join(directory, "wrong.yaml");
+    await writeFile(
+      config,
+      "nodes:\n  - {name: a, provider: {name: mock}}\n  - {name: b, provider: {name: process, config: {}}}\n",
+    );
+    const { code, stderr } = await plan(pod(), `--config=${config}`);
+    assert.equal(code, 1);
+    assert.match(stderr, /^node b: configuration of the process provider: stateDirectory: /);
+  });
+
   const usages: readonly [name: string, yaml: string, flags: readonly string[], expected: RegExp][] = [
     ["no YAML", "{", ["--provider=mock"], /pods\.yaml, document 1: /],
     ["nothing in it", "", ["--provider=mock"], /no pods/],
