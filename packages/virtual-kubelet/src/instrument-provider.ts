@@ -44,17 +44,20 @@ export function instrumentProvider(provider: Provider, { node, metrics, observer
       "k8s.pod.name": owner?.name,
       "k8s.pod.uid": owner?.uid,
     };
-    try {
-      const result = await span(`provider.${method}`, attributes, work);
-      ended("ok");
-      told?.();
-      return result;
-    } catch (thrown) {
-      const error = VirtualKubeletError.from(thrown);
-      ended(error.kind, thrown);
-      told?.(error);
-      throw thrown;
-    }
+    // Within the span, so that the line of the log leads to it.
+    return span(`provider.${method}`, attributes, async () => {
+      try {
+        const result = await work();
+        ended("ok");
+        told?.();
+        return result;
+      } catch (thrown) {
+        const error = VirtualKubeletError.from(thrown);
+        ended(error.kind, thrown);
+        told?.(error);
+        throw thrown;
+      }
+    });
   }
 
   /** A stream lasts as long as it lasts: only how it ends is counted. */
