@@ -14,7 +14,7 @@ import { changed, isShown, readSteps, type Step } from "./tutorial.ts";
 const root = join(import.meta.dirname, "..");
 const page = "docs/write-a-provider.md";
 
-test("the tutorial for providers does what it says", { timeout: 180_000 }, async () => {
+test("the tutorial for providers does what it says", { timeout: 300_000 }, async () => {
   await using reader = await Reader.begin();
   const steps = readSteps(page, await readFile(join(root, page), "utf8"));
   assert.ok(steps.length > 40, `${steps.length} steps`);
@@ -25,6 +25,21 @@ test("the tutorial for providers does what it says", { timeout: 180_000 }, async
       throw new Error(`${page}:${step.line}: ${error instanceof Error ? error.message : String(error)}`);
     }
   }
+});
+
+test("what a page shows is found in what is printed, and nothing else is", () => {
+  const prints = "NAME  AGE\nweb   2s\n...\nlast ...";
+  assert.ok(isShown("NAME     AGE\nweb      1m5s\nlast one\n", prints));
+  assert.ok(isShown("NAME AGE\nweb 3s\nmore\nand more\nlast of all\n", prints));
+  assert.ok(!isShown("NAME AGE\nweb 3s\nmore\n", prints));
+  assert.ok(!isShown("NAME AGE\napi 3s\nlast one\n", prints));
+  assert.ok(!isShown("NAME AGE\nweb 3s\nlast one\nand more\n", prints));
+});
+
+test("a diff is taken where its lines are, once", () => {
+  assert.equal(changed("a\nb\nc\n", "+new\n b\n@@\n-c\n+d"), "a\nnew\nb\nd\n");
+  assert.throws(() => changed("a\n", "+new\n b"), /are there 0 times/);
+  assert.throws(() => changed("b\nb\n", "+new\n b"), /times, not once/);
 });
 
 /** How long a command's output may take to be as the page shows it. */

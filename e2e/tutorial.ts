@@ -42,15 +42,15 @@ export function readSteps(page: string, text: string): readonly Step[] {
 /** Lines with - are replaced by those with +, between those without a sign; `@@` is between changes. */
 export function changed(text: string, diff: string): string {
   return diff.split(/^@@.*\n/m).reduce((before, hunk) => {
-    const lines = hunk.replace(/\n$/, "").split("\n");
-    const side = (sign: string): string =>
-      lines
-        .filter((each) => each === "" || each.startsWith(" ") || each.startsWith(sign))
-        .map((each) => `${each.slice(1)}\n`)
-        .join("");
-    const parts = `\n${before}`.split(`\n${side("-")}`);
-    assert.equal(parts.length, 2, `these lines are there ${parts.length - 1} times, not once:\n${side("-")}`);
-    return parts.join(`\n${side("+")}`).slice(1);
+    const all = hunk.replace(/\n$/, "").split("\n");
+    const side = (sign: string): string[] =>
+      all.filter((each) => each === "" || each.startsWith(" ") || each.startsWith(sign)).map((each) => each.slice(1));
+    const [old, lines] = [side("-"), before.split("\n")];
+    const places = lines.flatMap((_, at) => (old.every((each, offset) => lines[at + offset] === each) ? [at] : []));
+    const [place] = places;
+    if (place === undefined || places.length > 1)
+      assert.fail(`these lines are there ${places.length} times, not once:\n${old.join("\n")}`);
+    return lines.toSpliced(place, old.length, ...side("+")).join("\n");
   }, text);
 }
 
