@@ -16,9 +16,9 @@ import {
   notFound,
   type Subject,
 } from "./api-error.ts";
-import { confine, hasStatus } from "./confine.ts";
+import { confine, firstStatus, hasStatus } from "./confine.ts";
 import { type DeleteRequest, type Deletion, planDeletion } from "./deletion.ts";
-import { equal, isObject, type Json, type JsonObject, list, merge, object, put, text } from "./json.ts";
+import { at, equal, isObject, type Json, type JsonObject, list, merge, object, put, text } from "./json.ts";
 import { nameFault } from "./names.ts";
 import { conform } from "./schema.ts";
 import type { Store } from "./store.ts";
@@ -73,7 +73,7 @@ export class Api {
       deletionGracePeriodSeconds: undefined,
       generation: strategy.hasGeneration === true ? 1 : undefined,
     });
-    if (hasStatus(resource) && strategy.keepsStatus !== true) made = put(made, ["status"], {});
+    if (hasStatus(resource) && strategy.keepsStatus !== true) made = put(made, ["status"], firstStatus(resource));
     made = admit(resource, made, this);
     made = strategy.create?.(made, this.#context(options)) ?? made;
     this.#refuseFaults(resource, made, [...nameFault(resource, name), ...(strategy.faults?.(made) ?? [])]);
@@ -98,7 +98,7 @@ export class Api {
       return this.create(resource, namespace, change.to({}), options);
     }
     const faults: Cause[] = [];
-    const wanted = this.#conformed(resource, change.to(current), options, faults);
+    const wanted = this.#conformed(resource, change.to(current), options, faults, change.isPatch);
     this.#checkIdentity(resource, current, wanted, change.isPatch === true);
     let next = confine(resource, strategy, change.subresource ?? "", wanted, current);
     if ((change.subresource ?? "") === "") {
@@ -107,7 +107,9 @@ export class Api {
     }
     this.#refuseFaults(resource, next, faults);
     if (equal(next, current)) return current;
-    if (strategy.hasGeneration === true && !equal(next["spec"], current["spec"])) {
+    const isOther = (path: readonly string[]): boolean => !equal(at(next, ...path), at(current, ...path));
+    const counts = strategy.hasGeneration === true && isOther(["spec"]);
+    if (counts || (strategy.countsAnnotations === true && isOther(["metadata", "annotations"]))) {
       next = put(next, ["metadata", "generation"], Number(object(current, "metadata")["generation"] ?? 0) + 1);
     }
     if (options.dryRun) return next;
@@ -146,7 +148,7 @@ export class Api {
     return { user: options.user, list: (key) => this.store.list(key) };
   }
 
-  #conformed(resource: Resource, document: Json, options: WriteOptions, faults: Cause[]): JsonObject {
+  #conformed(resource: Resource, document: Json, options: WriteOptions, faults: Cause[], isPatch = false): JsonObject {
     if (!isObject(document)) throw badRequest(`the object provided is unrecognized (must be of type ${resource.kind})`);
     const apiVersion = text(document, "apiVersion") || resource.apiVersion;
     if (apiVersion !== resource.apiVersion) {
@@ -163,8 +165,10 @@ export class Api {
     const { value, unknown, causes } = conform(document, resource.schema, resource.kind, resource.version);
     if (unknown.length > 0 && options.fieldValidation === "Strict") {
       const said = unknown.map((path) => `unknown field "${path}"`).join(", ");
+      const why = `strict decoding error: ${said}`;
+      if (isPatch) throw invalid({ group: "", kind: "", name: "" }, [invalidValue("patch", document, why)]);
       throw badRequest(
-        `${resource.kind} in version "${resource.version}" cannot be handled as a ${resource.kind}: strict decoding error: ${said}`,
+        `${resource.kind} in version "${resource.version}" cannot be handled as a ${resource.kind}: ${why}`,
       );
     }
     if (options.fieldValidation === "Warn") for (const path of unknown) options.warn(`unknown field "${path}"`);

@@ -22,19 +22,38 @@ export class Authorizer {
   }
 
   allows(user: User, asked: Attributes): boolean {
-    if (user.groups.includes("system:masters")) return true;
-    return this.rulesOf(user, asked.namespace).some((rule) => ruleAllows(rule, asked));
+    return this.reason(user, asked) !== undefined;
+  }
+
+  /** Why it is allowed, "" where that needs no words; undefined where it is not. */
+  reason(user: User, asked: Attributes): string | undefined {
+    if (user.groups.includes("system:masters")) return "";
+    for (const { binding, subject } of this.#bindingsOf(user, asked.namespace)) {
+      if (!list(this.#roleOf(binding), "rules").some((rule) => ruleAllows(rule, asked))) continue;
+      const role = `${text(binding, "roleRef", "kind")} ${JSON.stringify(text(binding, "roleRef", "name"))}`;
+      const whom = [text(subject, "name"), text(subject, "namespace")].filter(Boolean).join("/");
+      const namespace = text(binding, "metadata", "namespace");
+      const name = [text(binding, "metadata", "name"), namespace].filter(Boolean).join("/");
+      const kind = namespace === "" ? "ClusterRoleBinding" : "RoleBinding";
+      return `RBAC: allowed by ${kind} ${JSON.stringify(name)} of ${role} to ${text(subject, "kind")} ${JSON.stringify(whom)}`;
+    }
+    return undefined;
   }
 
   /** All rules that hold for a user in a namespace; "" for those that hold everywhere. */
   rulesOf(user: User, namespace: string): readonly Json[] {
+    return this.#bindingsOf(user, namespace).flatMap(({ binding }) => list(this.#roleOf(binding), "rules"));
+  }
+
+  #bindingsOf(user: User, namespace: string): readonly { readonly binding: JsonObject; readonly subject: Json }[] {
     const bindings = [
       ...this.#store.list("clusterrolebindings.rbac.authorization.k8s.io"),
       ...(namespace === "" ? [] : this.#store.list("rolebindings.rbac.authorization.k8s.io", namespace)),
     ];
-    return bindings
-      .filter((binding) => list(binding, "subjects").some((subject) => isSubject(subject, user, binding)))
-      .flatMap((binding) => list(this.#roleOf(binding), "rules"));
+    return bindings.flatMap((binding) => {
+      const subject = list(binding, "subjects").find((each) => isSubject(each, user, binding));
+      return subject === undefined ? [] : [{ binding, subject }];
+    });
   }
 
   #roleOf(binding: JsonObject): JsonObject | undefined {

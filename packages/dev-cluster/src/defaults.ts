@@ -17,6 +17,8 @@ const container: Readonly<Record<string, Default>> = {
   resources: {},
 };
 const workload: Readonly<Record<string, Default>> = { replicas: 1, revisionHistoryLimit: 10 };
+const retained = { whenDeleted: "Retain", whenScaled: "Retain" };
+const eightyPercent = { name: "cpu", target: { type: "Utilization", averageUtilization: 80 } };
 const rolling = { maxUnavailable: "25%", maxSurge: "25%" };
 
 /** By the name of the schema without `io.k8s.api.`. */
@@ -67,7 +69,12 @@ const table: Readonly<Record<string, Readonly<Record<string, Default>>>> = {
   },
   "apps.v1.RollingUpdateDeployment": rolling,
   "apps.v1.ReplicaSetSpec": { replicas: 1 },
-  "apps.v1.StatefulSetSpec": { ...workload, podManagementPolicy: "OrderedReady", updateStrategy: {} },
+  "apps.v1.StatefulSetSpec": {
+    ...workload,
+    podManagementPolicy: "OrderedReady",
+    updateStrategy: {},
+    persistentVolumeClaimRetentionPolicy: retained,
+  },
   "apps.v1.StatefulSetUpdateStrategy": {
     type: "RollingUpdate",
     rollingUpdate: (value) => (value["type"] === "OnDelete" ? undefined : { partition: 0 }),
@@ -86,6 +93,9 @@ const table: Readonly<Record<string, Readonly<Record<string, Default>>>> = {
     podReplacementPolicy: (value) => (value["podFailurePolicy"] === undefined ? "TerminatingOrFailed" : "Failed"),
     manualSelector: false,
   },
+  "batch.v1.JobTemplateSpec": { metadata: {} },
+  "core.v1.PodTemplateSpec": { metadata: {} },
+  "scheduling.v1.PriorityClass": { preemptionPolicy: "PreemptLowerPriority" },
   "batch.v1.CronJobSpec": {
     concurrencyPolicy: "Allow",
     suspend: false,
@@ -99,7 +109,10 @@ const table: Readonly<Record<string, Readonly<Record<string, Default>>>> = {
   "networking.v1.NetworkPolicySpec": {
     policyTypes: (value) => (list(value, "egress").length > 0 ? ["Ingress", "Egress"] : ["Ingress"]),
   },
-  "autoscaling.v2.HorizontalPodAutoscalerSpec": { minReplicas: 1 },
+  "autoscaling.v2.HorizontalPodAutoscalerSpec": {
+    minReplicas: 1,
+    metrics: [{ type: "Resource", resource: eightyPercent }],
+  },
   "storage.v1.StorageClass": { reclaimPolicy: "Delete", volumeBindingMode: "Immediate" },
 };
 

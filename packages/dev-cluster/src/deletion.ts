@@ -55,8 +55,11 @@ export function planDeletion(
   const generation = number(current, "metadata", "generation");
   const counted = generation === undefined ? {} : { generation: generation + 1 };
   const ended = { deletionTimestamp: timestamp(now), deletionGracePeriodSeconds: 0, ...counted };
-  if (!holds && resource.key === "pods" && !isDeleted)
-    return { next: undefined, last: merge(current, ["metadata"], ended) };
+  if (!holds && resource.key === "pods")
+    return {
+      next: undefined,
+      last: merge(current, ["metadata"], isDeleted ? { deletionGracePeriodSeconds: 0 } : ended),
+    };
   if (!holds) return { next: undefined };
   const marked = isDeleted && grace >= (number(current, "metadata", "deletionGracePeriodSeconds") ?? 0);
   const next = merge(current, ["metadata"], {
@@ -65,7 +68,7 @@ export function planDeletion(
       ? {}
       : {
           deletionTimestamp: timestamp(now + grace * 1000),
-          deletionGracePeriodSeconds: grace,
+          deletionGracePeriodSeconds: resource.key === "namespaces" ? undefined : grace,
           ...counted,
         }),
   });

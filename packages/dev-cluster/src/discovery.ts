@@ -88,7 +88,9 @@ function resourceList(group: string, version: string): Discovered | undefined {
       verbs: sub.verbs,
     })),
   ]);
-  return { body: { kind: "APIResourceList", apiVersion: "v1", groupVersion: first.apiVersion, resources } };
+  // The core group's is older than its form.
+  const form = first.group === "" ? {} : { apiVersion: "v1" };
+  return { body: { kind: "APIResourceList", ...form, groupVersion: first.apiVersion, resources } };
 }
 
 /** The whole in one document; of the core group, or of all others. */

@@ -91,7 +91,7 @@ export class Handler {
   }
 
   #ofPath({ route, accept }: Call, server: string): HandledAnswer {
-    if (route.verb !== "get" && route.verb !== "head") throw methodNotAllowed();
+    if (route.verb !== "get" && route.verb !== "head") throw noSuchResource();
     const discovered = discovery(route.path, accept, server);
     if (discovered !== undefined) return { code: 200, ...discovered };
     if (route.path === "/openapi/v2" && accept.includes(protobufType)) {

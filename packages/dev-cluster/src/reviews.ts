@@ -20,8 +20,8 @@ export async function review(context: ReviewContext, call: ResourceCall): Promis
   const document = object(await documentOf(call));
   const metadata = { creationTimestamp: timestamp(context.now()) };
   const status = answer(context, document, user, call.route.namespace);
-  const spec = object(document, "spec");
-  return { code: 201, body: { kind: resource.kind, apiVersion: resource.apiVersion, metadata, spec, status } };
+  const spec = document["spec"] === undefined ? {} : { spec: document["spec"] };
+  return { code: 201, body: { kind: resource.kind, apiVersion: resource.apiVersion, metadata, ...spec, status } };
 }
 
 type Review = (context: ReviewContext, document: JsonObject, user: User, namespace: string) => JsonObject;
@@ -57,8 +57,8 @@ function subjectOf(document: JsonObject): User {
 
 function decide(authorizer: Authorizer, document: JsonObject, user: User, namespace?: string): JsonObject {
   const attributes = attributesOf(object(document, "spec"), namespace);
-  const allowed = authorizer.allows(user, attributes);
-  return allowed ? { allowed, reason: "RBAC: allowed" } : { allowed };
+  const reason = authorizer.reason(user, attributes);
+  return { allowed: reason !== undefined, ...(reason ? { reason } : {}) };
 }
 
 function attributesOf(spec: JsonObject, namespace: string | undefined): Attributes {

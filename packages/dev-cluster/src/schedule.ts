@@ -3,6 +3,9 @@ import { Cron } from "croner";
 
 /** Why the schedule, or its time zone, is none; undefined where it is one. */
 export function scheduleFault(schedule: string, timeZone: string): string | undefined {
+  const fields = schedule.trim().split(/\s+/);
+  if (fields.length !== 5 && !schedule.startsWith("@"))
+    return `expected exactly 5 fields, found ${fields.length}: [${fields.join(" ")}]`;
   try {
     cronOf(schedule, timeZone);
     return undefined;

@@ -111,7 +111,9 @@ class Walk {
       }
     }
     if (path === "status" || path.startsWith("status.")) return result;
-    const complete = defaultsOf(use.name, result);
+    // A CronJob says what its Jobs are told; they get their defaults when they are made.
+    const isForLater = use.name.endsWith(".batch.v1.JobSpec") && path.startsWith("spec.jobTemplate");
+    const complete = isForLater ? result : defaultsOf(use.name, result);
     for (const [key, site] of Object.entries(object(use.schema, "properties"))) {
       const fallback = object(site)["default"];
       const says = fallback !== undefined && fallback !== "" && fallback !== 0 && fallback !== false;

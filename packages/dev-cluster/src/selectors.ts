@@ -113,6 +113,7 @@ const selectable: Readonly<Record<string, readonly string[]>> = {
   replicationcontrollers: ["status.replicas"],
   "replicasets.apps": ["status.replicas"],
   "jobs.batch": ["status.successful"],
+  "resourceslices.resource.k8s.io": ["spec.nodeName", "spec.driver"],
   "certificatesigningrequests.certificates.k8s.io": ["spec.signerName"],
 };
 

@@ -18,6 +18,8 @@ export interface Strategy {
   readonly keepsStatus?: boolean;
   /** Counts changes of its spec in metadata.generation. */
   readonly hasGeneration?: boolean;
+  /** Changes of its annotations, too. */
+  readonly countsAnnotations?: boolean;
   /** May be made by PUT. */
   readonly createdByUpdate?: boolean;
 }
@@ -62,6 +64,7 @@ const emptyNodeInfo = Object.fromEntries(
   ].map((field) => [field, ""]),
 );
 
+const templateGeneration = ["metadata", "annotations", "deprecated.daemonset.template.generation"];
 const job = workload(["OnFailure", "Never"]);
 
 export const strategies: Readonly<Record<string, Strategy>> = {
@@ -100,10 +103,18 @@ export const strategies: Readonly<Record<string, Strategy>> = {
     updateFaults: (next, before) => [...unchanged(next, before, ["type"]), ...immutableData(next, before)],
   },
   configmaps: { updateFaults: immutableData },
-  "deployments.apps": workload(["Always"]),
+  "deployments.apps": { ...workload(["Always"]), countsAnnotations: true },
   "replicasets.apps": workload(["Always"]),
   "statefulsets.apps": workload(["Always"]),
-  "daemonsets.apps": workload(["Always"]),
+  "daemonsets.apps": {
+    ...workload(["Always"]),
+    create: (made) => put(made, templateGeneration, "1"),
+    update(next, before) {
+      const count = Number(text(before, ...templateGeneration)) || 0;
+      const isOther = !equal(object(next, "spec")["template"], object(before, "spec")["template"]);
+      return put(next, templateGeneration, `${count + (isOther ? 1 : 0)}`);
+    },
+  },
   replicationcontrollers: { hasGeneration: true },
   "jobs.batch": {
     ...job,
@@ -125,7 +136,10 @@ export const strategies: Readonly<Record<string, Strategy>> = {
         "job-name": name,
       };
       if (object(made, "spec")["manualSelector"] === true) return made;
-      const labelled = merge(made, ["spec", "template", "metadata", "labels"], labels);
+      const templated = merge(made, ["spec", "template", "metadata", "labels"], labels);
+      const isBare = Object.keys(object(made, "metadata", "labels")).length === 0;
+      const own = object(templated, "spec", "template", "metadata", "labels");
+      const labelled = isBare ? put(templated, ["metadata", "labels"], own) : templated;
       return put(labelled, ["spec", "selector"], { matchLabels: { "batch.kubernetes.io/controller-uid": uid } });
     },
     updateFaults: (next, before) => [
@@ -143,6 +157,7 @@ export const strategies: Readonly<Record<string, Strategy>> = {
   },
   "poddisruptionbudgets.policy": { hasGeneration: true },
   "ingresses.networking.k8s.io": { hasGeneration: true },
+  "priorityclasses.scheduling.k8s.io": { hasGeneration: true },
   "networkpolicies.networking.k8s.io": { hasGeneration: true },
   "leases.coordination.k8s.io": { createdByUpdate: true },
   events: { createdByUpdate: true },

@@ -160,6 +160,7 @@ async function token({ api, tokens }: SubresourceContext, call: ResourceCall): P
     ...object(document, "spec"),
     audiences: audiences.length > 0 ? audiences : [issuer],
     expirationSeconds: seconds,
+    boundObjectRef: object(document, "spec")["boundObjectRef"] ?? null,
   };
   const status = { token: issued.token, expirationTimestamp: timestamp(issued.expires) };
   const metadata = { name, namespace, creationTimestamp: timestamp(api.now()) };

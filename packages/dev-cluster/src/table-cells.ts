@@ -31,18 +31,19 @@ function labels(selector: Json | undefined): string {
   return pairs.length === 0 ? none : pairs.sort().join(",");
 }
 
-const template = ["spec", "template", "spec", "containers"] as const;
-const workload: Readonly<Record<string, Cell>> = {
-  Containers: (item) =>
-    list(item, ...template)
-      .map((each) => text(each, "name"))
-      .join(","),
-  Images: (item) =>
-    list(item, ...template)
-      .map((each) => text(each, "image"))
-      .join(","),
-  Selector: (item) => labels(at(item, "spec", "selector", "matchLabels")),
+const ofContainers = (field: string, template: readonly string[]): Cell => {
+  const containers = [...template, "spec", "containers"];
+  return (item) =>
+    list(item, ...containers)
+      .map((each) => text(each, field))
+      .join(",");
 };
+const ofTemplate = (...template: string[]): Readonly<Record<string, Cell>> => ({
+  Containers: ofContainers("name", template),
+  Images: ofContainers("image", template),
+  Selector: (item) => labels(at(item, "spec", "selector", "matchLabels")),
+});
+const workload = ofTemplate("spec", "template");
 const replicas: Readonly<Record<string, Cell>> = {
   ...workload,
   Desired: amount("spec", "replicas"),
@@ -77,7 +78,7 @@ const table: Readonly<Record<string, Readonly<Record<string, Cell>>>> = {
       const known = new Set(roles.filter((role) => role !== ""));
       return known.size === 0 ? none : [...known].sort().join(",");
     },
-    Version: path("status", "nodeInfo", "kubeletVersion"),
+    Version: (node) => text(node, "status", "nodeInfo", "kubeletVersion"),
     "Internal-IP": (node) => address(node, "InternalIP"),
     "External-IP": (node) => address(node, "ExternalIP"),
     "OS-Image": (node) => text(node, "status", "nodeInfo", "osImage") || "<unknown>",
@@ -156,7 +157,8 @@ const table: Readonly<Record<string, Readonly<Record<string, Cell>>>> = {
     },
   },
   "cronjobs.batch": {
-    ...workload,
+    ...ofTemplate("spec", "jobTemplate", "spec", "template"),
+    Selector: () => none,
     Schedule: path("spec", "schedule"),
     Timezone: path("spec", "timeZone"),
     Suspend: (item) => (at(item, "spec", "suspend") === true ? "True" : "False"),
@@ -164,9 +166,17 @@ const table: Readonly<Record<string, Readonly<Record<string, Cell>>>> = {
     "Last Schedule": (item, now) =>
       text(item, "status", "lastScheduleTime") === "" ? none : since(text(item, "status", "lastScheduleTime"), now),
   },
+  "horizontalpodautoscalers.autoscaling": {
+    Reference: (item) =>
+      `${text(item, "spec", "scaleTargetRef", "kind")}/${text(item, "spec", "scaleTargetRef", "name")}`,
+    Targets: autoscalerTargets,
+    MinPods: (item) => `${number(item, "spec", "minReplicas") ?? "<unset>"}`,
+    MaxPods: amount("spec", "maxReplicas"),
+    Replicas: amount("status", "currentReplicas"),
+  },
   "poddisruptionbudgets.policy": {
-    "Min Available": (item) => at(item, "spec", "minAvailable") ?? "N/A",
-    "Max Unavailable": (item) => at(item, "spec", "maxUnavailable") ?? "N/A",
+    "Min Available": (item) => `${at(item, "spec", "minAvailable") ?? "N/A"}`,
+    "Max Unavailable": (item) => `${at(item, "spec", "maxUnavailable") ?? "N/A"}`,
     "Allowed Disruptions": amount("status", "disruptionsAllowed"),
   },
   "certificatesigningrequests.certificates.k8s.io": {
@@ -181,6 +191,19 @@ const table: Readonly<Record<string, Readonly<Record<string, Cell>>>> = {
       if (text(item, "status", "certificate") !== "") types.push("Issued");
       return types.length === 0 ? "Pending" : types.join(",");
     },
+  },
+  "ingresses.networking.k8s.io": {
+    Class: path("spec", "ingressClassName"),
+    Hosts(item) {
+      const hosts = list(item, "spec", "rules").map((each) => text(each, "host") || "*");
+      const shown = hosts.slice(0, 3).join(",");
+      return hosts.length > 3 ? `${shown} + ${hosts.length - 3} more...` : shown || "*";
+    },
+    Address: (item) =>
+      list(item, "status", "loadBalancer", "ingress")
+        .map((each) => text(each, "ip") || text(each, "hostname"))
+        .join(","),
+    Ports: (item) => (list(item, "spec", "tls").length > 0 ? "80, 443" : "80"),
   },
   "leases.coordination.k8s.io": { Holder: (item) => text(item, "spec", "holderIdentity") },
   "roles.rbac.authorization.k8s.io": { "Created At": path("metadata", "creationTimestamp") },
@@ -205,6 +228,19 @@ const table: Readonly<Record<string, Readonly<Record<string, Cell>>>> = {
         .join(",") || "<unset>",
   },
 };
+
+/** What is aimed at by shares of what is asked for; other aims are not reached here. */
+function autoscalerTargets(item: JsonObject): string {
+  const current = list(item, "status", "currentMetrics");
+  const shown = list(item, "spec", "metrics").map((metric) => {
+    const name = text(metric, "resource", "name");
+    const now = current.find((each) => text(each, "resource", "name") === name);
+    const share = number(now, "resource", "current", "averageUtilization");
+    const wanted = number(metric, "resource", "target", "averageUtilization");
+    return `${name}: ${share === undefined ? "<unknown>" : `${share}%`}/${wanted === undefined ? "<auto>" : `${wanted}%`}`;
+  });
+  return shown.join(", ") || none;
+}
 
 function address(node: JsonObject, type: string): string {
   const found = list(node, "status", "addresses").find((each) => text(each, "type") === type);

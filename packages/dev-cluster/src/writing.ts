@@ -95,7 +95,15 @@ export async function remove(api: Api, call: ResourceCall): Promise<Answer> {
   const { object: last, gone } = api.delete(resource, namespaceOf(call), route.name, request, options);
   const returnsObject =
     !gone ||
-    ["pods", "services", "serviceaccounts", "persistentvolumeclaims", "persistentvolumes"].includes(resource.key);
+    [
+      "pods",
+      "services",
+      "serviceaccounts",
+      "persistentvolumeclaims",
+      "persistentvolumes",
+      "podtemplates",
+      "resourcequotas",
+    ].includes(resource.key);
   if (returnsObject) return { code: 200, body: shown(api, call, last) };
   const details = { ...subjectOf(resource, route.name), uid: text(last, "metadata", "uid") };
   const { group, ...coreDetails } = details;

@@ -1,0 +1,74 @@
+// What real kubectls asked, asked of the development cluster and of a real control plane: the answers are the same, apart from what
+// the README of the former lists; and that list is no longer than it has to be.
+import assert from "node:assert/strict";
+import { globSync } from "node:fs";
+import { basename, join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import { type ControlPlane, startControlPlane } from "../packages/virtual-kubelet/src/testing/control-plane.ts";
+import { startDevControlPlane } from "./dev-control-plane.ts";
+import {
+  type Answer,
+  asker,
+  covers,
+  differences,
+  KnownObjects,
+  knownDifferences,
+  type RecordedRequest,
+  readTraffic,
+} from "./dev-traffic.ts";
+
+const readme = join(import.meta.dirname, "../packages/dev-cluster/README.md");
+const known = knownDifferences(readme);
+const unmet = new Set(known);
+
+/** Answers in the order of the requests. */
+async function replay(plane: ControlPlane, requests: readonly RecordedRequest[]): Promise<readonly Answer[]> {
+  const ask = asker(plane);
+  const objects = new KnownObjects();
+  const answers: Answer[] = [];
+  for (const each of requests) {
+    const answer = await ask({ ...each, body: objects.concrete(each.body) });
+    objects.see(each.path, answer.body);
+    answers.push(answer);
+  }
+  return answers;
+}
+
+describe("recorded traffic of kubectl", { timeout: 300_000 }, () => {
+  for (const file of globSync(join(import.meta.dirname, "dev-traffic/*.json")).sort())
+    describe(basename(file, ".json"), () => {
+      const requests = readTraffic(file);
+      let theirs: readonly Answer[] = [];
+      let ours: readonly Answer[] = [];
+
+      before(async () => {
+        const options = { controllers: false };
+        await using real = await startControlPlane(options);
+        await using dev = await startDevControlPlane(options);
+        [theirs, ours] = await Promise.all([replay(real, requests), replay(dev, requests)]);
+      });
+
+      for (const command of new Set(requests.map((each) => each.command)))
+        it(command, () => {
+          for (const [index, each] of requests.entries()) {
+            if (each.command !== command) continue;
+            const [a, b] = [ours[index], theirs[index]];
+            assert.ok(a !== undefined && b !== undefined);
+            const places = [...(a.code === b.code ? [] : ["code"]), ...differences(a.body, b.body)];
+            const news = places.filter((place) => {
+              const rows = known.filter((row) => covers(row, each, place));
+              for (const row of rows) unmet.delete(row);
+              return rows.length === 0;
+            });
+            const shown = JSON.stringify({ ours: a.body, theirs: b.body }).slice(0, 3000);
+            assert.deepEqual(
+              news,
+              [],
+              `${each.method} ${each.path} ${each.body.slice(0, 300)}\n${a.code} ${b.code} ${shown}`,
+            );
+          }
+        });
+    });
+
+  after(() => assert.deepEqual([...unmet], [], "known differences that there are no more"));
+});
