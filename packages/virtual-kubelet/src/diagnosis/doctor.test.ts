@@ -11,7 +11,6 @@ import type { Finding, Outcome } from "./doctor-check.ts";
 import { clockFinding } from "./doctor-clock.ts";
 import { reachFault } from "./doctor-kubelet.ts";
 import { checkDaemonSets, checkName, checkTaintsAndLabels } from "./doctor-node.ts";
-import { providerFault } from "./doctor-provider.ts";
 import { neededAccess } from "./needed-access.ts";
 
 const now = Date.parse("2026-01-01T00:00:00Z");
@@ -215,12 +214,6 @@ describe("from the API server to the node", () => {
   ];
   for (const [fault, ...expected] of cases)
     test(fault.message, () => holds(reachFault(fault, "10.0.0.1:10250", "vk"), ...expected));
-});
-
-test("a provider that cannot be had: the fix by the kind of fault, and no secret", () => {
-  const fault = providerFault(new VirtualKubeletError("Unauthorized", "https://u:hunter2@x refused"), "cloud");
-  holds(fault, "fail", /provider cloud: /, /renew its credentials/);
-  assert.doesNotMatch(fault.message, /hunter2/);
 });
 
 describe("rights that are needed", () => {
