@@ -37,7 +37,7 @@ export interface Metrics {
   readonly podStart: Histogram<string>;
   readonly statusWrites: Counter<"outcome">;
   readonly leaseRenewals: Counter<"outcome">;
-  /** Seconds since the lease was last renewed, or began to wait for it; the node is taken for dead at leaseDuration. */
+  /** Seconds since the lease was last renewed, or began to wait for that. */
   readonly leaseAge: Gauge<"node">;
   readonly leaseDuration: Gauge<string>;
   /** Called when leaseAge is read. */
@@ -146,7 +146,7 @@ export function createMetrics(): Metrics {
     leaseRenewals: counter("lease_renewals_total", "Lease renewals", ["outcome"]),
     leaseSources,
     leaseAge: gauge("lease_age_seconds", "Seconds since the lease was last renewed", ["node"], leaseSources),
-    leaseDuration: gauge("lease_duration_seconds", "Age of a lease at which the cluster takes the node for dead", []),
+    leaseDuration: gauge("lease_duration_seconds", "How long a lease lasts; it is renewed each quarter of that", []),
     nodeReady: gauge("node_ready", "1 while the node is Ready", ["node"]),
     podsAdopted: counter("pods_adopted_total", "Running pods taken over at start", ["node"]),
     orphansRemoved: counter("orphans_removed_total", "Pods removed from the backend because their owner is gone", [
