@@ -14,7 +14,7 @@ const fit: ReleaseFacts = {
   changes: [],
   manifests: [manifest("core", "1.2.0"), manifest("provider", "1.2.0", { core: "1.2.0", other: "^3.0.0" })],
   locked: { core: "1.2.0", provider: "1.2.0" },
-  charts: { "deploy/chart/Chart.yaml": "1.2.0" },
+  elsewhere: [{ file: "deploy/chart/Chart.yaml", version: "1.2.0" }],
   changelog: "# Changelog\n\n## 1.2.0 (2026-11-30)\n- More.\n\n## 1.1.0 (2026-10-01)\n- Less.\n",
 };
 
@@ -49,7 +49,7 @@ const cases: readonly {
   },
   {
     name: "a chart that lags",
-    facts: { charts: { "Chart.yaml": "1.1.0" } },
+    facts: { elsewhere: [{ file: "Chart.yaml", version: "1.1.0" }] },
     faults: [/^Chart.yaml has version 1.1.0/],
   },
   {

@@ -7,13 +7,13 @@ export interface ReleaseFacts {
   readonly manifests: readonly Manifest[];
   /** What the lock file says of them, by name. */
   readonly locked: Readonly<Record<string, string>>;
-  /** Versions that Helm charts have, by file. */
-  readonly charts: Readonly<Record<string, string>>;
+  /** What other files say it is: Helm's, the docs'. */
+  readonly elsewhere: readonly { readonly file: string; readonly version: string }[];
   readonly changelog: string;
 }
 
 /** One line each; none: it is fit. */
-export function releaseFaults({ changes, manifests, locked, charts, changelog }: ReleaseFacts): readonly string[] {
+export function releaseFaults({ changes, manifests, locked, elsewhere, changelog }: ReleaseFacts): readonly string[] {
   const faults: string[] = [];
   if (changes.length > 0) {
     const more = changes.length > 5 ? ` and ${changes.length - 5} more` : "";
@@ -33,7 +33,7 @@ export function releaseFaults({ changes, manifests, locked, charts, changelog }:
     if (locked[manifest.name] !== manifest.version)
       faults.push(`package-lock.json has ${manifest.name} ${locked[manifest.name] ?? "nowhere"}; ${setIt}`);
   }
-  for (const [file, found] of Object.entries(charts))
+  for (const { file, version: found } of elsewhere)
     if (found !== version) faults.push(`${file} has version ${found}, the packages ${version}; ${setIt}`);
   return [...faults, ...changelogFaults(changelog, version)];
 }

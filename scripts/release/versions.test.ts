@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, test } from "node:test";
 import { workspacePackages } from "../packages/workspace.ts";
-import { setVersion } from "./versions.ts";
+import { setVersion, versionsInFiles } from "./versions.ts";
 
 const root = mkdtempSync(join(tmpdir(), "virtual-kubelet-versions-"));
 after(() => rmSync(root, { recursive: true, force: true }));
@@ -28,13 +28,16 @@ test("a version is set in manifests, between packages, in the lock file, charts 
       "packages/provider": provider,
     },
   });
-  write("deploy/chart/Chart.yaml", 'apiVersion: v2\nname: chart\nversion: 0.1.0\nappVersion: "0.1.0"\n');
+  write("deploy/chart/Chart.yaml", "apiVersion: v2\nname: chart\nversion: 0.1.0\nappVersion: 0.1.0\n");
+  write("deploy/manifests/all.yaml", 'app.kubernetes.io/version: "0.1.0"\nimage: "virtual-kubelet:0.1.0"\n');
+  write("docs/page.md", '"@virtual-kubelet/core": "0.1.0", "yaml": "0.1.0", v1.36.3-vk-0.1.0 since 0.1.0\n');
   write("CHANGELOG.md", "# Changelog\n\n## 0.1.0 (unreleased)\n- All.\n");
 
   const changed = setVersion(root, workspacePackages(root), "0.2.0-rc.1", "2026-11-30");
 
   const manifests = ["packages/core/package.json", "packages/provider/package.json"];
-  assert.deepEqual(changed, [...manifests, "package-lock.json", "deploy/chart/Chart.yaml", "CHANGELOG.md"]);
+  const others = ["deploy/chart/Chart.yaml", "deploy/manifests/all.yaml", "docs/page.md"];
+  assert.deepEqual(changed, [...manifests, "package-lock.json", ...others, "CHANGELOG.md"]);
   const dependencies = { "@vk/core": "0.2.0-rc.1", yaml: "0.1.0" };
   assert.deepEqual(JSON.parse(read("packages/core/package.json")), { ...core, version: "0.2.0-rc.1" });
   assert.deepEqual(JSON.parse(read("packages/provider/package.json")), {
@@ -51,8 +54,14 @@ test("a version is set in manifests, between packages, in the lock file, charts 
       "packages/provider": { ...provider, version: "0.2.0-rc.1", dependencies },
     },
   });
-  assert.match(read("deploy/chart/Chart.yaml"), /^version: 0\.2\.0-rc\.1\nappVersion: "0\.2\.0-rc\.1"$/m);
+  assert.match(read("deploy/chart/Chart.yaml"), /^version: 0\.2\.0-rc\.1\nappVersion: 0\.2\.0-rc\.1$/m);
   assert.match(read("deploy/chart/Chart.yaml"), /^apiVersion: v2$/m);
+  assert.deepEqual(
+    versionsInFiles(root),
+    others.map((file) => ({ file, version: "0.2.0-rc.1" })),
+  );
+  assert.match(read("deploy/manifests/all.yaml"), /version: "0\.2\.0-rc\.1"\nimage: "virtual-kubelet:0\.2\.0-rc\.1"/);
+  assert.match(read("docs/page.md"), /: "0\.2\.0-rc\.1", "yaml": "0\.1\.0", v1\.36\.3-vk-0\.2\.0-rc\.1 since 0\.1\.0/);
   assert.equal(read("CHANGELOG.md"), "# Changelog\n\n## 0.2.0-rc.1 (2026-11-30)\n- All.\n");
   assert.deepEqual(setVersion(root, workspacePackages(root), "0.2.0-rc.1", "2026-12-01"), []);
 });
