@@ -68,7 +68,10 @@ export async function programTree(
   move(join(work, "node_modules"), join(target, "dependencies", place, "node_modules"));
   move(join(work, "packages"), join(target, "packages", place, "packages"));
   link(join(target, "packages"));
-  writeFileSync(join(target, "packages", place, "package.json"), `${JSON.stringify({ private: true, ...identity })}\n`);
+  writeFileSync(
+    join(target, "packages", place, "package.json"),
+    `${JSON.stringify({ private: true, type: "module", ...identity })}\n`,
+  );
   const licence = join(target, "packages", place, "packages/virtual-kubelet/LICENSE");
   cpSync(licence, join(target, "packages/usr/share/doc/virtual-kubelet/copyright"));
   rmSync(work, { recursive: true });
