@@ -4,8 +4,6 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import * as v from "valibot";
-import { parse } from "yaml";
 import { connect } from "../packages/virtual-kubelet/src/kube/connect.ts";
 import { pods } from "../packages/virtual-kubelet/src/kube/resource.ts";
 import { expositionMetrics } from "../scripts/metrics-docs.ts";
@@ -13,59 +11,10 @@ import { startDevControlPlane } from "./dev-control-plane.ts";
 import { type ApiFault, type FaultyApiServer, startFaultyApiServer } from "./faulty-api-server.ts";
 import { eventually, Harness, isRunning, podObject } from "./harness.ts";
 import { clientCertificate } from "./kubelet-caller.ts";
+import { alerts, alertTests, charts, dashboard, folder, root, selectorsOf } from "./monitoring-files.ts";
 import { findPeer } from "./peers.ts";
 import { findNothing, promtool } from "./promtool.ts";
 
-const root = join(import.meta.dirname, "..");
-const folder = join(root, "deploy/monitoring");
-
-const alertRule = v.object({
-  alert: v.string(),
-  expr: v.string(),
-  for: v.optional(v.string()),
-  labels: v.object({ severity: v.picklist(["critical", "warning", "info"]) }),
-  annotations: v.strictObject({ summary: v.string(), description: v.string(), runbook_url: v.string() }),
-});
-const ruleFile = v.object({ groups: v.array(v.object({ name: v.string(), rules: v.array(alertRule) })) });
-const ruleTests = v.object({
-  tests: v.array(
-    v.object({
-      name: v.string(),
-      input_series: v.array(v.object({ series: v.string() })),
-      promql_expr_test: v.array(v.object({ exp_samples: v.array(v.object({ labels: v.string() })) })),
-    }),
-  ),
-});
-const source = v.object({ type: v.literal("prometheus"), uid: v.literal(`\${datasource}`) });
-const panel = v.variant("type", [
-  v.object({ type: v.literal("row"), id: v.number(), title: v.string() }),
-  v.object({
-    type: v.picklist(["timeseries", "stat", "table"]),
-    id: v.number(),
-    title: v.string(),
-    datasource: source,
-    gridPos: v.object({ x: v.number(), y: v.number(), w: v.number(), h: v.number() }),
-    fieldConfig: v.object({ defaults: v.object({ unit: v.string() }) }),
-    targets: v.array(v.object({ refId: v.string(), datasource: source, expr: v.string(), legendFormat: v.string() })),
-  }),
-]);
-const dashboardFile = v.object({
-  uid: v.string(),
-  title: v.string(),
-  templating: v.object({ list: v.array(v.object({ name: v.string(), type: v.string(), query: v.unknown() })) }),
-  panels: v.array(panel),
-});
-
-const alerts = v
-  .parse(ruleFile, parse(await readFile(join(folder, "alerts.yaml"), "utf8")))
-  .groups.flatMap(({ rules }) => rules);
-const dashboard = v.parse(dashboardFile, JSON.parse(await readFile(join(folder, "dashboard.json"), "utf8")));
-const charts = dashboard.panels.flatMap((each) => (each.type === "row" ? [] : [each]));
-
-/** Selectors of series in an expression: `name`, or `name{...}`. */
-const selectorsOf = (expression: string): readonly string[] => [
-  ...(expression.match(/\b(?:virtual_kubelet_\w+|process_\w+|nodejs_\w+|up)\b(?:\{[^}]*\})?/g) ?? []),
-];
 const uniqueOf = (values: readonly string[]): readonly string[] => [...new Set(values)].sort();
 
 before(() => findPeer("promtool"));
@@ -82,8 +31,7 @@ describe("alerts", () => {
   });
 
   it("have a series that fires them, and one that does not, each", async () => {
-    const { tests } = v.parse(ruleTests, parse(await readFile(join(folder, "alerts.test.yaml"), "utf8")));
-    const [healthy, ...bad] = tests;
+    const [healthy, ...bad] = await alertTests();
     assert.deepEqual(
       bad.map(({ name }) => name),
       alerts.map(({ alert }) => alert),
