@@ -1,74 +1,35 @@
-// `npm start` as a process: what it makes in a cluster of the user's, and that it takes exactly that away again.
+// `npm start` as a process: in a cluster of the user's, of which it takes away exactly what it made, and on a real control plane.
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
-import { globSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { deployments, jobs, nodes, pods } from "../packages/virtual-kubelet/src/kube/resource.ts";
-import { eventually, type Harness, startHarness } from "./harness.ts";
-
-const script = join(import.meta.dirname, "../scripts/start.ts");
-
-class Run {
-  readonly child: ChildProcess;
-  output = "";
-  readonly #closed: Promise<unknown[]>;
-
-  constructor(temporary: string, ...args: string[]) {
-    this.child = spawn(process.execPath, ["--conditions=source", script, ...args], {
-      stdio: ["ignore", "pipe", "pipe"],
-      env: { ...process.env, TMPDIR: temporary, VKUBELET_POD_IP: "127.0.0.1" },
-    });
-    for (const stream of [this.child.stdout, this.child.stderr]) {
-      stream?.setEncoding("utf8").on("data", (text: string) => {
-        this.output += text;
-      });
-    }
-    this.#closed = once(this.child, "close");
-  }
-
-  async says(pattern: RegExp): Promise<void> {
-    await eventually(`${pattern} in the output`, 90_000, () => {
-      assert.ok(this.child.exitCode === null || pattern.test(this.output), this.output);
-      return pattern.test(this.output);
-    });
-  }
-
-  async code(): Promise<unknown> {
-    const [code]: unknown[] = await this.#closed;
-    return code;
-  }
-}
+import { type Harness, startHarness } from "./harness.ts";
+import { TrialHome, type TrialRun } from "./trial-process.ts";
 
 describe("npm start", () => {
   let harness: Harness;
-  let temporary: string;
+  const home = new TrialHome();
   before(async () => {
     harness = await startHarness();
-    // Its own, to see that nothing stays; with paths short enough for sockets.
-    temporary = await mkdtemp(join(tmpdir(), "vk-start-"));
   });
   after(async () => {
     await harness[Symbol.asyncDispose]();
-    await rm(temporary, { recursive: true, force: true });
+    home[Symbol.dispose]();
   });
-  const leftovers = (): readonly string[] => globSync("virtual-kubelet-*", { cwd: temporary });
-  const start = (...args: string[]): Run => new Run(temporary, ...args);
-  const existing = (): Run => start("--kubeconfig", harness.cluster.kubeconfig);
+  const existing = (): TrialRun => home.npmStart("--kubeconfig", harness.cluster.kubeconfig);
 
   test("in a cluster that is there: the sample runs, and at the end only what was made is gone", async () => {
     await harness.kubectl("create", "deployment", "other", "--image=example.com/other:1", "--replicas=1");
-    const run = existing();
+    await using run = existing();
     await run.says(/Ctrl-C stops and deletes/);
     assert.match(run.output, /export KUBECONFIG=\/.+\n {2}kubectl get pods/);
     await run.says(/deployment\/sample-web 3\/3 available/);
     await run.says(/pod\/sample-web-\S+ Running, 1\/1 ready, 10\./);
-    run.child.kill("SIGINT");
-    assert.equal(await run.code(), 0, run.output);
-    assert.match(run.output, /Stopped, nothing is left/);
+    // Other terminals are not led into a cluster of the user's by themselves.
+    assert.match((await home.run("get", "pods")).stderr, /^error: no cluster: /);
+    const named = await home.run("get", "pods", "--kubeconfig", harness.cluster.kubeconfig);
+    assert.match(named.stdout, /^sample-web-\S+ +1\/1 +Running/m);
+    await run.end();
     assert.deepEqual(await harness.list(jobs), []);
     assert.deepEqual(
       (await harness.list(deployments)).map(({ metadata }) => metadata.name),
@@ -76,7 +37,7 @@ describe("npm start", () => {
     );
     assert.deepEqual(await harness.list(pods, "app.kubernetes.io/part-of=virtual-kubelet-sample"), []);
     assert.equal(await harness.find(nodes, "vk-1"), undefined);
-    assert.deepEqual(leftovers(), []);
+    assert.deepEqual(home.leftovers(), []);
   });
 
   test("what others made under the same names is refused and left alone", async () => {
@@ -86,7 +47,7 @@ describe("npm start", () => {
       template: { metadata: { labels: { a: "b" } }, spec: { containers: [{ name: "c", image: "example.com/c:1" }] } },
     };
     await harness.apply({ ...foreign, spec });
-    const second = existing();
+    await using second = existing();
     assert.equal(await second.code(), 1);
     assert.match(second.output, /Deployment sample-web is there already; not touched/);
     assert.notEqual(await harness.find(deployments, "sample-web"), undefined);
@@ -94,49 +55,45 @@ describe("npm start", () => {
     await harness.kubectl("delete", "deployment", "sample-web");
 
     await harness.client.create(nodes, { apiVersion: "v1", kind: "Node", metadata: { name: "vk-1" } });
-    const first = existing();
+    await using first = existing();
     assert.equal(await first.code(), 1);
     assert.match(first.output, /has a node vk-1 already; not touched/);
     assert.notEqual(await harness.find(nodes, "vk-1"), undefined);
     await harness.kubectl("delete", "node", "vk-1");
-    assert.deepEqual(leftovers(), []);
+    assert.deepEqual(home.leftovers(), []);
   });
 
-  for (const signal of ["SIGHUP", "SIGTERM"] as const) {
-    test(`with a cluster of its own, ${signal} leaves nothing behind`, async () => {
-      const run = start();
-      await run.says(/deployment\/sample-web 3\/3 available/);
-      assert.equal(leftovers().length, 2);
-      run.child.kill(signal);
-      assert.equal(await run.code(), 0, run.output);
-      assert.deepEqual(leftovers(), []);
-    });
-  }
-
   test("it ends when nobody reads its output any more", async () => {
-    const run = start("--kubeconfig", harness.cluster.kubeconfig);
+    await using run = existing();
     await run.says(/Using the cluster/);
     run.child.stdout?.destroy();
     assert.equal(await run.code(), 0);
     assert.equal(await harness.find(nodes, "vk-1"), undefined);
     assert.deepEqual(await harness.find(jobs, "sample-job"), undefined);
-    assert.deepEqual(leftovers(), []);
+    assert.deepEqual(home.leftovers(), []);
+  });
+
+  test("on a real control plane, SIGHUP leaves nothing behind", async () => {
+    await using run = home.npmStart("--kubernetes");
+    await run.says(/deployment\/sample-web 3\/3 available/);
+    assert.match(run.output, /Starting a control plane, Kubernetes 1\.\d+\.\d+/);
+    assert.match((await home.run("get", "nodes")).stdout, /^vk-1 +Ready /m);
+    await run.end("SIGHUP");
+    assert.deepEqual(home.leftovers(), []);
   });
 
   test("SIGINT while the control plane starts ends it too", async () => {
-    const run = start();
+    await using run = home.npmStart("--kubernetes");
     await run.says(/Starting a control plane/);
-    run.child.kill("SIGINT");
-    assert.equal(await run.code(), 0, run.output);
-    assert.match(run.output, /Stopped, nothing is left/);
-    assert.deepEqual(leftovers(), []);
+    await run.end();
+    assert.deepEqual(home.leftovers(), []);
   });
 
   test("when the sample is not ready in time it says what is missing", async () => {
-    const run = start("--exit-after-ready", "--time-limit", "1s");
+    await using run = home.npmStart("--exit-after-ready", "--time-limit", "1s");
     assert.equal(await run.code(), 1, run.output);
     assert.match(run.output, /error: not ready within 1\.0 s: .*job\/sample-job 0\/4 succeeded/);
-    assert.deepEqual(leftovers(), []);
+    assert.deepEqual(home.leftovers(), []);
   });
 
   test("an API server that does not answer is told", async () => {
@@ -149,8 +106,11 @@ describe("npm start", () => {
         "current-context": "c",
       }),
     );
-    const run = start("--kubeconfig", kubeconfig);
+    await using run = home.npmStart("--kubeconfig", kubeconfig);
     assert.equal(await run.code(), 1);
     assert.match(run.output, /error: cannot use the cluster at https:\/\/127\.0\.0\.1:1\b/);
+    await using missing = home.npmStart("--kubeconfig", join(home.directory, "missing"));
+    assert.equal(await missing.code(), 1);
+    assert.match(missing.output, /error: kubeconfig \S+missing cannot be read: ENOENT/);
   });
 });

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { globSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { eventually } from "./harness.ts";
 
@@ -34,8 +34,11 @@ export class TrialHome implements Disposable {
     return new TrialRun([main, "trial", ...args], this.environment);
   }
 
+  /** `npm start`; control planes that it needs are those that this machine has. */
   npmStart(...args: string[]): TrialRun {
-    return new TrialRun([npmStart, ...args], { ...this.environment, VKUBELET_POD_IP: "127.0.0.1" });
+    const cache = process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache");
+    const env = { ...this.environment, VKUBELET_POD_IP: "127.0.0.1", XDG_CACHE_HOME: cache };
+    return new TrialRun([npmStart, ...args], env);
   }
 
   /** On a terminal of 24 lines and 100 columns; what is written to its input is typed. */
