@@ -95,7 +95,15 @@ export class Api {
       const mayCreate =
         strategy.createdByUpdate === true && change.isPatch !== true && (change.subresource ?? "") === "";
       if (!mayCreate) throw notFound(subjectOf(resource, name));
-      return this.create(resource, namespace, change.to({}), options);
+      const wanted = change.to({});
+      const uid = isObject(wanted) ? text(wanted, "metadata", "uid") : "";
+      // The object that is meant is gone.
+      if (uid !== "") {
+        const why = `Precondition failed: UID in precondition: ${uid}, UID in object meta: `;
+        throw conflict(subjectOf(resource, name), why);
+      }
+      const made = isObject(wanted) ? merge(wanted, ["metadata"], { resourceVersion: undefined }) : wanted;
+      return this.create(resource, namespace, made, options);
     }
     const faults: Cause[] = [];
     const wanted = this.#conformed(resource, change.to(current), options, faults, change.isPatch);

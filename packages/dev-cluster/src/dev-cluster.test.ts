@@ -51,6 +51,14 @@ test("a pod gets what users leave out", async () => {
   assert.equal(list(body, "spec", "tolerations").length, 2);
 });
 
+test("a lease that is gone is made by a PUT, but not in the place of another", async () => {
+  const path = "/apis/coordination.k8s.io/v1/namespaces/default/leases/gone";
+  const lease = (metadata: JsonObject): JsonObject => ({ metadata: { name: "gone", ...metadata }, spec: {} });
+  const other = await api.put(path, lease({ uid: "d53d6336-43f4-4056-8c1e-a71ceab99608", resourceVersion: "5" }));
+  assert.deepEqual([other.code, text(other.body, "reason")], [409, "Conflict"]);
+  assert.equal((await api.put(path, lease({ resourceVersion: "5" }))).code, 201);
+});
+
 const refusals: readonly {
   readonly what: string;
   readonly path: string;

@@ -10,7 +10,7 @@ import { bootstrap } from "./bootstrap.ts";
 import { Authority, type KeyPair } from "./certificates.ts";
 import { allControllers } from "./controllers/all.ts";
 import { runControllers } from "./controllers/controller.ts";
-import { storeFrom } from "./journal.ts";
+import { storeFrom, writeWhole } from "./journal.ts";
 import { text } from "./json.ts";
 import { kubeletClientUser } from "./kubelet-proxy.ts";
 import { ApiServer } from "./server.ts";
@@ -83,7 +83,7 @@ async function start(
   const tokens = new Tokens({ store, now, key: known("service-accounts.key") });
   if (isKept) {
     const files = { "ca.crt": authority.certificate, "ca.key": authority.key, "service-accounts.key": tokens.key };
-    for (const [name, content] of Object.entries(files)) await writeFile(path(name), content, { mode: 0o600 });
+    for (const [name, content] of Object.entries(files)) if (known(name) !== content) writeWhole(path(name), content);
   }
   const api = new Api({ store, now });
   bootstrap(api, authority.certificate);

@@ -19,8 +19,7 @@ export function storeFrom(file: string): { readonly store: Store; close(): void 
   }
   // The revision stays known, even where what it was given to is gone.
   const lines = [JSON.stringify({ revision, resource: "", id: "" }), ...objects.values()];
-  writeFileSync(`${file}.new`, `${lines.join("\n")}\n`, { mode: 0o600 });
-  renameSync(`${file}.new`, file);
+  writeWhole(file, `${lines.join("\n")}\n`);
   const descriptor = openSync(file, "a", 0o600);
   const journal: Journal = {
     wrote: (entry) => void writeSync(descriptor, `${JSON.stringify(entry)}\n`),
@@ -31,6 +30,12 @@ export function storeFrom(file: string): { readonly store: Store; close(): void 
     store.restore(text(entry, "resource"), text(entry, "id"), object(entry, "object"));
   }
   return { store, close: () => closeSync(descriptor) };
+}
+
+/** All of it or nothing, whenever this process may end. */
+export function writeWhole(file: string, content: string): void {
+  writeFileSync(`${file}.new`, content, { mode: 0o600 });
+  renameSync(`${file}.new`, file);
 }
 
 /** undefined for a line that was not written to its end. */

@@ -27,7 +27,7 @@ export class ApiCaller {
   readonly #token: string;
 
   /** As the administrator, or as another kubeconfig says. */
-  constructor(cluster: DevCluster, kubeconfig: string = cluster.kubeconfig) {
+  constructor(cluster: Pick<DevCluster, "server" | "kubeconfig" | "ca">, kubeconfig: string = cluster.kubeconfig) {
     const config = parseJson(readFileSync(kubeconfig, "utf8"));
     const [user] = list(config, "users");
     const decode = (field: string): string => Buffer.from(text(user, "user", field), "base64").toString();

@@ -1,0 +1,80 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { startDevCluster } from "./dev-cluster.ts";
+import { storeFrom } from "./journal.ts";
+import { list, text } from "./json.ts";
+import { ApiCaller } from "./testing/api-caller.ts";
+
+const scratch = mkdtempSync(join(tmpdir(), "dev-cluster-journal-"));
+after(() => rmSync(scratch, { recursive: true }));
+
+const object = (name: string): { readonly metadata: { readonly name: string } } => ({ metadata: { name } });
+
+test("what was not written to its end is not there, all before it is, and the file goes on", () => {
+  const file = join(scratch, "torn.jsonl");
+  const first = storeFrom(file);
+  for (const name of ["a", "b"]) first.store.write("configmaps", object(name));
+  first.close();
+  const whole = readFileSync(file, "utf8");
+  const last = whole.trimEnd().split("\n").at(-1) ?? "";
+  // Every place where a write may have ended.
+  for (let length = 0; length < last.length; length += 7) {
+    writeFileSync(file, whole.slice(0, whole.length - last.length - 1 + length));
+    const { store, close } = storeFrom(file);
+    assert.ok(store.get("configmaps", "", "a") !== undefined);
+    assert.equal(store.get("configmaps", "", "b"), undefined);
+    store.write("configmaps", object("c"));
+    close();
+    const next = storeFrom(file);
+    assert.ok(next.store.get("configmaps", "", "c") !== undefined);
+    next.close();
+  }
+});
+
+test("a cluster that is killed while it writes has all that it had answered", { timeout: 60_000 }, async () => {
+  const directory = join(scratch, "killed");
+  const main = join(import.meta.dirname, "testing/kept-cluster.ts");
+  const child = spawn(process.execPath, ["--conditions=source", main, directory], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const ended = once(child, "exit");
+  const [said]: unknown[] = await once(child.stdout, "data");
+  const running = {
+    server: String(said).trim(),
+    kubeconfig: join(directory, "admin.kubeconfig"),
+    ca: readFileSync(join(directory, "ca.crt"), "utf8"),
+  };
+  const path = "/api/v1/namespaces/default/configmaps";
+  const caller = new ApiCaller(running);
+  const answered: string[] = [];
+  let revision = 0;
+  const write = async (writer: number): Promise<void> => {
+    for (let count = 0; ; count++) {
+      const name = `w${writer}-${count}`;
+      const { body } = await caller.post(path, { metadata: { name }, data: { large: "x".repeat(20_000) } });
+      answered.push(name);
+      revision = Math.max(revision, Number(text(body, "metadata", "resourceVersion")));
+      if (answered.length === 30) child.kill("SIGKILL");
+    }
+  };
+  await Promise.allSettled([0, 1, 2, 3].map(write));
+  await ended;
+  assert.ok(answered.length >= 30);
+  appendFileSync(join(directory, "state.jsonl"), '{"revision":1000000,"resource":"configm');
+  await using again = await startDevCluster({ directory });
+  const next = new ApiCaller(again);
+  const kept = new Set(list((await next.get(path)).body, "items").map((each) => text(each, "metadata", "name")));
+  assert.deepEqual(
+    answered.filter((name) => !kept.has(name)),
+    [],
+  );
+  const { body } = await next.post(path, { metadata: { name: "next" } });
+  const version = Number(text(body, "metadata", "resourceVersion"));
+  assert.ok(version > revision && version < 1_000_000);
+  assert.equal(again.ca, running.ca);
+});
