@@ -50,7 +50,7 @@ function first(entry: Inspected["entry"], pod: Pod | undefined): Trouble | undef
   if (phase === "Succeeded") return undefined;
   if (refusal !== undefined) return { reason: refusal.reason, message: refusal.message };
   if (lost) return { reason: "ProviderLostPod", message: "The provider no longer has this pod" };
-  if (phase === "Failed") return { reason: reason ?? "Failed", message };
+  if (phase === "Failed") return { reason: reason ?? badEnd(pod) ?? "Failed", message };
   if (failure !== undefined) return { reason: "ProviderFailed", message: failure };
   const [absent] = missing ?? [];
   if (absent !== undefined) return { reason: "waits for what it refers to", message: absent.message };
@@ -58,6 +58,14 @@ function first(entry: Inspected["entry"], pod: Pod | undefined): Trouble | undef
     const waiting = state?.waiting?.reason;
     if (waiting !== undefined && waiting !== "ContainerCreating" && waiting !== "PodInitializing")
       return { reason: waiting, message: `container ${name}: ${state?.waiting?.message ?? waiting}` };
+  }
+  return undefined;
+}
+
+function badEnd(pod: Pod): string | undefined {
+  for (const { name, state } of statusesOf(pod.status)) {
+    const exitCode = state?.terminated?.exitCode ?? 0;
+    if (exitCode !== 0) return `container ${name} ended with ${exitCode}`;
   }
   return undefined;
 }

@@ -26,7 +26,17 @@ export function podTimeline(
     };
     rows.push({ key: isFromOutside(what) ? time : behindCreation(time, done), row });
   }
-  return rows.sort((a, b) => a.key - b.key).map(({ row }) => row);
+  return withoutRepeats(rows.sort((a, b) => a.key - b.key).map(({ row }) => row));
+}
+
+/** The event and the retry that follow a call which failed say what it said. */
+function withoutRepeats(rows: readonly TimelineRow[]): readonly TimelineRow[] {
+  let said: string | undefined;
+  return rows.map((row) => {
+    const isRepeat = row.detail !== undefined && row.detail === said && (row.kind === "event" || row.kind === "retry");
+    if (row.kind === "provider call" || row.kind === "API call") said = row.bad ? row.detail : said;
+    return isRepeat ? { ...row, detail: undefined } : row;
+  });
 }
 
 /** What was there before this process did anything. */

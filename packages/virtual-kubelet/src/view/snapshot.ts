@@ -32,7 +32,7 @@ export interface ViewQuery {
 
 const mostRows = 200;
 const mostNodes = 50;
-const mostEvents = 30;
+const mostEvents = 15;
 
 /** `maySee`: whether the caller may see this node and its pods. */
 export async function snapshot(
@@ -49,6 +49,7 @@ export async function snapshot(
   const perNode = new Map<string, number>();
   const rows: PodRow[] = [];
   let total = 0;
+  let inTrouble = 0;
   const take = (row: PodRow): void => {
     phases[row.phase] = (phases[row.phase] ?? 0) + 1;
     if (fits(row, query)) rows.push(row);
@@ -58,7 +59,9 @@ export async function snapshot(
     if (!visible.has(node)) continue;
     total += 1;
     perNode.set(node, (perNode.get(node) ?? 0) + 1);
-    take(podRow(inspected));
+    const row = podRow(inspected);
+    if (attention(row) === 0) inTrouble += 1;
+    take(row);
   }
   for (const { owner, first } of activity.all()) {
     if (!visible.has(owner.node) || inside.pods.inspectPod(owner.uid) !== undefined) continue;
@@ -77,7 +80,7 @@ export async function snapshot(
       rows: firstNodes(states),
     },
     phases,
-    pods: { total, matching: rows.length, rows: rows.slice(0, mostRows) },
+    pods: { total, inTrouble, matching: rows.length, rows: rows.slice(0, mostRows) },
     queues: figures.queues,
     events: activity.events
       .filter(({ node }) => visible.has(node))

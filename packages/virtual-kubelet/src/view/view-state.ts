@@ -85,6 +85,8 @@ export interface EventState {
 
 export interface PodList {
   readonly total: number;
+  /** How many of them have something that holds them up, or ended badly. */
+  readonly inTrouble: number;
   /** How many fit the filter; `rows` has the first of them. */
   readonly matching: number;
   readonly rows: readonly PodRow[];
