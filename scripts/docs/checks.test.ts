@@ -148,6 +148,30 @@ const dataCases: readonly (readonly [what: string, text: string, faults: readonl
     block(`kubectl apply -f - <<EOF\n${pod("  containers: 1")}\nEOF`, "", "sh"),
     [/^9: |^4: /],
   ],
+  [
+    "values of the chart",
+    block(
+      "image: { repository: registry.example/vk }\ninstances:\n  - name: a\n    config: { nodes: [{ name: b, provider: { name: mock } }] }",
+    ),
+    [],
+  ],
+  [
+    "values that the chart does not take",
+    block("image: { repo: x }\ninstances: []"),
+    [/^3: image: .*repository/, /^3: image\.repo: there is no such value/, /^4: instances: /],
+  ],
+  [
+    "a wrong configuration in values",
+    block(
+      "image: { repository: registry.example/vk }\ninstances:\n  - name: a\n    config: { nodes: [{ name: b, provider: { name: mock }, ports: 1 }] }",
+    ),
+    [/^6: instances\[0\]\.config\.nodes\[0\]\.ports: there is no such value/],
+  ],
+  [
+    "a comment that says nothing",
+    block("apiVersion: v1\nkind: Pod", "<!-- check: ass Pod -->"),
+    [/^2: check: ass Pod/, /metadata/],
+  ],
   ["left out", block("a: b", "<!-- check: none, it is of another program -->"), []],
 ];
 for (const [what, text, faults] of dataCases) {

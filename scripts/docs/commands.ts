@@ -104,9 +104,9 @@ function scriptFlagFaults(name: string, args: readonly string[], project: Projec
   const source = sourceOf(name, project);
   if (source === undefined) return [];
   // What the script says of its flags: in its usage, or where it reads them.
-  const known = [...source.matchAll(/--([a-z][a-z0-9-]*)|^\s+"?([a-z][a-z0-9-]*)"?: \{ type: "/gm)].map(
-    ([, told, read]) => `--${told ?? read}`,
-  );
+  const told = [...source.matchAll(/--([a-z][a-z0-9-]*)|^\s+"?([a-z][a-z0-9-]*)"?: \{ type: "/gm)];
+  const trial = name === "start" ? (subCommands.find((one) => one.name === "trial")?.flags ?? []) : [];
+  const known = [...told.map(([, one, other]) => `--${one ?? other}`), ...trial.map((flag) => `--${flag.name}`)];
   return args
     .filter((word) => word.startsWith("--"))
     .map((word) => word.replace(/=.*/, ""))

@@ -16,6 +16,10 @@ import type { Finding, Project } from "./finding.ts";
 import { completed, fragmentKinds, isKubernetesObject, keysOf, ObjectChecker } from "./objects.ts";
 import type { CodeBlock, Page } from "./page.ts";
 import { readScript } from "./shell.ts";
+import { valuesFaults } from "./values.ts";
+
+/** `terminal` is for the test that follows the page. */
+const known = /^(as|with|file|none|terminal)\s/;
 
 export async function checkDataBlocks(pages: readonly Page[], project: Project): Promise<Finding[]> {
   const objects = new ObjectChecker();
@@ -23,6 +27,8 @@ export async function checkDataBlocks(pages: readonly Page[], project: Project):
   for (const { file, code } of pages) {
     for (const block of code.flatMap(withHeredocs)) {
       if (block.directives.some((text) => /^none\b/.test(text))) continue;
+      for (const directive of block.directives.filter((text) => !known.test(text)))
+        findings.push({ file, line: block.line - 1, message: `check: ${directive}: there is no such thing to say` });
       if (!["yaml", "yml", "json"].includes(block.language)) continue;
       const faults = await blockFaults(block, objects, project.root);
       findings.push(...faults.map(({ line, message }) => ({ file, line: block.line + line - 1, message })));
@@ -35,7 +41,7 @@ export async function checkDataBlocks(pages: readonly Page[], project: Project):
 function withHeredocs(block: CodeBlock): CodeBlock[] {
   if (!isShell(block.language)) return [block];
   return readScript(block.text)
-    .heredocs.filter(({ text }) => /^(apiVersion|nodes|nodeDefaults):/m.test(text))
+    .heredocs.filter(({ text }) => /^(apiVersion|nodes|nodeDefaults|instances):/m.test(text))
     .map(({ text, line }) => ({ language: "yaml", text, line: block.line + line - 1, directives: block.directives }));
 }
 
@@ -101,7 +107,7 @@ function read({ language, text }: CodeBlock): { documents: DataDocument[]; fault
 }
 
 const unknownBlock =
-  "neither an object (apiVersion, kind) nor a configuration: a comment before it has to say what it is a part of";
+  "neither an object (apiVersion, kind) nor a configuration nor values of the chart (instances): a comment before it has to say what it is a part of";
 
 /** Told once, after all findings. */
 export const directivesHelp = `Comments right before a block say how it is checked:
@@ -148,6 +154,10 @@ async function documentFaults(
   if (keys.length > 0 && keys.some((key) => settings.includes(key)) && !Array.isArray(value)) {
     const faults = await configurationFaults(text, root);
     return faults.map(({ line, message }) => ({ line: line + before, message }));
+  }
+  if (keys.includes("instances")) {
+    const faults = await valuesFaults(value, root);
+    return faults.map(({ path: place, message }) => ({ line: lineOf(place), message: `${place}: ${message}` }));
   }
   // JSON is also what calls answer.
   return isJson ? [] : [{ line: before + 1, message: unknownBlock }];
