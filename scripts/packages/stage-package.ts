@@ -19,13 +19,29 @@ export function stagePackage(
   mkdirSync(target, { recursive: true });
   for (const entry of manifest.files.filter((name) => !name.startsWith("!"))) {
     if (entry === "dist") stageBuilt(directory, target, Object.hasOwn(manifest.exports, "./testing"));
-    else cpSync(join(directory, entry), join(target, entry), { recursive: true });
+    else for (const path of entriesOf(directory, entry)) copy(directory, path, target);
   }
   cpSync(join(directory, "README.md"), join(target, "README.md"));
   cpSync(join(root, "LICENSE"), join(target, "LICENSE"));
   const whole: unknown = JSON.parse(readFileSync(join(directory, "package.json"), "utf8"));
   const text = JSON.stringify({ ...asObject(whole), ...fields }, withoutSources, 2);
   writeFileSync(join(target, "package.json"), `${text}\n`);
+}
+
+/** Of an entry of `files`: itself, or what its pattern matches. */
+function entriesOf(directory: string, entry: string): readonly string[] {
+  const found = globSync(entry, { cwd: directory });
+  if (found.length === 0)
+    throw new VirtualKubeletError(
+      "NotFound",
+      `${directory}: "files" of package.json names ${entry}, which is not there`,
+    );
+  return found;
+}
+
+function copy(directory: string, path: string, target: string): void {
+  mkdirSync(dirname(join(target, path)), { recursive: true });
+  cpSync(join(directory, path), join(target, path), { recursive: true });
 }
 
 /** What is in `testing/` serves tests: others' where it is exported, else this repository's alone. */
