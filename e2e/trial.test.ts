@@ -35,6 +35,8 @@ describe("a trial", () => {
     assert.match(run.output, /Virtual node vk-1 is Ready after /);
     assert.match(run.output, /The pods of sample-web run, [\d.]+ m?s after the start/);
     assert.match(run.output, /pod\/sample-web-\S+ Running, 1\/1 ready, 10\.\S+ \([\d.]+ m?s after it was bound\)/);
+    const [, view = ""] = /In a browser:\n\n {2}(http:\S+)\n/.exec(run.output) ?? [];
+    assert.match(await (await fetch(view)).text(), /<title>Virtual Kubelet<\/title>/);
     const typed = [...run.output.matchAll(/^ {2}(kubectl .+)$/gm)].map(([, line = ""]) => line.split(" ").slice(1));
     assert.ok(typed.length >= 6, run.output);
     for (const args of typed) {

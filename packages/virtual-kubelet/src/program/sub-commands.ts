@@ -49,6 +49,7 @@ export const subCommands: readonly SubCommandSpec[] = [
       ),
       boolean("use-kubeconfig", "The same with $KUBECONFIG or ~/.kube/config."),
       text("context", "NAME", "The same with a context of that kubeconfig."),
+      boolean("open", "Opens the web view in a browser."),
       boolean(
         "exit-after-ready",
         "Ends once the Deployment is available and the Job complete: code 0, or 1 when that takes too long.",

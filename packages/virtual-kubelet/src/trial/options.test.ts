@@ -12,6 +12,7 @@ test("without options: a cluster of its own in memory, one node that simulates",
     image: "host",
     engine: undefined,
     nodes: 1,
+    open: false,
     exitAfterReady: false,
     timeLimitMs: 60_000,
   });
@@ -41,7 +42,10 @@ const faulty: readonly (readonly [readonly string[], readonly RegExp[]])[] = [
   [["--provider", "proces"], [/"proces" must be .* \(did you mean process\?\)/]],
   [["--time-limit", "2m"], [/--time-limit: has no effect without/]],
   [["--directory", "d", "--provider", "process"], [/--directory: keeps a cluster/]],
-  [["--directory", "d", "--use-kubeconfig"], [/--directory: is for a cluster of the trial's own/]],
+  [
+    ["--directory", "d", "--use-kubeconfig", "--open"],
+    [/--directory: is for a cluster of the trial's own/, /--open: is for a cluster of the trial's own/],
+  ],
   [
     ["--image", "a", "--engine", "b"],
     [/--engine: is for --provider containers/, /--image: is for --provider containers/],

@@ -32,6 +32,8 @@ export interface TrialOptions {
   /** Address of the container engine; undefined: the one that is found. */
   readonly engine?: string | undefined;
   readonly nodes: number;
+  /** Show the web view in a browser. */
+  readonly open: boolean;
   readonly exitAfterReady: boolean;
   readonly timeLimitMs: number;
 }
@@ -67,6 +69,7 @@ export function readTrialOptions(argv: readonly string[], cwd: string, command =
   if (directory !== undefined && existing) fault("--directory", "is for a cluster of the trial's own");
   if (directory !== undefined && provider !== "mock")
     fault("--directory", "keeps a cluster, not what runs: only with the provider mock");
+  if (isSet("open") && existing) fault("--open", "is for a cluster of the trial's own: only there is a web view");
   if (given("engine") !== undefined && provider !== "containers") fault("--engine", "is for --provider containers");
   if (given("image") !== undefined && provider !== "containers") fault("--image", "is for --provider containers");
 
@@ -93,6 +96,7 @@ export function readTrialOptions(argv: readonly string[], cwd: string, command =
     image: given("image") ?? (provider === "containers" ? "busybox" : "host"),
     engine: given("engine"),
     nodes,
+    open: isSet("open"),
     exitAfterReady: isSet("exit-after-ready"),
     timeLimitMs,
   };

@@ -11,6 +11,7 @@ import { cleanUp } from "./clean-up.ts";
 import { ClusterWatch } from "./cluster-watch.ts";
 import { hintText } from "./hints.ts";
 import { nodeConfig } from "./node-config.ts";
+import { openBrowser } from "./open-browser.ts";
 import type { TrialOptions } from "./options.ts";
 import { ownCommand } from "./own-command.ts";
 import { type Place, type PlaceInput, prepareCluster } from "./place.ts";
@@ -163,8 +164,11 @@ async function startNode(trial: Trial, place: Place, directory: string, state: s
   });
 }
 
-async function hint({ screen, stop, env, names, fail }: Trial, place: Place, node: RunningNode): Promise<void> {
+async function hint(trial: Trial, place: Place, node: RunningNode): Promise<void> {
+  const { options, screen, stop, env, names, fail } = trial;
   const { kubeconfig, context, client, kind } = place;
+  const metrics = node.metricsAddress();
+  const webView = kind === "foreign" || metrics === undefined ? undefined : `http://${metrics}/view/`;
   let isFound = false;
   if (kind !== "foreign" && kubeconfig !== undefined) {
     try {
@@ -186,9 +190,13 @@ async function hint({ screen, stop, env, names, fail }: Trial, place: Place, nod
       node: names[0] ?? "",
       logFile: node.logFile,
       configFile: node.configFile,
-      metrics: node.metricsAddress(),
+      metrics,
+      webView,
     }),
   );
+  if (!options.open || webView === undefined) return;
+  const fault = await openBrowser(webView);
+  if (fault !== undefined) screen.print(`No browser could be opened (${fault}): the address is above.`);
 }
 
 /** Ready, and free of the taint that the control plane takes off a new node a moment later. */
