@@ -1,30 +1,24 @@
-// The tutorial for authors of providers, docs/write-a-provider.md, as a reader follows it: its files are written, its commands run
-// in a folder beside the clone, and what they print is what the page shows.
+// Pages as their readers follow them: their files are written, their commands run, and what they print is what the pages show.
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
-import { chmod, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
 import { test } from "node:test";
-import { findKubectl } from "../packages/virtual-kubelet/src/testing/binaries.ts";
-import { eventually } from "../packages/virtual-kubelet/src/testing/eventually.ts";
-import { changed, isShown, readSteps, type Step } from "./tutorial.ts";
+import { startHarness } from "./harness.ts";
+import { changed, isShown } from "./tutorial.ts";
+import { Reader } from "./tutorial-reader.ts";
 
-const root = join(import.meta.dirname, "..");
-const page = "docs/write-a-provider.md";
+test("the tutorial for providers, docs/write-a-provider.md", { timeout: 300_000 }, async () => {
+  await using reader = await Reader.begin({ env: { VKUBELET_POD_IP: "127.0.0.1" } });
+  const steps = await reader.follow("docs/write-a-provider.md");
+  assert.ok(steps > 40, `${steps} steps`);
+});
 
-test("the tutorial for providers does what it says", { timeout: 300_000 }, async () => {
-  await using reader = await Reader.begin();
-  const steps = readSteps(page, await readFile(join(root, page), "utf8"));
-  assert.ok(steps.length > 40, `${steps.length} steps`);
-  for (const step of steps) {
-    try {
-      await reader.take(step);
-    } catch (error) {
-      throw new Error(`${page}:${step.line}: ${error instanceof Error ? error.message : String(error)}`);
-    }
-  }
+test("the quick start with a cluster of one's own, docs/quick-start.md", { timeout: 120_000 }, async () => {
+  await using harness = await startHarness();
+  await using reader = await Reader.begin({
+    env: { KUBECONFIG: harness.cluster.kubeconfig },
+    prepare: 'ln -s "$PWD/virtual-kubelet/node_modules" node_modules; PATH="$PWD/node_modules/.bin:$PATH"',
+  });
+  const steps = await reader.follow("docs/quick-start.md", /your cluster/);
+  assert.ok(steps > 10, `${steps} steps`);
 });
 
 test("what a page shows is found in what is printed, and nothing else is", () => {
@@ -41,137 +35,3 @@ test("a diff is taken where its lines are, once", () => {
   assert.throws(() => changed("a\n", "+new\n b"), /are there 0 times/);
   assert.throws(() => changed("b\nb\n", "+new\n b"), /times, not once/);
 });
-
-/** How long a command's output may take to be as the page shows it. */
-const patienceMs = 20_000;
-
-/** Of a shell that was not started by npm or a test runner. npm looks into its cache first. */
-const asTyped: NodeJS.ProcessEnv = {
-  ...Object.fromEntries(
-    Object.entries(process.env).filter(([name]) => !/^(npm_|NODE_(OPTIONS|TEST_CONTEXT|V8_COVERAGE)$)/.test(name)),
-  ),
-  ...{ npm_config_prefer_offline: "true", npm_config_audit: "false", npm_config_fund: "false" },
-};
-
-class Reader implements AsyncDisposable {
-  readonly #directory: string;
-  readonly #terminals = new Map<string, Terminal>();
-  /** Where the first terminal is, with its variables: a shell script. */
-  readonly #state: string;
-
-  private constructor(directory: string) {
-    this.#directory = directory;
-    this.#state = join(directory, ".state.sh");
-  }
-
-  static async begin(): Promise<Reader> {
-    const directory = await mkdtemp(join(tmpdir(), "virtual-kubelet-tutorial-"));
-    await symlink(root, join(directory, "virtual-kubelet"));
-    // What a clone has after its build; what is wrong with the types is told by the checks.
-    const build = spawn(join(root, "node_modules/.bin/tsc"), ["-b"], { cwd: root, stdio: "ignore" });
-    await once(build, "close");
-    const reader = new Reader(directory);
-    const kubectl = dirname(await findKubectl());
-    // Ports of their own: other nodes may be on this machine.
-    await writeFile(
-      reader.#state,
-      `cd '${directory}'; export PATH="$PATH:${kubectl}" KUBELET_PORT=0 VKUBELET_POD_IP=127.0.0.1\n`,
-    );
-    return reader;
-  }
-
-  async take(step: Step): Promise<void> {
-    switch (step.type) {
-      case "write":
-        return this.#write(step.file, step.text);
-      case "change":
-        return this.#write(step.file, changed(await readFile(await this.#path(step.file), "utf8"), step.diff));
-      case "run":
-        return step.terminal === undefined ? this.#run(step) : this.#start(step, step.terminal);
-    }
-  }
-
-  async #path(file: string): Promise<string> {
-    const { output } = await this.#shell("pwd");
-    return join(output.trim(), file);
-  }
-
-  async #write(file: string, text: string): Promise<void> {
-    const path = await this.#path(file);
-    await mkdir(dirname(path), { recursive: true });
-    await writeFile(path, text);
-    if (path.endsWith(".sh")) await chmod(path, 0o644);
-  }
-
-  async #shell(script: string): Promise<{ readonly output: string; readonly code: unknown }> {
-    const whole = `. '${this.#state}'; set -e\n${script}\n{ export -p; echo "cd '$PWD'"; } > '${this.#state}'`;
-    const child = spawn("bash", ["-c", whole], { env: asTyped, stdio: ["ignore", "pipe", "pipe"] });
-    const output = outputOf(child);
-    const [code]: unknown[] = await once(child, "close");
-    return { output: output(), code };
-  }
-
-  /** Commands whose output is shown are repeated until it is as shown: what they look at may take a moment. */
-  async #run({ script, prints }: Extract<Step, { type: "run" }>): Promise<void> {
-    if (prints === undefined) {
-      const { output, code } = await this.#shell(script);
-      assert.equal(code, 0, `${script}\n${output}`);
-      return;
-    }
-    const deadline = performance.now() + patienceMs;
-    for (;;) {
-      const { output } = await this.#shell(script);
-      if (isShown(output, prints)) return;
-      assert.ok(performance.now() < deadline, `${script} prints\n\n${output}\nand not\n\n${prints}${this.#logs()}`);
-    }
-  }
-
-  async #start({ script, prints }: Extract<Step, { type: "run" }>, name: string): Promise<void> {
-    await this.#terminals.get(name)?.interrupt();
-    const terminal = new Terminal(`. '${this.#state}'; ${script}`);
-    this.#terminals.set(name, terminal);
-    if (prints === undefined) return;
-    await eventually(`${script} to print ${prints}`, patienceMs, () => isShown(terminal.output(), prints));
-  }
-
-  #logs(): string {
-    return [...this.#terminals].map(([name, { output }]) => `\n\n${name}:\n${output().slice(-3000)}`).join("");
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const terminal of [...this.#terminals.values()].reverse()) await terminal.interrupt();
-    await rm(this.#directory, { recursive: true, force: true });
-  }
-}
-
-/** A program in the foreground of a terminal of its own. It does not outlive this process, even if that is killed. */
-class Terminal {
-  readonly output: () => string;
-  readonly #shell: ChildProcess;
-
-  constructor(script: string) {
-    const watched = `exec 3<&0 < /dev/null; (cat <&3; kill -KILL 0) & exec 3<&-; trap : INT; ${script}`;
-    this.#shell = spawn("bash", ["-c", watched], { env: asTyped, stdio: ["pipe", "pipe", "pipe"], detached: true });
-    this.output = outputOf(this.#shell);
-  }
-
-  /** Ctrl-C, and the end of the program. */
-  async interrupt(): Promise<void> {
-    const { pid, exitCode, signalCode } = this.#shell;
-    if (pid === undefined || exitCode !== null || signalCode !== null) return;
-    const ended = once(this.#shell, "exit");
-    process.kill(-pid, "SIGINT");
-    await ended;
-    this.#shell.stdin?.end();
-  }
-}
-
-function outputOf(child: ChildProcess): () => string {
-  let text = "";
-  for (const stream of [child.stdout, child.stderr]) {
-    stream?.setEncoding("utf8").on("data", (part: string) => {
-      text += part;
-    });
-  }
-  return () => text;
-}
