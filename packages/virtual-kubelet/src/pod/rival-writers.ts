@@ -8,8 +8,8 @@ const paceMs = 10_000;
 const toldMs = 600_000;
 
 export class RivalWriters {
-  /** Pods that somebody else wrote after us. */
-  readonly #wrote = new Set<string>();
+  /** Pods of which somebody else undid what we wrote. */
+  readonly #undone = new Set<string>();
   readonly #budgets = new Map<string, { left: number; at: number }>();
   readonly #tell: (uid: string) => void;
   #toldAt = Number.NEGATIVE_INFINITY;
@@ -21,27 +21,27 @@ export class RivalWriters {
 
   /** Pods of which something is remembered. */
   get size(): number {
-    return this.#wrote.size + this.#budgets.size;
+    return this.#undone.size + this.#budgets.size;
   }
 
-  /** Somebody else wrote the pod after us. */
-  wrote(uid: string): void {
-    this.#wrote.add(uid);
+  /** What we wrote of the pod is no longer what the API has. */
+  undid(uid: string): void {
+    this.#undone.add(uid);
   }
 
   /** What we would write now is there already. */
   agree(uid: string): void {
-    this.#wrote.delete(uid);
+    this.#undone.delete(uid);
   }
 
-  /** How many milliseconds a write of ours has to wait; 0: it may go, and what others wrote is answered by it. */
+  /** How many milliseconds a write of ours has to wait; 0: it may go, and what others did is answered by it. */
   waitMs(uid: string, now: number): number {
-    if (!this.#wrote.has(uid)) return 0;
+    if (!this.#undone.has(uid)) return 0;
     const before = this.#budgets.get(uid) ?? { left: burst, at: now };
     const left = Math.min(burst, before.left + Math.max(0, now - before.at) / paceMs);
     this.#budgets.set(uid, { left: left < 1 ? left : left - 1, at: now });
     if (left >= 1) {
-      this.#wrote.delete(uid);
+      this.#undone.delete(uid);
       return 0;
     }
     if (now - this.#toldAt >= toldMs) {
@@ -52,7 +52,7 @@ export class RivalWriters {
   }
 
   forget(uid: string): void {
-    this.#wrote.delete(uid);
+    this.#undone.delete(uid);
     this.#budgets.delete(uid);
   }
 }

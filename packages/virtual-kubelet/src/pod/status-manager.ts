@@ -137,7 +137,8 @@ export class StatusManager {
     if (isNewer(written.resourceVersion, pod.metadata.resourceVersion)) return written.status;
     if (written.resourceVersion !== pod.metadata.resourceVersion) {
       this.#written.delete(pod.metadata.uid);
-      this.#rivals.wrote(pod.metadata.uid);
+      if (statusPatch(pod.status ?? {}, written.status, pod.metadata.uid) !== undefined)
+        this.#rivals.undid(pod.metadata.uid);
     }
     return pod.status ?? {};
   }

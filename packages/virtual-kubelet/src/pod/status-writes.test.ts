@@ -31,7 +31,8 @@ class Writing implements AsyncDisposable {
   removable = false;
   /** Answers a write; what it throws is the answer. */
   answer: (verb: "patch" | "put" | "delete", body: unknown) => void = () => {};
-  #version = 10;
+  /** Of the API, as others write. */
+  version = 10;
   readonly manager: StatusManager;
   readonly #end = new AbortController();
   readonly #running: Promise<void>;
@@ -41,7 +42,7 @@ class Writing implements AsyncDisposable {
       const phase = /"phase":"(\w+)"/.exec(JSON.stringify(body))?.[1];
       this.sent.push(phase === undefined ? verb : `${verb} ${phase}`);
       this.answer(verb, body);
-      return { uid: "u", resourceVersion: String(++this.#version) };
+      return { uid: "u", resourceVersion: String(++this.version) };
     };
     this.manager = new StatusManager({
       client: scriptedClient({
@@ -134,11 +135,27 @@ describe("a status write", () => {
     for (let turn = 0; turn < 50; turn++) {
       const { pod } = writing;
       if (pod === undefined) break;
-      const metadata = { ...pod.metadata, labels: { turn: String(turn) }, resourceVersion: String(2000 + turn) };
+      const metadata = { ...pod.metadata, labels: { turn: String(turn) }, resourceVersion: String(++writing.version) };
       writing.pod = { ...pod, metadata, status: writing.manager.current(pod) };
       assert.deepEqual(await writing.look(), []);
     }
     assert.deepEqual(writing.warnings, []);
+  });
+
+  it("is not put off by others who write what is theirs while the pod changes each time", async () => {
+    await using writing = new Writing();
+    await writing.look();
+    for (let turn = 0; turn < 50; turn++) {
+      const { pod } = writing;
+      if (pod === undefined) break;
+      const metadata = { ...pod.metadata, labels: { turn: String(turn) }, resourceVersion: String(++writing.version) };
+      writing.pod = { ...pod, metadata, status: writing.manager.current(pod) };
+      writing.state =
+        turn % 2 === 0
+          ? { waiting: { reason: "CrashLoopBackOff" } }
+          : { running: { startedAt: "2026-01-01T00:00:00Z" } };
+      assert.equal((await writing.look()).length, 1, `turn ${turn}`);
+    }
   });
 
   for (const [what, error] of wrongUid)
