@@ -3,10 +3,10 @@
 import { X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:net";
-import { networkInterfaces } from "node:os";
 import { errorText } from "../errors.ts";
 import { addressText } from "../program/address.ts";
 import type { Config, NodeConfig } from "../program/config.ts";
+import { isOwnAddress } from "../program/node-ip.ts";
 import { certificateFinding, type PeerCertificate } from "./doctor-certificate.ts";
 import { type Finding, fail, ok, skip, warn } from "./doctor-check.ts";
 
@@ -26,13 +26,9 @@ export async function futureReach(config: Config, node: NodeConfig): Promise<Fin
       "--node-ip IP, an address that the API server can reach",
     );
   return skip(
-    `the node does not run; it would announce ${internalIP}${isOurs(internalIP) ? "" : ", which is no address of this machine (right behind NAT alone),"} with ${port}`,
+    `the node does not run; it would announce ${internalIP}${isOwnAddress(internalIP) ? "" : ", which is no address of this machine (right behind NAT alone),"} with ${port}`,
     `start it (--nodename ${node.name}), then ask again: only the API server knows whether it reaches that`,
   );
-}
-
-function isOurs(address: string): boolean {
-  return Object.values(networkInterfaces()).some((list) => list?.some((one) => one.address === address) === true);
 }
 
 /** Pure. `code` is the system's. */

@@ -7,8 +7,9 @@ import type { KubeObject, Resource, Stored } from "../kube/resource.ts";
 import { isStored } from "../kube/stored.ts";
 import { loadConfig } from "../program/load-config.ts";
 import { scriptedClient } from "../testing/scripted-client.ts";
+import { checkApproval } from "./doctor-approval.ts";
 import type { NodeContext, Outcome } from "./doctor-check.ts";
-import { checkApproval, checkMetrics, metricsServerFault } from "./doctor-kubelet.ts";
+import { checkMetrics, metricsServerFault } from "./doctor-kubelet.ts";
 
 const now = Date.parse("2026-01-01T00:01:00Z");
 const meta = { name: "vk", uid: "u", resourceVersion: "1" };
@@ -53,9 +54,16 @@ describe("approval of serving certificates", () => {
   });
   const issued = { status: { certificate: "Y2VydA==", conditions: [{ type: "Approved", status: "True" }] } };
   const cases: readonly [string, KubeClient, Outcome, RegExp, RegExp][] = [
-    ["none yet", requests(), "skip", /no request/, /approve/],
-    ["of others alone", requests({ spec: { request: requestFor("vk-2") } }), "skip", /no request/, /approve/],
+    ["none yet", requests(), "skip", /nothing is asked/, /must/],
+    ["of others alone", requests({ spec: { request: requestFor("vk-2") } }), "skip", /nothing is asked/, /must/],
     ["waits", requests({}), "fail", /csr-0 waits for approval since 30 s/, /kubectl certificate approve csr-0/],
+    [
+      "waits a little",
+      requests({ metadata: { ...meta, name: "csr-new", creationTimestamp: new Date(now - 5000).toISOString() } }),
+      "warn",
+      /csr-new waits for approval since 5 s/,
+      /kubectl certificate approve csr-new/,
+    ],
     ["the newest counts", requests({}, issued), "ok", /csr-1 was approved and signed/, /^$/],
     ["not signed", requests(withCondition("Approved")), "fail", /not signed/, /--cluster-signing-cert-file/],
     ["denied", requests(withCondition("Denied")), "fail", /was denied/, /describe csr/],

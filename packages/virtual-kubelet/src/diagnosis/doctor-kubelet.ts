@@ -1,9 +1,7 @@
-// Checks of `doctor` on the kubelet API of the node: can the API server reach it, is its certificate for its address, does
-// anybody approve certificates, and what metrics-server sees.
+// Checks of `doctor` on the kubelet API of the node: can the API server reach it, is its certificate for its address, and what
+// metrics-server sees.
 import { errorText, VirtualKubeletError } from "../errors.ts";
-import { servingProfile, signingState } from "../kube/certificate-signing.ts";
 import type { KubeClient } from "../kube/client.ts";
-import { certificateSigningRequests } from "../kube/resource.ts";
 import { isObject } from "../kube/stored.ts";
 import type { Node } from "../kube/types.gen.ts";
 import { addressText } from "../program/address.ts";
@@ -88,46 +86,6 @@ export async function checkCertificate(context: NodeContext): Promise<Finding> {
       "run doctor on the machine of the node",
     );
   }
-}
-
-/** Whether a request (PEM, in base64) has this common name: a whole string of its DER, by its length and text. */
-function isFor(request: string, commonName: string): boolean {
-  const pem = Buffer.from(request, "base64").toString("latin1");
-  const der = Buffer.from(pem.replaceAll(/-----[^-]+-----|\s/g, ""), "base64");
-  const text = Buffer.from(commonName);
-  const length = text.length < 128 ? [text.length] : [0x81, text.length];
-  return der.includes(Buffer.concat([Buffer.from(length), text]));
-}
-
-export async function checkApproval({ client, config, node, now }: NodeContext): Promise<Finding> {
-  if (!config.kubelet.serve || !config.kubelet.serverTLSBootstrap)
-    return ok("no certificate is asked of the cluster's signer (--server-tls-bootstrap is off)");
-  const fieldSelector = `spec.signerName=${servingProfile.signerName}`;
-  const { items } = await client.list(certificateSigningRequests, { fieldSelector, timeoutMs: callMs });
-  const own = items
-    .filter(({ spec }) => isFor(spec.request, `system:node:${node.name}`))
-    .sort((a, b) => (a.metadata.creationTimestamp ?? "").localeCompare(b.metadata.creationTimestamp ?? ""));
-  const last = own.at(-1);
-  if (last === undefined)
-    return skip(
-      "no request for a serving certificate yet",
-      "start the node; somebody has to approve its request: nothing in Kubernetes itself does",
-    );
-  const { state } = signingState(last);
-  const { name, creationTimestamp } = last.metadata;
-  if (state === "issued") return ok(`the newest request ${name} was approved and signed`);
-  const age = Math.round((now() - Date.parse(creationTimestamp ?? "")) / 1000);
-  if (state === "approved")
-    return fail(
-      `request ${name} is approved and not signed since ${age} s`,
-      "kube-controller-manager needs --cluster-signing-cert-file and --cluster-signing-key-file",
-    );
-  if (state === "pending")
-    return fail(
-      `request ${name} waits for approval since ${age} s`,
-      `kubectl certificate approve ${name}, and install an approver for the next ones`,
-    );
-  return fail(`request ${name} was ${state}`, "see kubectl describe csr; delete it and start the node again");
 }
 
 /** Undefined: it is there. */

@@ -9,6 +9,7 @@ import { nodeUserMayLabel } from "../node/node-restriction.ts";
 import { refusals } from "../pod/capabilities.ts";
 import { matchesNode, tolerates } from "../pod/node-match.ts";
 import { nodeSpecOf } from "../program/assemble.ts";
+import { isOwnAddress } from "../program/node-ip.ts";
 import { isProgramVersion } from "../program/version.ts";
 import { type Finding, fail, type NodeContext, ok, warn } from "./doctor-check.ts";
 import { relative, timeOf } from "./times.ts";
@@ -49,6 +50,12 @@ export function checkName(context: Pick<NodeContext, "node" | "user" | "register
     return warn(
       `node ${name} was made by something else (${version}), which is not heard of any more`,
       `if it is gone for good: kubectl delete node ${name}; else choose another --nodename`,
+    );
+  const at = status?.addresses?.find(({ type }) => type === "InternalIP")?.address;
+  if (alive && at !== undefined && at !== node.internalIP && !isOwnAddress(at))
+    return warn(
+      `node ${name} is ours, and a program at ${at} runs it, which is not this machine: two of them would fight for it`,
+      "choose another --nodename, or end that program first",
     );
   if (alive) return ok(`node ${name} is ours, and a program runs it: start no second one with this name`);
   return ok(`node ${name} is ours, and nothing runs it now`);

@@ -79,6 +79,15 @@ describe("the node's name", () => {
       "ok",
       /no second one/,
     ],
+    [
+      "ours, running on another machine",
+      admin,
+      { ...nodeOf(true), status: { addresses: [{ type: "InternalIP", address: "203.0.113.7" }] } },
+      leaseOf(5),
+      "warn",
+      /a program at 203\.0\.113\.7 runs it, which is not this machine/,
+      /another --nodename/,
+    ],
     ["ours, not running", admin, nodeOf(true), leaseOf(500), "ok", /nothing runs it now/],
     ["not the credentials'", "system:node:other", undefined, undefined, "fail", /of node other/, /--nodename other/],
   ];

@@ -9,11 +9,12 @@ import { withNodeIPs } from "../program/node-ip.ts";
 import type { ProviderDescription } from "../provider.ts";
 import { configOf } from "./cluster.ts";
 import { checkAccess } from "./doctor-access.ts";
+import { checkApproval, checkBootstrap } from "./doctor-approval.ts";
 import { type ClusterContext, callMs, type Finding, fail, type NodeContext, skip } from "./doctor-check.ts";
 import { checkClock } from "./doctor-clock.ts";
 import { type Cluster, findCluster } from "./doctor-cluster.ts";
 import { futureCertificate, futureReach } from "./doctor-endpoint.ts";
-import { checkApproval, checkCertificate, checkMetrics, checkReach, metricsServerFault } from "./doctor-kubelet.ts";
+import { checkCertificate, checkMetrics, checkReach, metricsServerFault } from "./doctor-kubelet.ts";
 import { checkDaemonSets, checkName, checkTaintsAndLabels, foreignCredentials, isAlive } from "./doctor-node.ts";
 import { checkProvider, describe } from "./doctor-provider.ts";
 import { findingText, type NamedFinding, type NodeFinding, nodesText, shared, summary } from "./doctor-report.ts";
@@ -108,8 +109,9 @@ async function nodeFindings(
   if (common.bootstraps) {
     add("reachability", await guarded(() => futureReach(cluster.config, node)));
     add("certificate", await guarded(() => futureCertificate(cluster.config, node, cluster.now())));
+    add("approval", await guarded(() => checkBootstrap(cluster, node.name)));
     add("provider", await providers.check(node, false));
-    add("node name", skip("the node has no credentials of its own yet", "start it, then ask again"));
+    add("node name", skip("the node has no credentials of its own yet", "start it, and see approval"));
     return found;
   }
   const context = await guarded(() => seen(cluster, node, providers));

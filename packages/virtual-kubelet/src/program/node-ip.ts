@@ -30,6 +30,11 @@ export function withNodeIPs(config: Config, interfaces: Interfaces = networkInte
   return { ...config, nodes };
 }
 
+/** An address of this machine. */
+export function isOwnAddress(address: string, interfaces: Interfaces = networkInterfaces()): boolean {
+  return Object.values(interfaces).some((list) => list?.some((one) => one.address === address) === true);
+}
+
 function isLinkLocal(address: string): boolean {
   return /^(?:169\.254\.|fe[89ab])/i.test(address);
 }
