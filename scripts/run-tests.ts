@@ -8,20 +8,23 @@ import { parseArgs } from "node:util";
 import { kubernetesVersion as conformanceVersion } from "../e2e/conformance/programs.ts";
 import { prepareRun } from "../e2e/conformance/run.ts";
 import { findPeer, peerNames } from "../e2e/peers.ts";
-import { errorText } from "../packages/virtual-kubelet/src/errors.ts";
+import { errorText, isErrorKind } from "../packages/virtual-kubelet/src/errors.ts";
 import {
   findControlPlaneBinaries,
   findKubectl,
+  findOnPath,
   kubernetesVersions,
   resolveKubernetesVersion,
 } from "../packages/virtual-kubelet/src/testing/binaries.ts";
+import { type Machine, planEndToEnd } from "./e2e-plan.ts";
 import { type Failure, runSuite, type SuiteResult, seconds } from "./test-suite.ts";
 
 const root = join(import.meta.dirname, "..");
 
 const usage = `usage: npm test -- [options] [name ...]
 
-Runs the checks (types, lint, import directions), the unit tests and the end-to-end tests against a real control plane.
+Runs the checks (types, lint, import directions), the unit tests and the end-to-end tests: against a real control plane where its
+programs or Go are there (with CI=1, some of them against the development cluster, too), else what the development cluster carries.
 A name runs only the test files whose path contains it; the path of a file runs that file.
 
   --checks                 only these parts
@@ -29,6 +32,7 @@ A name runs only the test files whose path contains it; the path of a file runs 
   --e2e
   --kubernetes <version>   for the end-to-end tests: ${kubernetesVersions.join(", ")}
   --all-versions           end-to-end tests against each of them
+  --dev-cluster            end-to-end tests against the development cluster alone
   --test <pattern>         only tests whose name matches this regular expression
   --verbose                print each test, not only each file
   --file-deadline <s>      how long a test file may take; default 120 for unit tests, 1200 end to end
@@ -46,6 +50,7 @@ function readCommandLine() {
         e2e: { type: "boolean", default: false },
         kubernetes: { type: "string" },
         "all-versions": { type: "boolean", default: false },
+        "dev-cluster": { type: "boolean", default: false },
         test: { type: "string" },
         verbose: { type: "boolean", default: false },
         "file-deadline": { type: "string" },
@@ -69,10 +74,12 @@ async function main(): Promise<void> {
   const results: SuiteResult[] = [];
   const endToEnd = flags.e2e || !chosen ? select(["e2e/**/*.test.ts"], isEndToEnd) : [];
   // A build of half an hour on a new machine: beside all else, which goes first.
+  const hasGo = (await findOnPath("go")) !== undefined;
   const conformance = endToEnd.includes(conformanceTests) && versions.includes(conformanceVersion);
-  const prepared = conformance
-    ? prepareRun({ print, signal: interrupted.signal, niceness: 15 }).catch((error: unknown) => error)
-    : undefined;
+  const prepared =
+    conformance && hasGo && !flags["dev-cluster"]
+      ? prepareRun({ print, signal: interrupted.signal, niceness: 15 }).catch((error: unknown) => error)
+      : undefined;
   if (flags.checks || (!chosen && names.length === 0 && flags.test === undefined)) results.push(await runChecks());
   if (flags.unit || !chosen) {
     const files = select(
@@ -82,11 +89,16 @@ async function main(): Promise<void> {
     if (files.length > 0) results.push(await runTests("unit tests", files, availableParallelism(), 120));
   }
   const files = endToEnd.filter((file) => file !== conformanceTests);
-  for (const version of files.length > 0 ? versions : []) results.push(await runEndToEnd(version, files));
+  for (const version of files.length > 0 ? versions : []) results.push(...(await runEndToEnd(version, files)));
   if (prepared !== undefined) {
     const fault = await prepared;
     if (fault !== undefined) throw fault;
     results.push(await runTests("conformance tests", [conformanceTests], 1, 1200));
+  } else if (conformance) {
+    const reason = hasGo
+      ? "only the development cluster is asked for"
+      : "their programs are built by Go, which is not here";
+    results.push(skipped([{ title: "conformance tests", reason }]));
   }
   if (results.length === 0) throw new Error(`no test file matches ${names.join(", ")}`);
   conclude(results);
@@ -170,13 +182,50 @@ async function runTests(
   });
 }
 
-async function runEndToEnd(version: string, files: readonly string[]): Promise<SuiteResult> {
-  // Built before the first test, which has a deadline.
-  await findControlPlaneBinaries({ version, onProgress: print, signal: interrupted.signal });
-  await findKubectl({ version, onProgress: print, signal: interrupted.signal });
-  for (const peer of peerNames) await findPeer(peer, { onProgress: print, signal: interrupted.signal });
+async function runEndToEnd(version: string, files: readonly string[]): Promise<readonly SuiteResult[]> {
+  const wish = { files, areNamed: names.length > 0, devClusterOnly: flags["dev-cluster"] };
+  const plan = planEndToEnd(wish, await lookAround(version, wish.devClusterOnly));
+  for (const { title, reason } of plan.skips) print(`\nnot run ${title}: ${reason}`);
+  const results = [skipped(plan.skips)];
   const env = { VIRTUAL_KUBELET_KUBERNETES_VERSION: version };
-  return runTests(`end-to-end tests on Kubernetes ${version}`, files, 1, 1200, env);
+  if (plan.real.length > 0)
+    results.push(await runTests(`end-to-end tests on Kubernetes ${version}`, plan.real, 1, 1200, env));
+  if (plan.devCluster.length > 0) {
+    const devEnv = { ...env, VIRTUAL_KUBELET_CONTROL_PLANE: "dev-cluster" };
+    results.push(await runTests("end-to-end tests on the development cluster", plan.devCluster, 1, 1200, devEnv));
+  }
+  return results;
+}
+
+/** Builds what can be built before the first test, which has a deadline. */
+async function lookAround(version: string, devClusterOnly: boolean): Promise<Machine> {
+  const options = { version, onProgress: print, signal: interrupted.signal };
+  const whyNot = async (find: () => Promise<unknown>): Promise<string | undefined> => {
+    try {
+      await find();
+      return undefined;
+    } catch (error) {
+      if (!isErrorKind(error, "Unavailable")) throw error;
+      return errorText(error);
+    }
+  };
+  const noControlPlane = devClusterOnly ? undefined : await whyNot(() => findControlPlaneBinaries(options));
+  const isReal = !devClusterOnly && noControlPlane === undefined;
+  const hasKubectl = isReal
+    ? (await whyNot(() => findKubectl(options))) === undefined
+    : (await findOnPath("kubectl")) !== undefined;
+  const noPeers = await whyNot(async () => {
+    for (const peer of isReal ? peerNames : []) await findPeer(peer, options);
+  });
+  return { noControlPlane, noPeers, hasKubectl, isCi: mayNotSkip() };
+}
+
+function skipped(skips: SuiteResult["skips"]): SuiteResult {
+  return { name: "not run", passed: 0, failures: [], skips, milliseconds: 0 };
+}
+
+function mayNotSkip(): boolean {
+  return !["", "0", "false"].includes(process.env["CI"] ?? "");
 }
 
 function heading(text: string): void {
@@ -186,22 +235,22 @@ function heading(text: string): void {
 function conclude(results: readonly SuiteResult[]): void {
   interrupted.signal.throwIfAborted();
   const skips = results.flatMap((result) => result.skips);
-  const mayNotSkip = !["", "0", "false"].includes(process.env["CI"] ?? "");
   const failures = [
     ...results.flatMap((result) => result.failures),
-    ...(mayNotSkip ? skips.map(({ title, reason }) => ({ title, place: "", details: `skipped: ${reason}` })) : []),
+    ...(mayNotSkip() ? skips.map(({ title, reason }) => ({ title, place: "", details: `skipped: ${reason}` })) : []),
   ];
-  const skipped = mayNotSkip ? [] : skips;
-  if (skipped.length > 0) heading("Skipped");
-  for (const { title, reason } of skipped) print(`- ${title}: ${reason}`);
+  const left = mayNotSkip() ? [] : skips;
+  if (left.length > 0) heading("Skipped");
+  for (const { title, reason } of left) print(`- ${title}: ${reason}`);
   if (failures.length > 0) heading("Failed");
   for (const { title, place, details } of failures)
     print(`\n✖ ${title}${place === "" ? "" : `\n  at ${place}`}\n${details}`);
   heading("Summary");
-  for (const result of results) print(`${result.name}: ${seconds(result.milliseconds)}`);
+  for (const result of results.filter(({ milliseconds }) => milliseconds > 0))
+    print(`${result.name}: ${seconds(result.milliseconds)}`);
   const passed = results.reduce((sum, result) => sum + result.passed, 0);
   const parts = [`${passed} passed`, `${failures.length} failed`];
-  if (skipped.length > 0) parts.push(`${skipped.length} skipped`);
+  if (left.length > 0) parts.push(`${left.length} skipped`);
   process.exitCode = failures.length === 0 ? 0 : 1;
   print(parts.join(", "));
 }

@@ -217,7 +217,7 @@ export class ApiServer {
       if (!isProxied(route)) throw new ApiError(400, "BadRequest", "no such connection can be upgraded");
       const passed = {
         method: request.method ?? "GET",
-        headers: request.headers,
+        headers: { ...request.headers, "x-forwarded-for": request.socket.remoteAddress },
         client: this.#parts.kubeletClient,
         signal: this.#stop.signal,
       };

@@ -7,6 +7,7 @@ import { isReady } from "../disruption.ts";
 import { at, equal, type Json, type JsonObject, list, merge, number, object, put, text } from "../json.ts";
 import type { Controller } from "./controller.ts";
 import { formatIndexes, indexedPod, indexOf, isIndexed, nextIndexes, parseIndexes } from "./job-indexes.ts";
+import { policyOf } from "./job-policy.ts";
 import {
   controlledBy,
   isFinished,
@@ -34,31 +35,38 @@ export function jobs(api: Api): Controller {
     sync(at) {
       const job = api.store.get(key, ...splitKey(at));
       if (job === undefined) return releaseOrphans(api, at);
-      count(api, job);
+      const verdict = count(api, job);
       const counted = api.store.get(key, ...splitKey(at));
       if (counted === undefined || isGoing(counted)) return undefined;
       const end = endOf(counted);
       if (end !== undefined) return expire(api, counted, end);
+      if (verdict !== undefined) return fail(api, counted, activeOf(api, counted), "PodFailurePolicy", verdict);
       return proceed(api, counted);
     },
   };
 }
 
-/** Each ended pod counts once: it is held until it has been counted. */
-function count(api: Api, job: JsonObject): void {
+function activeOf(api: Api, job: JsonObject): readonly JsonObject[] {
+  return controlledBy(api, "pods", job).filter((pod) => !isGoing(pod) && !isFinished(pod));
+}
+
+/** Each ended pod counts once: it is held until it has been counted. Returns why the Job fails for one of them, if it does. */
+function count(api: Api, job: JsonObject): string | undefined {
   const ended = controlledBy(api, "pods", job).filter(
     (pod) => (isFinished(pod) || isGoing(pod)) && list(pod, "metadata", "finalizers").includes(finalizer),
   );
   const isOver = endOf(job) !== undefined || isGoing(job);
   const countable = ended.filter((pod) => isFinished(pod) || isOver);
-  if (countable.length === 0) return;
-  const of = (phase: string): number => countable.filter((pod) => text(pod, "status", "phase") === phase).length;
+  if (countable.length === 0) return undefined;
+  const of = (phase: string): number =>
+    countable.filter((pod) => text(pod, "status", "phase") === phase && policyOf(job, pod)?.action !== "Ignore").length;
   if (!isOver) {
     const failed = (number(job, "status", "failed") ?? 0) + of("Failed");
     const succeeded = (number(job, "status", "succeeded") ?? 0) + of("Succeeded");
     writeStatus(api, key, job, { ...object(job, "status"), failed, succeeded, ...countIndexes(job, countable) });
   }
   for (const pod of countable) release(api, pod);
+  return countable.map((pod) => policyOf(job, pod)).find((each) => each?.action === "FailJob")?.message;
 }
 
 /** A number counts once, however many of its pods succeed. */
@@ -104,11 +112,11 @@ function expire(api: Api, job: JsonObject, end: Json): number | undefined {
 
 function proceed(api: Api, job: JsonObject): number | undefined {
   const pods = controlledBy(api, "pods", job);
-  const active = pods.filter((pod) => !isGoing(pod) && !isFinished(pod));
+  const active = activeOf(api, job);
   const succeeded = number(job, "status", "succeeded") ?? 0;
   const failed = number(job, "status", "failed") ?? 0;
   const completions = number(job, "spec", "completions");
-  const unmet = ["backoffLimitPerIndex", "podFailurePolicy", "successPolicy"].find((field) => at(job, "spec", field));
+  const unmet = ["backoffLimitPerIndex", "successPolicy"].find((field) => at(job, "spec", field));
   if (unmet !== undefined) {
     return fail(api, job, active, "NotHere", `the development cluster does nothing with spec.${unmet}`);
   }
