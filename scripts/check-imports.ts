@@ -85,6 +85,64 @@ for (const file of globSync("provider-*/src/**/*.ts", { cwd: packages })) {
   }
 }
 
+/** The development cluster: a file imports its own floor and lower ones; controllers stand on the engine, beside requests. */
+const devCluster = join(packages, "dev-cluster/src");
+const devClusterFloors: readonly (readonly string[])[] = [
+  ["json", "duration", "quantity", "schedule", "certificates"],
+  // Documents, and what the API is made of.
+  [
+    "access",
+    "api-data",
+    "api-error",
+    "conditions",
+    "defaults",
+    "patches",
+    "protobuf",
+    "schema",
+    "selectors",
+    "strategic-merge",
+  ],
+  // State.
+  ["store", "journal"],
+  // What is particular to kinds.
+  ["admission", "confine", "deletion", "disruption", "names", "pod-rules", "service-rules", "strategies"],
+  // The engine.
+  ["api", "binding"],
+  ["controllers"],
+  // Requests: who asks, what for, and the answer.
+  [
+    "apply",
+    "authentication",
+    "authorization",
+    "call",
+    "discovery",
+    "handler",
+    "kubelet-proxy",
+    "openapi",
+    "openapi-protobuf",
+  ],
+  ["pod-cells", "reading", "representation", "request-access", "resource-metrics", "reviews", "route", "subresources"],
+  ["table-cells", "tokens", "watching", "writing"],
+  ["server"],
+  ["bootstrap", "dev-cluster", "index"],
+];
+/** One floor in three lines. */
+const requestFloors = [6, 7, 8];
+for (const file of globSync("**/*.ts", { cwd: devCluster })) {
+  if (file.endsWith(".test.ts") || file.startsWith("testing/")) continue;
+  const floorIn = (each: string): number => devClusterFloors.findIndex((floor) => floor.includes(floorOf(each)));
+  if (floorIn(file) < 0) faults.push(`dev-cluster/${file}: has no floor in scripts/check-imports.ts`);
+  for (const [, path = ""] of readFileSync(join(devCluster, file), "utf8").matchAll(/from "(\.[^"]+)"/g)) {
+    const target = join(dirname(file), path);
+    const [from, to] = [floorIn(file), floorIn(target)];
+    const isBetween = requestFloors.includes(from) && requestFloors.includes(to);
+    const intoControllers = floorOf(target) === "controllers" && ![5, devClusterFloors.length - 1].includes(from);
+    if ((to > from && !isBetween) || target.startsWith("testing/") || intoControllers)
+      faults.push(`dev-cluster/${file}: may not import ${target}`);
+    edges.set(`dev-cluster/${file}`, [...(edges.get(`dev-cluster/${file}`) ?? []), `dev-cluster/${target}`]);
+  }
+}
+
 const state = new Map<string, "open" | "done">();
 function visit(file: string, path: readonly string[]): void {
   if (state.get(file) === "done") return;
