@@ -1,7 +1,7 @@
 // The packages as a registry would get them: fit for those who install them, whole, without anything of this repository's own, and
 // a project that has nothing else compiles against them and runs them.
 import assert from "node:assert/strict";
-import { cpSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -78,6 +78,9 @@ describe("packed packages", () => {
     assert.ok(!existsSync(join(modules, "typescript")), "only what runs is installed");
     const size = treeSize(modules) / 1e6;
     assert.ok(size < ceiling, `${size.toFixed(1)} MB`);
+    const page = readFileSync(join(root, "docs/releasing.md"), "utf8");
+    const told = Number(/^all installed, with what they depend on: (\S+) MB/m.exec(page)?.[1]);
+    assert.ok(Math.abs(told - size) < 1.5, `docs/releasing.md says ${told} MB, it is ${size.toFixed(1)} MB`);
   });
 
   test("the program starts through its link and by npx with the scoped name", async () => {
