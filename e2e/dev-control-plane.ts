@@ -6,10 +6,19 @@ import { join } from "node:path";
 import { type DevCluster, startDevCluster } from "../packages/dev-cluster/src/index.ts";
 import { VirtualKubeletError } from "../packages/virtual-kubelet/src/errors.ts";
 import { findKubectl } from "../packages/virtual-kubelet/src/testing/binaries.ts";
-import type { ControlPlane, ControlPlaneOptions } from "../packages/virtual-kubelet/src/testing/control-plane.ts";
+import {
+  type ControlPlane,
+  type ControlPlaneOptions,
+  startControlPlane,
+} from "../packages/virtual-kubelet/src/testing/control-plane.ts";
 
 /** True where the tests shall run on the development cluster: VIRTUAL_KUBELET_CONTROL_PLANE=dev-cluster. */
 export const usesDevCluster: boolean = process.env["VIRTUAL_KUBELET_CONTROL_PLANE"] === "dev-cluster";
+
+/** The one that this run is about. */
+export function startChosenControlPlane(options: ControlPlaneOptions = {}): Promise<ControlPlane> {
+  return usesDevCluster ? startDevControlPlane(options) : startControlPlane(options);
+}
 
 /** Flags of the API server are refused: it has none. Of the controller manager's, `--node-monitor-grace-period` counts. */
 export async function startDevControlPlane(options: ControlPlaneOptions = {}): Promise<ControlPlane> {

@@ -37,11 +37,7 @@ import {
 import type { JournalEntry } from "../packages/virtual-kubelet/src/providers/mock/backend-server.ts";
 import { type BackendConnection, localConnection } from "../packages/virtual-kubelet/src/providers/mock/connection.ts";
 import { createMockProvider, type MockControl } from "../packages/virtual-kubelet/src/providers/mock/mock-provider.ts";
-import {
-  type ControlPlane,
-  type ControlPlaneOptions,
-  startControlPlane,
-} from "../packages/virtual-kubelet/src/testing/control-plane.ts";
+import type { ControlPlane, ControlPlaneOptions } from "../packages/virtual-kubelet/src/testing/control-plane.ts";
 import { eventually, throughout } from "../packages/virtual-kubelet/src/testing/eventually.ts";
 import { type ManagedProcess, ProcessGroup } from "../packages/virtual-kubelet/src/testing/processes.ts";
 import { startProgram } from "../packages/virtual-kubelet/src/testing/program-process.ts";
@@ -50,7 +46,7 @@ import {
   type VirtualKubeletOptions,
   type VirtualNode,
 } from "../packages/virtual-kubelet/src/virtual-kubelet.ts";
-import { startDevControlPlane, usesDevCluster } from "./dev-control-plane.ts";
+import { startChosenControlPlane } from "./dev-control-plane.ts";
 
 const sources = join(import.meta.dirname, "../packages/virtual-kubelet/src");
 
@@ -372,7 +368,7 @@ export class Harness implements AsyncDisposable {
 }
 
 export async function startHarness(options: ControlPlaneOptions = {}): Promise<Harness> {
-  const cluster = await (usesDevCluster ? startDevControlPlane(options) : startControlPlane(options));
+  const cluster = await startChosenControlPlane(options);
   return new Harness(cluster, await connect({ kubeconfig: cluster.kubeconfig }));
 }
 

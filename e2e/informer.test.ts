@@ -9,12 +9,13 @@ import { type Change, Informer } from "../packages/virtual-kubelet/src/kube/info
 import { configMaps, events, namespaces, type Stored } from "../packages/virtual-kubelet/src/kube/resource.ts";
 import type { ConfigMap } from "../packages/virtual-kubelet/src/kube/types.gen.ts";
 import { createMetrics } from "../packages/virtual-kubelet/src/metrics.ts";
-import { type ControlPlane, startControlPlane } from "../packages/virtual-kubelet/src/testing/control-plane.ts";
+import type { ControlPlane } from "../packages/virtual-kubelet/src/testing/control-plane.ts";
+import { startChosenControlPlane } from "./dev-control-plane.ts";
 
 let cluster: ControlPlane;
 let client: KubeClient;
 before(async () => {
-  cluster = await startControlPlane({ controllers: false });
+  cluster = await startChosenControlPlane({ controllers: false });
   client = await connect({ kubeconfig: cluster.kubeconfig });
 });
 after(async () => {
@@ -87,7 +88,7 @@ test("the cache follows the cluster, over the death of the API server too", asyn
 });
 
 test("a server without streaming lists is read in pages", async () => {
-  const old = await startControlPlane({ controllers: false, apiServerArgs: ["--feature-gates=WatchList=false"] });
+  const old = await startChosenControlPlane({ controllers: false, apiServerArgs: ["--feature-gates=WatchList=false"] });
   const end = new AbortController();
   try {
     const other = await connect({ kubeconfig: old.kubeconfig });

@@ -12,7 +12,7 @@ import { silentLogger } from "../packages/virtual-kubelet/src/log.ts";
 import { createMetrics } from "../packages/virtual-kubelet/src/metrics.ts";
 import { createStatsHandlers } from "../packages/virtual-kubelet/src/server/stats-handlers.ts";
 import type { ContainerStats, CPUStats, PodStats } from "../packages/virtual-kubelet/src/stats-summary.ts";
-import { type ControlPlane, startControlPlane } from "../packages/virtual-kubelet/src/testing/control-plane.ts";
+import type { ControlPlane } from "../packages/virtual-kubelet/src/testing/control-plane.ts";
 import { createAuthority } from "../packages/virtual-kubelet/src/testing/pki.ts";
 import { ProcessGroup } from "../packages/virtual-kubelet/src/testing/processes.ts";
 import {
@@ -22,6 +22,7 @@ import {
   servedNode,
   summary,
 } from "../packages/virtual-kubelet/src/testing/stats-fixtures.ts";
+import { startChosenControlPlane } from "./dev-control-plane.ts";
 import { eventually, throughout } from "./harness.ts";
 import { findPeer } from "./peers.ts";
 
@@ -30,7 +31,7 @@ let processes: ProcessGroup;
 let metricsServer = "";
 before(async () => {
   metricsServer = await findPeer("metrics-server");
-  plane = await startControlPlane({ controllers: false });
+  plane = await startChosenControlPlane({ controllers: false });
   processes = new ProcessGroup({ parent: tmpdir(), prefix: "virtual-kubelet-metrics-server-" });
 });
 after(async () => {

@@ -7,14 +7,15 @@ import { connect } from "../packages/virtual-kubelet/src/kube/connect.ts";
 import { EventRecorder } from "../packages/virtual-kubelet/src/kube/event-recorder.ts";
 import { NodeController, type NodeControllerOptions } from "../packages/virtual-kubelet/src/node/node-controller.ts";
 import type { NodeSpec } from "../packages/virtual-kubelet/src/node/node-entry.ts";
-import { type ControlPlane, startControlPlane } from "../packages/virtual-kubelet/src/testing/control-plane.ts";
+import type { ControlPlane } from "../packages/virtual-kubelet/src/testing/control-plane.ts";
+import { startChosenControlPlane } from "./dev-control-plane.ts";
 
 let cluster: ControlPlane;
 
 before(async () => {
   // With so short a grace, and leases that are hardly renewed (see "Unknown"), the controller manager finds nodes silent in seconds.
   const controllerManagerArgs = ["--node-monitor-grace-period=3s", "--node-monitor-period=1s"];
-  cluster = await startControlPlane({ controllerManagerArgs });
+  cluster = await startChosenControlPlane({ controllerManagerArgs });
 });
 after(() => cluster?.stop());
 

@@ -10,7 +10,6 @@ const onDevCluster: readonly string[] = [
   "certificates",
   "dev-day",
   "ginkgo-report",
-  "informer",
   "progress",
   "resolve",
   "resolve-changes",
