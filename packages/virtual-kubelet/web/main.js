@@ -45,7 +45,10 @@ const connection = new Connection({
 
 /** @param {ViewState} state */
 function show(state) {
-  byId("access", HTMLElement).hidden = true;
+  const access = byId("access", HTMLElement);
+  // What had the keyboard goes away.
+  if (!access.hidden) byId("main", HTMLElement).focus();
+  access.hidden = true;
   byId("content", HTMLElement).hidden = false;
   byId("forget", HTMLElement).hidden = !connection.hasToken;
   const linkTo = /** @param {string} pod */ (pod) => addressOf({ pod });

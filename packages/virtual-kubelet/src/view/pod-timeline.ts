@@ -21,10 +21,10 @@ export function podTimeline(
     const row: TimelineRow = {
       at: time,
       kind: isContainer ? "container" : "pod",
-      what: redactText(what),
+      what: redactText(isContainer ? what.slice("container ".length) : what),
       bad: /^container \S+ ended with (?!0\b)/.test(what),
     };
-    rows.push({ key: isFromOutside(what) ? time : behindCreation(time, done), row });
+    rows.push({ key: isFromOutside(what) ? time : placeOf(time, done), row });
   }
   return withoutRepeats(rows.sort((a, b) => a.key - b.key).map(({ row }) => row));
 }
@@ -44,11 +44,15 @@ function isFromOutside(what: string): boolean {
   return /^(created|bound|deletion)/.test(what);
 }
 
-/** Times of the API are whole seconds: what came of a creation must not stand before it. */
-function behindCreation(time: number, done: readonly Activity[]): number {
-  for (const { kind, what, at, ms } of done)
-    if (kind === "provider call" && what === "createPod" && time <= at && at - time < 1000) return at + (ms ?? 0);
-  return time;
+/** Times of the API are whole seconds: within its second, what came of a creation stands behind it, and before the write that told it. */
+function placeOf(time: number, done: readonly Activity[]): number {
+  let place = time;
+  for (const { kind, what, at, ms } of done) {
+    if (at < time || at - time >= 1000) continue;
+    if (kind === "provider call" && what === "createPod") place = Math.max(place, at + (ms ?? 0));
+    if (kind === "API call" && what.endsWith(" pods/status")) place = Math.max(place, at - 0.1);
+  }
+  return place;
 }
 
 function rowOf({ kind, at, what, outcome, ms, detail, bad, nextAt }: Activity, now: number): TimelineRow {
