@@ -287,7 +287,7 @@ describe("doctor", { timeout: 120_000 }, () => {
     const command = await eventually("the request", 10_000, async () => {
       const { stdout } = await type("doctor", ...flags);
       const found =
-        /^(?:WARN|FAIL) {2}approval +request \S+ waits for approval since \d+ s\n +fix: kubectl (certificate approve \S+),/m;
+        /^(?:WARN|FAIL) {2}approval +request \S+ waits for approval since \d+ s\n +fix: kubectl (certificate approve [^;\s]+);/m;
       return found.exec(stdout)?.[1];
     });
     await harness.kubectl(...command.split(" "));

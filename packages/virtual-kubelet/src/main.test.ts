@@ -33,6 +33,23 @@ afterEach(() => {
 });
 after(() => rm(directory, { recursive: true }));
 
+test("whoever reads the output leaves: it ends without a word", async () => {
+  const argv = [new URL("./main.ts", import.meta.url).pathname, "doctor", "--kubeconfig=kubeconfig", "--provider=mock"];
+  const child = spawn(process.execPath, argv, {
+    cwd: directory,
+    env: { PATH: process.env["PATH"] },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  children.push(child);
+  child.stdout.destroy();
+  let said = "";
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    said += text;
+  });
+  await once(child, "close");
+  assert.equal(said, "");
+});
+
 interface Running {
   readonly child: ChildProcess;
   /** Resolves with the line of the log that matches, once there is one. */

@@ -20,6 +20,11 @@ function onFault(error: unknown): void {
   process.exit(1);
 }
 
+// Whoever reads our output may leave before its end, as `| head` does.
+process.stdout.on("error", (error) => {
+  if ("code" in error && error.code === "EPIPE") process.exit();
+  onFault(error);
+});
 process.on("unhandledRejection", onFault);
 process.on("uncaughtException", onFault);
 

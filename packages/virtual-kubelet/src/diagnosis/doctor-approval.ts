@@ -22,7 +22,7 @@ const patienceSeconds = 15;
 async function newestRequest(
   { client, now }: ClusterContext,
   node: string,
-  { signerName, approver }: SigningProfile,
+  { signerName, approver, byHand }: SigningProfile,
 ): Promise<Finding> {
   const fieldSelector = `spec.signerName=${signerName}`;
   const { items } = await client.list(certificateSigningRequests, { fieldSelector, timeoutMs: callMs });
@@ -46,7 +46,7 @@ async function newestRequest(
     case "pending":
       return late(
         `request ${name} waits for approval since ${age} s`,
-        `kubectl certificate approve ${name}, and install an approver for the next ones`,
+        `kubectl certificate approve ${name}; ${byHand ? "install an approver for the next ones" : "kubectl apply -f deploy/bootstrap-rbac.yaml, by which kube-controller-manager approves the next ones"}`,
       );
     default:
       return fail(

@@ -114,6 +114,11 @@ export function serverFault(error: unknown, server: string): Finding {
   // Node.js adds advice for those who start it.
   const text = errorText(error).replace(/; if the root CA is installed locally.*$/, "");
   const { kind } = VirtualKubeletError.from(error);
+  if (/^(.*: )?credential plugin /.test(text))
+    return fail(
+      `there are no credentials for ${server}: ${text}`,
+      "install that plugin, or log in with it: run its command of the kubeconfig (users[].user.exec) by hand",
+    );
   if (kind === "Unauthorized")
     return fail(
       `${server} does not accept the credentials: ${text}`,

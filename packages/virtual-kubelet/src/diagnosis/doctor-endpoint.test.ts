@@ -93,6 +93,7 @@ describe("the certificate of a node that does not run", () => {
 
 describe("an API server that does not answer", () => {
   const cases: readonly [VirtualKubeletError["kind"], string, RegExp, RegExp][] = [
+    ["Unauthorized", "credential plugin x is not installed", /there are no credentials/, /install that plugin/],
     ["Unauthorized", "Unauthorized", /does not accept the credentials/, /renew/],
     [
       "Forbidden",
