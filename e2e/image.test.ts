@@ -14,6 +14,7 @@ import { versionOfCore } from "../scripts/image/program-tree.ts";
 import { runCommand } from "../scripts/packages/run-command.ts";
 import { root, workspacePackages } from "../scripts/packages/workspace.ts";
 import { eventually, type Harness, isRunning, podObject, startHarness } from "./harness.ts";
+import { walkInstallation } from "./install-walk.ts";
 import { benchImage, PodmanBench } from "./podman.ts";
 
 /** Megabytes that the smaller image may take; nine tenths are Node.js. */
@@ -233,6 +234,11 @@ describe("the container image", () => {
       [],
     );
     await podman.podman("rm", container);
+  });
+
+  test("is installed in a cluster by docs/install.md, command by command", async () => {
+    const said = await walkInstallation({ harness, podman, image: names.core, version });
+    assert.match(said, /^ok +permissions .* has all \d+ rights/m);
   });
 
   test("with the containers provider it runs pods in the engine of its host, which is told of its mounts", async () => {
