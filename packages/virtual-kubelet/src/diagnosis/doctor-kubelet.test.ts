@@ -92,7 +92,8 @@ describe("metrics-server", () => {
     });
   const error = (kind: VirtualKubeletError["kind"]): VirtualKubeletError => new VirtualKubeletError(kind, "said no");
   const cases: readonly [string, KubeClient, Outcome, RegExp][] = [
-    ["not installed", answers(error("NotFound"), {}), "warn", /not installed/],
+    ["not installed", answers(error("NotFound"), error("NotFound")), "warn", /not installed/],
+    ["of a development cluster", answers(error("NotFound"), {}), "ok", /has figures/],
     ["not available", answers(service("False"), {}), "warn", /not available: no endpoints/],
     ["not to be looked at", answers(error("Forbidden"), {}), "ok", /has figures/],
     ["no figures", answers(service("True"), error("NotFound")), "warn", /no figures of the node: said no/],

@@ -1,6 +1,6 @@
 // Checks of `doctor` on the kubelet API of the node: can the API server reach it, is its certificate for its address, and what
 // metrics-server sees.
-import { errorText, VirtualKubeletError } from "../errors.ts";
+import { errorText, isErrorKind, VirtualKubeletError } from "../errors.ts";
 import type { KubeClient } from "../kube/client.ts";
 import { isObject } from "../kube/stored.ts";
 import type { Node } from "../kube/types.gen.ts";
@@ -102,12 +102,25 @@ export async function metricsServerFault(client: KubeClient): Promise<Finding | 
   } catch (error) {
     const { kind } = VirtualKubeletError.from(error);
     if (kind === "NotFound")
-      return warn(
-        "metrics-server is not installed: no kubectl top, no HPA by cpu or memory",
-        "install metrics-server: its project has a manifest and a chart",
-      );
+      return (await servesMetrics(client))
+        ? undefined
+        : warn(
+            "metrics-server is not installed: no kubectl top, no HPA by cpu or memory",
+            "install metrics-server: its project has a manifest and a chart",
+          );
     // Who may not look at it may still read its figures.
     if (kind === "Forbidden") return undefined;
+    throw error;
+  }
+}
+
+/** Without an APIService it is the API server itself that does: development clusters. */
+async function servesMetrics(client: KubeClient): Promise<boolean> {
+  try {
+    await client.getRaw("/apis/metrics.k8s.io/v1beta1", { timeoutMs: callMs });
+    return true;
+  } catch (error) {
+    if (isErrorKind(error, "NotFound", "Forbidden")) return false;
     throw error;
   }
 }
