@@ -118,7 +118,7 @@ async function run(trial: Trial): Promise<void> {
     throw new VirtualKubeletError("Internal", `${errorText(why)}\nThe last lines of its log:\n${log}`);
   } finally {
     screen.print(
-      place.kind === "foreign" ? "Deleting the sample and the node ..." : "Stopping and deleting everything ...",
+      `${place.kind === "foreign" ? "Deleting the sample and the node" : "Stopping and deleting everything"} ... (Ctrl-C again ends at once)`,
     );
   }
 }
