@@ -14,5 +14,6 @@ test("docs/README.md links to every page of docs", () => {
   assert.deepEqual(
     pages.filter((page) => !linked.has(page)),
     [],
+    "pages that the index lacks",
   );
 });
