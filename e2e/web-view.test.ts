@@ -21,7 +21,7 @@ $mock:
   behaviour: { startDelay: 200ms }
   faults:
     errors:
-      - { method: createPod, kind: Throttled, next: 1, retryAfter: 4s, message: "too many; see https://user:hunter2@example.com" }
+      - { method: createPod, kind: Throttled, next: 1, retryAfter: 3s, message: "too many; see https://user:hunter2@example.com" }
 `;
 
 let cluster: DevCluster;
@@ -121,7 +121,7 @@ test("a pod's timeline has each call from bind to Running, the retry while it wa
 
   // While it waits, the next attempt is told, and goes on.
   const next = page.locator("#pod .next");
-  await next.filter({ hasText: /1 failure in a row \(queue pods\); next try in [1-4] s/ }).waitFor();
+  await next.filter({ hasText: /1 failure in a row \(queue pods\); next try in [1-3] s/ }).waitFor();
   const news = page.getByRole("status");
   await news.filter({ hasText: "web is Running" }).waitFor({ state: "attached" });
   const lines = async (): Promise<readonly string[]> =>
@@ -132,7 +132,7 @@ test("a pod's timeline has each call from bind to Running, the retry while it wa
     /event ProviderCreateFailed warning/,
     /API call replace pods\/status phase Pending \d+ ms ok/,
     /API call create events ProviderCreateFailed \d+ ms ok/,
-    /retry queue pods: failed once next try at [\d:]+, after 4/,
+    /retry queue pods: failed once next try at [\d:]+, after [34]/,
     /provider call createPod \d+ ms ok/,
     /event ProviderCreateSuccess/,
     /container app started/,

@@ -1,5 +1,5 @@
 // What of a framework is needed: elements by text alone, lists that keep what has not changed, and times that go on.
-import { relative, wholeSpan } from "./format.js";
+import { age, relative } from "./format.js";
 
 /**
  * The element of this id; the page has it.
@@ -107,7 +107,7 @@ export function distance(at, form) {
 /** @param {HTMLElement} element */
 function tell(element) {
   const at = Number(element.dataset["at"]);
-  setText(element, element.dataset["form"] === "age" ? wholeSpan(now() - at) : relative(at, now()));
+  setText(element, element.dataset["form"] === "age" ? age(now() - at) : relative(at, now()));
 }
 
 /** Brings all distances up to the present. */

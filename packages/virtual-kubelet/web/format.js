@@ -47,6 +47,14 @@ function join(large, largeUnit, small, smallUnit) {
   return small === 0 ? `${large} ${largeUnit}` : `${large} ${largeUnit} ${small} ${smallUnit}`;
 }
 
+/** In the largest unit that says enough: "95 s", "12 min", "3 d". @param {number} ms */
+export function age(ms) {
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  if (seconds < 120) return `${seconds} s`;
+  if (seconds < 7200) return `${Math.floor(seconds / 60)} min`;
+  return seconds < 172_800 ? `${Math.floor(seconds / 3600)} h` : `${Math.floor(seconds / 86_400)} d`;
+}
+
 /** "4 s ago", "in 12 s", "now". @param {number} at @param {number} now */
 export function relative(at, now) {
   const apart = Math.abs(at - now);
