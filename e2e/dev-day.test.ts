@@ -17,8 +17,7 @@ kubectlDay({
   name: "the development cluster",
   start: startDevControlPlane,
   clients: [{ name: "kubectl", program: await findKubectl(), env: {} }, ...newer],
-  hasMetrics: true,
-  refusesCustomResources: true,
+  has: { metrics: true, onlyBuiltIns: true },
 });
 if (!usesDevCluster) {
   // metrics-server has its own suite.
@@ -26,7 +25,6 @@ if (!usesDevCluster) {
     name: "a real control plane",
     start: startControlPlane,
     clients: newer,
-    hasMetrics: false,
-    refusesCustomResources: false,
+    has: { metrics: false, onlyBuiltIns: false },
   });
 }

@@ -1,0 +1,149 @@
+// The part of a day that is about workloads: applied, looked at, changed, rolled out and back, reached by a Service.
+import assert from "node:assert/strict";
+import { it } from "node:test";
+import { type DayUser, script, tolerations } from "./dev-day-user.ts";
+import { eventually } from "./harness.ts";
+import { runKubectl } from "./kubectl.ts";
+
+export function workloadSteps(user: DayUser): void {
+  const { client, namespace, bench, run, says, apply, applied, here, web } = user;
+
+  it("applies a Deployment and sees it run", async () => {
+    await says("create", "namespace", namespace);
+    assert.equal(await applied(web()), "deployment.apps/web created");
+    assert.equal(await applied(web()), "deployment.apps/web unchanged");
+    assert.match(await says("rollout", "status", "deployment/web", "--timeout=60s"), /successfully rolled out$/);
+    assert.match(await says("get", "deployments"), /^NAME +READY +UP-TO-DATE +AVAILABLE +AGE\nweb +2\/2 +2 +2 +\d+s$/);
+    const wide = await says("get", "pods", "-o", "wide", "-l", "app=web");
+    assert.match(wide, /^NAME +READY +STATUS +RESTARTS +AGE +IP +NODE +NOMINATED NODE +READINESS GATES$/m);
+    assert.equal(
+      wide.match(new RegExp(`^web-\\S+ +1/1 +Running +0 .* ${bench().subject.node} `, "gm"))?.length,
+      2,
+      wide,
+    );
+    const yaml = await says("get", "deployment", "web", "-o", "yaml");
+    assert.match(yaml, /^ {2}readyReplicas: 2$/m);
+    const phases = await says("get", "pods", "-o", "jsonpath={.items[*].status.phase}");
+    assert.equal(phases, "Running Running");
+    assert.match(await says("get", "all"), /^replicaset\.apps\/web-\S+ +2 +2 +2 /m);
+    assert.match(
+      await says("get", "nodes"),
+      new RegExp(`^${bench().subject.node} +Ready +\\S+ +\\d+[sm]\\S* +v1\\.`, "m"),
+    );
+  });
+
+  it("describes what there is", async () => {
+    const pod = (await says("get", "pods", "-o", "name")).split("\n")[0] ?? "";
+    const described = await says("describe", pod);
+    assert.match(described, new RegExp(`^Node: +${bench().subject.node}/`, "m"));
+    assert.match(described, /^Controlled By: +ReplicaSet\/web-/m);
+    assert.match(described, /^ +Normal +Scheduled +.*Successfully assigned/m);
+    assert.match(described, /^ +Normal +Started +/m);
+    const deployment = await says("describe", "deployment", "web");
+    assert.match(deployment, /^Replicas: +2 desired \| 2 updated \| 2 total \| 2 available \| 0 unavailable$/m);
+    assert.match(deployment, /^ +Available +True +MinimumReplicasAvailable$/m);
+    assert.match(deployment, /ScalingReplicaSet .* Scaled up replica set web-\S+ from 0 to 2/);
+    const node = await says("describe", "node", bench().subject.node);
+    assert.match(node, new RegExp(`^ +${namespace} +web-`, "m"));
+    assert.match(await says("events", "--for", pod), /Scheduled +Pod\/web-/);
+    assert.match(await says("get", "events", "--field-selector", "reason=Scheduled"), /Successfully assigned/);
+  });
+
+  it("sees what a change would be, and what a field is", async () => {
+    const { code, stdout } = await run(["diff", "-f", "-"], JSON.stringify(web({ image: "registry.example/host:2" })));
+    assert.equal(code, 1);
+    assert.match(stdout.toString(), /^-.* image: registry.example\/host:1\n\+.* image: registry.example\/host:2$/m);
+    assert.equal((await run(["diff", "-f", "-"], JSON.stringify(web()))).code, 0);
+    assert.match(await says("explain", "pod.spec.containers.image"), /^FIELD: image <string>$/m);
+    assert.match(await says("explain", "deployment.spec"), /^ +replicas\t<integer>$/m);
+    assert.match(await says("api-resources", "--api-group=apps"), /^deployments +deploy +apps\/v1 +true +Deployment$/m);
+    const wrong = await apply({ ...web(), spec: { replica: 2 } });
+    assert.match(wrong.stderr, /unknown field "spec.replica"/);
+    const dry = await applied(web({ image: "registry.example/host:2" }), "--dry-run=server");
+    assert.equal(dry, "deployment.apps/web configured (server dry run)");
+  });
+
+  it("edits, scales, labels and annotates", async () => {
+    const editing = { ...client, env: { ...client.env, KUBE_EDITOR: "sed -i s/replicas:.2/replicas:\\ 3/" } };
+    const edited = await runKubectl(bench().harness, editing, ["--namespace", namespace, "edit", "deployment", "web"]);
+    assert.equal(edited.stdout.toString().trim(), "deployment.apps/web edited", edited.stderr);
+    await says("rollout", "status", "deployment/web", "--timeout=60s");
+    assert.match(await says("get", "deployment", "web"), /web +3\/3/);
+    assert.equal(await says("scale", "deployment/web", "--replicas=2"), "deployment.apps/web scaled");
+    await says("wait", "deployment/web", "--for=jsonpath={.status.replicas}=2", "--timeout=60s");
+    assert.equal(await says("label", "deployment", "web", "tier=front"), "deployment.apps/web labeled");
+    assert.match(await says("get", "deployments", "-l", "tier in (front)", "--show-labels"), /tier=front/);
+    assert.equal(await says("annotate", "deployment", "web", "note=a day"), "deployment.apps/web annotated");
+    const note = await says("get", "deployment", "web", "-o", "jsonpath={.metadata.annotations.note}");
+    assert.equal(note, "a day");
+  });
+
+  it("rolls out, back, and out again", async () => {
+    await says("set", "image", "deployment/web", "main=registry.example/host:2");
+    await says("rollout", "status", "deployment/web", "--timeout=60s");
+    assert.match(await says("rollout", "history", "deployment/web"), /^1 +<none>\n2 +<none>$/m);
+    assert.match(
+      await says("rollout", "history", "deployment/web", "--revision=2"),
+      /Image:\tregistry.example\/host:2/,
+    );
+    assert.match(await says("rollout", "undo", "deployment/web"), /^deployment.apps\/web rolled back$/m);
+    await says("rollout", "status", "deployment/web", "--timeout=60s");
+    const image = await says("get", "deployment", "web", "-o", "jsonpath={..image}");
+    assert.equal(image, "registry.example/host:1");
+    assert.equal(await says("rollout", "restart", "deployment/web"), "deployment.apps/web restarted");
+    await says("rollout", "status", "deployment/web", "--timeout=60s");
+    assert.match(await says("rollout", "history", "deployment/web"), /^2 +<none>\n3 +<none>\n4 +<none>$/m);
+    await says("rollout", "pause", "deployment/web");
+    await says("rollout", "resume", "deployment/web");
+  });
+
+  it("gives a Service its endpoints", async () => {
+    assert.equal(await says("expose", "deployment", "web", "--port=8080", "--target-port=http"), "service/web exposed");
+    assert.match(await says("get", "service", "web"), /web +ClusterIP +\d+\.\d+\.\d+\.\d+ +<none> +8080\/TCP/);
+    await eventually("two endpoints", 20_000, async () => {
+      const slices = await says("get", "endpointslices", "-l", "kubernetes.io/service-name=web");
+      return /IPv4 +80 +\S+,\S+ /.test(slices);
+    });
+    assert.match(await says("describe", "service", "web"), /^Endpoints: +\S+:80,\S+:80$/m);
+  });
+
+  it("applies on the server, and is told of others' fields", async () => {
+    const map = (value: string): object => ({
+      apiVersion: "v1",
+      kind: "ConfigMap",
+      metadata: { name: "shared" },
+      data: { value },
+    });
+    assert.equal(await applied(map("1"), "--server-side"), "configmap/shared serverside-applied");
+    const refused = await apply(map("2"), "--server-side", "--field-manager=other");
+    assert.equal(refused.code, 1);
+    assert.match(refused.stderr, /Apply failed with 1 conflict: conflict with "kubectl": \.data\.value/);
+    await applied(map("2"), "--server-side", "--field-manager=other", "--force-conflicts");
+    assert.equal(await says("get", "configmap", "shared", "-o", "jsonpath={.data.value}"), "2");
+  });
+
+  it("runs Jobs, and CronJobs by hand", async () => {
+    const batch = (kind: string, name: string, spec: object): object => ({
+      apiVersion: "batch/v1",
+      kind,
+      metadata: { name },
+      spec,
+    });
+    const template = {
+      spec: {
+        restartPolicy: "Never",
+        tolerations,
+        nodeSelector: here(),
+        containers: [script("echo $JOB_COMPLETION_INDEX")],
+      },
+    };
+    await applied(batch("Job", "numbered", { completions: 2, completionMode: "Indexed", template }));
+    assert.match(await says("wait", "job/numbered", "--for=condition=Complete", "--timeout=60s"), /condition met/);
+    assert.match(await says("get", "jobs"), /numbered +Complete +2\/2/);
+    assert.equal(await says("logs", "-l", "batch.kubernetes.io/job-completion-index=1"), "1");
+    await applied(batch("CronJob", "nightly", { schedule: "0 3 * * *", jobTemplate: { spec: { template } } }));
+    assert.match(await says("get", "cronjobs"), /nightly +0 3 \* \* \* +<none> +False +0 +<none>/);
+    await says("create", "job", "now", "--from=cronjob/nightly");
+    await says("wait", "job/now", "--for=condition=Complete", "--timeout=60s");
+  });
+}
