@@ -1,6 +1,6 @@
 // npm run docs: links, commands, objects, configurations and TypeScript in all Markdown of the project are right. No network.
 import { execFileSync } from "node:child_process";
-import { globSync, readFileSync } from "node:fs";
+import { existsSync, globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { checkCommands } from "./docs/commands.ts";
 import { checkDataBlocks, directivesHelp } from "./docs/data-blocks.ts";
@@ -22,15 +22,16 @@ const project: Project = {
   npmScripts: manifest("package.json").scripts ?? {},
   packages: globSync("packages/*/package.json", { cwd: root }).map((file) => manifest(file).name),
 };
-/** In the order of names, those that are not committed yet included. */
-const files = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard", "--deduplicate", "*.md"], {
-  cwd: root,
-  encoding: "utf8",
-});
+/** Those that are not committed yet included. */
+const listed = execFileSync(
+  "git",
+  ["ls-files", "--cached", "--others", "--exclude-standard", "--deduplicate", "*.md"],
+  { cwd: root, encoding: "utf8" },
+);
 const named = process.argv.slice(2);
-const all = files
+const all = listed
   .split("\n")
-  .filter((file) => file !== "" && globSync(file, { cwd: root }).length > 0)
+  .filter((file) => file !== "" && existsSync(join(root, file)))
   .map((file) => readPage(file, read(file)));
 const pages = all.filter(({ file }) => named.length === 0 || named.some((part) => file.includes(part)));
 

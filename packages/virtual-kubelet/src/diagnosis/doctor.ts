@@ -126,7 +126,8 @@ async function nodeFindings(
   if (common.metricsServer === undefined) add("metrics-server", await guarded(() => checkMetrics(context)));
   add("provider", await providers.check(node, isAlive(context)));
   add("node name", await guarded(() => checkName(context)));
-  add("taints, labels", await guarded(() => checkTaintsAndLabels(context)));
+  // Which taint is wanted follows from the provider.
+  if (providers.isNamed) add("taints, labels", await guarded(() => checkTaintsAndLabels(context)));
   const sets = common.daemonSets;
   add("DaemonSets", "status" in sets ? sets : checkDaemonSets(context, sets));
   return found;
@@ -155,17 +156,18 @@ async function seen(cluster: ClusterContext, node: NodeConfig, providers: Provid
 class Providers {
   readonly #config: Config;
   readonly #cwd: string;
-  readonly #isNamed: boolean;
+  /** One was named; else nothing is known of it. */
+  readonly isNamed: boolean;
   readonly #checked: Map<string, { readonly by: string; readonly findings: Promise<readonly Finding[]> }> = new Map();
 
   constructor(config: Config, cwd: string, isNamed: boolean) {
     this.#config = config;
     this.#cwd = cwd;
-    this.#isNamed = isNamed;
+    this.isNamed = isNamed;
   }
 
   async describe(node: NodeConfig): Promise<ProviderDescription | undefined> {
-    return this.#isNamed ? describe(this.#config, node, this.#cwd) : undefined;
+    return this.isNamed ? describe(this.#config, node, this.#cwd) : undefined;
   }
 
   /** Whether one of them wants pods resolved; also where one does not say what it wants. */
@@ -178,7 +180,7 @@ class Providers {
   }
 
   async check(node: NodeConfig, runs: boolean): Promise<readonly Finding[]> {
-    if (!this.#isNamed) return [skip("no provider is named", "doctor --provider NAME, or --config FILE")];
+    if (!this.isNamed) return [skip("no provider is named", "doctor --provider NAME, or --config FILE")];
     const key = JSON.stringify([node.provider, node.operatingSystem, runs]);
     const known = this.#checked.get(key) ?? {
       by: node.name,

@@ -116,13 +116,11 @@ async function importModule(name: string, specifier: string): Promise<unknown> {
       throw new VirtualKubeletError(
         "NotFound",
         `the provider ${name} is in the package ${official.package}, which is not installed`,
-        { cause },
       );
     const names = builtInProviders.map((known) => known.name);
     throw new VirtualKubeletError(
       "NotFound",
       `no such provider: ${name}${hint(name, names)}; built in: ${names.join(", ")}; else the name of an installed npm package, or the path of a module (./provider.js)`,
-      { cause },
     );
   }
 }
