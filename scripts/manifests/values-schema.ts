@@ -44,6 +44,7 @@ const settings: Readonly<Record<string, JsonSchema>> = {
   podSecurityContext: object,
   securityContext: object,
   hostNetwork: flag,
+  hostPID: flag,
   terminationGracePeriodSeconds: { type: "integer", minimum: 0, maximum: 86_400 },
   priorityClassName: maybe(dnsName),
   nodeSelector: texts,

@@ -71,7 +71,7 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 
 {{- /* YAML of {instances: [...]}: maps merged, lists and single values replaced. A provider is replaced whole. */ -}}
 {{- define "vk.instances" -}}
-{{- $common := pick .Values "config" "resolvePods" "certificate" "serviceAccount" "rbac" "credentials" "env" "envFrom" "volumes" "volumeMounts" "extraArgs" "resources" "podLabels" "podAnnotations" "podSecurityContext" "securityContext" "hostNetwork" "terminationGracePeriodSeconds" "priorityClassName" "nodeSelector" "tolerations" "affinity" "topologySpreadConstraints" "metrics" "networkPolicy" -}}
+{{- $common := pick .Values "config" "resolvePods" "certificate" "serviceAccount" "rbac" "credentials" "env" "envFrom" "volumes" "volumeMounts" "extraArgs" "resources" "podLabels" "podAnnotations" "podSecurityContext" "securityContext" "hostNetwork" "hostPID" "terminationGracePeriodSeconds" "priorityClassName" "nodeSelector" "tolerations" "affinity" "topologySpreadConstraints" "metrics" "networkPolicy" -}}
 {{- $names := dict -}}
 {{- $nodes := dict -}}
 {{- $instances := list -}}
