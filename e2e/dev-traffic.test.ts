@@ -1,4 +1,4 @@
-// What real kubectls asked, asked of the development cluster and of a real control plane: the answers are the same, apart from what
+// What real kubectls asked, and some requests beside, asked of the development cluster and of a real control plane: the answers are the same, apart from what
 // the README of the former lists; and that list is no longer than it has to be.
 import assert from "node:assert/strict";
 import { globSync } from "node:fs";
@@ -6,6 +6,7 @@ import { basename, join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { type ControlPlane, startControlPlane } from "../packages/virtual-kubelet/src/testing/control-plane.ts";
 import { startDevControlPlane } from "./dev-control-plane.ts";
+import { requestsByHand } from "./dev-requests.ts";
 import {
   type Answer,
   asker,
@@ -20,6 +21,7 @@ import {
 const readme = join(import.meta.dirname, "../packages/dev-cluster/README.md");
 const known = knownDifferences(readme);
 const unmet = new Set(known);
+const files = globSync(join(import.meta.dirname, "dev-traffic/*.json")).sort();
 
 /** Answers in the order of the requests. */
 async function replay(plane: ControlPlane, requests: readonly RecordedRequest[]): Promise<readonly Answer[]> {
@@ -34,10 +36,10 @@ async function replay(plane: ControlPlane, requests: readonly RecordedRequest[])
   return answers;
 }
 
-describe("recorded traffic of kubectl", { timeout: 300_000 }, () => {
-  for (const file of globSync(join(import.meta.dirname, "dev-traffic/*.json")).sort())
+describe("the same requests to both", { timeout: 300_000 }, () => {
+  for (const [index, file] of files.entries())
     describe(basename(file, ".json"), () => {
-      const requests = readTraffic(file);
+      const requests = [...readTraffic(file), ...(index === 0 ? requestsByHand : [])];
       let theirs: readonly Answer[] = [];
       let ours: readonly Answer[] = [];
 

@@ -93,14 +93,12 @@ function graceOf(resource: Resource, current: JsonObject, request: DeleteRequest
 }
 
 function check(resource: Resource, current: JsonObject, { uid, resourceVersion }: DeleteRequest): void {
-  const subject = { group: resource.group, kind: resource.name, name: text(current, "metadata", "name") };
-  const own = text(current, "metadata", "uid");
-  if (uid !== undefined && uid !== own) {
-    throw conflict(subject, `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${own}`);
-  }
-  const version = text(current, "metadata", "resourceVersion");
-  if (resourceVersion !== undefined && resourceVersion !== version) {
-    const why = `Precondition failed: ResourceVersion in precondition: ${resourceVersion}, ResourceVersion in object meta: ${version}`;
-    throw conflict(subject, why);
-  }
+  const subject = { group: resource.group, kind: resource.kind, name: text(current, "metadata", "name") };
+  const require = (what: string, wanted: string | undefined, found: string, done: string): void => {
+    if (wanted === undefined || wanted === found) return;
+    const why = `the ${what} in the precondition (${wanted}) does not match the ${what} in record (${found})`;
+    throw conflict(subject, `${why}. The object might have been ${done}`);
+  };
+  require("UID", uid, text(current, "metadata", "uid"), "deleted and then recreated");
+  require("ResourceVersion", resourceVersion, text(current, "metadata", "resourceVersion"), "modified");
 }

@@ -40,7 +40,8 @@ export class Reading {
     const { resource, route } = call;
     const how = representationOf(call.accept, route.query);
     const limit = Number(route.query.get("limit") ?? 0);
-    if (!Number.isInteger(limit)) throw badRequest(`limit: Invalid value: ${JSON.stringify(route.query.get("limit"))}`);
+    if (!Number.isInteger(limit))
+      throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(route.query.get("limit"))}: invalid syntax`);
     const token = route.query.get("continue") ?? "";
     const { items, revision } = token === "" ? this.#now(call) : this.#continued(token);
     const page = limit > 0 ? items.slice(0, limit) : items;

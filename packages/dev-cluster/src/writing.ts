@@ -40,8 +40,7 @@ export async function patcher(call: ResourceCall, schema: string): Promise<(curr
     case "application/strategic-merge-patch+json":
       return (current) => strategicMergeObject(current, objectOf(patch), namedSchema(schema));
     default: {
-      const message = `the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json, application/apply-patch+yaml`;
-      throw new ApiError(415, "UnsupportedMediaType", message);
+      throw new ApiError(415, "UnsupportedMediaType", "415: Unsupported Media Type", {});
     }
   }
 }
