@@ -1,13 +1,21 @@
 // docs/providers.md, the matrix of what providers can do, from what they declare of themselves.
+import { join } from "node:path";
 import { describeProvider as describeContainers } from "../../packages/provider-containers/src/index.ts";
 import { engineCapabilities, engineMethods } from "../../packages/virtual-kubelet/src/engine/pod-engine.ts";
 import { silentLogger } from "../../packages/virtual-kubelet/src/log.ts";
-import { builtInProviders, optionalMethods } from "../../packages/virtual-kubelet/src/program/load-provider.ts";
+import {
+  builtInProviders,
+  loadCheck,
+  loadDescription,
+  optionalMethods,
+} from "../../packages/virtual-kubelet/src/program/load-provider.ts";
 import type { Capabilities, PodFeature } from "../../packages/virtual-kubelet/src/provider/capabilities.ts";
 import type { ProviderDescription, ProviderInit } from "../../packages/virtual-kubelet/src/provider.ts";
 import { describeProvider as describeMock } from "../../packages/virtual-kubelet/src/providers/mock/mock-provider.ts";
 import { parseProcessConfig } from "../../packages/virtual-kubelet/src/providers/process/config.ts";
 import { capabilitiesOf } from "../../packages/virtual-kubelet/src/providers/process/process-provider.ts";
+
+const root = join(import.meta.dirname, "../..");
 
 interface Subject {
   readonly describe: (config: object) => Promise<Pick<ProviderDescription, "capabilities" | "methods">>;
@@ -73,6 +81,8 @@ interface Declared {
   readonly name: string;
   readonly capabilities: Capabilities;
   readonly methods: readonly string[];
+  readonly describes: boolean;
+  readonly checks: boolean;
   readonly variants: readonly (readonly [setting: string, capabilities: Capabilities])[];
 }
 
@@ -87,7 +97,8 @@ async function declared(name: string): Promise<Declared> {
       return [setting, changed] as const;
     }),
   );
-  return { name, capabilities, methods, variants };
+  const describes = (await loadDescription(name, root)) !== undefined;
+  return { name, capabilities, methods, variants, describes, checks: (await loadCheck(name, root)) !== undefined };
 }
 
 /** "yes", "no", or on which setting it depends. */
@@ -98,6 +109,7 @@ function cell({ capabilities, variants }: Declared, has: (of: Capabilities) => b
   return standard ? `yes, not with ${others.join(", ")}` : `with ${others.join(", ")}`;
 }
 
+const yesOrNo = (is: boolean): string => (is ? "yes" : "no");
 const row = (...cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
 
 export async function providersPage(): Promise<string> {
@@ -165,7 +177,17 @@ export async function providersPage(): Promise<string> {
     row("method", "what it is for", ...all.map(({ name }) => `[${name}](${name}.md)`)),
     row("---", "---", ...all.map(() => "---")),
     ...Object.entries(optionalMethods).map(([method, what]) =>
-      row(`\`${method}\``, what, ...all.map(({ methods }) => (methods.includes(method) ? "yes" : "no"))),
+      row(`\`${method}\``, what, ...all.map(({ methods }) => yesOrNo(methods.includes(method)))),
+    ),
+    row(
+      "`describeProvider` (exported)",
+      "`virtual-kubelet plan` without a back end, and this page",
+      ...all.map(({ describes }) => yesOrNo(describes)),
+    ),
+    row(
+      "`checkProvider` (exported)",
+      "`virtual-kubelet doctor` on credentials, rights, quotas, room",
+      ...all.map(({ checks }) => yesOrNo(checks)),
     ),
     "",
   ].join("\n");
