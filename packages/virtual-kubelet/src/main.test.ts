@@ -2,26 +2,31 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, afterEach, before, test } from "node:test";
 
+function kubeconfigFor(server: string): string {
+  return JSON.stringify({
+    apiVersion: "v1",
+    kind: "Config",
+    clusters: [{ name: "c", cluster: { server } }],
+    users: [{ name: "u", user: { token: "t" } }],
+    contexts: [{ name: "x", context: { cluster: "c", user: "u" } }],
+    "current-context": "x",
+  });
+}
+
+const noNamespaces = process.platform === "linux" ? false : "namespaces of processes are Linux's";
 const deadlineMs = 20_000;
 let directory = "";
 const children: ChildProcess[] = [];
 before(async () => {
   directory = await mkdtemp(join(tmpdir(), "program-main-"));
   // Nothing listens on port 1.
-  const kubeconfig = {
-    apiVersion: "v1",
-    kind: "Config",
-    clusters: [{ name: "c", cluster: { server: "https://127.0.0.1:1" } }],
-    users: [{ name: "u", user: { token: "t" } }],
-    contexts: [{ name: "x", context: { cluster: "c", user: "u" } }],
-    "current-context": "x",
-  };
-  await writeFile(join(directory, "kubeconfig"), JSON.stringify(kubeconfig));
+  await writeFile(join(directory, "kubeconfig"), kubeconfigFor("https://127.0.0.1:1"));
   await writeFile(join(directory, "hangs.mjs"), "setInterval(() => {}, 1000); await new Promise(() => {});");
   await writeFile(
     join(directory, "rejects.mjs"),
@@ -48,6 +53,27 @@ test("whoever reads the output leaves: it ends without a word", async () => {
   });
   await once(child, "close");
   assert.equal(said, "");
+});
+
+test("as the first process of a container it ends by SIGTERM whatever it does", { skip: noNamespaces }, async () => {
+  const silent = createServer();
+  const called = once(silent, "connection");
+  await once(silent.listen(0, "127.0.0.1"), "listening");
+  const address = silent.address();
+  assert.ok(typeof address === "object" && address !== null);
+  const program = [process.execPath, new URL("./main.ts", import.meta.url).pathname, "get", "pods"];
+  const argv = ["--map-root-user", "--pid", "--fork", "--mount-proc", "--kill-child", ...program];
+  const kubeconfig = join(directory, "silent.kubeconfig");
+  await writeFile(kubeconfig, kubeconfigFor(`https://127.0.0.1:${address.port}`));
+  const child = spawn("unshare", [...argv, `--kubeconfig=${kubeconfig}`], { stdio: ["ignore", "inherit", "inherit"] });
+  children.push(child);
+  const ended = once(child, "exit");
+  const [socket]: Socket[] = await called;
+  const inside = Number(await readFile(`/proc/${child.pid}/task/${child.pid}/children`, "utf8"));
+  process.kill(inside, "SIGTERM");
+  assert.deepEqual(await ended, [143, null]);
+  socket?.destroy();
+  silent.close();
 });
 
 interface Running {

@@ -1,4 +1,5 @@
 // The program: command line in, exit code out. SIGINT or SIGTERM ends it gracefully, a second one at once.
+import { constants } from "node:os";
 import type { Logger } from "./log.ts";
 import { program } from "./program/program.ts";
 
@@ -25,6 +26,14 @@ process.stdout.on("error", (error) => {
   if ("code" in error && error.code === "EPIPE") process.exit();
   onFault(error);
 });
+// The first process of a container ends by no signal that it does not listen to: until somebody else does, we do.
+if (process.pid === 1) {
+  for (const name of ["SIGINT", "SIGTERM"] as const) {
+    process.on(name, () => {
+      if (process.listenerCount(name) === 1) process.exit(128 + constants.signals[name]);
+    });
+  }
+}
 process.on("unhandledRejection", onFault);
 process.on("uncaughtException", onFault);
 
