@@ -67,6 +67,8 @@ const { values: flags, positionals: names } = readCommandLine();
 const interrupted = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => interrupted.abort());
 const print = (line: string): void => console.log(line);
+/** End to end, files mostly wait: for containers to end, for leases to run out. Each has a cluster of its own. */
+const lanes = Math.min(2, availableParallelism());
 
 async function main(): Promise<void> {
   const versions = flags["all-versions"] ? kubernetesVersions : [resolveKubernetesVersion(flags.kubernetes)];
@@ -189,10 +191,10 @@ async function runEndToEnd(version: string, files: readonly string[]): Promise<r
   const results = [skipped(plan.skips)];
   const env = { VIRTUAL_KUBELET_KUBERNETES_VERSION: version };
   if (plan.real.length > 0)
-    results.push(await runTests(`end-to-end tests on Kubernetes ${version}`, plan.real, 1, 1200, env));
+    results.push(await runTests(`end-to-end tests on Kubernetes ${version}`, plan.real, lanes, 1200, env));
   if (plan.devCluster.length > 0) {
     const devEnv = { ...env, VIRTUAL_KUBELET_CONTROL_PLANE: "dev-cluster" };
-    results.push(await runTests("end-to-end tests on the development cluster", plan.devCluster, 1, 1200, devEnv));
+    results.push(await runTests("end-to-end tests on the development cluster", plan.devCluster, lanes, 1200, devEnv));
   }
   return results;
 }
