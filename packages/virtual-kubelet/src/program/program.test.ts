@@ -91,6 +91,12 @@ test("wrong usage is code 2, and nothing runs", async () => {
     '2 faults in the configuration:\n  --nodenme: unknown flag (did you mean --nodename?)\n  --pod-sync-workers: 0 must be a whole number from 1 to 10000\nTry "virtual-kubelet --help".\n',
   );
   assert.deepEqual([code, ran], [2, undefined]);
+  assert.match(
+    (await run([])).stderr,
+    /has no provider.*\nJust looking\? "virtual-kubelet trial" needs no cluster\.\n/,
+  );
+  assert.match((await run(["describe", "pod", "web"])).stderr, /^"describe" is kubectl's; here are get, logs and exec/);
+  assert.match((await run(["apply", "-f", "x.yaml"])).stderr, /^"apply" is kubectl's/);
   assert.equal(
     (await run(["provders"])).stderr,
     'unknown command "provders" (did you mean providers?)\nTry "virtual-kubelet --help".\n',

@@ -46,7 +46,7 @@ export async function program(options: ProgramOptions): Promise<number> {
   }
   if (command === "providers") return providers(operands, stdout, stderr);
   if (command !== undefined) {
-    const { subCommands } = await import("./sub-commands.ts");
+    const { kubectlVerbs, subCommands } = await import("./sub-commands.ts");
     const spec = subCommands.find(({ name }) => name === command);
     const ofCommand = (message: string): number => usage(message, `${command} `);
     switch (spec?.name) {
@@ -65,6 +65,8 @@ export async function program(options: ProgramOptions): Promise<number> {
       case "trial":
         return (await import("../trial/command.ts")).trial({ ...options, usage: ofCommand });
     }
+    if (options.argv[0] === command && kubectlVerbs.has(command))
+      return usage(`"${command}" is kubectl's; here are get, logs and exec, and why for what is with a pod`);
     // What stands behind an unknown flag looks like a command.
     if (line.faults.length > 0) return usage(renderFaults(line.faults));
     const { hint } = await import("./closest.ts");
@@ -76,8 +78,10 @@ export async function program(options: ProgramOptions): Promise<number> {
   try {
     loaded = await loadConfig(options, line);
   } catch (error) {
-    if (error instanceof UsageError) return usage(error.message);
-    throw error;
+    if (!(error instanceof UsageError)) throw error;
+    // Who types the name alone is new here.
+    const look = options.argv.length === 0 ? '\nJust looking? "virtual-kubelet trial" needs no cluster.' : "";
+    return usage(error.message + look);
   }
   const { config } = loaded;
   if (isGiven(flagText(line, "print-config"))) {

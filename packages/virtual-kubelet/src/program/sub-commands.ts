@@ -18,6 +18,25 @@ export interface SubCommandSpec {
 const text = (name: string, value: string, about: string): CommandFlag => ({ name, kind: "text", value, about });
 const boolean = (name: string, about: string): CommandFlag => ({ name, kind: "boolean", about });
 
+/** Verbs of kubectl that are not here: who types one means it. */
+export const kubectlVerbs: ReadonlySet<string> = new Set([
+  ...["annotate", "apply", "attach", "cordon", "cp", "create", "debug", "delete", "describe", "diff", "drain", "edit"],
+  ...[
+    "explain",
+    "expose",
+    "label",
+    "patch",
+    "port-forward",
+    "replace",
+    "rollout",
+    "run",
+    "scale",
+    "taint",
+    "top",
+    "wait",
+  ],
+]);
+
 const output: CommandFlag = { ...text("output", "FORM", "text or json. [text]"), short: "o" };
 
 const cluster: readonly CommandFlag[] = [
