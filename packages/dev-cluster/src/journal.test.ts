@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -34,6 +34,21 @@ test("what was not written to its end is not there, all before it is, and the fi
     assert.ok(next.store.get("configmaps", "", "c") !== undefined);
     next.close();
   }
+});
+
+test("a file that has grown is made short again, with all that there is", () => {
+  const file = join(scratch, "grown.jsonl");
+  const { store, close } = storeFrom(file, 10_000);
+  for (let count = 0; count < 200; count++) store.write("leases", { ...object("l"), spec: `${count}`.padEnd(1_000) });
+  store.write("configmaps", object("kept"));
+  store.remove("leases", "", "l");
+  close();
+  assert.ok(statSync(file).size < 25_000);
+  const again = storeFrom(file);
+  assert.equal(again.store.revision, store.revision);
+  assert.equal(again.store.get("leases", "", "l"), undefined);
+  assert.ok(again.store.get("configmaps", "", "kept") !== undefined);
+  again.close();
 });
 
 test("a cluster that is killed while it writes has all that it had answered", { timeout: 60_000 }, async () => {

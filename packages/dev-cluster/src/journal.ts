@@ -3,8 +3,11 @@ import { closeSync, existsSync, openSync, readFileSync, renameSync, writeFileSyn
 import { isObject, number, object, parseJson, text } from "./json.ts";
 import { type Journal, Store } from "./store.ts";
 
-/** A store that is kept in a file, as it was left there. Reading it makes the file as short as it can be. */
-export function storeFrom(file: string): { readonly store: Store; close(): void } {
+/** A file is made short again when it has grown by so much since, and by as much as it then was. */
+const growthBytes = 16 * 2 ** 20;
+
+/** A store that is kept in a file, as it was left there. The file is made as short as it can be at first, and now and then. */
+export function storeFrom(file: string, growth: number = growthBytes): { readonly store: Store; close(): void } {
   const objects = new Map<string, string>();
   let revision = 1;
   if (existsSync(file)) {
@@ -17,19 +20,42 @@ export function storeFrom(file: string): { readonly store: Store; close(): void 
       else objects.set(key, line);
     }
   }
-  // The revision stays known, even where what it was given to is gone.
-  const lines = [JSON.stringify({ revision, resource: "", id: "" }), ...objects.values()];
-  writeWhole(file, `${lines.join("\n")}\n`);
-  const descriptor = openSync(file, "a", 0o600);
+  let descriptor: number | undefined;
+  let left = 0;
   const journal: Journal = {
-    wrote: (entry) => void writeSync(descriptor, `${JSON.stringify(entry)}\n`),
+    wrote(entry) {
+      if (descriptor === undefined) return;
+      left -= writeSync(descriptor, `${JSON.stringify(entry)}\n`);
+      if (left < 0) rewrite();
+    },
   };
   const store = new Store({ revision, journal });
   for (const line of objects.values()) {
     const entry = parseJson(line);
     store.restore(text(entry, "resource"), text(entry, "id"), object(entry, "object"));
   }
-  return { store, close: () => closeSync(descriptor) };
+  const rewrite = (): void => {
+    // The revision stays known, even where what it was given to is gone.
+    const lines = [JSON.stringify({ revision: store.revision, resource: "", id: "" })];
+    for (const { resource, id, object: kept } of store.all()) {
+      lines.push(
+        JSON.stringify({ revision: Number(text(kept, "metadata", "resourceVersion")), resource, id, object: kept }),
+      );
+    }
+    const content = `${lines.join("\n")}\n`;
+    writeWhole(file, content);
+    if (descriptor !== undefined) closeSync(descriptor);
+    descriptor = openSync(file, "a", 0o600);
+    left = Math.max(growth, content.length);
+  };
+  rewrite();
+  return {
+    store,
+    close() {
+      if (descriptor !== undefined) closeSync(descriptor);
+      descriptor = undefined;
+    },
+  };
 }
 
 /** All of it or nothing, whenever this process may end. */

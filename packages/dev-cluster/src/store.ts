@@ -58,6 +58,11 @@ export class Store {
     this.#collection(resource).objects.set(id, restored);
   }
 
+  *all(): Iterable<{ readonly resource: string; readonly id: string; readonly object: JsonObject }> {
+    for (const [resource, { objects }] of this.#collections)
+      for (const [id, object] of objects) yield { resource, id, object };
+  }
+
   get(resource: string, namespace: string, name: string): JsonObject | undefined {
     return this.#collection(resource).objects.get(idOf(namespace, name));
   }
