@@ -4,6 +4,7 @@ import type { Stored } from "../kube/resource.ts";
 import type { Lease, Node } from "../kube/types.gen.ts";
 import type { Config, NodeConfig } from "../program/config.ts";
 import type { ProviderDescription } from "../provider.ts";
+import type { PortCheck } from "./doctor-endpoint.ts";
 
 /** "fail": the node cannot do its work; "warn": something that users want is missing; "skip": could not be looked at. */
 export type Outcome = "ok" | "warn" | "fail" | "skip";
@@ -23,6 +24,7 @@ export interface ClusterContext {
   readonly user: string;
   /** Epoch milliseconds. */
   readonly now: () => number;
+  readonly ports: PortCheck;
 }
 
 export interface NodeContext extends ClusterContext {

@@ -12,6 +12,7 @@ import { silentLogger } from "../log.ts";
 import type { Config } from "../program/config.ts";
 import { formatDuration } from "../program/duration.ts";
 import { type ClusterContext, callMs, type Finding, fail, ok, skip, warn } from "./doctor-check.ts";
+import { PortCheck } from "./doctor-endpoint.ts";
 
 export interface Cluster {
   readonly kubeconfig: Finding;
@@ -46,7 +47,7 @@ export async function findCluster(config: Config, env: Readonly<Record<string, s
     ? { ...found, message: `${own} is made at the first start; until then ${found.message}` }
     : found;
   const { finding, user } = await serverFinding(client, config);
-  const context = user === undefined ? undefined : { config, client, user, now: Date.now };
+  const context = user === undefined ? undefined : { config, client, user, now: Date.now, ports: new PortCheck() };
   if (context === undefined) await client.close();
   return { kubeconfig: told, server: finding, cluster, context, bootstraps };
 }

@@ -11,7 +11,7 @@ import { createAuthority } from "../testing/pki.ts";
 import { accessFix } from "./doctor-access.ts";
 import type { Finding, Outcome } from "./doctor-check.ts";
 import { serverFault } from "./doctor-cluster.ts";
-import { futureCertificate, futureReach, portFinding } from "./doctor-endpoint.ts";
+import { futureCertificate, futureReach, PortCheck, portFinding } from "./doctor-endpoint.ts";
 
 async function contextOf(...flags: readonly string[]) {
   const argv = ["--provider=mock", "--nodename=vk", "--kubelet-address=127.0.0.1", ...flags];
@@ -35,23 +35,44 @@ describe("the port of a node that does not run", () => {
     const port = typeof address === "object" && address !== null ? address.port : 0;
     try {
       const { config, node } = await contextOf(`--kubelet-port=${port}`);
-      holds(await futureReach(config, node), "fail", new RegExp(`else listens on 127\\.0\\.0\\.1:${port}`), /ss -ltnp/);
+      holds(
+        await futureReach(config, node, new PortCheck()),
+        "fail",
+        new RegExp(`else listens on 127\\.0\\.0\\.1:${port}`),
+        /ss -ltnp/,
+      );
     } finally {
       server.close();
     }
   });
   test("free, and what would be announced", async () => {
     const { config, node } = await contextOf("--kubelet-port=0");
-    holds(await futureReach(config, node), "fail", /no address to announce/, /--node-ip IP/);
+    holds(await futureReach(config, node, new PortCheck()), "fail", /no address to announce/, /--node-ip IP/);
     const loopback = { ...node, internalIP: "127.0.0.1" };
-    holds(await futureReach(config, loopback), "warn", /announce 127\.0\.0\.1, the loopback/, /--node-ip IP/);
+    holds(
+      await futureReach(config, loopback, new PortCheck()),
+      "warn",
+      /announce 127\.0\.0\.1, the loopback/,
+      /--node-ip IP/,
+    );
     const foreign = { ...node, internalIP: "203.0.113.9" };
     holds(
-      await futureReach(config, foreign),
+      await futureReach(config, foreign, new PortCheck()),
       "skip",
       /203\.0\.113\.9, which is no address of this machine \(right behind NAT alone\), with a port that is free/,
       /start it \(--nodename vk\)/,
     );
+  });
+  test("many nodes on one port, and on all addresses beside one of them", async () => {
+    const server = createServer().listen(0, "127.0.0.1");
+    await new Promise((resolve) => server.once("listening", resolve));
+    const address = server.address();
+    const port = typeof address === "object" && address !== null ? address.port : 0;
+    await new Promise((resolve) => server.close(resolve));
+    const ports = new PortCheck();
+    const hosts = Array.from({ length: 50 }, (_, index) => (index % 2 === 0 ? "127.0.0.1" : ""));
+    const faults = await Promise.all(hosts.map((host) => ports.fault(host, port)));
+    assert.deepEqual(new Set(faults), new Set([undefined]));
   });
   test("of another machine, or not for this user", () => {
     holds(portFinding("EADDRNOTAVAIL", "10.0.0.1:1", 1), "fail", /no address of this machine/, /--kubelet-address IP/);

@@ -11,9 +11,9 @@ import { certificateFinding, type PeerCertificate } from "./doctor-certificate.t
 import { type Finding, fail, ok, skip, warn } from "./doctor-check.ts";
 
 /** On the machine where the program is to run. */
-export async function futureReach(config: Config, node: NodeConfig): Promise<Finding> {
+export async function futureReach(config: Config, node: NodeConfig, ports: PortCheck): Promise<Finding> {
   const host = node.listenAddress ?? config.kubelet.address;
-  const fault = node.port === 0 ? undefined : await listenFault(host, node.port);
+  const fault = node.port === 0 ? undefined : await ports.fault(host, node.port);
   const at = addressText(host === "" ? "0.0.0.0" : host, node.port);
   if (fault !== undefined) return portFinding(fault, at, node.port);
   const { internalIP } = node;
@@ -48,6 +48,21 @@ export function portFinding(code: string, at: string, port: number): Finding {
       return fail(`this user may not listen on ${at}`, "--kubelet-port PORT above 1023");
     default:
       return fail(`${at} cannot be listened on: ${code}`, "--kubelet-address IP, --kubelet-port PORT");
+  }
+}
+
+/** Tries ports one after the other, and each but once: nodes may share one. */
+export class PortCheck {
+  readonly #known: Map<string, Promise<string | undefined>> = new Map();
+  #last: Promise<unknown> = Promise.resolve();
+
+  /** The system's code where nobody can listen there now. */
+  fault(host: string, port: number): Promise<string | undefined> {
+    const key = addressText(host, port);
+    const known = this.#known.get(key) ?? this.#last.then(() => listenFault(host, port));
+    this.#known.set(key, known);
+    this.#last = known;
+    return known;
   }
 }
 

@@ -9,6 +9,7 @@ import { loadConfig } from "../program/load-config.ts";
 import { scriptedClient } from "../testing/scripted-client.ts";
 import { checkApproval } from "./doctor-approval.ts";
 import type { NodeContext, Outcome } from "./doctor-check.ts";
+import { PortCheck } from "./doctor-endpoint.ts";
 import { checkMetrics, metricsServerFault } from "./doctor-kubelet.ts";
 
 const now = Date.parse("2026-01-01T00:01:00Z");
@@ -19,7 +20,7 @@ async function contextOf(client: KubeClient, ...flags: readonly string[]): Promi
   const [node] = config.nodes;
   assert.ok(node !== undefined);
   return {
-    ...{ config, node, client, user: "admin", now: () => now },
+    ...{ config, node, client, user: "admin", now: () => now, ports: new PortCheck() },
     lease: { metadata: meta, spec: { renewTime: new Date(now).toISOString() } },
   };
 }

@@ -25,7 +25,7 @@ const switchedOff: Finding = warn(
 export async function checkReach(context: NodeContext): Promise<Finding> {
   const { client, config, node, registered } = context;
   if (!config.kubelet.serve) return switchedOff;
-  if (!isAlive(context)) return futureReach(config, node);
+  if (!isAlive(context)) return futureReach(config, node, context.ports);
   const at = advertised(registered);
   if (at === undefined)
     return fail("the node announces no address or port", "--node-ip IP, an address that the API server can reach");

@@ -107,7 +107,7 @@ async function nodeFindings(
     return found;
   }
   if (common.bootstraps) {
-    add("reachability", await guarded(() => futureReach(cluster.config, node)));
+    add("reachability", await guarded(() => futureReach(cluster.config, node, cluster.ports)));
     add("certificate", await guarded(() => futureCertificate(cluster.config, node, cluster.now())));
     add("approval", await guarded(() => checkBootstrap(cluster, node.name)));
     add("provider", await providers.check(node, false));
