@@ -15,7 +15,11 @@ function file(text: string): string {
   return path;
 }
 
-function runTests(options: { readonly ci?: string; readonly args: readonly string[] }): {
+function runTests(options: {
+  readonly ci?: string;
+  readonly args: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+}): {
   code: number | null;
   lines: string[];
   output: string;
@@ -23,8 +27,8 @@ function runTests(options: { readonly ci?: string; readonly args: readonly strin
   const { NODE_TEST_CONTEXT: _, ...env } = process.env;
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
-    ["--conditions=source", join(import.meta.dirname, "run-tests.ts"), "--unit", ...options.args],
-    { encoding: "utf8", env: { ...env, CI: options.ci ?? "" } },
+    ["--conditions=source", join(import.meta.dirname, "run-tests.ts"), ...options.args],
+    { encoding: "utf8", env: { ...env, ...options.env, CI: options.ci ?? "" } },
   );
   return { code: status, lines: stdout.trimEnd().split("\n"), output: stdout + stderr };
 }
@@ -84,7 +88,7 @@ const cases: readonly {
 ];
 for (const { what, args, ci, last, code, says } of cases) {
   test(`summary of ${what}`, () => {
-    const result = runTests({ args, ...(ci === undefined ? {} : { ci }) });
+    const result = runTests({ args: ["--unit", ...args], ...(ci === undefined ? {} : { ci }) });
     assert.equal(result.lines.at(-1), last, result.output);
     assert.equal(result.code, code);
     if (says !== undefined) assert.match(result.output, says);
@@ -93,10 +97,21 @@ for (const { what, args, ci, last, code, says } of cases) {
 }
 
 test("names and versions that do not exist are refused", () => {
-  const nothing = runTests({ args: ["no-such-file"] });
+  const nothing = runTests({ args: ["--unit", "no-such-file"] });
   assert.equal(nothing.code, 1);
   assert.match(nothing.output, /no test file matches no-such-file/);
-  const version = runTests({ args: [good, "--kubernetes", "1.2.3"] });
+  const version = runTests({ args: ["--unit", good, "--kubernetes", "1.2.3"] });
   assert.equal(version.code, 1);
   assert.match(version.output, /no Kubernetes 1\.2\.3 here/);
+});
+
+test("a machine with nothing but Node is told what is left out, and in CI fails for it", () => {
+  const env = { PATH: "", KUBEBUILDER_ASSETS: "", XDG_CACHE_HOME: join(directory, "cache") };
+  const args = ["--e2e", "e2e/scheduling.test.ts"];
+  const here = runTests({ args, env });
+  assert.equal(here.lines.at(-1), "0 passed, 0 failed, 1 skipped", here.output);
+  assert.equal(here.code, 0);
+  assert.match(here.output, /on the development cluster: scheduling: there is no kubectl on the PATH/);
+  const inCi = runTests({ args, env, ci: "1" });
+  assert.equal(inCi.lines.at(-1), "0 passed, 1 failed", inCi.output);
 });
