@@ -3,7 +3,7 @@ import { openSync, writeSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { stringify } from "yaml";
-import { errorText } from "../errors.ts";
+import { errorText, VirtualKubeletError } from "../errors.ts";
 import type { LogFields, Logger } from "../log.ts";
 import { loadConfig } from "../program/load-config.ts";
 import { createLogger } from "../program/logging.ts";
@@ -12,8 +12,8 @@ import { start } from "../program/start.ts";
 export interface RunningNode {
   readonly configFile: string;
   readonly logFile: string;
-  /** Resolves to why, when it ends, asked or not; never rejects. */
-  readonly ended: Promise<string>;
+  /** Resolves when it ends: to the fault that ended it, or to nothing where it was asked to. Never rejects. */
+  readonly ended: Promise<VirtualKubeletError | undefined>;
   /** Resolves to why the provider cannot be made, where it says that the first time; it is tried again. */
   readonly providerFault: Promise<string>;
   /** host:port of its metrics, once it has said so. */
@@ -61,10 +61,10 @@ export async function runNode(options: RunNodeOptions): Promise<RunningNode> {
   });
   const stop = new AbortController();
   const ended = start(loaded, input, observed, stop.signal).then(
-    () => "it was told to",
+    () => undefined,
     (error: unknown) => {
       log.error({ err: error }, "ended by a fault");
-      return errorText(error);
+      return VirtualKubeletError.from(error);
     },
   );
   return {

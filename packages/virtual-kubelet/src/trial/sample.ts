@@ -45,6 +45,8 @@ export function sampleObjects({ provider, image }: SampleOptions): readonly Samp
   ): PodSpec => ({
     nodeSelector: { type: "virtual-kubelet" },
     tolerations: [{ key: "virtual-kubelet.io/provider", operator: "Equal", value: provider, effect: "NoSchedule" }],
+    // They ask the cluster for nothing, and not every back end has such volumes.
+    ...(isMock ? {} : { automountServiceAccountToken: false }),
     containers: [
       isMock
         ? // Containers of the mock are simulated: no image is pulled, and what answers on the port is its own as well.

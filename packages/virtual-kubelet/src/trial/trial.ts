@@ -97,8 +97,10 @@ async function run(trial: Trial): Promise<void> {
   stack.defer(() => cleanUp({ place, options, watch, node, created, state, fail }));
   const failure = new AbortController();
   const over = AbortSignal.any([signal, failure.signal]);
-  void node.ended.then((how) => failure.abort(new VirtualKubeletError("Internal", `virtual-kubelet ended: ${how}`)));
-  void node.providerFault.then((how) => failure.abort(new VirtualKubeletError("Unavailable", how + advice(options))));
+  const told = (fault: VirtualKubeletError): void =>
+    failure.abort(new VirtualKubeletError(fault.kind, errorText(fault) + advice(options, fault)));
+  void node.ended.then((fault) => told(fault ?? new VirtualKubeletError("Internal", "virtual-kubelet has ended")));
+  void node.providerFault.then((how) => told(new VirtualKubeletError("Unavailable", how)));
 
   try {
     await nodesReady(watch, names, over);
@@ -113,7 +115,7 @@ async function run(trial: Trial): Promise<void> {
   } catch (error) {
     if (signal.aborted) throw error;
     const why: unknown = failure.signal.aborted ? failure.signal.reason : error;
-    if (isErrorKind(why, "Unavailable") && failure.signal.aborted) throw why;
+    if (failure.signal.aborted && !isErrorKind(why, "Internal")) throw why;
     const log = (await node.logTail()).replaceAll(/^/gm, "  ");
     throw new VirtualKubeletError("Internal", `${errorText(why)}\nThe last lines of its log:\n${log}`);
   } finally {
@@ -123,10 +125,13 @@ async function run(trial: Trial): Promise<void> {
   }
 }
 
-const advice = ({ provider }: TrialOptions): string =>
-  provider === "containers"
-    ? "\nIs Docker or Podman running? --engine says where (unix:///path); --provider process needs none."
-    : "";
+function advice({ provider }: TrialOptions, { kind }: VirtualKubeletError): string {
+  if (provider !== "containers") return "";
+  if (kind === "NotFound")
+    return "\nInstall it beside this program, or: npx -p @virtual-kubelet/virtual-kubelet -p @virtual-kubelet/provider-containers virtual-kubelet trial --provider containers";
+  if (kind !== "Unavailable") return "";
+  return "\nIs Docker or Podman running? --engine says where (unix:///path); --provider process needs none.";
+}
 
 const nodesText = (names: readonly string[]): string =>
   names.length === 1 ? `Virtual node ${names[0] ?? ""} is` : `${names.length} virtual nodes are`;
