@@ -14,7 +14,7 @@ import { versionOfCore } from "../scripts/image/program-tree.ts";
 import { runCommand } from "../scripts/packages/run-command.ts";
 import { root, workspacePackages } from "../scripts/packages/workspace.ts";
 import { eventually, type Harness, isRunning, podObject, startHarness } from "./harness.ts";
-import { walkInstallation } from "./install-walk.ts";
+import { walkHostEngine, walkInstallation } from "./install-walk.ts";
 import { benchImage, PodmanBench } from "./podman.ts";
 
 /** Megabytes that the smaller image may take; nine tenths are Node.js. */
@@ -274,6 +274,10 @@ describe("the container image", () => {
     await stop();
     await podman.podman("rm", container);
     await runTool("umount", ["--recursive", state]);
+  });
+
+  test("in a cluster too, by the chart's example host-engine.yaml", async () => {
+    await walkHostEngine({ harness, podman, image: names.containers });
   });
 });
 
