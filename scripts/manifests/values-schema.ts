@@ -13,6 +13,7 @@ const named: JsonSchema = list({ type: "object", required: ["name"] });
 const texts: JsonSchema = { type: ["object", "null"], additionalProperties: text };
 const maybe = (pattern: string): JsonSchema => ({ type: "string", pattern: `^(${pattern})?$` });
 const dnsName = "[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?";
+const label: JsonSchema = maybe("[a-z0-9]([-a-z0-9]{0,51}[a-z0-9])?");
 const duration: JsonSchema = { type: "string", pattern: "^[0-9]+(ms|s|m|h)$" };
 
 const section = (properties: Readonly<Record<string, JsonSchema>>, required: readonly string[] = []): JsonSchema => ({
@@ -88,8 +89,8 @@ export function valuesSchema(): JsonSchema {
   );
   const { properties } = section({
     image,
-    nameOverride: text,
-    fullnameOverride: text,
+    nameOverride: label,
+    fullnameOverride: label,
     instances: { type: "array", minItems: 1, items: instance },
     config: configJsonSchema("without nodes"),
     ...settings,
