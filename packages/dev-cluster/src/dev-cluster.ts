@@ -9,10 +9,11 @@ import { Authorizer } from "./authorization.ts";
 import { bootstrap } from "./bootstrap.ts";
 import { Authority, type KeyPair } from "./certificates.ts";
 import { allControllers } from "./controllers/all.ts";
-import { runControllers } from "./controllers/controller.ts";
+import { type Controller, runControllers } from "./controllers/controller.ts";
 import { storeFrom, writeWhole } from "./journal.ts";
 import { text } from "./json.ts";
-import { kubeletClientUser } from "./kubelet-proxy.ts";
+import { kubeletClientUser, scrape } from "./kubelet-proxy.ts";
+import { ResourceMetrics } from "./resource-metrics.ts";
 import { ApiServer } from "./server.ts";
 import { Store } from "./store.ts";
 import { Tokens } from "./tokens.ts";
@@ -115,10 +116,10 @@ async function start(
   await server.listen(options.port ?? 0);
 
   const running = new AbortController();
-  const ran =
-    (options.controllers ?? true)
-      ? runControllers(api, allControllers(api, authority, options.nodeMonitorGraceMs ?? 40_000), log, running.signal)
-      : undefined;
+  const metrics = new ResourceMetrics(api, (node) => scrape(api, node, kubeletClient, running.signal));
+  const controllers = (): readonly Controller[] =>
+    allControllers(api, authority, options.nodeMonitorGraceMs ?? 40_000, (pods) => metrics.ofPods(pods));
+  const ran = (options.controllers ?? true) ? runControllers(api, controllers(), log, running.signal) : undefined;
 
   const writeKubeconfig = async (name: string, user: KeyPair | { readonly token: string }): Promise<string> => {
     const file = path(`${name}.kubeconfig`);

@@ -49,5 +49,7 @@ test("usage is the rate between two readings", async () => {
   assert.equal(text(node, "window"), "10.000s");
   const pod = await ask("/apis/metrics.k8s.io/v1beta1/namespaces/n/pods/p");
   assert.equal(text(list(pod, "containers")[0], "usage", "cpu"), "0");
+  const used = await metrics.ofPods([...store.list("pods"), { spec: { nodeName: "silent" } }]);
+  assert.deepEqual([...used.values()], [{ cpu: 0, memory: 1024 }]);
   await assert.rejects(ask("/apis/metrics.k8s.io/v1beta1/nodes/silent"), { code: 404 });
 });

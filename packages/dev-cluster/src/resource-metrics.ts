@@ -33,6 +33,12 @@ interface Usage {
   readonly memory: (labels: string) => number | undefined;
 }
 
+/** In cores and in bytes. */
+export interface PodUse {
+  readonly cpu: number;
+  readonly memory: number;
+}
+
 export class ResourceMetrics {
   readonly #api: Api;
   readonly #scrape: Scrape;
@@ -64,6 +70,22 @@ export class ResourceMetrics {
       return { kind: `${resource.kind}List`, apiVersion: resource.apiVersion, metadata: {}, items };
     if (only === undefined) throw notFound({ group: metricsGroup, kind: resource.name, name: route.name });
     return only;
+  }
+
+  /** What pods use, by their UIDs: cores and bytes. Those that nothing is known of are not there. */
+  async ofPods(pods: readonly JsonObject[]): Promise<ReadonlyMap<string, PodUse>> {
+    const names = [...new Set(pods.map((pod) => text(pod, "spec", "nodeName")))].filter((name) => name !== "");
+    const usages = new Map(await Promise.all(names.map(async (name) => [name, await this.#usage(name)] as const)));
+    const found = pods.flatMap((pod): [string, PodUse][] => {
+      const usage = usages.get(text(pod, "spec", "nodeName"));
+      const series = list(pod, "spec", "containers").map((each) => labelsOf(pod, text(each, "name")));
+      const sum = (of: (labels: string) => number | undefined): number =>
+        series.reduce((all, labels) => all + (of(labels) ?? Number.NaN), 0);
+      if (usage === undefined) return [];
+      const use = { cpu: sum(usage.cpu), memory: sum(usage.memory) };
+      return Number.isNaN(use.cpu + use.memory) ? [] : [[text(pod, "metadata", "uid"), use]];
+    });
+    return new Map(found);
   }
 
   async #usage(node: string): Promise<Usage | undefined> {
@@ -141,10 +163,13 @@ function podMetrics(pod: JsonObject, usage: Usage): JsonObject | undefined {
   const names = ["containers", "initContainers"].flatMap((field) =>
     list(pod, "spec", field).map((each) => text(each, "name")),
   );
-  const place = `namespace="${text(pod, "metadata", "namespace")}",pod="${text(pod, "metadata", "name")}"`;
   const containers = names.flatMap((name): Json[] => {
-    const used = usageOf(usage, `container="${name}",${place}`);
+    const used = usageOf(usage, labelsOf(pod, name));
     return used === undefined ? [] : [{ name, usage: used }];
   });
   return containers.length === 0 ? undefined : { ...heading(pod, usage), containers };
+}
+
+function labelsOf(pod: JsonObject, container: string): string {
+  return `container="${container}",namespace="${text(pod, "metadata", "namespace")}",pod="${text(pod, "metadata", "name")}"`;
 }

@@ -1,6 +1,7 @@
 // The controllers of a development cluster.
 import type { Api } from "../api.ts";
 import type { Authority } from "../certificates.ts";
+import { autoscalers, type PodUsage } from "./autoscalers.ts";
 import { budgets } from "./budgets.ts";
 import { certificateRequests } from "./certificate-requests.ts";
 import type { Controller } from "./controller.ts";
@@ -16,7 +17,12 @@ import { replicaSets } from "./replica-sets.ts";
 import { scheduler } from "./scheduler.ts";
 import { statefulSets } from "./stateful-sets.ts";
 
-export function allControllers(api: Api, authority: Authority, nodeMonitorGraceMs: number): readonly Controller[] {
+export function allControllers(
+  api: Api,
+  authority: Authority,
+  nodeMonitorGraceMs: number,
+  usage: PodUsage,
+): readonly Controller[] {
   return [
     namespaceContents(api, authority.certificate),
     namespaceDeletion(api),
@@ -30,6 +36,7 @@ export function allControllers(api: Api, authority: Authority, nodeMonitorGraceM
     jobs(api),
     cronJobs(api),
     endpoints(api),
+    autoscalers(api, usage),
     budgets(api),
     certificateRequests(api, authority),
   ];
