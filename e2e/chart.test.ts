@@ -133,6 +133,13 @@ const more: Readonly<Record<string, (rendered: Rendered) => void>> = {
 const needsMore = ["a certificate of a Secret, own CA, no authorisation", "host-engine.yaml"];
 
 describe("what the chart renders", { timeout: 120_000 }, () => {
+  it("is looked at where something is expected", () => {
+    const titles = [...examples, ...sets].map(([title]) => title);
+    assert.deepEqual(
+      [...Object.keys(more), ...needsMore].filter((title) => !titles.includes(title)),
+      [],
+    );
+  });
   for (const [title, file] of [...examples, ...sets]) {
     it(title, async () => {
       const values = await file();
