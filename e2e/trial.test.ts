@@ -35,7 +35,7 @@ describe("a trial", () => {
     assert.match(run.output, /Virtual node vk-1 is Ready after /);
     assert.match(run.output, /The pods of sample-web run, [\d.]+ m?s after the start/);
     assert.match(run.output, /pod\/sample-web-\S+ Running, 1\/1 ready, 10\.\S+ \([\d.]+ m?s after it was bound\)/);
-    const [, view = ""] = /In a browser:\n\n {2}(http:\S+)\n/.exec(run.output) ?? [];
+    const [, view = ""] = /In a browser: (http:\S+)\n/.exec(run.output) ?? [];
     assert.match(await (await fetch(view)).text(), /<title>Virtual Kubelet<\/title>/);
     const typed = [...run.output.matchAll(/^ {2}(kubectl .+)$/gm)].map(([, line = ""]) => line.split(" ").slice(1));
     assert.ok(typed.length >= 6, run.output);
@@ -171,7 +171,6 @@ describe("a trial", () => {
     for (const outcome of [
       await home.run("get", "nodes", "--kubeconfig", config),
       await home.runWith({ KUBECONFIG: config }, "", "get", "nodes"),
-      await home.run("get", "nodes", "--context", "c"),
     ]) {
       assert.match(outcome.stderr, /^error: the API server: no connection to 127\.0\.0\.1:1: .*ECONNREFUSED/);
       assert.doesNotMatch(outcome.stderr, /secret-token|runs at/);
@@ -217,6 +216,14 @@ describe("how a trial ends", () => {
     assert.equal(home.leftovers().length, 3);
     await told.end("SIGTERM");
     assert.deepEqual(home.leftovers(), []);
+  });
+
+  test("when its terminal is closed", async () => {
+    await using run = home.onTerminal("trial");
+    await run.says(/3\/3 available/);
+    assert.equal(home.leftovers().length, 3);
+    run.child.kill("SIGKILL");
+    await eventually("nothing is left", 10_000, () => home.leftovers().length === 0);
   });
 
   test("killed, it leaves a file that nobody heeds", async () => {

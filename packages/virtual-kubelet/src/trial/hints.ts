@@ -16,25 +16,30 @@ export interface HintOptions {
   readonly webView?: string | undefined;
 }
 
+/** Short, for the live view comes below it. */
 export function hintText(options: HintOptions): string {
   const { webView, metrics, logFile, configFile, hasKubectl } = options;
-  const sections: string[] = [];
-  if (webView !== undefined) sections.push(`In a browser:\n\n  ${webView}`);
-  const kubectl = block(kubectlLines(options));
-  const own = block(ownLines(options));
-  if (hasKubectl) sections.push(`Try in another terminal:\n\n${kubectl}`, `The same without kubectl:\n\n${own}`);
-  else
-    sections.push(
-      `Try in another terminal:\n\n${own}`,
-      `With kubectl, once you have it (https://kubernetes.io/docs/tasks/tools/):\n\n${kubectl}`,
-    );
-  const looks = [
-    `${quote(logFile)}  the program's log`,
-    `${quote(configFile)}  its configuration, for \`virtual-kubelet --config\``,
-    ...(metrics === undefined ? [] : [`http://${metrics}/metrics  its metrics`]),
-  ];
-  sections.push(`To look at:\n\n${block(looks)}`, "Ctrl-C stops and deletes what was made here.");
-  return `\n${sections.join("\n\n")}\n`;
+  const kubectl = kubectlLines(options);
+  const own = ownLines(options);
+  return [
+    "",
+    ...(webView === undefined ? [] : [`In a browser: ${webView}`, ""]),
+    ...(hasKubectl
+      ? ["In another terminal:", block(kubectl), "The same without kubectl:", block(own)]
+      : [
+          "In another terminal:",
+          block(own),
+          "With kubectl, once you have it (https://kubernetes.io/docs/tasks/tools/):",
+          block(kubectl),
+        ]),
+    "",
+    `Log: ${logFile}`,
+    `Configuration, for \`virtual-kubelet --config\`: ${configFile}`,
+    ...(metrics === undefined ? [] : [`Metrics: http://${metrics}/metrics`]),
+    "",
+    "Ctrl-C stops and deletes what was made here.",
+    "",
+  ].join("\n");
 }
 
 const block = (lines: readonly string[]): string => lines.map((line) => `  ${line}`).join("\n");
