@@ -9,6 +9,8 @@ const program = join(import.meta.dirname, "../packages/virtual-kubelet/bin/virtu
 
 export interface Subject extends AsyncDisposable {
   readonly pid: number;
+  /** host:port of its metrics. */
+  readonly metricsAddress: string;
   /** API requests so far, by "verb resource". */
   apiRequests(): Promise<ReadonlyMap<string, number>>;
 }
@@ -53,6 +55,7 @@ export async function startSubject({
   const metrics = await metricsAddress(child.stderr);
   return {
     pid: child.pid ?? 0,
+    metricsAddress: new URL(metrics).host,
     apiRequests: () => apiRequests(metrics),
     async [Symbol.asyncDispose]() {
       child.kill("SIGTERM");
