@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { deployments, jobs, nodes, pods } from "../packages/virtual-kubelet/src/kube/resource.ts";
-import { type Harness, startHarness } from "./harness.ts";
+import { type Harness, podObject, startHarness } from "./harness.ts";
 import { TrialHome, type TrialRun } from "./trial-process.ts";
 
 describe("npm start", () => {
@@ -36,6 +36,18 @@ describe("npm start", () => {
       ["other"],
     );
     assert.deepEqual(await harness.list(pods, "app.kubernetes.io/part-of=virtual-kubelet-sample"), []);
+    assert.equal(await harness.find(nodes, "vk-1"), undefined);
+    assert.deepEqual(home.leftovers(), []);
+  });
+
+  test("with real processes, pods of others leave the node before it goes", async () => {
+    await using run = home.npmStart("--kubeconfig", harness.cluster.kubeconfig, "--provider", "process");
+    await run.says(/deployment\/sample-web 3\/3 available/);
+    const sleeper = { name: "main", image: "host", command: ["sleep", "987"] };
+    await harness.client.create(pods, podObject("guest", { spec: { nodeName: "vk-1", containers: [sleeper] } }));
+    await run.says(/pod\/guest Running/);
+    await run.end();
+    assert.equal(await harness.find(pods, "guest"), undefined);
     assert.equal(await harness.find(nodes, "vk-1"), undefined);
     assert.deepEqual(home.leftovers(), []);
   });

@@ -9,11 +9,14 @@ import {
   deployments,
   jobs,
   type KubeObject,
+  nodes,
   pods,
   type Resource,
   replicaSets,
+  type Stored,
   statefulSets,
 } from "../kube/resource.ts";
+import type { Pod } from "../kube/types.gen.ts";
 import type { ClusterWatch } from "./cluster-watch.ts";
 import type { TrialOptions } from "./options.ts";
 import type { Place } from "./place.ts";
@@ -31,7 +34,8 @@ export interface CleanUpInput {
   readonly fail: (message: string) => void;
 }
 
-const podsLimitMs = 30_000;
+/** Longer than the usual grace. */
+const podsLimitMs = 45_000;
 const stateLimitMs = 15_000;
 
 export async function cleanUp(input: CleanUpInput): Promise<void> {
@@ -44,8 +48,10 @@ export async function cleanUp(input: CleanUpInput): Promise<void> {
     }
   };
   // Simulated pods of a cluster of our own end with this process; all others are ended by their node.
-  if (place.kind === "foreign") await attempt(() => removeSample(input));
-  else if (options.provider !== "mock") await attempt(() => removeAllPods(place.client, watch));
+  if (place.kind === "foreign") {
+    await attempt(() => removeSample(input));
+    if (options.provider !== "mock") await attempt(() => drain(place.client, watch));
+  } else if (options.provider !== "mock") await attempt(() => removeAllPods(place.client, watch));
   if (options.provider !== "mock") await attempt(() => stateEmpty(input.state));
   await attempt(() => stopNode(input));
 }
@@ -81,7 +87,20 @@ async function removeAllPods(client: KubeClient, watch: ClusterWatch): Promise<v
   for (const makers of [[deployments, jobs, daemonSets, statefulSets], [replicaSets], [pods]] as const) {
     await Promise.all(makers.map((resource) => removeAll(client, resource)));
   }
-  await podsGone(watch, () => watch.boundPods);
+  await podsGone(watch, () => watch.boundPods.length);
+}
+
+/** What others brought to the nodes goes where it came from, as far as that does not bring it back at once. */
+async function drain(client: KubeClient, watch: ClusterWatch): Promise<void> {
+  const movable = (): readonly Stored<Pod>[] =>
+    watch.boundPods.filter(({ metadata }) => !metadata.ownerReferences?.some(({ kind }) => kind === "DaemonSet"));
+  if (movable().length === 0) return;
+  for (const { metadata } of watch.nodes)
+    await client.patchMeta(nodes, { name: metadata.name }, "strategic", { spec: { unschedulable: true } });
+  await Promise.allSettled(
+    movable().map(({ metadata: { name, namespace, uid } }) => client.delete(pods, { name, namespace }, { uid })),
+  );
+  await podsGone(watch, () => movable().length);
 }
 
 async function removeAll(client: KubeClient, resource: Resource<KubeObject>): Promise<void> {

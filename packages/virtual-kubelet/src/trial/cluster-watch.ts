@@ -118,8 +118,8 @@ export class ClusterWatch {
   }
 
   /** Pods on the nodes, whoever made them. */
-  get boundPods(): number {
-    return this.#bound.size;
+  get boundPods(): readonly Stored<Pod>[] {
+    return [...this.#bound.list()];
   }
 
   get samplePods(): number {
