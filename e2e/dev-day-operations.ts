@@ -23,7 +23,7 @@ export interface ControlPlaneTraits {
 }
 
 export function operationSteps(user: DayUser, has: ControlPlaneTraits): void {
-  const { client, namespace, bench, run, says, apply, applied, podOf, web } = user;
+  const { client, namespace, bench, run, says, apply, applied, here, podOf, web } = user;
 
   it("reads logs, also of the run before, and follows them", async () => {
     const again =
@@ -143,6 +143,32 @@ export function operationSteps(user: DayUser, has: ControlPlaneTraits): void {
         );
       await top(new RegExp(`^${bench().subject.node} +\\d+m +\\d+% +\\d+Mi +\\d+%`, "m"), "nodes");
       await top(/^again +\d+m +\d+Mi/m, "pods", "again");
+    });
+
+  if (has.metrics)
+    it("has more pods made where there is more to do", async () => {
+      const busy = { ...script("while :; do :; done"), resources: { requests: { cpu: "10m" } } };
+      const template = {
+        metadata: { labels: { app: "busy" } },
+        spec: { tolerations, nodeSelector: here(), terminationGracePeriodSeconds: 1, containers: [busy] },
+      };
+      const spec = { selector: { matchLabels: { app: "busy" } }, template };
+      await applied({ ...web(), metadata: { name: "busy" }, spec });
+      await says("rollout", "status", "deployment/busy", "--timeout=60s");
+      const target = { type: "Utilization", averageUtilization: 50 };
+      await applied({
+        apiVersion: "autoscaling/v2",
+        kind: "HorizontalPodAutoscaler",
+        metadata: { name: "busy" },
+        spec: {
+          scaleTargetRef: { apiVersion: "apps/v1", kind: "Deployment", name: "busy" },
+          maxReplicas: 2,
+          metrics: [{ type: "Resource", resource: { name: "cpu", target } }],
+        },
+      });
+      await says("wait", "deployment/busy", "--for=jsonpath={.status.readyReplicas}=2", "--timeout=60s");
+      assert.match(await says("get", "hpa", "busy"), /^busy +Deployment\/busy +cpu: \d+%\/50% +1 +2 +/m);
+      await says("delete", "hpa,deployment", "busy");
     });
 
   if (has.onlyBuiltIns)

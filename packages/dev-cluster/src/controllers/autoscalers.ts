@@ -23,6 +23,8 @@ import {
 const key = "horizontalpodautoscalers.autoscaling";
 const component = "horizontal-pod-autoscaler";
 const lookMs = 15_000;
+/** While nothing is known of its pods, as when they are new. */
+const retryMs = 2_000;
 /** So near to the target nothing is done. */
 const tolerance = 0.1;
 const stabilisationSeconds = 300;
@@ -77,7 +79,7 @@ export function autoscalers(api: Api, usage: PodUsage): Controller {
           { type: "ScalingActive", status: "False", reason, message: fault },
           { currentReplicas: current },
         );
-        return lookMs;
+        return current === 0 ? lookMs : retryMs;
       }
       const wanted = Math.max(...found.map(({ replicas }) => replicas ?? current));
       const bounded = Math.min(
