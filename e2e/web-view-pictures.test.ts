@@ -17,7 +17,7 @@ import { fixedNow, fixedState } from "./web-view-fixture.ts";
 
 const stored = join(import.meta.dirname, "web-view-pictures");
 /** Letters are smoothed otherwise on another machine: so much of a picture may differ, by more than so much of a colour. */
-const toleratedShare = 0.01;
+const toleratedShare = 0.005;
 const toleratedColour = 0.2;
 
 let browser: Browser;

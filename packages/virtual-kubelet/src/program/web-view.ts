@@ -96,7 +96,8 @@ export class ProgramWebView implements ServedView {
   }
 
   #secure({ certificate, clientCA }: KubeletApiOptions): void {
-    const { config, log } = this.#options;
+    const { config } = this.#options;
+    const log = this.#options.log.child({ server: "web view" });
     const node = config.nodes[0]?.name ?? "";
     const endpoint = new SecureEndpoint({
       certificate: typeof certificate === "function" ? certificate(node) : certificate,
