@@ -211,5 +211,5 @@ function report(
     list(scaler, "status", "conditions"),
   );
   const status = merge(object(scaler, "status"), [], { ...more, conditions });
-  if (!equal(status, at(scaler, "status"))) writeStatus(api, key, scaler, status);
+  writeStatus(api, key, scaler, status);
 }

@@ -1,7 +1,7 @@
 // Disruption budgets say how many of their pods may go.
 import type { Api } from "../api.ts";
 import { budgetStatus } from "../disruption.ts";
-import { at, equal, isObject, number, object, text } from "../json.ts";
+import { at, isObject, number, text } from "../json.ts";
 import { selects } from "../selectors.ts";
 import type { Controller } from "./controller.ts";
 import { controllerOf, isFinished, keyOf, labelsOf, namespaceOf, splitKey, writeStatus } from "./objects.ts";
@@ -26,7 +26,7 @@ export function budgets(api: Api): Controller {
       const owners = new Map(pods.map((pod) => [text(controllerOf(pod), "uid") || text(pod, "metadata", "uid"), pod]));
       const expected = [...owners.values()].reduce((sum, pod) => sum + wantedOf(api, pod), 0);
       const status = budgetStatus(budget, pods, expected);
-      if (!equal(status, object(budget, "status"))) writeStatus(api, key, budget, status);
+      writeStatus(api, key, budget, status);
       return undefined;
     },
   };

@@ -2,7 +2,7 @@
 import { timestamp } from "../access.ts";
 import type { Api } from "../api.ts";
 import { conditionOf } from "../conditions.ts";
-import { at, equal, type Json, type JsonObject, list, merge, number, object, text } from "../json.ts";
+import { type Json, type JsonObject, list, merge, number, object, text } from "../json.ts";
 import { nextTime } from "../schedule.ts";
 import type { Controller } from "./controller.ts";
 import {
@@ -141,5 +141,5 @@ function write(api: Api, before: JsonObject, more: JsonObject): void {
     ...more,
     active: active.length > 0 ? active : undefined,
   });
-  if (!equal(status, at(cron, "status"))) writeStatus(api, key, cron, status);
+  writeStatus(api, key, cron, status);
 }

@@ -1,7 +1,7 @@
 // DaemonSets: one pod on each node that it may be on.
 import type { Api } from "../api.ts";
 import { isReady, share } from "../disruption.ts";
-import { at, equal, type Json, type JsonObject, list, merge, number, object, text } from "../json.ts";
+import { at, type Json, type JsonObject, list, merge, number, object, text } from "../json.ts";
 import type { Controller } from "./controller.ts";
 import { misfit } from "./fit.ts";
 import {
@@ -200,5 +200,5 @@ function writeCounts(api: Api, set: JsonObject, nodes: readonly JsonObject[]): v
     numberAvailable: ready || undefined,
     numberUnavailable: nodes.length - ready || undefined,
   });
-  if (!equal(status, at(set, "status"))) writeStatus(api, key, set, status);
+  writeStatus(api, key, set, status);
 }

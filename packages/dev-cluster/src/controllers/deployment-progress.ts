@@ -3,7 +3,7 @@ import { timestamp } from "../access.ts";
 import type { Api } from "../api.ts";
 import { conditionOf, withCondition } from "../conditions.ts";
 import { share } from "../disruption.ts";
-import { at, equal, type Json, type JsonObject, list, merge, number, object, text } from "../json.ts";
+import { type Json, type JsonObject, list, merge, number, object, text } from "../json.ts";
 import { controlledBy, nameOf, namespaceOf, writeStatus } from "./objects.ts";
 
 export const deploymentKey = "deployments.apps";
@@ -67,7 +67,7 @@ export function writeProgress(api: Api, before: JsonObject, current: JsonObject 
     list(deployment, "status", "conditions"),
   );
   const status = merge(object(deployment, "status"), [], { ...counts, conditions });
-  if (!equal(status, at(deployment, "status"))) writeStatus(api, deploymentKey, deployment, status);
+  writeStatus(api, deploymentKey, deployment, status);
   return wait;
 }
 

@@ -4,7 +4,7 @@ import { timestamp } from "../access.ts";
 import type { Api } from "../api.ts";
 import { conditionOf, withCondition } from "../conditions.ts";
 import { isReady } from "../disruption.ts";
-import { at, equal, type Json, type JsonObject, list, merge, number, object, put, text } from "../json.ts";
+import { at, type Json, type JsonObject, list, merge, number, object, put, text } from "../json.ts";
 import type { Controller } from "./controller.ts";
 import { formatIndexes, indexedPod, indexOf, isIndexed, nextIndexes, parseIndexes } from "./job-indexes.ts";
 import { policyOf } from "./job-policy.ts";
@@ -257,5 +257,5 @@ function write(api: Api, job: JsonObject, isSuspended: boolean): void {
     uncountedTerminatedPods: {},
     conditions: said.length > 0 ? said : undefined,
   });
-  if (!equal(status, at(now, "status"))) writeStatus(api, key, now, status);
+  writeStatus(api, key, now, status);
 }

@@ -41,7 +41,7 @@ export function isFinished(pod: Json): boolean {
   return ["Succeeded", "Failed"].includes(text(pod, "status", "phase"));
 }
 
-/** Writes the status of an object as it is now. */
+/** Writes the status of an object as it is now; nothing where it says that already. */
 export function writeStatus(api: Api, resource: string, of: JsonObject, status: JsonObject): void {
   const to = (current: JsonObject): JsonObject => put(current, ["status"], status);
   api.update(api.resource(resource), namespaceOf(of), nameOf(of), { subresource: "status", to });

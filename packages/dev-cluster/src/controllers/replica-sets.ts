@@ -3,7 +3,7 @@
 import type { Api } from "../api.ts";
 import { conditionOf } from "../conditions.ts";
 import { isReady } from "../disruption.ts";
-import { at, equal, type JsonObject, merge, number, object, text } from "../json.ts";
+import { type JsonObject, merge, number, object, text } from "../json.ts";
 import type { Controller } from "./controller.ts";
 import {
   controlledBy,
@@ -116,7 +116,7 @@ function writeCounts(api: Api, set: JsonObject, wanted: number): number | undefi
     availableReplicas: available || undefined,
     observedGeneration: number(set, "metadata", "generation") ?? 0,
   });
-  if (!equal(status, at(set, "status"))) writeStatus(api, key, set, status);
+  writeStatus(api, key, set, status);
   const soon = Math.min(...left.filter((each) => each > 0));
   if (Number.isFinite(soon)) return soon;
   return pods.length < wanted && !isGoing(set) ? 1_000 : undefined;

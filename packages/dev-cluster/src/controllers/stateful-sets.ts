@@ -1,7 +1,7 @@
 // StatefulSets: pods by number, one after the other, never two of one name. No claims of volumes are made.
 import type { Api } from "../api.ts";
 import { isReady } from "../disruption.ts";
-import { at, equal, type JsonObject, merge, number, object, text } from "../json.ts";
+import { type JsonObject, merge, number, object, text } from "../json.ts";
 import type { Controller } from "./controller.ts";
 import {
   controlledBy,
@@ -119,5 +119,5 @@ function writeCounts(api: Api, set: JsonObject): void {
     updateRevision: revision,
     collisionCount: 0,
   });
-  if (!equal(status, at(set, "status"))) writeStatus(api, key, set, status);
+  writeStatus(api, key, set, status);
 }
