@@ -1,8 +1,7 @@
 // A headless Chromium for tests of the web view: what it asks of the network and what it complains about is written down.
-import { existsSync } from "node:fs";
-import { delimiter, join } from "node:path";
 import axe from "axe-core";
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import { findBrowser, noBrowser } from "./browser-program.ts";
 
 export interface OpenPage extends AsyncDisposable {
   readonly page: Page;
@@ -14,12 +13,8 @@ export interface OpenPage extends AsyncDisposable {
 
 /** The Debian package `chromium` brings it. Rejects where there is none on the PATH. */
 export async function startBrowser(): Promise<Browser> {
-  const names = ["chromium", "chromium-browser", "google-chrome"];
-  const candidates = (process.env["PATH"] ?? "")
-    .split(delimiter)
-    .flatMap((directory) => names.map((name) => join(directory, name)));
-  const executablePath = candidates.find((file) => existsSync(file));
-  if (executablePath === undefined) throw new Error(`no browser on the PATH (${names.join(", ")}): install chromium`);
+  const executablePath = findBrowser();
+  if (executablePath === undefined) throw new Error(`${noBrowser}: install chromium`);
   const args = ["--disable-gpu", "--font-render-hinting=none", "--disable-lcd-text", "--force-color-profile=srgb"];
   return chromium.launch({
     executablePath,

@@ -5,7 +5,13 @@ import { type Machine, planEndToEnd, type Wish } from "./e2e-plan.ts";
 
 const file = (name: string): string => join(import.meta.dirname, "../e2e", `${name}.test.ts`);
 const files = ["chaos-kill", "dev-day", "metrics-server", "workloads"].map(file);
-const complete: Machine = { noControlPlane: undefined, noPeers: undefined, hasKubectl: true, isCi: false };
+const complete: Machine = {
+  noControlPlane: undefined,
+  noPeers: undefined,
+  noBrowser: undefined,
+  hasKubectl: true,
+  isCi: false,
+};
 const all: Wish = { files, areNamed: false, devClusterOnly: false };
 const none = "Go is not installed";
 
@@ -38,6 +44,13 @@ const cases: readonly {
     machine: { noPeers: none },
     real: "chaos-kill workloads",
     skips: [`with programs that Go builds: dev-day, metrics-server: ${none}`],
+  },
+  {
+    what: "a machine without a browser",
+    wish: { files: ["web-view", "web-view-pictures", "workloads"].map(file) },
+    machine: { noBrowser: "no browser" },
+    real: "workloads",
+    skips: ["in a browser: web-view, web-view-pictures: no browser"],
   },
   {
     what: "a suite by its name, without Go",

@@ -15,16 +15,27 @@ const onDevCluster: readonly string[] = [
   "resolve-changes",
   "scheduling",
   "summary",
+  "web-view",
+  "web-view-pictures",
   "workloads",
 ];
 /** Of these, what runs the same elsewhere, or on both by itself. */
-const alwaysOnBoth: ReadonlySet<string> = new Set(["dev-day", "ginkgo-report", "progress", "summary"]);
+const alwaysOnBoth: ReadonlySet<string> = new Set([
+  "dev-day",
+  "ginkgo-report",
+  "progress",
+  "summary",
+  "web-view",
+  "web-view-pictures",
+]);
 
 export interface Machine {
   /** Why there is no real control plane here; undefined where there is one. */
   readonly noControlPlane: string | undefined;
   /** Why the programs that Go builds for tests are not all there; undefined where they are. */
   readonly noPeers: string | undefined;
+  /** Why there is no browser; undefined where there is one. */
+  readonly noBrowser: string | undefined;
   readonly hasKubectl: boolean;
   /** Nothing may be left out. */
   readonly isCi: boolean;
@@ -45,7 +56,16 @@ export interface Plan {
   readonly skips: readonly Skip[];
 }
 
-export function planEndToEnd({ files, areNamed, devClusterOnly }: Wish, machine: Machine): Plan {
+export function planEndToEnd(wish: Wish, machine: Machine): Plan {
+  const { noBrowser } = machine;
+  if (noBrowser === undefined) return planWithBrowser(wish, machine);
+  const blind = wish.files.filter((file) => needs("browser-program.ts", file));
+  const plan = planWithBrowser({ ...wish, files: wish.files.filter((file) => !blind.includes(file)) }, machine);
+  const title = `in a browser: ${blind.map(nameOf).join(", ")}`;
+  return blind.length === 0 ? plan : { ...plan, skips: [...plan.skips, { title, reason: noBrowser }] };
+}
+
+function planWithBrowser({ files, areNamed, devClusterOnly }: Wish, machine: Machine): Plan {
   const names = (of: readonly string[]): string => of.map(nameOf).join(", ");
   const carried = files.filter((file) => areNamed || onDevCluster.includes(nameOf(file)));
   if (devClusterOnly || machine.noControlPlane !== undefined) {
@@ -60,7 +80,7 @@ export function planEndToEnd({ files, areNamed, devClusterOnly }: Wish, machine:
       skips: [...skips, { title: `on the development cluster: ${names(carried)}`, reason }],
     };
   }
-  const lacking = machine.noPeers === undefined ? [] : files.filter((file) => needsPeers(file));
+  const lacking = machine.noPeers === undefined ? [] : files.filter((file) => needs("peers.ts", file));
   const reason = machine.noPeers ?? "";
   return {
     real: files.filter((file) => !lacking.includes(file)),
@@ -76,11 +96,11 @@ function nameOf(file: string): string {
   return basename(file, ".test.ts");
 }
 
-/** Whether a suite, or what it imports, is about programs that Go builds. */
-function needsPeers(file: string, seen: Set<string> = new Set()): boolean {
+/** Whether a suite, or what it imports, is about what this helper finds: programs that Go builds (peers.ts), a browser. */
+function needs(helper: string, file: string, seen: Set<string> = new Set()): boolean {
   if (seen.has(file)) return false;
   seen.add(file);
-  if (basename(file) === "peers.ts") return true;
+  if (basename(file) === helper) return true;
   const imported = readFileSync(file, "utf8").matchAll(/from "(\.\/[^"]+\.ts)"/g);
-  return [...imported].some(([, path = ""]) => needsPeers(join(dirname(file), path), seen));
+  return [...imported].some(([, path = ""]) => needs(helper, join(dirname(file), path), seen));
 }

@@ -5,6 +5,7 @@ import { existsSync, globSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { findBrowser, noBrowser } from "../e2e/browser-program.ts";
 import { kubernetesVersion as conformanceVersion } from "../e2e/conformance/programs.ts";
 import { prepareRun } from "../e2e/conformance/run.ts";
 import { findPeer, peerNames } from "../e2e/peers.ts";
@@ -219,7 +220,8 @@ async function lookAround(version: string, devClusterOnly: boolean): Promise<Mac
   const noPeers = await whyNot(async () => {
     for (const peer of isReal ? peerNames : []) await findPeer(peer, options);
   });
-  return { noControlPlane, noPeers, hasKubectl, isCi: mayNotSkip() };
+  const blind = findBrowser() === undefined ? noBrowser : undefined;
+  return { noControlPlane, noPeers, noBrowser: blind, hasKubectl, isCi: mayNotSkip() };
 }
 
 function skipped(skips: SuiteResult["skips"]): SuiteResult {
