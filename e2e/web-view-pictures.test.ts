@@ -91,6 +91,25 @@ for (const look of looks) {
   });
 }
 
+test("a connection that is lost is told, and taken up again", async () => {
+  await using opened = await openPage(browser);
+  const { page } = opened;
+  const body = `event: state\ndata: ${JSON.stringify(fixedState)}\n\n`;
+  let isAway = false;
+  await page.route("**/view/api/stream?**", (route) =>
+    isAway ? route.abort("connectionrefused") : route.fulfill({ contentType: "text/event-stream", body }),
+  );
+  await page.goto(url);
+  await page.getByText("Live", { exact: true }).waitFor();
+  isAway = true;
+  await page.getByText(/^Lost, trying again: /).waitFor();
+  await page.getByRole("status").filter({ hasText: "The connection is lost" }).waitFor({ state: "attached" });
+  // What was last known stays.
+  assert.equal(await page.getByRole("link", { name: /search-0/ }).isVisible(), true);
+  isAway = false;
+  await page.getByText("Live", { exact: true }).waitFor();
+});
+
 async function compare(name: string, picture: Buffer): Promise<void> {
   const file = join(stored, name);
   if (process.env["UPDATE_PICTURES"] === "1") {
