@@ -17,7 +17,7 @@ import {
   uidOf,
   writeStatus,
 } from "./objects.ts";
-import { keysOfOwner } from "./replica-sets.ts";
+import { keysOfOwner } from "./owned-pods.ts";
 
 const key = "cronjobs.batch";
 const jobKey = "jobs.batch";

@@ -18,7 +18,7 @@ import {
   templateHash,
   writeStatus,
 } from "./objects.ts";
-import { keysOfOwner } from "./replica-sets.ts";
+import { deletePod, keysOfOwner } from "./owned-pods.ts";
 
 const key = "daemonsets.apps";
 const component = "daemonset-controller";
@@ -129,7 +129,7 @@ function manage(
   const pods = controlledBy(api, "pods", set);
   const names = new Set(nodes.map(nameOf));
   let wait = Number.POSITIVE_INFINITY;
-  for (const pod of pods) if (!names.has(nodeOf(pod)) && !isGoing(pod)) remove(api, set, pod);
+  for (const pod of pods) if (!names.has(nodeOf(pod)) && !isGoing(pod)) deletePod(api, set, pod, component);
   for (const node of nodes) {
     const own = pods.filter((pod) => nodeOf(pod) === nameOf(node));
     const failed = own.find((pod) => text(pod, "status", "phase") === "Failed" && !isGoing(pod));
@@ -151,7 +151,7 @@ function manage(
         message: `Found failed daemon pod ${keyOf(failed)} on node ${nameOf(node)}, will try to kill it`,
         component,
       });
-      remove(api, set, failed);
+      deletePod(api, set, failed, component);
     }
     const alive = own.filter((pod) => pod !== failed && !isFinished(pod));
     if (alive.length > 0) continue;
@@ -175,13 +175,8 @@ function update(api: Api, set: JsonObject, whole: number): void {
   let spare = most - pods.filter((pod) => !isReady(pod) || isGoing(pod)).length;
   for (const pod of old) {
     if (isReady(pod) && spare-- <= 0) continue;
-    remove(api, set, pod);
+    deletePod(api, set, pod, component);
   }
-}
-
-function remove(api: Api, set: JsonObject, pod: JsonObject): void {
-  api.delete(api.resource("pods"), namespaceOf(pod), nameOf(pod));
-  tell(api, set, { type: "Normal", reason: "SuccessfulDelete", message: `Deleted pod: ${nameOf(pod)}`, component });
 }
 
 function writeCounts(api: Api, set: JsonObject, nodes: readonly JsonObject[]): void {

@@ -17,7 +17,7 @@ import {
   splitKey,
   tell,
 } from "./objects.ts";
-import { keysOfOwner } from "./replica-sets.ts";
+import { keysOfOwner } from "./owned-pods.ts";
 
 const hashLabel = "pod-template-hash";
 const revisionAnnotation = "deployment.kubernetes.io/revision";

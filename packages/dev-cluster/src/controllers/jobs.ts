@@ -20,7 +20,7 @@ import {
   tell,
   writeStatus,
 } from "./objects.ts";
-import { createPod, keysOfOwner } from "./replica-sets.ts";
+import { createPod, deletePod, keysOfOwner } from "./owned-pods.ts";
 
 const key = "jobs.batch";
 const component = "job-controller";
@@ -135,7 +135,7 @@ function proceed(api: Api, job: JsonObject): number | undefined {
   if (isDone) return complete(api, job);
   const isSuspended = object(job, "spec")["suspend"] === true;
   const wanted = isSuspended ? 0 : wantedPods(job, succeeded, active.length);
-  for (const pod of active.slice(wanted)) remove(api, job, pod);
+  for (const pod of active.slice(wanted)) deletePod(api, job, pod, component);
   const pause = wanted > active.length ? backOff(api, pods, failed) : 0;
   if (pause === 0) {
     const more = { finalizers: [finalizer], labels: labelsOf(object(job, "spec", "template")) };
@@ -144,10 +144,7 @@ function proceed(api: Api, job: JsonObject): number | undefined {
     const made = isIndexed(job)
       ? nextIndexes(missing, done, active).map((index) => indexedPod(job, index))
       : Array.from({ length: missing }, () => ({ metadata: {}, spec: undefined }));
-    for (const { metadata, spec } of made) {
-      const pod = createPod(api, job, { ...more, ...metadata }, spec);
-      tell(api, job, { type: "Normal", reason: "SuccessfulCreate", message: `Created pod: ${nameOf(pod)}`, component });
-    }
+    for (const { metadata, spec } of made) createPod(api, job, component, { ...more, ...metadata }, spec);
   }
   write(api, job, isSuspended);
   const next = Math.min(timeLeft, pause > 0 ? pause : Number.POSITIVE_INFINITY);
@@ -186,13 +183,8 @@ function backOff(api: Api, pods: readonly JsonObject[], failed: number): number 
   return Math.max(0, Math.max(...ends) + pause - api.now());
 }
 
-function remove(api: Api, job: JsonObject, pod: JsonObject): void {
-  api.delete(api.resource("pods"), namespaceOf(pod), nameOf(pod));
-  tell(api, job, { type: "Normal", reason: "SuccessfulDelete", message: `Deleted pod: ${nameOf(pod)}`, component });
-}
-
 function fail(api: Api, job: JsonObject, active: readonly JsonObject[], reason: string, message: string): undefined {
-  for (const pod of active) remove(api, job, pod);
+  for (const pod of active) deletePod(api, job, pod, component);
   conclude(api, job, [
     { type: "FailureTarget", reason, message },
     { type: "Failed", reason, message },

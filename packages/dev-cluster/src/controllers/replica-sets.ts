@@ -5,19 +5,8 @@ import { conditionOf } from "../conditions.ts";
 import { isReady } from "../disruption.ts";
 import { type JsonObject, merge, number, object, text } from "../json.ts";
 import type { Controller } from "./controller.ts";
-import {
-  controlledBy,
-  controllerOf,
-  isFinished,
-  isGoing,
-  keyOf,
-  nameOf,
-  namespaceOf,
-  ownerReference,
-  splitKey,
-  tell,
-  writeStatus,
-} from "./objects.ts";
+import { controlledBy, isFinished, isGoing, keyOf, splitKey, writeStatus } from "./objects.ts";
+import { createPod, deletePod, keysOfOwner } from "./owned-pods.ts";
 
 const key = "replicasets.apps";
 const component = "replicaset-controller";
@@ -35,50 +24,14 @@ export function replicaSets(api: Api): Controller {
       const active = pods.filter((pod) => !isGoing(pod) && !isFinished(pod));
       const wanted = number(set, "spec", "replicas") ?? 1;
       if (!isGoing(set)) {
-        for (let missing = Math.min(wanted - active.length, burst); missing > 0; missing--) {
-          const pod = createPod(api, set);
-          tell(api, set, {
-            type: "Normal",
-            reason: "SuccessfulCreate",
-            message: `Created pod: ${nameOf(pod)}`,
-            component,
-          });
-        }
-        for (const pod of leastWorth(active).slice(0, Math.max(0, active.length - wanted))) {
-          api.delete(api.resource("pods"), namespaceOf(pod), nameOf(pod));
-          tell(api, set, {
-            type: "Normal",
-            reason: "SuccessfulDelete",
-            message: `Deleted pod: ${nameOf(pod)}`,
-            component,
-          });
-        }
+        for (let missing = Math.min(wanted - active.length, burst); missing > 0; missing--)
+          createPod(api, set, component);
+        const surplus = Math.max(0, active.length - wanted);
+        for (const pod of leastWorth(active).slice(0, surplus)) deletePod(api, set, pod, component);
       }
       return writeCounts(api, set, wanted);
     },
   };
-}
-
-export function keysOfOwner(of: JsonObject, kind: string): readonly string[] {
-  const owner = controllerOf(of);
-  return text(owner, "kind") === kind ? [`${namespaceOf(of)}/${text(owner, "name")}`] : [];
-}
-
-/** A pod of a workload's template, with more in its metadata, and another spec where one is given. */
-export function createPod(
-  api: Api,
-  owner: JsonObject,
-  more: JsonObject = {},
-  spec: JsonObject = object(owner, "spec", "template", "spec"),
-): JsonObject {
-  const template = object(owner, "spec", "template");
-  const metadata = {
-    ...object(template, "metadata"),
-    generateName: `${nameOf(owner)}-`,
-    ownerReferences: [ownerReference(owner)],
-    ...more,
-  };
-  return api.create(api.resource("pods"), namespaceOf(owner), { metadata, spec });
 }
 
 /** Those that are lost least go first: without a node, not ready, of little cost as their annotation says, in company, young. */

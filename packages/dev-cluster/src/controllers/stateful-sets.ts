@@ -17,7 +17,7 @@ import {
   templateHash,
   writeStatus,
 } from "./objects.ts";
-import { keysOfOwner } from "./replica-sets.ts";
+import { keysOfOwner } from "./owned-pods.ts";
 
 const key = "statefulsets.apps";
 const component = "statefulset-controller";
