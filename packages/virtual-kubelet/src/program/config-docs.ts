@@ -127,7 +127,7 @@ export function configDocs(): string {
     "",
     "## Metrics and health",
     "",
-    "`/metrics` (Prometheus), `/healthz` and `/readyz` (`?verbose` lists the checks) are served over plain HTTP, without authentication, on `metricsAddr` only. The default is the loopback address: `--metrics-addr :10255` opens it to the network. When the default address is taken the program says so and runs without; an address that was asked for must be free.",
+    "`/metrics` (Prometheus), `/healthz` and `/readyz` (`?verbose` lists the checks) are served over plain HTTP, without authentication, on `metricsAddr` only. The default is the loopback address: `--metrics-addr :10255` opens it to the network. When the default address is taken the program says so and runs without; an address that was asked for must be free. The web view on the same port, where it is switched on, has rules of its own: [web-view.md](web-view.md).",
     "",
     "## Flags without effect",
     "",
