@@ -76,7 +76,7 @@ test("an HTTP/2 connection without requests is closed, one with a request is not
 
 test("a handler that takes too long for a short answer is told to stop", async () => {
   await using kubelet = await startKubelet([new FakeNode("node-a")], {
-    limits: quick,
+    limits: { requestTimeoutMs: quick.requestTimeoutMs },
     handlers: {
       statsSummary: async ({ signal }) => {
         await once(signal, "abort");
