@@ -103,7 +103,7 @@ test("an answer that nobody reads is not kept for ever", async () => {
   socket.on("data", (chunk: Buffer) => {
     received += chunk.length;
   });
-  await once(socket, "close");
+  await new Promise((resolve) => socket.once("close", resolve));
   assert(received < length);
 });
 
