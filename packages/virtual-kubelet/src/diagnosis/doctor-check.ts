@@ -29,6 +29,8 @@ export interface ClusterContext {
 
 export interface NodeContext extends ClusterContext {
   readonly node: NodeConfig;
+  /** The configuration names an address of this machine for it; that which is found out by itself says nothing. Default: false. */
+  readonly isPlacedHere?: boolean | undefined;
   /** As the API has it; undefined: none of this name. */
   readonly registered?: Stored<Node> | undefined;
   readonly lease?: Stored<Lease> | undefined;

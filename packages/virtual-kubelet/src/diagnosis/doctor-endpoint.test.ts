@@ -6,12 +6,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { VirtualKubeletError } from "../errors.ts";
+import type { Node } from "../kube/types.gen.ts";
 import { loadConfig } from "../program/load-config.ts";
 import { createAuthority } from "../testing/pki.ts";
 import { accessFix } from "./doctor-access.ts";
 import type { Finding, Outcome } from "./doctor-check.ts";
 import { serverFault } from "./doctor-cluster.ts";
-import { futureCertificate, futureReach, PortCheck, portFinding } from "./doctor-endpoint.ts";
+import { futureCertificate, futureReach, PortCheck, portFinding, portHolder } from "./doctor-endpoint.ts";
 
 async function contextOf(...flags: readonly string[]) {
   const argv = ["--provider=mock", "--nodename=vk", "--kubelet-address=127.0.0.1", ...flags];
@@ -73,6 +74,36 @@ describe("the port of a node that does not run", () => {
     const hosts = Array.from({ length: 50 }, (_, index) => (index % 2 === 0 ? "127.0.0.1" : ""));
     const faults = await Promise.all(hosts.map((host) => ports.fault(host, port)));
     assert.deepEqual(new Set(faults), new Set([undefined]));
+  });
+  test("taken by the program that it is added to", async () => {
+    const server = createServer().listen(0, "127.0.0.1");
+    await new Promise((resolve) => server.once("listening", resolve));
+    const address = server.address();
+    const port = typeof address === "object" && address !== null ? address.port : 0;
+    const running = (name: string, Port: number): Node => ({
+      metadata: { name },
+      status: {
+        addresses: [{ type: "InternalIP", address: "127.0.0.1" }],
+        daemonEndpoints: { kubeletEndpoint: { Port } },
+      },
+    });
+    try {
+      const found = async (others: readonly Node[], ...flags: readonly string[]): Promise<Finding> => {
+        const { config, node } = await contextOf(`--kubelet-port=${port}`, ...flags);
+        return futureReach(config, node, new PortCheck(), () => Promise.resolve(others));
+      };
+      const shares = await found([running("old", port)], "--kubelet-shared-port");
+      holds(shares, "skip", /the program that runs node old listens on 127\.0\.0\.1:\d+$/, /added .* start it again/);
+      holds(await found([running("old", 1)], "--kubelet-shared-port"), "fail", /something else listens/, /ss -ltnp/);
+      holds(await found([running("old", port)]), "fail", /something else listens/, /ss -ltnp/);
+      const { config, node } = await contextOf(`--kubelet-port=${port}`);
+      const moved = { ...node, name: "old", port: port + 1 };
+      const others = [running("old", port)];
+      assert.equal(portHolder({ ...config, nodes: [node, moved] }, node, others), "old", "its port changes");
+      assert.equal(portHolder({ ...config, nodes: [node, { ...moved, port }] }, node, others), undefined);
+    } finally {
+      server.close();
+    }
   });
   test("of another machine, or not for this user", () => {
     holds(portFinding("EADDRNOTAVAIL", "10.0.0.1:1", 1), "fail", /no address of this machine/, /--kubelet-address IP/);

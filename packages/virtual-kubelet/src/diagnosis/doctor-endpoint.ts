@@ -4,17 +4,29 @@ import { X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { errorText } from "../errors.ts";
+import type { Node } from "../kube/types.gen.ts";
 import { addressText } from "../program/address.ts";
 import type { Config, NodeConfig } from "../program/config.ts";
 import { isOwnAddress } from "../program/node-ip.ts";
 import { certificateFinding, type PeerCertificate } from "./doctor-certificate.ts";
 import { type Finding, fail, ok, skip, warn } from "./doctor-check.ts";
 
-/** On the machine where the program is to run. */
-export async function futureReach(config: Config, node: NodeConfig, ports: PortCheck): Promise<Finding> {
+/** On the machine where the program is to run. `others`: nodes that programs run now. */
+export async function futureReach(
+  config: Config,
+  node: NodeConfig,
+  ports: PortCheck,
+  others: () => Promise<readonly Node[]> = () => Promise.resolve([]),
+): Promise<Finding> {
   const host = node.listenAddress ?? config.kubelet.address;
   const fault = node.port === 0 ? undefined : await ports.fault(host, node.port);
   const at = addressText(host === "" ? "0.0.0.0" : host, node.port);
+  const holder = fault === "EADDRINUSE" ? portHolder(config, node, await others()) : undefined;
+  if (holder !== undefined)
+    return skip(
+      `the node does not run; the program that runs node ${holder} listens on ${at}`,
+      "if this node is added to that program: start it again, then ask again; else choose another port: --kubelet-port PORT",
+    );
   if (fault !== undefined) return portFinding(fault, at, node.port);
   const { internalIP } = node;
   if (internalIP === undefined)
@@ -29,6 +41,30 @@ export async function futureReach(config: Config, node: NodeConfig, ports: PortC
     `the node does not run; it would announce ${internalIP}${isOwnAddress(internalIP) ? "" : ", which is no address of this machine (right behind NAT alone),"} with ${port}`,
     `start it (--nodename ${node.name}), then ask again: only the API server knows whether it reaches that`,
   );
+}
+
+/** Pure. The node whose program has the port now, and will have it for this node, too, or leave it, with this configuration. */
+export function portHolder(
+  config: Pick<Config, "kubelet" | "nodes">,
+  node: NodeConfig,
+  others: readonly Node[],
+): string | undefined {
+  return others.find((other) => {
+    const at = advertised(other);
+    if (at === undefined || at.port !== node.port || !(at.host === node.internalIP || isOwnAddress(at.host)))
+      return false;
+    const configured = config.nodes.find(({ name }) => name === other.metadata?.name);
+    // One alone may be chosen of several.
+    if (config.kubelet.sharedPort) return configured !== undefined || config.nodes.length === 1;
+    return configured !== undefined && configured.port !== node.port;
+  })?.metadata?.name;
+}
+
+/** Where others look for the kubelet API; undefined: the node announces no address or port. */
+export function advertised(node: Node | undefined): { readonly host: string; readonly port: number } | undefined {
+  const host = node?.status?.addresses?.find(({ type }) => type === "InternalIP")?.address;
+  const port = node?.status?.daemonEndpoints?.kubeletEndpoint?.Port;
+  return host === undefined || port === undefined || port === 0 ? undefined : { host, port };
 }
 
 /** Pure. `code` is the system's. */
@@ -54,6 +90,7 @@ export function portFinding(code: string, at: string, port: number): Finding {
 /** Tries ports one after the other, and each but once: nodes may share one. */
 export class PortCheck {
   readonly #known: Map<string, Promise<string | undefined>> = new Map();
+  #holders: Promise<readonly Node[]> | undefined;
   #last: Promise<unknown> = Promise.resolve();
 
   /** The system's code where nobody can listen there now. */
@@ -63,6 +100,12 @@ export class PortCheck {
     this.#known.set(key, known);
     this.#last = known;
     return known;
+  }
+
+  /** Nodes that may have a port that is taken, looked for once. */
+  holders(find: () => Promise<readonly Node[]>): Promise<readonly Node[]> {
+    this.#holders ??= find();
+    return this.#holders;
   }
 }
 

@@ -2,20 +2,15 @@
 // metrics-server sees.
 import { errorText, isErrorKind, VirtualKubeletError } from "../errors.ts";
 import type { KubeClient } from "../kube/client.ts";
+import { leases, nodes } from "../kube/resource.ts";
 import { isObject } from "../kube/stored.ts";
 import type { Node } from "../kube/types.gen.ts";
+import { leaseNamespace } from "../node/lease-controller.ts";
 import { addressText } from "../program/address.ts";
 import { certificateFinding, peerCertificate } from "./doctor-certificate.ts";
 import { callMs, type Finding, fail, type NodeContext, ok, skip, warn } from "./doctor-check.ts";
-import { futureCertificate, futureReach } from "./doctor-endpoint.ts";
-import { isAlive } from "./doctor-node.ts";
-
-/** Where others look for the kubelet API; undefined: the node announces no address or port. */
-export function advertised(node: Node | undefined): { readonly host: string; readonly port: number } | undefined {
-  const host = node?.status?.addresses?.find(({ type }) => type === "InternalIP")?.address;
-  const port = node?.status?.daemonEndpoints?.kubeletEndpoint?.Port;
-  return host === undefined || port === undefined || port === 0 ? undefined : { host, port };
-}
+import { advertised, futureCertificate, futureReach } from "./doctor-endpoint.ts";
+import { isAlive, isOurs } from "./doctor-node.ts";
 
 const switchedOff: Finding = warn(
   "the kubelet API is switched off: no logs, exec, port-forward or metrics",
@@ -25,7 +20,8 @@ const switchedOff: Finding = warn(
 export async function checkReach(context: NodeContext): Promise<Finding> {
   const { client, config, node, registered } = context;
   if (!config.kubelet.serve) return switchedOff;
-  if (!isAlive(context)) return futureReach(config, node, context.ports);
+  if (!isAlive(context))
+    return futureReach(config, node, context.ports, () => context.ports.holders(() => runningNodes(context)));
   const at = advertised(registered);
   if (at === undefined)
     return fail("the node announces no address or port", "--node-ip IP, an address that the API server can reach");
@@ -35,6 +31,23 @@ export async function checkReach(context: NodeContext): Promise<Finding> {
     return ok(`the API server reaches the kubelet API at ${place}`);
   } catch (error) {
     return reachFault(error, place, node.name);
+  }
+}
+
+/** Those of ours that are alive, as far as these credentials may look. */
+async function runningNodes({ client, now }: NodeContext): Promise<readonly Node[]> {
+  try {
+    const [known, renewed] = await Promise.all([
+      client.list(nodes, { timeoutMs: callMs }),
+      client.list(leases, { namespace: leaseNamespace, timeoutMs: callMs }),
+    ]);
+    const alive = new Set(
+      renewed.items.filter((lease) => isAlive({ lease, now })).map(({ metadata }) => metadata.name),
+    );
+    return known.items.filter((node) => isOurs(node) && alive.has(node.metadata.name));
+  } catch (error) {
+    if (isErrorKind(error, "Forbidden")) return [];
+    throw error;
   }
 }
 

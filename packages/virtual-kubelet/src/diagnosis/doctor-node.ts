@@ -9,6 +9,7 @@ import { nodeUserMayLabel } from "../node/node-restriction.ts";
 import { refusals } from "../pod/capabilities.ts";
 import { matchesNode, tolerates } from "../pod/node-match.ts";
 import { nodeSpecOf } from "../program/assemble.ts";
+import type { Config, NodeConfig } from "../program/config.ts";
 import { isOwnAddress } from "../program/node-ip.ts";
 import { isProgramVersion } from "../program/version.ts";
 import { type Finding, fail, type NodeContext, ok, warn } from "./doctor-check.ts";
@@ -17,6 +18,14 @@ import { relative, timeOf } from "./times.ts";
 export function isAlive({ lease, now }: Pick<NodeContext, "lease" | "now">): boolean {
   const renewed = timeOf(lease?.spec?.renewTime);
   return renewed !== undefined && now() - renewed < (lease?.spec?.leaseDurationSeconds ?? 40) * 1000;
+}
+
+/** Made by a program like this one. */
+export function isOurs({ metadata, status }: Stored<Node>): boolean {
+  // A node of ours without taints and labels has nothing written down that is ours.
+  return (
+    metadata.annotations?.[oursAnnotation] !== undefined || isProgramVersion(status?.nodeInfo?.kubeletVersion ?? "")
+  );
 }
 
 /** Node credentials that are those of another node. */
@@ -29,16 +38,29 @@ export function foreignCredentials(user: string, name: string): Finding | undefi
   );
 }
 
-export function checkName(context: Pick<NodeContext, "node" | "user" | "registered" | "lease" | "now">): Finding {
+/** Whether the program would serve the node on this machine; an administrator may look at it from any other. */
+function isForHere({ user, isPlacedHere = false }: Pick<NodeContext, "user" | "isPlacedHere">): boolean {
+  return isPlacedHere || nodeOfUser(user) !== undefined || user.startsWith("system:serviceaccount:");
+}
+
+/** Whether the configuration names an address of this machine: for the node, or to listen on. */
+export function placedHere(node: NodeConfig, { kubelet }: Pick<Config, "kubelet">): boolean {
+  return [node.internalIP, node.listenAddress ?? kubelet.address].some(
+    (address) => address !== undefined && !/^127\.|^::1$/.test(address) && isOwnAddress(address),
+  );
+}
+
+type NameContext = Pick<NodeContext, "node" | "user" | "registered" | "lease" | "now" | "isPlacedHere">;
+
+export function checkName(context: NameContext): Finding {
   const { node, user, registered, lease, now } = context;
   const { name } = node;
   const foreign = foreignCredentials(user, name);
   if (foreign !== undefined) return foreign;
   if (registered === undefined) return ok(`no node is named ${name} yet`);
-  const { metadata, status } = registered;
+  const { status } = registered;
   const version = status?.nodeInfo?.kubeletVersion ?? "";
-  // A node of ours without taints and labels has nothing written down that is ours.
-  const ours = metadata.annotations?.[oursAnnotation] !== undefined || isProgramVersion(version);
+  const ours = isOurs(registered);
   const heard = relative(timeOf(lease?.spec?.renewTime) ?? 0, now());
   const alive = isAlive(context);
   if (!ours && alive)
@@ -53,10 +75,12 @@ export function checkName(context: Pick<NodeContext, "node" | "user" | "register
     );
   const at = status?.addresses?.find(({ type }) => type === "InternalIP")?.address;
   if (alive && at !== undefined && at !== node.internalIP && !isOwnAddress(at))
-    return warn(
-      `node ${name} is ours, and a program at ${at} runs it, which is not this machine: two of them would fight for it`,
-      "choose another --nodename, or end that program first",
-    );
+    return isForHere(context)
+      ? warn(
+          `node ${name} is ours, and a program at ${at} runs it, which is not this machine: two of them would fight for it`,
+          "choose another --nodename, or end that program first",
+        )
+      : ok(`node ${name} is ours, and a program at ${at} runs it, not on this machine: start none with this name here`);
   if (alive) return ok(`node ${name} is ours, and a program runs it: start no second one with this name`);
   return ok(`node ${name} is ours, and nothing runs it now`);
 }

@@ -1,5 +1,6 @@
 // What `doctor` makes of what it sees: tables over its pure parts.
 import assert from "node:assert/strict";
+import { networkInterfaces } from "node:os";
 import { describe, test } from "node:test";
 import { VirtualKubeletError } from "../errors.ts";
 import type { Stored } from "../kube/resource.ts";
@@ -10,7 +11,7 @@ import { certificateFinding } from "./doctor-certificate.ts";
 import type { Finding, Outcome } from "./doctor-check.ts";
 import { clockFinding } from "./doctor-clock.ts";
 import { reachFault } from "./doctor-kubelet.ts";
-import { checkDaemonSets, checkName, checkTaintsAndLabels } from "./doctor-node.ts";
+import { checkDaemonSets, checkName, checkTaintsAndLabels, placedHere } from "./doctor-node.ts";
 import { neededAccess } from "./needed-access.ts";
 
 const now = Date.parse("2026-01-01T00:00:00Z");
@@ -79,21 +80,42 @@ describe("the node's name", () => {
       "ok",
       /no second one/,
     ],
-    [
-      "ours, running on another machine",
-      admin,
-      { ...nodeOf(true), status: { addresses: [{ type: "InternalIP", address: "203.0.113.7" }] } },
-      leaseOf(5),
-      "warn",
-      /a program at 203\.0\.113\.7 runs it, which is not this machine/,
-      /another --nodename/,
-    ],
     ["ours, not running", admin, nodeOf(true), leaseOf(500), "ok", /nothing runs it now/],
     ["not the credentials'", "system:node:other", undefined, undefined, "fail", /of node other/, /--nodename other/],
   ];
   for (const [name, user, registered, lease, ...expected] of cases) {
     test(name, async () => holds(checkName({ ...(await contextOf(user)), registered, lease }), ...expected));
   }
+  test("ours, running on another machine: wrong only where this one would serve it", async () => {
+    const addresses = [{ type: "InternalIP", address: "203.0.113.7" }];
+    const seen = { registered: { ...nodeOf(true), status: { addresses } }, lease: leaseOf(5) };
+    const context = await contextOf();
+    holds(
+      checkName({ ...context, ...seen }),
+      "ok",
+      /a program at 203\.0\.113\.7 runs it, not on this machine: start none/,
+    );
+    for (const here of [{ isPlacedHere: true }, { user: "system:node:vk" }, { user: "system:serviceaccount:a:b" }])
+      holds(
+        checkName({ ...context, ...seen, ...here }),
+        "warn",
+        /a program at 203\.0\.113\.7 runs it, which is not this machine/,
+        /another --nodename/,
+      );
+  });
+  test("what the configuration says of this machine", async () => {
+    const own = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+    const [address] = own.filter(({ internal }) => !internal).map((one) => one.address);
+    const placed = async (...flags: readonly string[]): Promise<boolean> => {
+      const { node, config } = await contextOf(admin, ...flags);
+      return placedHere(node, config);
+    };
+    assert.equal(await placed(), false);
+    assert.equal(await placed("--node-ip=203.0.113.7", "--kubelet-address=127.0.0.1"), false);
+    if (address === undefined) return;
+    assert.equal(await placed(`--node-ip=${address}`), true);
+    assert.equal(await placed(`--kubelet-address=${address}`), true);
+  });
 });
 
 describe("taints and labels", () => {

@@ -15,7 +15,14 @@ import { checkClock } from "./doctor-clock.ts";
 import { type Cluster, findCluster } from "./doctor-cluster.ts";
 import { futureCertificate, futureReach } from "./doctor-endpoint.ts";
 import { checkCertificate, checkMetrics, checkReach, metricsServerFault } from "./doctor-kubelet.ts";
-import { checkDaemonSets, checkName, checkTaintsAndLabels, foreignCredentials, isAlive } from "./doctor-node.ts";
+import {
+  checkDaemonSets,
+  checkName,
+  checkTaintsAndLabels,
+  foreignCredentials,
+  isAlive,
+  placedHere,
+} from "./doctor-node.ts";
 import { checkProvider, describe } from "./doctor-provider.ts";
 import { findingText, type NamedFinding, type NodeFinding, nodesText, shared, summary } from "./doctor-report.ts";
 import { withoutName } from "./node-names.ts";
@@ -28,7 +35,9 @@ const atOnce = 16;
 export async function doctor(input: Invocation): Promise<number> {
   const { line, operands, stdout, usage, json, cwd } = input;
   if (operands.length > 0) return usage(`doctor: unexpected "${operands[0]}"`);
-  const config = withNodeIPs((await configOf(input)).config);
+  const { config: given } = await configOf(input);
+  const config = withNodeIPs(given);
+  const placed = new Set(given.nodes.filter((node) => placedHere(node, given)).map(({ name }) => name));
   const isNamed = flagText(line, "provider") !== undefined || flagText(line, "config") !== undefined;
   const found: NamedFinding[] = [];
   const add = (check: string, finding: Finding): void => {
@@ -43,7 +52,8 @@ export async function doctor(input: Invocation): Promise<number> {
   const looked: NodeFinding[] = [];
   try {
     const providers = new Providers(config, cwd, isNamed);
-    const common = context === undefined ? undefined : await inCommon(context, cluster, providers, add);
+    const common =
+      context === undefined ? undefined : { ...(await inCommon(context, cluster, providers, add)), placed };
     if (cluster.cluster !== undefined) {
       const { cluster: where } = cluster;
       add("clock", await guarded(() => checkClock(where, Date.now)));
@@ -73,6 +83,8 @@ interface Common {
   readonly metricsServer: Finding | undefined;
   /** Why they cannot be seen, or those that there are. */
   readonly daemonSets: Finding | readonly Stored<DaemonSet>[];
+  /** Nodes for which the configuration names an address of this machine. */
+  readonly placed: ReadonlySet<string>;
 }
 
 async function inCommon(
@@ -80,7 +92,7 @@ async function inCommon(
   { bootstraps }: Cluster,
   providers: Providers,
   add: (check: string, finding: Finding) => void,
-): Promise<Common> {
+): Promise<Omit<Common, "placed">> {
   const resolves = await providers.anyResolves();
   add("permissions", await guarded(() => checkAccess(context, { resolves, bootstraps })));
   if (bootstraps) return { bootstraps, metricsServer: undefined, daemonSets: [] };
@@ -114,7 +126,7 @@ async function nodeFindings(
     add("node name", skip("the node has no credentials of its own yet", "start it, and see approval"));
     return found;
   }
-  const context = await guarded(() => seen(cluster, node, providers));
+  const context = await guarded(() => seen(cluster, node, providers, common));
   if ("status" in context) {
     add("provider", await providers.check(node, false));
     add("node name", foreignCredentials(cluster.user, node.name) ?? context);
@@ -133,7 +145,12 @@ async function nodeFindings(
   return found;
 }
 
-async function seen(cluster: ClusterContext, node: NodeConfig, providers: Providers): Promise<NodeContext> {
+async function seen(
+  cluster: ClusterContext,
+  node: NodeConfig,
+  providers: Providers,
+  { placed }: Common,
+): Promise<NodeContext> {
   const read = async <T>(asked: Promise<T>): Promise<T | undefined> => {
     try {
       return await asked;
@@ -149,7 +166,7 @@ async function seen(cluster: ClusterContext, node: NodeConfig, providers: Provid
     read(client.get(leases, { namespace: leaseNamespace, name }, { timeoutMs: callMs })),
     providers.describe(node),
   ]);
-  return { ...cluster, node, registered, lease, description };
+  return { ...cluster, node, isPlacedHere: placed.has(name), registered, lease, description };
 }
 
 /** Providers of the nodes; those that are configured alike are checked once. */
