@@ -46,16 +46,18 @@ export async function why(input: Invocation): Promise<number> {
     return 0;
   } catch (error) {
     if (!isErrorKind(error, "NotFound")) throw error;
-    stderr.write(`there is no pod ${namespace}/${name}${await nearest(client, namespace, name)}\n`);
+    stderr.write(`there is no pod ${namespace}/${name}${await nearest(client, namespace, name, parts.length > 1)}\n`);
     return 1;
   } finally {
     await client.close();
   }
 }
 
-async function nearest(client: KubeClient, namespace: string, name: string): Promise<string> {
+async function nearest(client: KubeClient, namespace: string, name: string, isPath: boolean): Promise<string> {
   try {
     const { items } = await client.list(pods, { namespace, timeoutMs: 5000 });
+    if (items.length === 0 && isPath)
+      return `: the namespace ${namespace} has none (why takes POD or NAMESPACE/POD; of a Deployment or Job, name one of its pods)`;
     if (items.length === 0) return `: the namespace ${namespace} has none (-n chooses another)`;
     return (
       hint(

@@ -107,6 +107,18 @@ test("wrong usage is code 2, and nothing runs", async () => {
   );
 });
 
+test("a file that cannot be read is the one fault", async () => {
+  const { code, stderr } = await run(["--config", "none.yaml"]);
+  assert.match(stderr, /^1 fault in the configuration:\n {2}none.yaml: cannot be read: ENOENT/);
+  assert.equal(code, 2);
+});
+
+test("what looks at things says that the program's flags hold, and where its own are", async () => {
+  for (const command of ["plan", "why", "doctor"])
+    assert.match((await run([command, "--help"])).stdout, /program's own flags .* see\svirtual-kubelet\s--help\.\n/s);
+  assert.match((await run(["why"])).stderr, /name one pod.*\nTry "virtual-kubelet why --help"\.\n/);
+});
+
 test("an end in peace is code 0, a fault is code 1", async () => {
   const quiet = ["--provider=mock", "--log-level=error"];
   const { code, ran } = await run(quiet);

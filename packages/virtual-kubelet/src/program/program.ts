@@ -54,7 +54,7 @@ export async function program(options: ProgramOptions): Promise<number> {
       case "why":
       case "doctor": {
         const { runSubCommand } = await import("../diagnosis/run.ts");
-        return runSubCommand({ ...spec, name: spec.name }, { ...options, usage });
+        return runSubCommand({ ...spec, name: spec.name }, { ...options, usage: ofCommand });
       }
       case "get":
       case "logs":

@@ -35,6 +35,8 @@ export function resolveNodes(
     if (port === undefined) return isAlone ? defaultKubeletPort : 0;
     return port === 0 ? 0 : port + (overridden ? counted++ : index);
   };
+  // A file that cannot be read may well name one.
+  const isFileRead = file?.faults.every(({ path }) => path !== undefined) ?? true;
   const listening = new Map<string, string>();
   return entries.flatMap((entry) => {
     const same = listed.indexOf(entry);
@@ -47,7 +49,7 @@ export function resolveNodes(
     }
     const layers = [settings.nodeDefaults ?? {}, entry, env.nodeOverrides ?? {}, flags.nodeOverrides ?? {}];
     const { name: providerName, ...provider } = layers.map((layer) => layer.provider ?? {}).reduce(mergeProvider);
-    if (providerName === undefined) {
+    if (providerName === undefined && isFileRead) {
       const where = listedAt ?? "--provider";
       const message = `node ${entry.name} has no provider: give a built-in name (see "providers"), an npm package, or the path of a module`;
       faults.push({ source: where, message });

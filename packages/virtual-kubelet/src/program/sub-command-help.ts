@@ -8,10 +8,12 @@ export interface DescribedCommand {
   readonly usage: string;
   readonly about: string;
   readonly flags: readonly CommandFlag[];
+  /** A last paragraph. */
+  readonly note?: string | undefined;
 }
 
 /** Lines of at most `width` columns. */
-export function subCommandHelp({ usage, about, flags }: DescribedCommand, width: number): string {
+export function subCommandHelp({ usage, about, flags, note }: DescribedCommand, width: number): string {
   const shown = flags.filter((flag) => flag.about !== undefined);
   const hasShort = shown.some(({ short }) => short !== undefined);
   const left = ({ name, short, value }: CommandFlag): string => {
@@ -23,6 +25,7 @@ export function subCommandHelp({ usage, about, flags }: DescribedCommand, width:
     "",
     ...wrap(about, width),
     ...(shown.length === 0 ? [] : ["", ...shown.map((flag) => entry(left(flag), flag.about ?? "", width))]),
+    ...(note === undefined ? [] : ["", ...wrap(note, width)]),
     "",
   ].join("\n");
 }

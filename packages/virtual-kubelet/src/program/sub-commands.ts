@@ -13,6 +13,8 @@ export interface SubCommandSpec {
   readonly usage: string;
   readonly about: string;
   readonly flags: readonly CommandFlag[];
+  /** A last paragraph of its own --help. */
+  readonly note?: string | undefined;
 }
 
 const text = (name: string, value: string, about: string): CommandFlag => ({ name, kind: "text", value, about });
@@ -36,6 +38,9 @@ export const kubectlVerbs: ReadonlySet<string> = new Set([
     "wait",
   ],
 ]);
+
+/** Of those that look at things as the program would. */
+const note = "The program's own flags (--config, --provider ...) hold here too: see virtual-kubelet --help.";
 
 const output: CommandFlag = { ...text("output", "FORM", "text or json. [text]"), short: "o" };
 
@@ -124,12 +129,14 @@ export const subCommands: readonly SubCommandSpec[] = [
       text("node", "NAME", "For this one of the configured nodes. Default: for all."),
       output,
     ],
+    note,
   },
   {
     name: "why",
     usage: "why POD [-n NS]",
     about: "why a pod is where it is, and what to do",
     flags: [{ ...text("namespace", "NAME", "Default: the one of the kubeconfig's context."), short: "n" }, output],
+    note,
   },
-  { name: "doctor", usage: "doctor", about: "checks cluster, rights, network and provider", flags: [output] },
+  { name: "doctor", usage: "doctor", about: "checks cluster, rights, network and provider", flags: [output], note },
 ];
