@@ -47,8 +47,8 @@ export class ApiServer {
   readonly #handler: Handler;
   readonly #server: Http2SecureServer;
   readonly #sockets = new Set<TLSSocket>();
-  /** By the client's port: requests of HTTP/2 do not have their socket itself. */
-  readonly #users = new Map<number, User>();
+  /** By the client's address and port: requests of HTTP/2 do not have their socket itself. */
+  readonly #users = new Map<string, User>();
   readonly #stop = new AbortController();
   #address = "";
 
@@ -100,13 +100,14 @@ export class ApiServer {
 
   #connected(socket: TLSSocket): void {
     this.#sockets.add(socket);
-    const { remotePort } = socket;
+    const peer = peerOf(socket);
     const user = certificateUser(socket);
-    if (remotePort !== undefined && user !== undefined) this.#users.set(remotePort, user);
+    if (user === undefined) this.#users.delete(peer);
+    else this.#users.set(peer, user);
     socket.on("error", () => undefined);
     socket.once("close", () => {
       this.#sockets.delete(socket);
-      if (remotePort !== undefined) this.#users.delete(remotePort);
+      if (user !== undefined && this.#users.get(peer) === user) this.#users.delete(peer);
     });
   }
 
@@ -140,14 +141,14 @@ export class ApiServer {
   /** Throws ApiError for callers who may not. */
   #admit(
     request: Pick<IncomingMessage, "headers" | "method" | "url"> & {
-      readonly socket: { readonly remotePort?: number | undefined };
+      readonly socket: Peer;
     },
   ): {
     readonly route: Route;
     readonly user: User;
   } {
     const { tokens, users, authorizer } = this.#parts;
-    const caller = authenticate(request.headers, this.#users.get(request.socket.remotePort ?? -1), tokens, users);
+    const caller = authenticate(request.headers, this.#users.get(peerOf(request.socket)), tokens, users);
     const other = impersonated(request.headers);
     if (other !== undefined) requireImpersonation(authorizer, caller, other);
     const user = other ?? caller;
@@ -264,6 +265,16 @@ export class ApiServer {
     this.#parts.log(`a request failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
     return { code: 500, status: new ApiError(500, "InternalError", "Internal error occurred").status() };
   }
+}
+
+interface Peer {
+  readonly remoteAddress?: string | undefined;
+  readonly remotePort?: number | undefined;
+}
+
+/** The port alone names nobody: all of 127.0.0.0/8 are addresses that callers on this machine may have. */
+function peerOf({ remoteAddress = "", remotePort = 0 }: Peer): string {
+  return `${remoteAddress} ${remotePort}`;
 }
 
 /** Kubelets refuse logs in words; the API says them in a Status. */
