@@ -1,7 +1,17 @@
 // The packages as a registry would get them: fit for those who install them, whole, without anything of this repository's own, and
 // a project that has nothing else compiles against them and runs them.
 import assert from "node:assert/strict";
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -101,6 +111,31 @@ describe("packed packages", () => {
     writeFileSync(documents, JSON.stringify(pod));
     const plan = ["exec", "--offline", "--", "@virtual-kubelet/virtual-kubelet", "plan", "--filename", documents];
     assert.match(await npm([...plan, "--provider", "mock"], project), /a/);
+  });
+
+  test("a trial by npx with nothing but Node and npm: pods run, and nothing is left", async () => {
+    const home = mkdtempSync(join(tmpdir(), "vk-npx-"));
+    try {
+      // No Go, no kubectl, no container engine, and no control plane that was built before.
+      const path = join(home, "bin");
+      mkdirSync(path);
+      const found = (name: string): Promise<string> => runCommand("sh", ["-c", `command -v ${name}`]);
+      symlinkSync(process.execPath, join(path, "node"));
+      for (const name of ["npm", "sh"]) symlinkSync(await found(name), join(path, name));
+      const foreign = Object.keys(process.env).filter((name) => /^(npm_|KUBE|VKUBELET_|XDG_|NODE_|GO)/i.test(name));
+      const env = {
+        ...Object.fromEntries(foreign.map((name) => [name, undefined])),
+        PATH: path,
+        HOME: home,
+        TMPDIR: home,
+      };
+      const words = ["exec", "--offline", "--", "@virtual-kubelet/virtual-kubelet", "trial", "--exit-after-ready"];
+      const told = await runCommand(join(path, "npm"), words, { cwd: project, env });
+      assert.match(told, /^sample-web-\S+ +Running +1\/1 /m);
+      assert.deepEqual(globSync(["virtual-kubelet-*", ".local/state/virtual-kubelet/trials/*"], { cwd: home }), []);
+    } finally {
+      rmSync(home, { recursive: true, force: true });
+    }
   });
 
   test("a strict TypeScript project compiles against them, checks their declarations, and has a pod run", async () => {
