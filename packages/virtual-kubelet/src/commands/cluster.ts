@@ -9,6 +9,7 @@ import { basePathOf, type ConnectOptions, createCaller, resolveClusterConfig } f
 import { ClusterCredentials, type Credentials } from "../kube/credentials.ts";
 import { checkMaterial } from "../kube/material.ts";
 import type { Call, RetryingCaller } from "../kube/retrying-caller.ts";
+import { printable } from "../printable.ts";
 import { flagText } from "../program/load-config.ts";
 import { runningTrials } from "../trial/running-trials.ts";
 import type { Invocation } from "./invocation.ts";
@@ -25,8 +26,12 @@ async function clusterConfig(options: ConnectOptions): Promise<ClusterConfig> {
 /** What messages of failed calls begin with. */
 export const asked = "the API server";
 
-/** A failed call as kubectl tells it. */
+/** A failed call as kubectl tells it, fit for a terminal. */
 export function serverError(error: unknown): string {
+  return failureText(error).split("\n").map(printable).join("\n");
+}
+
+function failureText(error: unknown): string {
   const ours = VirtualKubeletError.from(error);
   if (ours.httpStatus === undefined) return `error: ${errorText(error)}`;
   const message = ours.message.startsWith(`${asked}: `) ? ours.message.slice(asked.length + 2) : ours.message;

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { VirtualKubeletError } from "../errors.ts";
+import { serverError } from "./cluster.ts";
 import { outcomeOf } from "./exec-client.ts";
 import { selectorOf } from "./pod-target.ts";
 import { readTable, type Table, TableText } from "./table.ts";
@@ -45,6 +47,18 @@ test("what is no Table is none", () => {
   assert.equal(readTable({ kind: "PodList", items: [] }), undefined);
   assert.equal(readTable("x"), undefined);
   assert.deepEqual(read({ kind: "Table" }), { columns: [], rows: [], resourceVersion: "" });
+});
+
+test("what an object says does not steer the terminal", () => {
+  const rows = [{ cells: ["\u001b]0;title\u0007\u001b[2Jweb\r", "\u009b31m\u202e"], object: {} }];
+  const columnDefinitions = [{ name: "Name\u001b[1m" }, { name: "Status" }];
+  const told = new TableText({ wide: false, namespaces: false, headers: true }).add(
+    read({ kind: "Table", columnDefinitions, rows }),
+  );
+  assert.doesNotMatch(told, /[^\P{Cc}\n]|\u202e/u);
+  assert.match(told, /\\u001b\[2Jweb/);
+  const error = new VirtualKubeletError("Forbidden", "no\u001b[2J", { httpStatus: 403 });
+  assert.equal(serverError(error), "Error from server (Forbidden): no\\u001b[2J");
 });
 
 test("how a command ended", () => {

@@ -1,5 +1,6 @@
 // The Table that the API server answers, as text in columns. Pure but for the widths that it keeps.
 import { isObject } from "../kube/stored.ts";
+import { printable } from "../printable.ts";
 
 export interface Row {
   readonly namespace: string;
@@ -30,7 +31,7 @@ export function readTable(value: unknown): Table | undefined {
   return {
     // Those of a watch have them in their first event alone.
     columns: (Array.isArray(columnDefinitions) ? columnDefinitions : []).filter(isObject).map(({ name, priority }) => ({
-      name: String(name),
+      name: printable(String(name)),
       wide: typeof priority === "number" && priority > 0,
     })),
     rows: (Array.isArray(rows) ? rows : []).filter(isObject).map(rowOf),
@@ -41,7 +42,7 @@ export function readTable(value: unknown): Table | undefined {
 function rowOf({ object, cells }: Readonly<Record<string, unknown>>): Row {
   const metadata = isObject(object) && isObject(object["metadata"]) ? object["metadata"] : {};
   return {
-    namespace: textOf(metadata["namespace"]),
+    namespace: printable(textOf(metadata["namespace"])),
     name: textOf(metadata["name"]),
     uid: textOf(metadata["uid"]),
     cells: (Array.isArray(cells) ? cells : []).map(cellText),
@@ -52,7 +53,8 @@ const textOf = (value: unknown): string => (typeof value === "string" ? value : 
 
 function cellText(cell: unknown): string {
   if (cell === null || cell === undefined || cell === "") return "<none>";
-  return (typeof cell === "object" ? JSON.stringify(cell) : String(cell)).replaceAll(/\s*\n\s*/g, " ");
+  const text = typeof cell === "object" ? JSON.stringify(cell) : String(cell);
+  return printable(text.replaceAll(/\s*\n\s*/g, " "));
 }
 
 export interface TableStyle {

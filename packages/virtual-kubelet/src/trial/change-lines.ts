@@ -1,4 +1,5 @@
 // For output that is no terminal: what is different from one snapshot to the next, a line for each change.
+import { printable } from "../printable.ts";
 import type { PodRow, Snapshot } from "./rows.ts";
 import { milliseconds } from "./view.ts";
 
@@ -34,7 +35,7 @@ export function changeLines(before: Snapshot, after: Snapshot): readonly string[
   for (const event of after.events) {
     if (event.warning && !told.has(eventText(event))) lines.push(eventText(event));
   }
-  return lines;
+  return lines.map(printable);
 }
 
 function podText({ status, ready, restarts, ip }: PodRow): string {

@@ -45,6 +45,16 @@ const snapshot: Snapshot = {
   })),
 };
 
+test("what pods and events say does not steer the terminal", () => {
+  const evil = "\u001b]0;title\u0007\u001b[2J";
+  const event = { at: start, warning: true, about: "pod/web-1", reason: "Failed", message: evil };
+  const told = { ...nothing, pods: [row(1, { status: evil })], events: [event] };
+  for (const lines of [viewLines(told, { now: start, paint: plain }), changeLines(nothing, told)]) {
+    assert.doesNotMatch(lines.join(""), /\p{Cc}/u);
+    assert.match(lines.join(""), /\\u001b\[2J/);
+  }
+});
+
 test("everything is in the view, in columns", () => {
   const lines = viewLines(snapshot, { now: start + 61_000, paint: plain });
   assert.match(lines[0] ?? "", /^node\/vk-1 {2}Ready,SchedulingDisabled {2}61s .*64 CPUs, 256Gi, 1k pods$/);

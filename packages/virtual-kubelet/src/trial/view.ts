@@ -1,4 +1,5 @@
 // The view as lines of text: node, workloads, a table of the pods, the latest events. Pure: the same snapshot, the same lines.
+import { printable } from "../printable.ts";
 import type { Snapshot } from "./rows.ts";
 
 export type Style = "bold" | "dim" | "green" | "yellow" | "red";
@@ -118,8 +119,11 @@ function styleOf(status: string): Style | undefined {
   return "yellow";
 }
 
-const clip = (text: string, { width }: ViewOptions): string =>
-  width === undefined || text.length <= width ? text : `${text.slice(0, Math.max(0, width - 1))}…`;
+/** All text of others goes through here. */
+function clip(raw: string, { width }: ViewOptions): string {
+  const text = printable(raw);
+  return width === undefined || text.length <= width ? text : `${text.slice(0, Math.max(0, width - 1))}…`;
+}
 
 /** As kubectl shows it: 5s, 2m10s, 3h5m. */
 export function age(ms: number): string {
