@@ -17,6 +17,16 @@ import {
   X509CertificateGenerator,
 } from "@peculiar/x509";
 
+/** Who a PKCS #10 request (PEM) says it is for. Throws where it is none. */
+export function requestedSubject(request: string): {
+  readonly names: readonly string[];
+  readonly groups: readonly string[];
+} {
+  const parts = new Pkcs10CertificateRequest(request).subjectName.toJSON();
+  const of = (type: string): readonly string[] => parts.flatMap((part) => part[type] ?? []);
+  return { names: of("CN"), groups: of("O") };
+}
+
 /** PEM. */
 export interface KeyPair {
   readonly certificate: string;

@@ -2,7 +2,7 @@
 
 import { timestamp } from "../access.ts";
 import type { Api } from "../api.ts";
-import type { Authority } from "../certificates.ts";
+import { type Authority, requestedSubject } from "../certificates.ts";
 import { conditionOf, withCondition } from "../conditions.ts";
 import { type JsonObject, list, number, object, put, text, texts } from "../json.ts";
 import type { Controller } from "./controller.ts";
@@ -34,6 +34,7 @@ export function certificateRequests(api: Api, authority: Authority): Controller 
       const pem = Buffer.from(text(request, "spec", "request"), "base64").toString();
       const validMs = asked === undefined ? yearMs : Math.min(yearMs, asked * 1000);
       try {
+        requireSubject(request, pem);
         const certificate = Buffer.from(await authority.sign(pem, wanted, validMs, api.now())).toString("base64");
         writeStatus(api, key, request, { ...object(request, "status"), certificate });
       } catch (error) {
@@ -52,6 +53,25 @@ function isOfNode(request: JsonObject): boolean {
   const groups = texts(request, "spec", "groups");
   const isNode = groups.includes("system:nodes") || groups.includes("system:bootstrappers");
   return isNode && text(request, "spec", "signerName") === "kubernetes.io/kube-apiserver-client-kubelet";
+}
+
+/**
+ * Throws for subjects that a signer does not serve: those of kubelets sign for nodes alone, and a node asks for itself; nobody
+ * becomes an administrator by a certificate.
+ */
+function requireSubject(request: JsonObject, pem: string): void {
+  const { names, groups } = requestedSubject(pem);
+  const [name = ""] = names;
+  const signer = text(request, "spec", "signerName");
+  if (signer === "kubernetes.io/kube-apiserver-client") {
+    if (groups.includes("system:masters")) throw new Error("the subject's organization is not to be system:masters");
+    return;
+  }
+  if (names.length !== 1 || groups.length !== 1 || groups[0] !== "system:nodes" || !name.startsWith("system:node:"))
+    throw new Error("the subject is to be O=system:nodes, CN=system:node:<name>");
+  const asker = text(request, "spec", "username");
+  if (signer !== "kubernetes.io/kubelet-serving" && asker.startsWith("system:node:") && asker !== name)
+    throw new Error(`the subject is to be CN=${asker}, who asks`);
 }
 
 function approve(api: Api, request: JsonObject): void {
