@@ -18,7 +18,13 @@ const tolerations = [{ operator: "Exists" }];
 const first = {
   image: { repository: "virtual-kubelet" },
   tolerations,
-  instances: [{ name: "main", config: { nodes: [{ name: "vk-main", provider: { name: "mock" } }] } }],
+  webView: { viewerRole: true },
+  instances: [
+    {
+      name: "main",
+      config: { webView: { enabled: true }, nodes: [{ name: "vk-main", provider: { name: "mock" } }] },
+    },
+  ],
 };
 
 before(async () => {
@@ -72,7 +78,8 @@ async function refused(account: string, ...asked: readonly string[]): Promise<re
 const runs = (
   of: { readonly config: string; readonly kubeconfig: string },
   ...flags: readonly string[]
-): Promise<ManagedProcess> => harness.program(["--config", of.config, ...flags], { kubeconfig: of.kubeconfig });
+): Promise<ManagedProcess> =>
+  harness.program(["--config", of.config, "--metrics-addr=:0", ...flags], { kubeconfig: of.kubeconfig });
 
 /** Runs, shows and ends a pod on a node, as users do. */
 async function livesThere(node: string, shape: Parameters<typeof podObject>[1] = {}): Promise<void> {
@@ -100,6 +107,7 @@ describe("the chart on a cluster", { timeout: 120_000 }, () => {
     const notes = await helmOnCluster("install", chart, "--create-namespace", "--values", await helm.values(first));
     assert.match(notes, /^main: 1 node \(vk-main\)$/m);
     assert.match(notes, /kubectl -n vk-system exec deploy\/test-virtual-kubelet-main -- virtual-kubelet doctor/);
+    assert.match(notes, /kubectl -n vk-system port-forward deploy\/test-virtual-kubelet-main 10255$/m);
   });
 
   it("its rights are enough for pods, logs, exec, events and figures, and for no more", async () => {
@@ -154,6 +162,34 @@ describe("the chart on a cluster", { timeout: 120_000 }, () => {
       const scheduled = pod?.status?.conditions?.find(({ type }) => type === "PodScheduled");
       return scheduled?.message?.includes("didn't match Pod's node affinity") === true;
     });
+    await running.kill("SIGTERM");
+    assert.doesNotMatch(await running.logTail(1_000_000), /[Ff]orbidden|"level":"error"/);
+  });
+
+  it("its web view asks who looks, and what they may, with the rights that it has", async () => {
+    const running = await runs(await instance("test-virtual-kubelet-main"));
+    const served = /"address":"[^"]*:(\d+)","message":"serving \/metrics[^"]*web view/;
+    const port = await eventually("the web view is served", 15_000, async () => {
+      const log = await running.logTail(20_000);
+      return /"message":"registered"/.test(log) ? served.exec(log)?.[1] : undefined;
+    });
+    await harness.kubectl("create", "serviceaccount", "viewer");
+    const role = `--clusterrole=${namespace}-test-virtual-kubelet-main:web-view`;
+    await harness.kubectl("create", "clusterrolebinding", "viewer", role, "--serviceaccount=default:viewer");
+    const look = async (account?: string): Promise<string> => {
+      const token = account === undefined ? undefined : await harness.kubectl("create", "token", account);
+      const { status, body } = await callKubelet({ host: "127.0.0.1", port: Number(port) }, "/view/api/state", {
+        token,
+      });
+      return `${status}${/"name":"vk-main"/.test(body) ? " with the node" : ""}`;
+    };
+    assert.deepEqual([await look(), await look("scraper")], ["401", "403"]);
+    await eventually("the viewer sees it", 15_000, async () => (await look("viewer")) === "200 with the node");
+    // Of probes and monitors, on the same port.
+    const plain = ["/view/api/state", "/metrics", "/healthz", "/readyz"].map(
+      async (path) => (await fetch(`http://127.0.0.1:${port}${path}`)).status,
+    );
+    assert.deepEqual(await Promise.all(plain), [403, 200, 200, 200]);
     await running.kill("SIGTERM");
     assert.doesNotMatch(await running.logTail(1_000_000), /[Ff]orbidden|"level":"error"/);
   });

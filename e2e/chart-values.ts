@@ -94,4 +94,12 @@ export const valueSets: Readonly<Record<string, object>> = {
       podSecurityContext: { runAsUser: 0, runAsNonRoot: false },
     },
   ),
+  "the web view": one(
+    "seen",
+    { webView: { enabled: true }, nodes: [{ name: "seen", provider: mock }] },
+    {
+      webView: { service: true, viewerRole: true },
+      networkPolicy: { metricsFrom: [], webViewFrom: [{ podSelector: { matchLabels: { app: "ingress" } } }] },
+    },
+  ),
 };

@@ -109,6 +109,18 @@ const more: Readonly<Record<string, (rendered: Rendered) => void>> = {
     assert.equal(spec.containers[0]?.env, undefined, "an address that is configured is not overridden");
     assert.equal(spec.dnsPolicy, "ClusterFirstWithHostNet");
   },
+  "the web view": ({ objects }) => {
+    const named = (kind: string): K8sObject | undefined =>
+      objects.find(({ kind: its, metadata }) => its === kind && /web-view$/.test(metadata.name));
+    assert.partialDeepStrictEqual(named("Service")?.spec, { ports: [{ port: 443, targetPort: "metrics" }] });
+    assert.deepEqual(named("ClusterRole")?.rules, [
+      { apiGroups: [""], resources: ["nodes/pods"], resourceNames: ["seen"], verbs: ["get"] },
+    ]);
+    assert.equal(named("ClusterRoleBinding"), undefined, "who may look is for the administrator to say");
+    const policy = objects.find(({ kind }) => kind === "NetworkPolicy");
+    const from = [{ podSelector: { matchLabels: { app: "ingress" } } }];
+    assert.partialDeepStrictEqual(policy?.spec?.ingress?.[1], { ports: [{ port: 10255 }], from });
+  },
   "production.yaml": ({ text, objects }) => {
     assert.equal(objects.filter(({ kind }) => kind === "ServiceMonitor" || kind === "PrometheusRule").length, 2);
     assert.match(text, /runbook_url: https:\/\/git\.example\.com\/virtual-kubelet\/docs\/operations\.md#/);
@@ -240,6 +252,11 @@ describe("values that are refused, with their place", { timeout: 60_000, concurr
       "a node twice",
       { image, instances: ["a", "b"].map((name) => ({ name, config: { nodes: [node] } })) },
       /instances\[1\]\.config\.nodes: two nodes are named vk/,
+    ],
+    [
+      "a web view without a certificate",
+      one("a", { nodes: [node], webView: { enabled: true }, kubelet: { serve: false } }),
+      /instances\[0\]: config\.webView\.enabled needs config\.kubelet\.serve/,
     ],
     [
       "half a setting",

@@ -53,10 +53,12 @@ const settings: Readonly<Record<string, JsonSchema>> = {
   affinity: section({ nodeAffinity: object, podAffinity: object, podAntiAffinity: object }),
   topologySpreadConstraints: objects,
   metrics: section({ port }),
+  webView: section({ service: flag, viewerRole: flag }),
   networkPolicy: section({
     enabled: flag,
     kubeletFrom: objects,
     metricsFrom: objects,
+    webViewFrom: objects,
     egress: section({
       restrict: flag,
       apiServer: section({ to: objects, ports: { ...list(port), minItems: 1 } }),

@@ -81,8 +81,11 @@ sharedWatch: {{ not $few }}
 deleteNodes: {{ eq (dig "node" "onShutdown" "leave" $config) "delete" }}
 putStatuses: {{ eq (dig "podStatusForm" "put" $config) "put" }}
 resolve: {{ $resolve }}
-kubeletApi: {{ dig "kubelet" "serve" true $config }}
-authorization: {{ not (dig "kubelet" "insecureSkipAuthorization" false $config) }}
+{{- /* The web view is never served without the kubelet API here, and asks as that does. */}}
+{{- $serves := dig "kubelet" "serve" true $config }}
+kubeletApi: {{ $serves }}
+authentication: {{ $serves }}
+authorization: {{ and $serves (not (dig "kubelet" "insecureSkipAuthorization" false $config)) }}
 clusterClientCA: {{ not (dig "kubelet" "clientCAFile" "" $config) }}
 certificates: {{ eq .instance.certificate.source "csr" }}
 clusterIdentity: {{ not (dig "clusterId" "" $config) }}

@@ -12,7 +12,6 @@ import type { Finding, Outcome } from "./doctor-check.ts";
 import { clockFinding } from "./doctor-clock.ts";
 import { reachFault } from "./doctor-kubelet.ts";
 import { checkDaemonSets, checkName, checkTaintsAndLabels, placedHere } from "./doctor-node.ts";
-import { neededAccess } from "./needed-access.ts";
 
 const now = Date.parse("2026-01-01T00:00:00Z");
 const meta = { name: "vk", uid: "u", resourceVersion: "1" };
@@ -245,36 +244,6 @@ describe("from the API server to the node", () => {
   ];
   for (const [fault, ...expected] of cases)
     test(fault.message, () => holds(reachFault(fault, "10.0.0.1:10250", "vk"), ...expected));
-});
-
-describe("rights that are needed", () => {
-  const text = async (user: string, resolves: boolean, ...flags: readonly string[]): Promise<readonly string[]> => {
-    const { config } = await contextOf(user, ...flags);
-    return neededAccess(config, user, resolves).flatMap(({ verbs, resource, name = "*" }) =>
-      verbs.map((verb) => `${verb} ${resource} ${name}`),
-    );
-  };
-  test("by the configuration", async () => {
-    const plain = await text(admin, false);
-    assert.ok(plain.includes("patch pods/status *") && !plain.includes("delete nodes vk"));
-    assert.ok(!plain.some((one) => /secrets|certificatesigning/.test(one)));
-    const full = await text(admin, true, "--shutdown-node=delete", "--server-tls-bootstrap", "--pod-status-form=put");
-    for (const one of [
-      "delete nodes vk",
-      "list secrets *",
-      "create certificatesigningrequests *",
-      "update pods/status *",
-    ])
-      assert.ok(full.includes(one), one);
-    assert.ok(!(await text(admin, true, "--kubelet-api=false")).some((one) => one.includes("reviews")));
-    const many = await text(admin, false, "--nodes=11");
-    assert.ok(many.includes("watch nodes *") && many.includes("patch nodes vk-0") && plain.includes("watch nodes vk"));
-  });
-  test("node credentials are asked about their own objects", async () => {
-    const own = await text("system:node:vk", true);
-    assert.ok(own.includes("patch nodes/status vk") && own.includes("update leases vk"));
-    assert.ok(!own.some((one) => /secrets|pods/.test(one)));
-  });
 });
 
 test("without a cluster: exit code 1, the rest is still looked at", async () => {

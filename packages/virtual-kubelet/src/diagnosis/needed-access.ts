@@ -18,7 +18,9 @@ export type AccessFeature =
   | "resolve"
   /** `kubelet.serve`. */
   | "kubeletApi"
-  /** What callers of the kubelet API may is asked of the API server. */
+  /** Who calls is asked of the API server, for the kubelet API or the web view. */
+  | "authentication"
+  /** What callers may is asked of the API server, for the kubelet API or the web view. */
   | "authorization"
   /** Client certificates are verified against the cluster's CA. */
   | "clusterClientCA"
@@ -128,11 +130,11 @@ export const accessRules: readonly AccessRule[] = [
   },
   {
     ...{ group: "authentication.k8s.io", verbs: ["create"], resource: "tokenreviews" },
-    ...{ when: ["kubeletApi"], purpose: "who calls the kubelet API" },
+    ...{ when: ["authentication"], purpose: "who calls the kubelet API, or looks at the web view" },
   },
   {
     ...{ group: "authorization.k8s.io", verbs: ["create"], resource: "subjectaccessreviews" },
-    ...{ when: ["kubeletApi", "authorization"], purpose: "what callers of the kubelet API may" },
+    ...{ when: ["authorization"], purpose: "what callers of the kubelet API, and viewers of the web view, may" },
   },
   {
     ...{ ...core, verbs: ["get", "list", "watch"], resource: "configmaps", namespace: "kube-system" },
@@ -148,7 +150,8 @@ export const accessRules: readonly AccessRule[] = [
 
 /** Pure. `resolves`: a provider wants pods resolved. */
 export function accessFeatures(config: Config, user: string, resolves: boolean): ReadonlySet<AccessFeature> {
-  const { kubelet, node, watch, nodes } = config;
+  const { kubelet, node, watch, nodes, webView } = config;
+  const asksViewers = webView.enabled && !webView.insecureWithoutAuthentication;
   const credentials = nodeOfUser(user) === undefined ? "service-account" : "node-user";
   const asked = kubelet.serverTLSBootstrap || (kubelet.bootstrapKubeconfig !== undefined && kubelet.rotateCertificates);
   const perNode = nodeWatchMode(credentials, nodes.length, watch.perNodeLimit) === "per-node";
@@ -159,7 +162,9 @@ export function accessFeatures(config: Config, user: string, resolves: boolean):
     putStatuses: config.podStatusForm === "put",
     resolve: resolves,
     kubeletApi: kubelet.serve,
-    authorization: !kubelet.insecureSkipAuthorization,
+    authentication: kubelet.serve || asksViewers,
+    // Without a kubelet API the view has access rules of its own, which skip nothing.
+    authorization: kubelet.serve ? !kubelet.insecureSkipAuthorization : asksViewers,
     clusterClientCA: kubelet.clientCAFile === undefined,
     certificates: asked,
     // Nodes know it by another object.
@@ -169,8 +174,8 @@ export function accessFeatures(config: Config, user: string, resolves: boolean):
 }
 
 export const accessFeatureNames: readonly AccessFeature[] = [
-  ...(["perNodeWatch", "sharedWatch", "deleteNodes", "putStatuses", "resolve", "kubeletApi", "authorization"] as const),
-  ...(["clusterClientCA", "certificates", "clusterIdentity"] as const),
+  ...(["perNodeWatch", "sharedWatch", "deleteNodes", "putStatuses", "resolve", "kubeletApi"] as const),
+  ...(["authentication", "authorization", "clusterClientCA", "certificates", "clusterIdentity"] as const),
 ];
 
 /**
