@@ -12,13 +12,14 @@ import { findPeer } from "./peers.ts";
 /** For the control plane that it is in: the Service that names it is on loopback, where no endpoint may be, an ExternalName. */
 export const aggregationArgs: NonNullable<ControlPlaneOptions["apiServerArgs"]> = ["--enable-aggregator-routing=false"];
 
-/** What an administrator does once; nothing in the control plane does it by itself. */
-export async function approveServingCertificate(harness: Harness): Promise<void> {
-  const name = await eventually("a request for the serving certificate", 20_000, async () => {
+/** What an administrator does once; nothing in the control plane does it by itself. `nodes`: how many of them ask. */
+export async function approveServingCertificate(harness: Harness, nodes = 1): Promise<void> {
+  const names = await eventually("requests for the serving certificates", 20_000, async () => {
     const { items } = await harness.client.list(certificateSigningRequests);
-    return items.find(({ spec }) => spec?.signerName === "kubernetes.io/kubelet-serving")?.metadata.name;
+    const asked = items.filter(({ spec }) => spec?.signerName === "kubernetes.io/kubelet-serving");
+    return asked.length >= nodes && asked.map(({ metadata }) => metadata.name);
   });
-  await harness.kubectl("certificate", "approve", name);
+  await harness.kubectl("certificate", "approve", ...names);
 }
 
 /** Built, where it is not yet, when this module is loaded: before anything that has a deadline. */
@@ -35,7 +36,8 @@ export class MetricsServer implements AsyncDisposable {
     this.#program = program;
   }
 
-  static async start(harness: Harness): Promise<MetricsServer> {
+  /** `nodes`: those that it may read; default: all. */
+  static async start(harness: Harness, nodes?: readonly string[]): Promise<MetricsServer> {
     const processes = new ProcessGroup({ parent: tmpdir(), prefix: "virtual-kubelet-metrics-server-" });
     const port = await freePort();
     await harness.apply(
@@ -45,7 +47,7 @@ export class MetricsServer implements AsyncDisposable {
         kind: "ClusterRole",
         metadata: { name: "system:metrics-server" },
         rules: [
-          { apiGroups: [""], resources: ["nodes/metrics"], verbs: ["get"] },
+          { apiGroups: [""], resources: ["nodes/metrics"], verbs: ["get"], resourceNames: nodes ?? [] },
           { apiGroups: [""], resources: ["pods", "nodes"], verbs: ["get", "list", "watch"] },
         ],
       },
@@ -102,6 +104,11 @@ export class MetricsServer implements AsyncDisposable {
       "--kubelet-request-timeout=5s",
     ]);
     return new MetricsServer(harness, processes, program);
+  }
+
+  /** Ends it; what the cluster knows of it stays. */
+  async stop(): Promise<void> {
+    await this.#program.kill();
   }
 
   /** Rows of `kubectl top` by their first column; fails while there are no metrics. */

@@ -10,7 +10,7 @@ import { scriptedClient } from "../testing/scripted-client.ts";
 import { checkApproval } from "./doctor-approval.ts";
 import type { NodeContext, Outcome } from "./doctor-check.ts";
 import { PortCheck } from "./doctor-endpoint.ts";
-import { checkMetrics, metricsServerFault } from "./doctor-kubelet.ts";
+import { checkMetrics, metricsServerFault } from "./doctor-metrics.ts";
 
 const now = Date.parse("2026-01-01T00:01:00Z");
 const meta = { name: "vk", uid: "u", resourceVersion: "1" };

@@ -1,9 +1,6 @@
-// Checks of `doctor` on the kubelet API of the node: can the API server reach it, is its certificate for its address, and what
-// metrics-server sees.
+// Checks of `doctor` on the kubelet API of the node: can the API server reach it, and is its certificate for its address.
 import { errorText, isErrorKind, VirtualKubeletError } from "../errors.ts";
-import type { KubeClient } from "../kube/client.ts";
 import { leases, nodes } from "../kube/resource.ts";
-import { isObject } from "../kube/stored.ts";
 import type { Node } from "../kube/types.gen.ts";
 import { leaseNamespace } from "../node/lease-controller.ts";
 import { addressText } from "../program/address.ts";
@@ -99,68 +96,4 @@ export async function checkCertificate(context: NodeContext): Promise<Finding> {
       "run doctor on the machine of the node",
     );
   }
-}
-
-/** Undefined: it is there. */
-export async function metricsServerFault(client: KubeClient): Promise<Finding | undefined> {
-  const service = "/apis/apiregistration.k8s.io/v1/apiservices/v1beta1.metrics.k8s.io";
-  try {
-    const conditions = conditionsOf(await client.getRaw(service, { timeoutMs: callMs }));
-    const available = conditions.find(({ type }) => type === "Available");
-    if (available?.["status"] === "True") return undefined;
-    return warn(
-      `metrics-server is not available: ${available?.["message"] ?? "no word of it"}`,
-      "kubectl describe apiservice v1beta1.metrics.k8s.io; kubectl logs -n kube-system deployment/metrics-server",
-    );
-  } catch (error) {
-    const { kind } = VirtualKubeletError.from(error);
-    if (kind === "NotFound")
-      return (await servesMetrics(client))
-        ? undefined
-        : warn(
-            "metrics-server is not installed: no kubectl top, no HPA by cpu or memory",
-            "install metrics-server: its project has a manifest and a chart",
-          );
-    // Who may not look at it may still read its figures.
-    if (kind === "Forbidden") return undefined;
-    throw error;
-  }
-}
-
-/** Without an APIService it is the API server itself that does: development clusters. */
-async function servesMetrics(client: KubeClient): Promise<boolean> {
-  try {
-    await client.getRaw("/apis/metrics.k8s.io/v1beta1", { timeoutMs: callMs });
-    return true;
-  } catch (error) {
-    if (isErrorKind(error, "NotFound", "Forbidden")) return false;
-    throw error;
-  }
-}
-
-export async function checkMetrics(context: NodeContext): Promise<Finding> {
-  const { client, config, node, description } = context;
-  if (!config.kubelet.serve) return skip("it has nobody to ask: the kubelet API is switched off");
-  if (description?.methods?.includes("getStatsSummary") === false)
-    return warn(`the provider ${node.provider.name} reports no usage: kubectl top and HPA know nothing of its pods`);
-  if (!isAlive(context))
-    return skip("the node does not run", `start it (--nodename ${node.name}), and ask again after half a minute`);
-  try {
-    await client.getRaw(`/apis/metrics.k8s.io/v1beta1/nodes/${encodeURIComponent(node.name)}`, { timeoutMs: callMs });
-    return ok("metrics-server has figures of the node");
-  } catch (error) {
-    const { kind } = VirtualKubeletError.from(error);
-    if (kind === "Forbidden")
-      return skip("these credentials may not read metrics", `as administrator: kubectl top node ${node.name}`);
-    return warn(
-      `metrics-server has no figures of the node: ${errorText(error)}`,
-      `it asks each 15 s, at the InternalIP, and has to trust the certificate (--kubelet-insecure-tls where it is self-signed): kubectl logs -n kube-system deployment/metrics-server | grep ${node.name}`,
-    );
-  }
-}
-
-function conditionsOf(service: unknown): readonly Record<string, unknown>[] {
-  const status = isObject(service) ? service["status"] : undefined;
-  const conditions = isObject(status) ? status["conditions"] : undefined;
-  return Array.isArray(conditions) ? conditions.filter(isObject) : [];
 }

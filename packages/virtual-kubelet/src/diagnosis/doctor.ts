@@ -14,7 +14,8 @@ import { type ClusterContext, callMs, type Finding, fail, type NodeContext, skip
 import { checkClock } from "./doctor-clock.ts";
 import { type Cluster, findCluster } from "./doctor-cluster.ts";
 import { futureCertificate, futureReach } from "./doctor-endpoint.ts";
-import { checkCertificate, checkMetrics, checkReach, metricsServerFault } from "./doctor-kubelet.ts";
+import { checkCertificate, checkReach } from "./doctor-kubelet.ts";
+import { checkMetrics, metricsServerFault } from "./doctor-metrics.ts";
 import {
   checkDaemonSets,
   checkName,
