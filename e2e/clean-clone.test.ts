@@ -55,6 +55,7 @@ describe("a clean clone on Node 20", { skip: node20 === undefined ? "no Node 20 
     const { code, stdout, output } = npmOn(withoutGo, "start", "--", "--exit-after-ready");
     const seconds = (performance.now() - begun) / 1000;
     assert.equal(code, 0, output);
+    assert.match(output, /Stopped, nothing is left\.\n/);
     assert.match(output, /Installing the packages/);
     assert.match(stdout, /^node\/vk-1 {2}Ready /m);
     assert.equal(stdout.match(/^sample-web-\S+ +Running +1\/1 +0 +\d+s +\d+ ms +10\.\S+$/gm)?.length, 3, output);

@@ -56,9 +56,10 @@ export async function runTrial(input: TrialInput): Promise<number> {
     if (error instanceof UsageError) throw error;
     if (!stop.signal.aborted) fail(errorOf(error));
   }
-  if (!stop.signal.aborted) return faults > 0 ? 1 : 0;
+  const isStopped = stop.signal.aborted;
+  if (!isStopped && faults > 0) return 1;
   screen.print(faults > 0 ? "Stopped, but see above." : "Stopped, nothing is left.");
-  return faults > 0 ? 1 : options.exitAfterReady ? 130 : 0;
+  return faults > 0 ? 1 : isStopped && options.exitAfterReady ? 130 : 0;
 }
 
 /** Messages without a cause may have lines: those of the program's log. */
