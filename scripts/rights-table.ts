@@ -12,7 +12,7 @@ const whenTexts: Readonly<Record<AccessFeature, string>> = {
   resolve: "a provider that wants pods resolved",
   kubeletApi: "`kubelet.serve`",
   authentication: "`kubelet.serve` or `--web-view`",
-  authorization: "`kubelet.serve` without `--insecure-skip-authorization`, or `--web-view`",
+  authorization: "`kubelet.serve` without `--insecure-skip-authorization`, or `--web-view` alone",
   clusterClientCA: "no `--client-ca-file`",
   certificates: "`--server-tls-bootstrap`, `--bootstrap-kubeconfig`",
   clusterIdentity: "no `--cluster-id`",
