@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { daemonSets, deployments, pods } from "../packages/virtual-kubelet/src/kube/resource.ts";
 import { program } from "../packages/virtual-kubelet/src/program/program.ts";
+import { freePort } from "../packages/virtual-kubelet/src/testing/free-port.ts";
 import { createAuthority } from "../packages/virtual-kubelet/src/testing/pki.ts";
 import { bootstrapKubeconfig } from "./bootstrap-token.ts";
 import { usesDevCluster } from "./dev-control-plane.ts";
@@ -264,6 +265,21 @@ describe("doctor", { timeout: 120_000 }, () => {
     );
     assert.equal(stdout.match(/ permissions /g)?.length, 1);
     assert.equal(stdout.match(/ taints, labels /g)?.length, 1);
+  });
+
+  it("a node that is added to a program which runs, and shares its port", async () => {
+    const port = await freePort();
+    const kubelet = `kubelet: {address: 127.0.0.1, sharedPort: true}`;
+    const text = `${kubelet}\nnodeDefaults: {provider: {name: mock}, port: ${port}}\nnodes:\n  - name: first\n`;
+    const before = await harness.writeFile("one.yaml", text);
+    const after = await harness.writeFile("two.yaml", `${text}  - name: second\n`);
+    await harness.nodeIsReady("first", await harness.program(["--config", before, "--kubelet-port", `${port}`]));
+    const one = ["--config", after, "--nodename", "second"];
+    for (const flags of [["--config", after], one])
+      assert.match(
+        (await type("doctor", ...flags)).stdout,
+        /^- +reachability +the node does not run; the program that runs node first listens on 127\.0\.0\.1:\d+\n +fix: if this node is added to that program: start it again/m,
+      );
   });
 
   it("a clock that is wrong", async (test) => {
