@@ -1,6 +1,6 @@
 // A development cluster: assembly, order of start and stop, and the kubeconfigs of its users.
 import { existsSync, readFileSync } from "node:fs";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { Api } from "./api.ts";
@@ -19,13 +19,13 @@ import { Store } from "./store.ts";
 import { Tokens } from "./tokens.ts";
 
 export interface DevClusterOptions {
-  /** Keeps the state over restarts, with its keys. Default: memory, and a directory of its own for kubeconfigs that goes at the end. */
+  /** Keeps the state over restarts, with its keys; becomes the user's alone (0700). Default: memory, and a directory of its own for kubeconfigs that goes at the end. */
   readonly directory?: string | undefined;
   /** Default 0: one that the system picks. */
   readonly port?: number | undefined;
   /** Run the controllers and the scheduler; default true. Without them objects are kept and nothing follows from them. */
   readonly controllers?: boolean | undefined;
-  /** How long a node may say nothing. Default 40 s. */
+  /** How long a node may say nothing. Default 50 s, as the controller manager's. */
   readonly nodeMonitorGraceMs?: number | undefined;
   /** Told what happens, in lines; the first one says what this is not for. Default: nobody. */
   readonly log?: ((line: string) => void) | undefined;
@@ -61,12 +61,21 @@ export async function startDevCluster(options: DevClusterOptions = {}): Promise<
   const kept = options.directory === undefined ? undefined : resolve(options.directory);
   const directory = kept ?? (await mkdtemp(join(tmpdir(), "virtual-kubelet-dev-cluster-")));
   try {
-    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await ownDirectory(directory);
     return await start(directory, kept !== undefined, options, log);
   } catch (error) {
     if (kept === undefined) await rm(directory, { recursive: true, force: true });
     throw error;
   }
+}
+
+/** Makes it, or takes it from everybody else. Throws for one that is for everybody, as /tmp is. */
+async function ownDirectory(directory: string): Promise<void> {
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const { mode } = await stat(directory);
+  if ((mode & 0o1000) !== 0)
+    throw new Error(`directory: ${directory} is shared by all users of this machine: name one below it`);
+  if ((mode & 0o077) !== 0) await chmod(directory, 0o700);
 }
 
 async function start(
@@ -84,7 +93,8 @@ async function start(
   const tokens = new Tokens({ store, now, key: known("service-accounts.key") });
   if (isKept) {
     const files = { "ca.crt": authority.certificate, "ca.key": authority.key, "service-accounts.key": tokens.key };
-    for (const [name, content] of Object.entries(files)) if (known(name) !== content) writeWhole(path(name), content);
+    // Those that are known, too: they may have been open to others.
+    for (const [name, content] of Object.entries(files)) writeWhole(path(name), content);
   }
   const api = new Api({ store, now });
   bootstrap(api, authority.certificate);
@@ -118,12 +128,12 @@ async function start(
   const running = new AbortController();
   const metrics = new ResourceMetrics(api, (node) => scrape(api, node, kubeletClient, running.signal));
   const controllers = (): readonly Controller[] =>
-    allControllers(api, authority, options.nodeMonitorGraceMs ?? 40_000, (pods) => metrics.ofPods(pods));
+    allControllers(api, authority, options.nodeMonitorGraceMs ?? 50_000, (pods) => metrics.ofPods(pods));
   const ran = (options.controllers ?? true) ? runControllers(api, controllers(), log, running.signal) : undefined;
 
   const writeKubeconfig = async (name: string, user: KeyPair | { readonly token: string }): Promise<string> => {
     const file = path(`${name}.kubeconfig`);
-    await writeFile(file, kubeconfigText(name, server.address, authority.certificate, user), { mode: 0o600 });
+    writeWhole(file, kubeconfigText(name, server.address, authority.certificate, user));
     return file;
   };
   const issueUser = (user: string, groups: readonly string[]): Promise<KeyPair> =>

@@ -1,7 +1,17 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -92,4 +102,28 @@ test("a cluster that is killed while it writes has all that it had answered", { 
   const version = Number(text(body, "metadata", "resourceVersion"));
   assert.ok(version > revision && version < 1_000_000);
   assert.equal(again.ca, running.ca);
+});
+
+test("what was open to others is closed to them, what is for all users is not taken", async () => {
+  const directory = join(scratch, "open");
+  const modes = (): Record<string, string> =>
+    Object.fromEntries(
+      ["", "admin.kubeconfig", "ca.key", "service-accounts.key", "state.jsonl"].map((name) => [
+        name,
+        (statSync(join(directory, name)).mode & 0o777).toString(8),
+      ]),
+    );
+  await (await startDevCluster({ directory, controllers: false })).stop();
+  const expected = modes();
+  assert.deepEqual(new Set(Object.values(expected)), new Set(["700", "600"]));
+  writeFileSync(join(directory, "state.jsonl.new"), "");
+  for (const name of readdirSync(directory)) chmodSync(join(directory, name), 0o666);
+  chmodSync(directory, 0o777);
+  await (await startDevCluster({ directory, controllers: false })).stop();
+  assert.deepEqual(modes(), expected);
+
+  const shared = join(scratch, "shared");
+  mkdirSync(shared);
+  chmodSync(shared, 0o1777);
+  await assert.rejects(startDevCluster({ directory: shared }), /directory: .* is shared by all users/);
 });

@@ -1,5 +1,5 @@
 // The state of a cluster in a file: one line for each write, so that a cluster that comes back has what it had.
-import { closeSync, existsSync, openSync, readFileSync, renameSync, writeFileSync, writeSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync, renameSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { isObject, number, object, parseJson, text } from "./json.ts";
 import { type Journal, Store } from "./store.ts";
 
@@ -58,9 +58,10 @@ export function storeFrom(file: string, growth: number = growthBytes): { readonl
   };
 }
 
-/** All of it or nothing, whenever this process may end. */
+/** All of it or nothing, whenever this process may end; for this user alone (0600), whatever was there. */
 export function writeWhole(file: string, content: string): void {
-  writeFileSync(`${file}.new`, content, { mode: 0o600 });
+  rmSync(`${file}.new`, { force: true });
+  writeFileSync(`${file}.new`, content, { mode: 0o600, flag: "wx" });
   renameSync(`${file}.new`, file);
 }
 
