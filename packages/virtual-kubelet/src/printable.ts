@@ -7,3 +7,8 @@ const steering = /[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu;
 export function printable(text: string): string {
   return text.replaceAll(steering, (each) => `\\u${each.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
+
+/** As `printable`, but its line ends stay. */
+export function printableLines(text: string): string {
+  return text.split("\n").map(printable).join("\n");
+}

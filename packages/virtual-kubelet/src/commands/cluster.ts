@@ -9,7 +9,7 @@ import { basePathOf, type ConnectOptions, createCaller, resolveClusterConfig } f
 import { ClusterCredentials, type Credentials } from "../kube/credentials.ts";
 import { checkMaterial } from "../kube/material.ts";
 import type { Call, RetryingCaller } from "../kube/retrying-caller.ts";
-import { printable } from "../printable.ts";
+import { printableLines } from "../printable.ts";
 import { flagText } from "../program/load-config.ts";
 import { runningTrials } from "../trial/running-trials.ts";
 import type { Invocation } from "./invocation.ts";
@@ -28,7 +28,7 @@ export const asked = "the API server";
 
 /** A failed call as kubectl tells it, fit for a terminal. */
 export function serverError(error: unknown): string {
-  return failureText(error).split("\n").map(printable).join("\n");
+  return printableLines(failureText(error));
 }
 
 function failureText(error: unknown): string {

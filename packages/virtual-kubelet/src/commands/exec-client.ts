@@ -15,6 +15,8 @@ const resize = 4;
 const closeMark = 255;
 /** So much may be under way to the command before its input is held back. */
 const pendingLimit = 1 << 20;
+/** So much is read of what the server says instead of a stream. */
+const refusalLimit = 64 << 10;
 
 export interface ExecClientOptions {
   /** wss://host:port/path?query */
@@ -72,8 +74,10 @@ export class ExecClient {
       opened.reject(new VirtualKubeletError("Unavailable", `${asked}: ${cause.message}`, { cause })),
     );
     socket.once("unexpected-response", (_request, response) => {
-      refusal(response).then(opened.reject, opened.reject);
-      socket.terminate();
+      // Ended before, it would say that alone.
+      void refusal(response)
+        .then(opened.reject, opened.reject)
+        .finally(() => socket.terminate());
     });
     await opened.promise;
     return client;
@@ -115,8 +119,14 @@ export class ExecClient {
 
 async function refusal(response: IncomingMessage): Promise<VirtualKubeletError> {
   const chunks: Buffer[] = [];
-  for await (const chunk of response) if (Buffer.isBuffer(chunk)) chunks.push(chunk);
-  const body = Buffer.concat(chunks);
+  let length = 0;
+  for await (const chunk of response) {
+    if (!Buffer.isBuffer(chunk)) continue;
+    chunks.push(chunk);
+    length += chunk.length;
+    if (length >= refusalLimit) break;
+  }
+  const body = Buffer.concat(chunks).subarray(0, refusalLimit);
   return answerError({ status: response.statusCode ?? 500, retryAfter: undefined, body }, asked, Date.now());
 }
 

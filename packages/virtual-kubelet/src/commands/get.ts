@@ -5,6 +5,7 @@ import { watchError } from "../kube/api-errors.ts";
 import { type KubeObject, type Resource, resourcePath } from "../kube/resource.ts";
 import { isObject } from "../kube/stored.ts";
 import { LineSplitter } from "../kube/watch-stream.ts";
+import { printable, printableLines } from "../printable.ts";
 import { flagText } from "../program/load-config.ts";
 import { asked, type Cluster, openCluster, serverError } from "./cluster.ts";
 import { type Invocation, isSet, WrongUse } from "./invocation.ts";
@@ -181,7 +182,7 @@ class Getting {
       const value = isOne
         ? told[0]
         : { apiVersion: "v1", kind: "List", metadata: { resourceVersion: "" }, items: told };
-      stdout.write(output === "json" ? `${JSON.stringify(value, undefined, 4)}\n` : stringify(value));
+      stdout.write(output === "json" ? printableLines(`${JSON.stringify(value, undefined, 4)}\n`) : stringify(value));
     }
     return missing > 0 ? 1 : 0;
   }
@@ -212,5 +213,5 @@ function nameLine(value: unknown): string {
   if (!isObject(value)) return "";
   const { apiVersion, kind, metadata } = value;
   const group = String(apiVersion).includes("/") ? `.${String(apiVersion).replace(/\/.*/, "")}` : "";
-  return `${String(kind).toLowerCase()}${group}/${isObject(metadata) ? String(metadata["name"]) : ""}\n`;
+  return `${printable(`${String(kind).toLowerCase()}${group}/${isObject(metadata) ? String(metadata["name"]) : ""}`)}\n`;
 }

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { errorText, isErrorKind, VirtualKubeletError } from "../errors.ts";
 import { removeTree } from "../host/mounts.ts";
 import type { Node } from "../kube/types.gen.ts";
+import { printableLines } from "../printable.ts";
 import { UsageError } from "../program/fault.ts";
 import { cleanUp } from "./clean-up.ts";
 import { ClusterWatch } from "./cluster-watch.ts";
@@ -47,7 +48,7 @@ export async function runTrial(input: TrialInput): Promise<number> {
   let faults = 0;
   const fail = (message: string): void => {
     faults += 1;
-    process.stderr.write(`${screen.paint("red", "error:")} ${message}\n`);
+    process.stderr.write(`${screen.paint("red", "error:")} ${printableLines(message)}\n`);
   };
   const names = Array.from({ length: options.nodes }, (_, index) => `vk-${index + 1}`);
   try {
