@@ -104,23 +104,24 @@ const devClusterFloors: readonly (readonly string[])[] = [
   ],
   // State.
   ["store", "journal"],
-  // What is particular to kinds.
-  ["admission", "confine", "deletion", "disruption", "names", "pod-rules", "service-rules", "strategies"],
+  // What is particular to kinds, and who may do what.
+  [
+    "admission",
+    "authorization",
+    "confine",
+    "deletion",
+    "disruption",
+    "escalation",
+    "names",
+    "pod-rules",
+    "service-rules",
+    "strategies",
+  ],
   // The engine.
   ["api", "binding"],
   ["controllers"],
   // Requests: who asks, what for, and the answer.
-  [
-    "apply",
-    "authentication",
-    "authorization",
-    "call",
-    "discovery",
-    "handler",
-    "kubelet-proxy",
-    "openapi",
-    "openapi-protobuf",
-  ],
+  ["apply", "authentication", "call", "discovery", "handler", "kubelet-proxy", "openapi", "openapi-protobuf"],
   ["pod-cells", "reading", "representation", "request-access", "resource-metrics", "reviews", "route", "subresources"],
   ["table-cells", "tokens", "watching", "writing"],
   ["server"],

@@ -16,8 +16,10 @@ import {
   notFound,
   type Subject,
 } from "./api-error.ts";
+import { Authorizer } from "./authorization.ts";
 import { confine, firstStatus, hasStatus } from "./confine.ts";
 import { type DeleteRequest, type Deletion, planDeletion } from "./deletion.ts";
+import { requireNoEscalation } from "./escalation.ts";
 import { at, equal, isObject, type Json, type JsonObject, list, merge, object, put, text } from "./json.ts";
 import { nameFault } from "./names.ts";
 import { conform } from "./schema.ts";
@@ -37,10 +39,12 @@ export class Api {
   readonly store: Store;
   readonly now: () => number;
   readonly #resources: ReadonlyMap<string, Resource>;
+  readonly #authorizer: Authorizer;
 
   constructor(options: { readonly store: Store; readonly now: () => number }) {
     this.store = options.store;
     this.now = options.now;
+    this.#authorizer = new Authorizer(options.store);
     this.#resources = new Map(apiData().resources.map((each) => [each.key, each]));
   }
 
@@ -77,6 +81,7 @@ export class Api {
     made = admit(resource, made, this);
     made = strategy.create?.(made, this.#context(options)) ?? made;
     this.#refuseFaults(resource, made, [...nameFault(resource, name), ...(strategy.faults?.(made) ?? [])]);
+    requireNoEscalation(this.store, this.#authorizer, options.user, resource.key, made, undefined);
     if (this.store.get(resource.key, namespace, name) !== undefined) throw alreadyExists(subjectOf(resource, name));
     return options.dryRun ? made : this.store.write(resource.key, made);
   }
@@ -114,6 +119,7 @@ export class Api {
       faults.push(...(strategy.faults?.(next) ?? []), ...(strategy.updateFaults?.(next, current) ?? []));
     }
     this.#refuseFaults(resource, next, faults);
+    requireNoEscalation(this.store, this.#authorizer, options.user, resource.key, next, current);
     if (equal(next, current)) return current;
     const isOther = (path: readonly string[]): boolean => !equal(at(next, ...path), at(current, ...path));
     const counts = strategy.hasGeneration === true && isOther(["spec"]);
