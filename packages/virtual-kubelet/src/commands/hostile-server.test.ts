@@ -25,6 +25,20 @@ async function serve(t: TestContext, listener: RequestListener): Promise<string>
   return `127.0.0.1:${address.port}`;
 }
 
+function kubeconfigFor(t: TestContext, address: string): string {
+  const directory = mkdtempSync(join(tmpdir(), "hostile-server-"));
+  t.after(() => rmSync(directory, { recursive: true }));
+  const kubeconfig = join(directory, "kubeconfig");
+  const config = {
+    clusters: [{ name: "c", cluster: { server: `http://${address}` } }],
+    contexts: [{ name: "c", context: { cluster: "c", user: "u" } }],
+    users: [{ name: "u", user: {} }],
+    "current-context": "c",
+  };
+  writeFileSync(kubeconfig, JSON.stringify(config));
+  return kubeconfig;
+}
+
 for (const [output, expected] of [
   ["name", "pod/a\\u001b[2J\\u009bH\n"],
   ["json", '"name": "a\\u001b[2J\\u009bH"'],
@@ -35,16 +49,7 @@ for (const [output, expected] of [
       response.setHeader("content-type", "application/json");
       response.end(JSON.stringify({ apiVersion: "v1", kind: "PodList", items: [pod] }));
     });
-    const directory = mkdtempSync(join(tmpdir(), "hostile-server-"));
-    t.after(() => rmSync(directory, { recursive: true }));
-    const kubeconfig = join(directory, "kubeconfig");
-    const config = {
-      clusters: [{ name: "c", cluster: { server: `http://${address}` } }],
-      contexts: [{ name: "c", context: { cluster: "c", user: "u" } }],
-      users: [{ name: "u", user: {} }],
-      "current-context": "c",
-    };
-    writeFileSync(kubeconfig, JSON.stringify(config));
+    const kubeconfig = kubeconfigFor(t, address);
     let stdout = "";
     const write = process.stdout.write.bind(process.stdout);
     // Bytes are the reports of this test itself.
@@ -57,7 +62,7 @@ for (const [output, expected] of [
     const code = await program({
       argv: ["get", "pods", "-o", output, "--kubeconfig", kubeconfig],
       env: {},
-      cwd: directory,
+      cwd: "/",
       stdout: { write: () => assert.fail("printed something") },
       stderr: { write: (text: string) => (stderr += text) },
       run: () => assert.fail("ran"),
@@ -68,6 +73,24 @@ for (const [output, expected] of [
     assert.ok(!stdout.includes("\u001b") && !stdout.includes("\u009b"));
   });
 }
+
+test("nor does what why, plan and doctor tell", async (t) => {
+  const address = await serve(t, (_request, response) => {
+    response.writeHead(403, { "content-type": "application/json" });
+    response.end(JSON.stringify({ kind: "Status", reason: "Forbidden", code: 403, message: "no\u001b[2J\u009bH" }));
+  });
+  let told = "";
+  const code = await program({
+    argv: ["why", "pod/x", "--kubeconfig", kubeconfigFor(t, address)],
+    env: {},
+    cwd: "/",
+    stdout: { write: (text: string) => (told += text) },
+    stderr: { write: (text: string) => (told += text) },
+    run: () => assert.fail("ran"),
+  });
+  assert.equal(code, 1, told);
+  assert.ok(told.includes("no\\u001b[2J\\u009bH"), JSON.stringify(told));
+});
 
 test("errors of trial do not steer the terminal; their lines stay", async (t) => {
   const told = t.mock.method(process.stderr, "write", () => true);

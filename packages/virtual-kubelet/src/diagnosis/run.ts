@@ -1,5 +1,6 @@
 // Runs one of the sub-commands that look at things and end: its flags read, its faults told, its exit code answered.
 import { errorText, VirtualKubeletError } from "../errors.ts";
+import { printableLines } from "../printable.ts";
 import { type CommandLine, parseCommandLine } from "../program/command-line.ts";
 import { renderFaults, UsageError } from "../program/fault.ts";
 import { flagText, type ProgramInput } from "../program/load-config.ts";
@@ -34,7 +35,8 @@ export async function runSubCommand(
   if (line.faults.length > 0) return input.usage(renderFaults(line.faults));
   const output = flagText(line, "output") ?? "text";
   if (output !== "text" && output !== "json") return input.usage(`-o ${output}: must be text or json`);
-  const invocation = { ...input, line, operands: line.words.slice(1), json: output === "json" };
+  const [stdout, stderr] = [forTerminal(input.stdout), forTerminal(input.stderr)];
+  const invocation = { ...input, stdout, stderr, line, operands: line.words.slice(1), json: output === "json" };
   try {
     switch (spec.name) {
       case "plan":
@@ -47,7 +49,10 @@ export async function runSubCommand(
   } catch (error) {
     if (error instanceof UsageError) return input.usage(error.message);
     if (VirtualKubeletError.from(error).kind === "Internal") throw error;
-    input.stderr.write(`${redactText(errorText(error))}\n`);
+    stderr.write(`${redactText(errorText(error))}\n`);
     return 1;
   }
 }
+
+/** What is told is others' words for the most part: of objects, of servers, of providers. JSON stays JSON. */
+const forTerminal = (to: Writer): Writer => ({ write: (text) => to.write(printableLines(text)) });
