@@ -7,6 +7,7 @@ import {
   type Http2ServerRequest,
   type Http2ServerResponse,
 } from "node:http2";
+import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
 import type { User } from "./access.ts";
@@ -46,7 +47,8 @@ export class ApiServer {
   readonly #parts: ServerParts;
   readonly #handler: Handler;
   readonly #server: Http2SecureServer;
-  readonly #sockets = new Set<TLSSocket>();
+  /** Those that still shake hands are among them: they would be served by what is no more. */
+  readonly #sockets = new Set<Socket>();
   /** By the client's address and port: requests of HTTP/2 do not have their socket itself. */
   readonly #users = new Map<string, User>();
   readonly #stop = new AbortController();
@@ -66,6 +68,10 @@ export class ApiServer {
       requestCert: true,
       rejectUnauthorized: false,
       settings: { maxConcurrentStreams: 250 },
+    });
+    this.#server.on("connection", (socket: Socket) => {
+      this.#sockets.add(socket);
+      socket.once("close", () => this.#sockets.delete(socket));
     });
     this.#server.on("secureConnection", (socket) => this.#connected(socket));
     this.#server.on("request", (request, response) => void this.#serve(request, response));
@@ -99,14 +105,12 @@ export class ApiServer {
   }
 
   #connected(socket: TLSSocket): void {
-    this.#sockets.add(socket);
     const peer = peerOf(socket);
     const user = certificateUser(socket);
     if (user === undefined) this.#users.delete(peer);
     else this.#users.set(peer, user);
     socket.on("error", () => undefined);
     socket.once("close", () => {
-      this.#sockets.delete(socket);
       if (user !== undefined && this.#users.get(peer) === user) this.#users.delete(peer);
     });
   }
