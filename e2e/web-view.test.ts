@@ -21,7 +21,7 @@ $mock:
   behaviour: { startDelay: 200ms }
   faults:
     errors:
-      - { method: createPod, kind: Throttled, next: 1, retryAfter: 3s, message: "too many; see https://user:hunter2@example.com" }
+      - { method: createPod, kind: Throttled, next: 1, retryAfter: 6s, message: "too many; see https://user:hunter2@example.com" }
 `;
 
 let cluster: DevCluster;
@@ -111,17 +111,18 @@ function bound(name: string): Parameters<KubeClient["create"]>[1] {
 }
 
 test("a pod's timeline has each call from bind to Running, the retry while it waits, and its end", async () => {
-  await client.create(pods, bound("web"));
   await using opened = await openPage(browser);
   const { page, hosts, complaints } = opened;
   await page.goto(`${url}/view/`);
   await page.getByRole("heading", { name: "Who are you?" }).waitFor();
   await signIn(page, viewer);
+  await page.getByRole("heading", { name: "Nodes" }).waitFor();
+  await client.create(pods, bound("web"));
   await page.getByRole("link", { name: "shop/web" }).first().click();
 
   // While it waits, the next attempt is told, and goes on.
   const next = page.locator("#pod .next");
-  await next.filter({ hasText: /1 failure in a row \(queue pods\); next try in [1-3] s/ }).waitFor();
+  await next.filter({ hasText: /1 failure in a row \(queue pods\); next try in [1-6] s/ }).waitFor();
   const news = page.getByRole("status");
   await news.filter({ hasText: "web is Running" }).waitFor({ state: "attached" });
   const lines = async (): Promise<readonly string[]> =>
@@ -132,7 +133,7 @@ test("a pod's timeline has each call from bind to Running, the retry while it wa
     /event ProviderCreateFailed warning/,
     /API call replace pods\/status phase Pending \d+ ms ok/,
     /API call create events ProviderCreateFailed \d+ ms ok/,
-    /retry queue pods: failed once next try at [\d:]+, after [34]/,
+    /retry queue pods: failed once next try at [\d:]+, after [67]/,
     /provider call createPod \d+ ms ok/,
     /event ProviderCreateSuccess/,
     /container app started/,
