@@ -1,32 +1,20 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { type DevCluster, startDevCluster } from "../dev-cluster.ts";
 import { type Json, type JsonObject, list, number, object, text } from "../json.ts";
-import { ApiCaller, eventually } from "../testing/api-caller.ts";
-import { runNode } from "../testing/node.ts";
+import { type ApiCaller, eventually } from "../testing/api-caller.ts";
+import { type ServedCluster, startServedCluster } from "../testing/served-cluster.ts";
 import { formatIndexes, parseIndexes } from "./job-indexes.ts";
 
 let shift = 0;
 const now = (): number => Date.now() + shift;
 
-let cluster: DevCluster;
+let cluster: ServedCluster;
 let api: ApiCaller;
-let running: Promise<void>;
-const stop = new AbortController();
 before(async () => {
-  cluster = await startDevCluster({ now, nodeMonitorGraceMs: 600_000 });
-  api = new ApiCaller(cluster);
-  running = runNode(
-    new ApiCaller(cluster, await cluster.kubeconfigFor("system:node:n1", ["system:nodes"])),
-    "n1",
-    stop.signal,
-  );
+  cluster = await startServedCluster({ now, nodeMonitorGraceMs: 600_000 });
+  ({ api } = cluster);
 });
-after(async () => {
-  stop.abort();
-  await running;
-  await cluster.stop();
-});
+after(() => cluster.stop());
 
 const batch = "/apis/batch/v1/namespaces/default";
 const podsPath = "/api/v1/namespaces/default/pods";

@@ -1,29 +1,16 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { type DevCluster, startDevCluster } from "../dev-cluster.ts";
 import { type Json, type JsonObject, list, number, text } from "../json.ts";
-import { ApiCaller, eventually } from "../testing/api-caller.ts";
-import { runNode } from "../testing/node.ts";
+import { type ApiCaller, eventually } from "../testing/api-caller.ts";
+import { type ServedCluster, startServedCluster } from "../testing/served-cluster.ts";
 
-let cluster: DevCluster;
+let cluster: ServedCluster;
 let api: ApiCaller;
-const stop = new AbortController();
-
-let running: Promise<void>;
 before(async () => {
-  cluster = await startDevCluster();
-  api = new ApiCaller(cluster);
-  running = runNode(
-    new ApiCaller(cluster, await cluster.kubeconfigFor("system:node:n1", ["system:nodes"])),
-    "n1",
-    stop.signal,
-  );
+  cluster = await startServedCluster();
+  ({ api } = cluster);
 });
-after(async () => {
-  stop.abort();
-  await running;
-  await cluster.stop();
-});
+after(() => cluster.stop());
 
 const apps = "/apis/apps/v1/namespaces/default";
 const podsPath = "/api/v1/namespaces/default/pods";
