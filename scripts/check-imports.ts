@@ -25,6 +25,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   engine: [...ground, "kube", "provider", "stats-summary", "resolved-pod", "status", "image-name"],
   // The machine that containers are on, for the providers that share it with them.
   host: [...ground, "kube", "provider", "stats-summary", "resolved-pod"],
+  // Backends that run whole pods.
+  cloud: [...ground, "kube", "provider", "stats-summary", "resolved-pod", "status", "engine", "host"],
   server: [...ground, "kube", "provider", "stats-summary", "status", "streaming"],
   // A runtime of bare containers becomes a provider by the engine.
   providers: [...ground, "kube", "provider", "stats-summary", "resolved-pod", "status", "engine", "host"],
@@ -80,7 +82,7 @@ for (const file of globSync("provider-*/src/**/*.ts", { cwd: packages })) {
     if (entry === null) {
       const typeOnly = new RegExp(`import type [^;]*from "${target.replaceAll(".", "\\.")}"`).test(text);
       if (target.startsWith(".") && !typeOnly) edges.set(file, [...(edges.get(file) ?? []), own]);
-    } else if (!["", "/host", ...(isTest ? ["/testing"] : [])].includes(entry[1] ?? ""))
+    } else if (!["", "/host", "/cloud", ...(isTest ? ["/testing"] : [])].includes(entry[1] ?? ""))
       faults.push(`${file}: imports ${target}, which it may not`);
   }
 }

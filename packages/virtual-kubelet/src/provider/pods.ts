@@ -71,6 +71,11 @@ export interface PodFailure {
 export interface PodReport {
   readonly owner: PodOwner;
   /**
+   * The backend does not say which cluster it is of (made by another program, before this one): `owner.cluster` is a guess. Such a
+   * pod is adopted where the API has its UID, and never removed as an orphan.
+   */
+  readonly clusterUnknown?: true | undefined;
+  /**
    * `revision` of the request last applied, where the backend keeps it. "": the backend has the pod, but must be given the
    * request (again) by updatePod to look after it; nobody is told of that.
    */

@@ -1,0 +1,9 @@
+// What providers over clouds have in common, for those that run whole pods elsewhere: @virtual-kubelet/virtual-kubelet/cloud.
+export type {
+  CloudBackend,
+  CloudEvent,
+  CloudGroup,
+  CreateNote,
+  GroupContainer,
+  GroupRef,
+} from "./cloud-backend.ts";
