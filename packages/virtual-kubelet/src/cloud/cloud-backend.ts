@@ -25,6 +25,8 @@ export interface CloudGroup extends GroupRef {
   readonly revision?: string | undefined;
   /** What made it wrote no cluster (other programs' tags); `owner.cluster` is this node's then. See PodReport.clusterUnknown. */
   readonly clusterUnknown?: true | undefined;
+  /** From a listing that lacks the containers: `describe` has the rest. */
+  readonly partial?: true | undefined;
   /**
    * How soon it is looked at again: "starting" and "ending" often, "running" seldom, "ended" (nothing runs or will run again, it
    * stays as it is) only by listings.

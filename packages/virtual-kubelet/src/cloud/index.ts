@@ -7,3 +7,5 @@ export type {
   GroupContainer,
   GroupRef,
 } from "./cloud-backend.ts";
+export { CloudProvider, type CloudProviderOptions } from "./cloud-provider.ts";
+export { defaultPace, type PollPace } from "./poll-schedule.ts";

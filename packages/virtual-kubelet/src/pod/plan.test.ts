@@ -377,6 +377,16 @@ const table: readonly {
     expected: { type: "wait", until: now + 50_000 },
   },
   {
+    name: "orphan that may be another cluster's",
+    desired: gone(undefined, false),
+    observed: {
+      create: "accepted",
+      backend: { type: "present", report: { ...report(running), clusterUnknown: true } },
+      orphanSince: now - 60_000,
+    },
+    expected: { type: "none" },
+  },
+  {
     name: "orphan past its grace",
     desired: gone(undefined, false),
     observed: { create: "accepted", backend: present(running), orphanSince: now - 60_000 },

@@ -128,6 +128,8 @@ function planWithoutObject(desired: Desired, observed: Observed, now: number, ru
     return { type: "forget" };
   }
   if (!desired.wasInApi && observed.deletion === undefined) {
+    // It may be another cluster's.
+    if (backend.type === "present" && backend.report.clusterUnknown === true) return { type: "none" };
     const due = (observed.orphanSince ?? now) + rules.orphanGraceMs;
     if (now < due) return { type: "wait", until: due };
     return { type: "delete", gracePeriodSeconds: graceOf(desired.pod), why: "orphan" };

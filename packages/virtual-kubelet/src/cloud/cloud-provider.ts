@@ -1,0 +1,417 @@
+// A Provider over a cloud that runs whole pods. `new CloudProvider({ backend, node, cluster, log, capabilities })`. It remembers
+// the groups, looks at them as often as need be, and adds what of a kubelet the cloud lacks.
+import type { Duplex } from "node:stream";
+import { type Clock, pause, systemClock } from "../clock.ts";
+import { hookRunner } from "../engine/hook-run.ts";
+import { ContainerProbes } from "../engine/probe-manager.ts";
+import type { ProbeListener, ProbeManager } from "../engine/probe-results.ts";
+import { UpdateFeed } from "../engine/update-feed.ts";
+import { errorText, VirtualKubeletError } from "../errors.ts";
+import type { Node } from "../kube/types.gen.ts";
+import type { Logger } from "../log.ts";
+import type { Capabilities } from "../provider/capabilities.ts";
+import type { NodeReport, ProbeMetrics } from "../provider/node.ts";
+import type { PodFailure, PodOwner, PodReport, PodRequest, PodUpdate } from "../provider/pods.ts";
+import type {
+  ContainerIO,
+  ContainerLogOptions,
+  ContainerLogs,
+  ContainerTarget,
+  ExecResult,
+  PodTarget,
+} from "../provider/streams.ts";
+import type { CallContext, Provider } from "../provider.ts";
+import type { ResolvedVolume } from "../resolved-pod.ts";
+import type { StatsSummary } from "../stats-summary.ts";
+import type { CloudBackend, GroupContainer } from "./cloud-backend.ts";
+import { cloudStats } from "./cloud-stats.ts";
+import { ContainerCare } from "./container-care.ts";
+import { GroupEndings } from "./group-endings.ts";
+import { type GroupEntry, hasEnded, refOf } from "./group-entry.ts";
+import { groupReport } from "./group-report.ts";
+import { GroupTable } from "./group-table.ts";
+import { defaultPace, type PollPace } from "./poll-schedule.ts";
+import { changedFields } from "./unapplied.ts";
+
+export interface CloudProviderOptions {
+  readonly backend: CloudBackend;
+  readonly node: string;
+  readonly log: Logger;
+  /** What of pods the backend can honour; `resolve` is set. */
+  readonly capabilities: Capabilities;
+  readonly clock?: Clock | undefined;
+  /** 0 to below 1. */
+  readonly random?: (() => number) | undefined;
+  readonly pace?: Partial<PollPace> | undefined;
+  /** For so long after its creation the cloud may not show a group, milliseconds; default 30 000. */
+  readonly consistencyMs?: number | undefined;
+  /** For the User-Agent of probes and hooks; default "1.36". */
+  readonly kubernetesVersion?: string | undefined;
+  /** Makes what probes containers; default ContainerProbes. */
+  readonly probes?: ((listener: ProbeListener) => ProbeManager) | undefined;
+}
+
+/** A word of the cloud's that is not older answers for it. */
+const freshMs = 1000;
+
+export class CloudProvider implements Provider {
+  readonly capabilities: Capabilities;
+  declare readonly stopPod?: NonNullable<Provider["stopPod"]>;
+  declare readonly updateVolumes?: NonNullable<Provider["updateVolumes"]>;
+  declare readonly getContainerLogs?: NonNullable<Provider["getContainerLogs"]>;
+  declare readonly runInContainer?: NonNullable<Provider["runInContainer"]>;
+  declare readonly attachToContainer?: NonNullable<Provider["attachToContainer"]>;
+  declare readonly portForward?: NonNullable<Provider["portForward"]>;
+  declare readonly getStatsSummary?: NonNullable<Provider["getStatsSummary"]>;
+  declare readonly ping?: NonNullable<Provider["ping"]>;
+  declare readonly watchNode?: NonNullable<Provider["watchNode"]>;
+  declare readonly configureNode?: NonNullable<Provider["configureNode"]>;
+  readonly #backend: CloudBackend;
+  readonly #clock: Clock;
+  readonly #log: Logger;
+  readonly #table: GroupTable;
+  readonly #feed: UpdateFeed = new UpdateFeed();
+  readonly #probes: ProbeManager;
+  readonly #care: ContainerCare;
+  readonly #endings: GroupEndings;
+  readonly #creations = new Map<string, Promise<void>>();
+  readonly #reported = new Map<string, string>();
+  readonly #end: AbortController = new AbortController();
+  #pushes: Promise<void> | undefined;
+  #listing: Promise<void> | undefined;
+
+  constructor(options: CloudProviderOptions) {
+    const { backend, log, clock = systemClock, random = Math.random, kubernetesVersion = "1.36" } = options;
+    this.#backend = backend;
+    this.#clock = clock;
+    this.#log = log;
+    const consistencyMs = options.consistencyMs ?? 30_000;
+    const consistencyDelaySeconds = Math.ceil(consistencyMs / 1000);
+    this.capabilities = { ...options.capabilities, resolve: true, consistencyDelaySeconds };
+    const event: ConstructorParameters<typeof ContainerCare>[0]["event"] = (
+      owner,
+      eventType,
+      reason,
+      message,
+      container,
+    ) => this.#feed.event({ type: "event", owner, eventType, reason, message, container });
+    const { signal } = this.#end;
+    const soon = (entry: GroupEntry): void => this.#table.soon(entry);
+    const changed = (entry: GroupEntry): void => this.#publish(entry);
+    const runHook = hookRunner({ kubernetesVersion, clock });
+    this.#table = new GroupTable({
+      ...{ backend, clock, random, log, consistencyMs },
+      pace: { ...defaultPace, ...options.pace },
+      seen: (entry) => {
+        this.#care.tend(entry);
+        this.#publish(entry);
+      },
+      told: (owner, { eventType, reason, message, container }) =>
+        this.#feed.event({ type: "event", owner, eventType, reason, message, container }),
+      gone: (entry) => this.#gone(entry),
+    });
+    const makeProbes =
+      options.probes ??
+      ((listener: ProbeListener): ProbeManager =>
+        new ContainerProbes({ listener, log, kubernetesVersion, clock, random }));
+    this.#probes = makeProbes({
+      changed: (uid) => {
+        const entry = this.#table.get(uid);
+        if (entry !== undefined) this.#care.judged(entry);
+      },
+      event: ({ owner, ref }, type, reason, message) => event(owner, type, reason, message, ref.name),
+    });
+    this.#care = new ContainerCare({
+      backend,
+      clock,
+      log,
+      probes: this.#probes,
+      runHook,
+      signal,
+      event,
+      changed,
+      soon,
+    });
+    this.#endings = new GroupEndings({
+      ...{ backend, clock, log, runHook, signal, soon, changed },
+      target: (entry, report) => this.#care.target(entry, report),
+      event: (owner, eventType, reason, message, container) =>
+        this.#feed.event({ type: "event", owner, eventType, reason, message, container }),
+      isKnown: (entry) => this.#table.get(entry.owner.uid) === entry,
+    });
+    Object.assign(this, this.#optional(options.node));
+    this.#table.start(signal);
+  }
+
+  async createPod(request: PodRequest, context: CallContext): Promise<void> {
+    this.#begin();
+    this.#backend.admit(request);
+    const { uid } = request.owner;
+    // A second call while the first is on its way waits for that one.
+    const before = this.#creations.get(uid);
+    if (before !== undefined) return before;
+    const creation = this.#create(request, context).finally(() => this.#creations.delete(uid));
+    this.#creations.set(uid, creation);
+    return creation;
+  }
+
+  /** Takes over what the core knows of it; what of the spec the cloud cannot change is told by an event. */
+  async updatePod(request: PodRequest, context: CallContext): Promise<void> {
+    this.#begin();
+    const entry = await this.#find(request.owner, context);
+    const before = entry.request;
+    entry.request = { ...request, resolved: request.resolved ?? before?.resolved };
+    const fields = before === undefined ? [] : changedFields(before.pod, request.pod);
+    if (fields.length > 0) {
+      const message = `${fields.join(", ")} cannot be changed while the pod is on ${this.#backend.type}: it goes on as it was created`;
+      this.#feed.event({
+        type: "event",
+        owner: entry.owner,
+        eventType: "Warning",
+        reason: "UpdateUnsupported",
+        message,
+      });
+    }
+    const ref = refOf(entry);
+    const isNews = entry.group?.revision !== request.revision || entry.group?.clusterUnknown === true;
+    if (ref !== undefined && isNews && entry.ending === undefined && this.#backend.updateMetadata !== undefined)
+      await this.#backend.updateMetadata(ref, request, context);
+    if (entry.group !== undefined) entry.group = { ...entry.group, revision: request.revision };
+    this.#care.tend(entry);
+    this.#publish(entry);
+  }
+
+  async deletePod(
+    owner: PodOwner,
+    options: { readonly gracePeriodSeconds: number },
+    context: CallContext,
+  ): Promise<void> {
+    this.#begin();
+    const entry = await this.#find(owner, context);
+    const deadline = this.#clock.now() + options.gracePeriodSeconds * 1000;
+    this.#endings.end(entry, { why: "deleted", deadline, failure: undefined });
+    this.#care.tend(entry);
+  }
+
+  async getPodStatus(owner: PodOwner, context: CallContext): Promise<PodReport> {
+    this.#begin();
+    const entry = await this.#find(owner, context);
+    const isFresh = this.#clock.now() - entry.lookedAt < freshMs;
+    if (entry.id !== undefined && !isFresh && !(hasEnded(entry) && entry.ending === undefined))
+      await this.#table.describe([entry], context);
+    if (this.#table.get(owner.uid) !== entry) throw notFound(owner);
+    return this.#report(entry);
+  }
+
+  async getPods(context: CallContext): Promise<readonly PodReport[]> {
+    this.#begin();
+    await this.#list(context);
+    return [...this.#table.all()].filter(({ id }) => id !== undefined).map((entry) => this.#report(entry));
+  }
+
+  watchPods(context: CallContext): AsyncIterable<PodUpdate> {
+    this.#begin();
+    return this.#feed.read(AbortSignal.any([context.signal, this.#end.signal]));
+  }
+
+  getProbeMetrics(): ProbeMetrics {
+    return this.#probes.metrics();
+  }
+
+  /** Lets go of the pods, which run on. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#end.abort();
+    this.#probes.stop();
+    await Promise.all([this.#table.settled(), this.#endings.settled(), this.#pushes]);
+    await this.#backend[Symbol.asyncDispose]?.();
+  }
+
+  async #create(request: PodRequest, context: CallContext): Promise<void> {
+    const known = this.#table.get(request.owner.uid);
+    const entry = known ?? this.#table.add(request.owner, request, true);
+    if (entry.id !== undefined) {
+      entry.request = request;
+      return;
+    }
+    try {
+      const { id, notes } = await this.#backend.create(request, context);
+      entry.request = request;
+      this.#table.created(entry, id);
+      for (const { eventType, reason, message } of notes)
+        this.#feed.event({ type: "event", owner: entry.owner, eventType, reason, message });
+    } catch (error) {
+      // Nothing is known of it then: the core asks again, and the listing finds what was made all the same.
+      this.#table.forget(entry);
+      throw error;
+    }
+  }
+
+  /** NotFound only where the cloud positively has none. */
+  async #find(owner: PodOwner, context: CallContext): Promise<GroupEntry> {
+    await this.#creations.get(owner.uid)?.catch(() => {});
+    const known = this.#table.get(owner.uid);
+    if (known !== undefined) return known;
+    await this.#list(context);
+    const entry = this.#table.get(owner.uid);
+    if (entry === undefined) throw notFound(owner);
+    return entry;
+  }
+
+  /** One listing at a time, for all who want one. */
+  async #list(context: CallContext): Promise<void> {
+    await this.#listing?.catch(() => {});
+    context.signal.throwIfAborted();
+    this.#listing ??= this.#listed(context).finally(() => {
+      this.#listing = undefined;
+    });
+    await this.#listing;
+  }
+
+  async #listed(context: CallContext): Promise<void> {
+    const at = this.#clock.now();
+    const groups = await this.#backend.list(context);
+    const unknown = this.#table.listed(groups, at);
+    await this.#table.describe(unknown, context);
+    const present = new Set(groups.map(({ owner }) => owner.uid));
+    const missing = [...this.#table.all()].filter(
+      (entry) => entry.id !== undefined && entry.lookedAt < at && !present.has(entry.owner.uid),
+    );
+    // A listing may lag behind; the group itself is asked before it counts as gone.
+    await this.#table.describe(missing, context);
+  }
+
+  #gone(entry: GroupEntry): void {
+    this.#care.forget(entry);
+    this.#reported.delete(entry.owner.uid);
+    this.#feed.gone(entry.owner);
+  }
+
+  #report(entry: GroupEntry): PodReport {
+    return groupReport(entry, this.#backend, (name, attempt) => this.#care.results(entry.owner.uid, name, attempt));
+  }
+
+  /** What is as it was is not told again. */
+  #publish(entry: GroupEntry): void {
+    const { uid } = entry.owner;
+    if (this.#table.get(uid) !== entry) return;
+    const report = this.#report(entry);
+    const text = JSON.stringify(report);
+    if (this.#reported.get(uid) === text) return;
+    this.#reported.set(uid, text);
+    this.#feed.report({ type: "report", report });
+  }
+
+  /** Follows what the cloud pushes, where it does. */
+  #begin(): void {
+    const watch = this.#backend.watch?.bind(this.#backend);
+    if (watch !== undefined) this.#pushes ??= this.#follow(watch);
+  }
+
+  async #follow(watch: NonNullable<CloudBackend["watch"]>): Promise<void> {
+    const { signal } = this.#end;
+    for (let failures = 0; !signal.aborted; ) {
+      try {
+        for await (const { id } of watch({ signal, log: this.#log })) {
+          this.#table.pushed = true;
+          failures = 0;
+          this.#table.soonById(id);
+        }
+      } catch (error) {
+        if (signal.aborted) return;
+        if (failures === 0)
+          this.#log.warn({ err: errorText(error) }, `${this.#backend.type} pushes no changes now: pods are polled`);
+        failures += 1;
+      }
+      this.#table.pushed = false;
+      await pause(this.#clock, Math.min(60_000, 1000 * 2 ** Math.min(failures, 6)), signal);
+    }
+  }
+
+  async #container({ owner, container }: ContainerTarget, context: CallContext): Promise<GroupContainer> {
+    const entry = await this.#find(owner, context);
+    if (entry.group === undefined && entry.id !== undefined) await this.#table.describe([entry], context);
+    const { group } = entry;
+    if (group === undefined) throw new VirtualKubeletError("NotFound", `pod ${owner.name} has not started yet`);
+    return { group, container };
+  }
+
+  /** The methods that only some clouds have. */
+  #optional(node: string): Partial<Provider> {
+    const backend = this.#backend;
+    const began = new Date(this.#clock.now()).toISOString();
+    const { exec, attach, logs, portForward, stats, stop, updateVolumes, ping, watchNode, configureNode } = backend;
+    return {
+      ...(stop !== undefined && {
+        stopPod: async (
+          owner: PodOwner,
+          options: { readonly gracePeriodSeconds: number; readonly failure?: PodFailure | undefined },
+          context: CallContext,
+        ): Promise<void> => {
+          const entry = await this.#find(owner, context);
+          const deadline = this.#clock.now() + options.gracePeriodSeconds * 1000;
+          this.#endings.end(entry, { why: "stopped", deadline, failure: options.failure });
+        },
+      }),
+      ...(updateVolumes !== undefined && {
+        updateVolumes: async (
+          owner: PodOwner,
+          volumes: readonly ResolvedVolume[],
+          context: CallContext,
+        ): Promise<void> => {
+          const { group, request } = await this.#find(owner, context);
+          if (group !== undefined && request !== undefined)
+            await updateVolumes.call(backend, group, request, volumes, context);
+        },
+      }),
+      ...(logs !== undefined && {
+        getContainerLogs: async (
+          target: ContainerTarget,
+          options: ContainerLogOptions,
+          context: CallContext,
+        ): Promise<ContainerLogs> => logs.call(backend, await this.#container(target, context), options, context),
+      }),
+      ...(exec !== undefined && {
+        runInContainer: async (
+          target: ContainerTarget,
+          command: readonly string[],
+          io: ContainerIO,
+          context: CallContext,
+        ): Promise<ExecResult> => exec.call(backend, await this.#container(target, context), command, io, context),
+      }),
+      ...(attach !== undefined && {
+        attachToContainer: async (target: ContainerTarget, io: ContainerIO, context: CallContext): Promise<void> =>
+          attach.call(backend, await this.#container(target, context), io, context),
+      }),
+      ...(portForward !== undefined && {
+        portForward: async (
+          { owner }: PodTarget,
+          port: number,
+          connection: Duplex,
+          context: CallContext,
+        ): Promise<void> => {
+          const { group } = await this.#find(owner, context);
+          if (group === undefined) throw notFound(owner);
+          return portForward.call(backend, group, port, connection, context);
+        },
+      }),
+      ...(stats !== undefined && {
+        getStatsSummary: async (context: CallContext): Promise<StatsSummary> => {
+          const groups = [...this.#table.all()].flatMap(({ group }) => (group?.stage === "running" ? [group] : []));
+          const found = groups.length === 0 ? new Map() : await stats.call(backend, groups, context);
+          return cloudStats({ nodeName: node, startTime: began }, groups, found, this.#clock.now());
+        },
+      }),
+      ...(ping !== undefined && { ping: (context: CallContext): Promise<void> => ping.call(backend, context) }),
+      ...(watchNode !== undefined && {
+        watchNode: (context: CallContext): AsyncIterable<NodeReport> => watchNode.call(backend, context),
+      }),
+      ...(configureNode !== undefined && {
+        configureNode: async (given: Node): Promise<Node> => configureNode.call(backend, given),
+      }),
+    };
+  }
+}
+
+function notFound({ uid }: PodOwner): VirtualKubeletError {
+  return new VirtualKubeletError("NotFound", `there is no pod ${uid}`);
+}

@@ -1,0 +1,219 @@
+// Ends pods on a cloud with grace: preStop hooks, TERM to each container and its time, sidecars last; then the group is removed, or
+// stopped and kept. One ending for each pod, which goes on until the cloud has it no more.
+import { type Clock, pause } from "../clock.ts";
+import { hookFailedEvents } from "../engine/hook-run.ts";
+import type { RunHook, RunTarget } from "../engine/probe-results.ts";
+import { timedCall } from "../engine/timed-call.ts";
+import { errorText, isErrorKind } from "../errors.ts";
+import type { Logger } from "../log.ts";
+import type { ContainerReport, PodOwner } from "../provider/pods.ts";
+import { isSidecar } from "../status/restart-policy.ts";
+import type { CloudBackend } from "./cloud-backend.ts";
+import { type GroupEnding, type GroupEntry, hasEnded, refOf, wake } from "./group-entry.ts";
+
+export interface GroupEndingsOptions {
+  readonly backend: CloudBackend;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly runHook: RunHook;
+  /** Ends all that is under way; the pods go on. */
+  readonly signal: AbortSignal;
+  readonly target: (entry: GroupEntry, report: ContainerReport) => RunTarget | undefined;
+  readonly event: (
+    owner: PodOwner,
+    type: "Normal" | "Warning",
+    reason: string,
+    message: string,
+    container?: string,
+  ) => void;
+  readonly soon: (entry: GroupEntry) => void;
+  readonly isKnown: (entry: GroupEntry) => boolean;
+  readonly changed: (entry: GroupEntry) => void;
+}
+
+const callTimeoutMs = 60_000;
+const retryMs = 2_000;
+/** A removal that shows no effect is asked for again after this. */
+const removeAgainMs = 60_000;
+
+export class GroupEndings {
+  readonly #options: GroupEndingsOptions;
+  readonly #underWay = new Set<Promise<void>>();
+
+  constructor(options: GroupEndingsOptions) {
+    this.#options = options;
+  }
+
+  /** A deletion goes before a stop; of two deadlines the sooner counts. Returns at once. */
+  end(entry: GroupEntry, asked: GroupEnding): void {
+    const before = entry.ending;
+    const why = before?.why === "deleted" ? "deleted" : asked.why;
+    const deadline = Math.min(before?.deadline ?? Number.POSITIVE_INFINITY, asked.deadline);
+    entry.ending = { why, deadline, failure: asked.failure ?? before?.failure };
+    wake(entry);
+    if (entry.endingWork !== undefined) return;
+    const work = this.#end(entry).finally(() => {
+      this.#underWay.delete(work);
+      entry.endingWork = undefined;
+      this.#options.changed(entry);
+    });
+    entry.endingWork = work;
+    this.#underWay.add(work);
+    this.#options.soon(entry);
+  }
+
+  async settled(): Promise<void> {
+    await Promise.all(this.#underWay);
+  }
+
+  /** Never rejects. */
+  async #end(entry: GroupEntry): Promise<void> {
+    const { log, clock, signal } = this.#options;
+    let isQuiet = false;
+    for (let failures = 0; this.#goesOn(entry); ) {
+      try {
+        if (entry.id === undefined) {
+          // Its creation is still under way.
+          await this.#change(entry, retryMs);
+          continue;
+        }
+        if (!isQuiet) await this.#quieten(entry);
+        isQuiet = true;
+        if (!this.#goesOn(entry)) return;
+        const why = entry.ending?.why;
+        await this.#finish(entry);
+        this.#options.soon(entry);
+        failures = 0;
+        const until = clock.now() + removeAgainMs;
+        while (this.#goesOn(entry) && entry.ending?.why === why && clock.now() < until && !isDone(entry))
+          await this.#change(entry, until - clock.now());
+        if (isDone(entry)) return;
+      } catch (error) {
+        if (signal.aborted) return;
+        if (isErrorKind(error, "NotFound")) {
+          this.#options.soon(entry);
+          await this.#change(entry, retryMs);
+          continue;
+        }
+        failures += 1;
+        if (failures === 1) log.warn({ uid: entry.owner.uid, err: errorText(error) }, "a pod cannot be ended yet");
+        await pause(clock, Math.min(30_000, retryMs * 2 ** Math.min(failures - 1, 5)), signal);
+      }
+    }
+  }
+
+  #goesOn(entry: GroupEntry): boolean {
+    return !this.#options.signal.aborted && this.#options.isKnown(entry) && entry.ending !== undefined;
+  }
+
+  async #finish(entry: GroupEntry): Promise<void> {
+    const { backend, clock, log, signal } = this.#options;
+    const ref = refOf(entry);
+    const { ending } = entry;
+    if (ref === undefined || ending === undefined) return;
+    const gracePeriodSeconds = Math.max(0, Math.ceil((ending.deadline - clock.now()) / 1000));
+    await timedCall(clock, { signal, log }, callTimeoutMs, async (context) => {
+      if (ending.why === "stopped" && backend.stop !== undefined)
+        await backend.stop(ref, { failure: ending.failure }, context);
+      else await backend.remove(ref, { gracePeriodSeconds: hasEnded(entry) ? 0 : gracePeriodSeconds }, context);
+    });
+  }
+
+  /** Has the containers end by themselves, as far as there is time and a way. */
+  async #quieten(entry: GroupEntry): Promise<void> {
+    const running = runningOf(entry);
+    const sidecars = new Set((entry.request?.pod.spec?.initContainers ?? []).filter(isSidecar).map(({ name }) => name));
+    const isSidecarRun = ({ name }: ContainerReport): boolean => sidecars.has(name);
+    for (const { name } of running)
+      this.#options.event(entry.owner, "Normal", "Killing", `Stopping container ${name}`, name);
+    await this.#quietenAll(
+      entry,
+      running.filter((run) => !isSidecarRun(run)),
+    );
+    await this.#quietenAll(entry, running.filter(isSidecarRun));
+  }
+
+  async #quietenAll(entry: GroupEntry, runs: readonly ContainerReport[]): Promise<void> {
+    const { backend } = this.#options;
+    await Promise.all(
+      runs.map(async (run) => {
+        await this.#preStop(entry, run);
+        if (this.#leftMs(entry) > 0 && !backend.honoursGrace) await this.#terminate(entry, run);
+      }),
+    );
+    if (backend.honoursGrace || backend.terminate === undefined) return;
+    const names = new Set(runs.map(({ name }) => name));
+    while (this.#goesOn(entry) && this.#leftMs(entry) > 0 && runningOf(entry).some(({ name }) => names.has(name)))
+      await this.#change(entry, this.#leftMs(entry));
+  }
+
+  async #preStop(entry: GroupEntry, run: ContainerReport): Promise<void> {
+    const { backend, clock, log, runHook, signal } = this.#options;
+    const target = this.#options.target(entry, run);
+    const handler = target?.container.lifecycle?.preStop;
+    if (target === undefined || handler === undefined || backend.nativeHooks === true) return;
+    const until = new AbortController();
+    const limited = AbortSignal.any([signal, until.signal]);
+    const hook = runHook(handler, target, { signal: limited, log });
+    // Ends with the pod's time, which may be cut while it runs.
+    const watch = async (): Promise<void> => {
+      while (this.#goesOn(entry) && this.#leftMs(entry) > 0 && !until.signal.aborted)
+        await Promise.race([this.#change(entry, this.#leftMs(entry)), pause(clock, this.#leftMs(entry), until.signal)]);
+    };
+    try {
+      const outcome = await Promise.race([hook, watch().then(() => undefined)]);
+      if (outcome?.type === "succeeded") return;
+      const { type, reason, message } = hookFailedEvents.preStop;
+      this.#options.event(entry.owner, type, reason, message, run.name);
+      log.warn({ container: run.name, err: outcome?.message ?? "its time was over" }, "preStop hook failed");
+    } finally {
+      until.abort();
+      await hook.catch((error: unknown) => {
+        if (!isErrorKind(error, "Aborted")) throw error;
+      });
+    }
+  }
+
+  async #terminate(entry: GroupEntry, run: ContainerReport): Promise<void> {
+    const { backend, clock, log, signal } = this.#options;
+    const { group } = entry;
+    if (group === undefined || backend.terminate === undefined) return;
+    try {
+      await timedCall(clock, { signal, log }, Math.max(1, this.#leftMs(entry)), async (context) =>
+        backend.terminate?.({ group, container: run.name }, context),
+      );
+    } catch (error) {
+      if (signal.aborted) throw error;
+      // It is killed with the group then.
+      log.warn({ container: run.name, err: errorText(error) }, "a container could not be told to end");
+    }
+    this.#options.soon(entry);
+  }
+
+  #leftMs(entry: GroupEntry): number {
+    return (entry.ending?.deadline ?? 0) - this.#options.clock.now();
+  }
+
+  /** Until something of it changes, or the time is over. */
+  async #change(entry: GroupEntry, ms: number): Promise<void> {
+    const change = new AbortController();
+    const waiter = (): void => change.abort();
+    entry.waiters.add(waiter);
+    await pause(this.#options.clock, Math.max(0, ms), AbortSignal.any([change.signal, this.#options.signal]));
+    entry.waiters.delete(waiter);
+  }
+}
+
+function runningOf({ group }: GroupEntry): readonly ContainerReport[] {
+  return group?.containers.filter(({ state }) => state.running !== undefined) ?? [];
+}
+
+/** A stop is over when nothing runs and the cloud remembers why. A deletion only when the entry is out of the table. */
+function isDone(entry: GroupEntry): boolean {
+  const { ending, group } = entry;
+  return (
+    ending?.why === "stopped" &&
+    group?.stage === "ended" &&
+    (ending.failure === undefined || group.failure !== undefined)
+  );
+}

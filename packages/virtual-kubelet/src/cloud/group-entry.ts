@@ -1,0 +1,60 @@
+// What is known of one pod on a cloud: what it is to be, what the cloud last said, what is being done about it.
+import type { HeapItem } from "../kube/due-heap.ts";
+import type { PodFailure, PodOwner, PodRequest } from "../provider/pods.ts";
+import type { CloudGroup, GroupRef } from "./cloud-backend.ts";
+import type { ToldEvents } from "./told-events.ts";
+
+/** It is to end: by the API's deletion, or for good and kept. */
+export interface GroupEnding {
+  readonly why: "deleted" | "stopped";
+  /** Epoch milliseconds: what runs then is killed. */
+  readonly deadline: number;
+  readonly failure: PodFailure | undefined;
+}
+
+export interface GroupEntry extends HeapItem {
+  readonly owner: PodOwner;
+  /** Absent for one that was found on the cloud, until the core hands it over. */
+  request: PodRequest | undefined;
+  /** The cloud's id. Absent while it is being created. */
+  id: string | undefined;
+  /** As last described, or as created: without containers. */
+  group: CloudGroup | undefined;
+  /** When `group` was asked for; 0: never. */
+  lookedAt: number;
+  /** When this process created it; a cloud may not show it for a while after. */
+  readonly createdAt: number | undefined;
+  /** When its stage was first seen. */
+  stageSince: number;
+  failures: number;
+  readonly told: ToldEvents;
+  ending: GroupEnding | undefined;
+  /** The end was begun; resolved when that work is over. */
+  endingWork: Promise<void> | undefined;
+  /** Called once each: a look was taken, or its deadline changed, or it is out of the table. */
+  readonly waiters: Set<() => void>;
+  /** By container: the attempt whose postStart hook has had its turn, and how. */
+  readonly postStarted: Map<string, { readonly attempt: number; readonly state: "running" | "done" | "failed" }>;
+  /** By container: the attempt that was told to start anew for its probe or hook. */
+  readonly restarted: Map<string, number>;
+}
+
+export function refOf(entry: GroupEntry): GroupRef | undefined {
+  return entry.id === undefined ? undefined : { owner: entry.owner, id: entry.id };
+}
+
+/** Nothing of it runs, nor will. */
+export function hasEnded({ group }: Pick<GroupEntry, "group">): boolean {
+  if (group === undefined) return false;
+  return (
+    group.stage === "ended" ||
+    (group.containers.length > 0 && group.containers.every(({ state }) => state.terminated !== undefined))
+  );
+}
+
+/** Tells those who wait for something to happen to it. */
+export function wake({ waiters }: GroupEntry): void {
+  const all = [...waiters];
+  waiters.clear();
+  for (const waiter of all) waiter();
+}

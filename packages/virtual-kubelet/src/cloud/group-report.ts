@@ -1,0 +1,51 @@
+// What is reported of a pod on a cloud: the cloud's facts, with what probes and hooks of ours found. Pure.
+import type { RunResults } from "../engine/probe-results.ts";
+import type { Container, Pod } from "../kube/types.gen.ts";
+import type { ContainerReport, PodReport } from "../provider/pods.ts";
+import type { CloudBackend } from "./cloud-backend.ts";
+import type { GroupEntry } from "./group-entry.ts";
+
+export type ResultsOf = (name: string, attempt: number) => RunResults | undefined;
+
+export function groupReport(entry: GroupEntry, backend: CloudBackend, results: ResultsOf): PodReport {
+  const { owner, request, group, ending } = entry;
+  const revision =
+    request === undefined ? (ending === undefined ? "" : undefined) : (group?.revision ?? request.revision);
+  const failure =
+    group?.failure ?? (ending?.why === "stopped" && group?.stage === "ended" ? ending.failure : undefined);
+  return {
+    owner,
+    ...(group?.clusterUnknown === undefined || request !== undefined ? {} : { clusterUnknown: true }),
+    ...(revision === undefined ? {} : { revision }),
+    containers: (group?.containers ?? []).map((container) => merged(container, entry, backend, results)),
+    ...(group?.podIPs === undefined || group.podIPs.length === 0 ? {} : { podIPs: group.podIPs }),
+    ...(group?.startTime === undefined ? {} : { startTime: group.startTime }),
+    ...(failure === undefined ? {} : { failure }),
+    ...(group?.annotations === undefined ? {} : { annotations: group.annotations }),
+  };
+}
+
+function merged(
+  report: ContainerReport,
+  { request, postStarted }: GroupEntry,
+  backend: CloudBackend,
+  results: ResultsOf,
+): ContainerReport {
+  const container = containerOf(request?.pod, report.name);
+  if (report.state.running === undefined || container === undefined) return report;
+  const attempt = report.restartCount ?? 0;
+  const native = backend.nativeProbes(container);
+  const found = results(report.name, attempt);
+  const hook = postStarted.get(report.name);
+  const hooked = hook?.attempt !== attempt || hook.state === "done";
+  const isOurs = (type: "startup" | "readiness"): boolean =>
+    container[`${type}Probe`] !== undefined && !native.includes(type);
+  const started = (isOurs("startup") ? found?.startup === "success" : (report.started ?? true)) && hooked;
+  const ready = isOurs("readiness") ? found?.readiness === "success" : (report.ready ?? true);
+  return { ...report, started, ready: started && ready };
+}
+
+export function containerOf(pod: Pod | undefined, name: string): Container | undefined {
+  const { containers = [], initContainers = [] } = pod?.spec ?? {};
+  return [...containers, ...initContainers].find((container) => container.name === name);
+}
