@@ -1,6 +1,7 @@
 // What the provider asks of Azure Resource Manager, for one resource group. Types and docs only.
 import type { CallContext } from "@virtual-kubelet/virtual-kubelet";
-import type { ContainerGroup, Permission, RegionCapabilities, Subnet, Tags, Usage } from "./wire.ts";
+import type { Permission, RegionCapabilities, Subnet, Usage } from "./region-wire.ts";
+import type { ContainerGroup, Tags } from "./wire.ts";
 
 /** How a call is ordered among those that wait for the budget; default "soon". */
 export type Urgency = "now" | "soon" | "later";
