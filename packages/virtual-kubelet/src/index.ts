@@ -24,6 +24,7 @@ export type {
   SandboxSpec,
 } from "./engine/container-runtime.ts";
 export { type HookRunnerOptions, hookRunner } from "./engine/hook-run.ts";
+export { credentialsFor } from "./engine/image-credentials.ts";
 export { engineCapabilities, engineMethods, PodEngine, type PodEngineOptions } from "./engine/pod-engine.ts";
 export { ContainerProbes, type ContainerProbesOptions } from "./engine/probe-manager.ts";
 export type {
