@@ -12,28 +12,28 @@ type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 const output = join(import.meta.dirname, "../packages/dev-cluster/data/api.json.br");
 const discoveryType = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 const tableType = "application/json;as=Table;v=v1;g=meta.k8s.io";
-/** Groups that make others, or show the objects of another group in another form: there is no conversion. */
-const foreignGroups = ["apiextensions.k8s.io", "apiregistration.k8s.io", "events.k8s.io"];
-
-await using cluster = await startControlPlane({ version: process.argv[2] ?? "1.36.3" });
+const kubernetes = process.argv[2] ?? "1.36.3";
+await using cluster = await startControlPlane({ version: kubernetes });
 const get = reader(cluster.kubeconfig, cluster.server);
 
-const groups = [...list(await get("/api", discoveryType), "items"), ...list(await get("/apis", discoveryType), "items")]
-  .filter((group) => !foreignGroups.includes(text(group, "metadata", "name")))
-  // One version of each: the one that the server prefers. There is no conversion.
-  .map((group) => ({ name: text(group, "metadata", "name"), version: list(group, "versions")[0] ?? null }));
+/** Versions in the order of the server's preference. */
+const versions = [
+  ...list(await get("/api", discoveryType), "items"),
+  ...list(await get("/apis", discoveryType), "items"),
+].flatMap((group) => list(group, "versions").map((version) => ({ group: text(group, "metadata", "name"), version })));
 
 const schemas = new Map<string, Json>();
 const resources: Json[] = [];
-for (const { name: group, version } of groups) {
+for (const { group, version } of versions) {
   const versionName = text(version, "version");
   const root = group === "" ? `api/${versionName}` : `apis/${group}/${versionName}`;
   const document = await get(`/openapi/v3/${root}`, "application/json");
   for (const [name, schema] of entries(document, "components", "schemas")) schemas.set(name, schema);
   for (const resource of list(version, "resources")) {
-    resources.push({ group, version: versionName, ...(await describe(root, resource)) });
+    resources.push({ group, version: versionName, ...(await describe(get, root, resource)) });
   }
 }
+const gatedResources = await captureGated(resources);
 
 const roles = list(await get("/apis/rbac.authorization.k8s.io/v1/clusterroles", "application/json"), "items");
 const bindings = list(await get("/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", "application/json"), "items");
@@ -47,6 +47,10 @@ const data = {
   gitVersion,
   messages,
   resources,
+  gatedResources,
+  apiServices: list(await get("/apis/apiregistration.k8s.io/v1/apiservices", "application/json"), "items").map(
+    (each) => ({ name: text(each, "metadata", "name"), spec: at(each, ["spec"]) ?? null }),
+  ),
   schemas: Object.fromEntries([...schemas].sort(([a], [b]) => (a < b ? -1 : 1))),
   roles: [
     ...roles.map((role) => bare("ClusterRole", role)),
@@ -63,15 +67,55 @@ const compressed = brotliCompressSync(bytes, {
 });
 writeFileSync(output, compressed);
 console.log(
-  `${data.gitVersion}: ${resources.length} resources, ${schemas.size} schemas, ${Object.keys(messages).length} messages, ${bytes.length} bytes as ${compressed.length}`,
+  `${data.gitVersion}: ${resources.length} and ${gatedResources.length} resources, ${schemas.size} schemas, ${Object.keys(messages).length} messages, ${bytes.length} bytes as ${compressed.length}`,
 );
 
+/** Kinds that are there for those who ask for them alone, in the newest version that has them; their schemas are added. */
+async function captureGated(ungated: readonly Json[]): Promise<Json[]> {
+  const flags = ["--feature-gates=AllAlpha=true,AllBeta=true", "--runtime-config=api/all=true"];
+  await using open = await startControlPlane({ version: kubernetes, controllers: false, apiServerArgs: flags });
+  const ask = reader(open.kubeconfig, open.server);
+  const nameOf = (group: string, resource: string): string => `${resource}.${group}`;
+  const known = new Set(ungated.map((each) => nameOf(text(each, "group"), text(each, "name"))));
+  const found: Json[] = [];
+  for (const item of list(await ask("/apis", discoveryType), "items")) {
+    const group = text(item, "metadata", "name");
+    for (const offered of list(item, "versions")) {
+      const version = text(offered, "version");
+      for (const resource of list(offered, "resources")) {
+        const name = nameOf(group, text(resource, "resource"));
+        if (known.has(name)) continue;
+        known.add(name);
+        const root = `apis/${group}/${version}`;
+        found.push({ group, version, ...(await describe(ask, root, resource)) });
+        addSchemas(await ask(`/openapi/v3/${root}`, "application/json"), text(resource, "responseKind", "kind"));
+      }
+    }
+  }
+  return found;
+}
+
+/** Those of a kind and its lists, and what they need. */
+function addSchemas(document: Json, kind: string): void {
+  const all = new Map(entries(document, "components", "schemas"));
+  const pending = [...all.keys()].filter((name) => [kind, `${kind}List`].includes(name.split(".").at(-1) ?? ""));
+  for (let name = pending.pop(); name !== undefined; name = pending.pop()) {
+    const schema = all.get(name);
+    if (schema === undefined || schemas.has(name)) continue;
+    schemas.set(name, schema);
+    for (const [, other = ""] of JSON.stringify(schema).matchAll(/"#\/components\/schemas\/([^"]+)"/g))
+      pending.push(other);
+  }
+}
+
+type Ask = (path: string, accept: string) => Promise<Json>;
+
 /** A resource of the aggregated discovery, with the columns of its tables. */
-async function describe(root: string, resource: Json): Promise<{ [key: string]: Json }> {
+async function describe(ask: Ask, root: string, resource: Json): Promise<{ [key: string]: Json }> {
   const name = text(resource, "resource");
   const verbs = list(resource, "verbs");
   const listable = verbs.includes("list");
-  const columns = listable ? list(await get(`/${root}/${name}`, tableType), "columnDefinitions") : [];
+  const columns = listable ? list(await ask(`/${root}/${name}`, tableType), "columnDefinitions") : [];
   return {
     name,
     kind: text(resource, "responseKind", "kind"),
@@ -128,7 +172,7 @@ function entries(value: Json, ...path: string[]): [string, Json][] {
     : [];
 }
 
-function reader(kubeconfig: string, server: string): (path: string, accept: string) => Promise<Json> {
+function reader(kubeconfig: string, server: string): Ask {
   const config: Json = JSON.parse(readFileSync(kubeconfig, "utf8"));
   const decode = (base64: string): string => Buffer.from(base64, "base64").toString();
   const [context] = list(config, "clusters");

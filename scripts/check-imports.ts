@@ -110,14 +110,17 @@ const devClusterFloors: readonly (readonly string[])[] = [
   [
     "admission",
     "authorization",
+    "autoscaler-version",
     "confine",
     "deletion",
     "disruption",
     "escalation",
+    "event-rules",
     "names",
     "pod-rules",
     "service-rules",
     "strategies",
+    "versions",
   ],
   // The engine.
   ["api", "binding"],

@@ -21,8 +21,10 @@ export interface Column {
 }
 
 export interface Resource {
-  /** `pods`, `deployments.apps`: what objects are kept under. */
+  /** `pods`, `deployments.apps`: what objects are kept under; the same for all versions, and for groups that show each other's. */
   readonly key: string;
+  /** Objects are kept in the form of this version: the first of those with this key. */
+  readonly isStored: boolean;
   readonly group: string;
   readonly version: string;
   /** `v1`, `apps/v1`. */
@@ -58,22 +60,14 @@ export interface ApiData {
 
 const metrics = { group: "metrics.k8s.io", version: "v1beta1", verbs: ["get", "list"] } as const;
 
-/** What has no schema here: what metrics-server adds to a cluster, and what is listed so that it can be refused in words. */
-const schemalessResources: readonly Json[] = [
+/** What metrics-server adds to a cluster; it has no schema here. */
+const metricsResources: readonly Json[] = [
   { ...metrics, name: "nodes", kind: "NodeMetrics", singular: "", namespaced: false },
   { ...metrics, name: "pods", kind: "PodMetrics", singular: "", namespaced: true },
-  {
-    group: "apiextensions.k8s.io",
-    version: "v1",
-    name: "customresourcedefinitions",
-    kind: "CustomResourceDefinition",
-    singular: "customresourcedefinition",
-    shortNames: ["crd", "crds"],
-    namespaced: false,
-    verbs: ["create", "delete", "get", "list", "patch", "update", "watch"],
-    columns: [{ name: "Name", type: "string", format: "name", description: "", priority: 0 }],
-  },
 ];
+
+/** Resources that show the objects of another group's, by the keys that they would have. */
+const mirrors: Readonly<Record<string, string>> = { "events.events.k8s.io": "events" };
 
 let loaded: ApiData | undefined;
 
@@ -87,12 +81,18 @@ function read(): ApiData {
   const data = parseJson(brotliDecompressSync(readFileSync(file)).toString());
   const schemas = object(data, "schemas");
   const byKind = schemasByKind(schemas);
+  const keys = new Set<string>();
+  const resources = [...list(data, "resources"), ...metricsResources].map((each) => {
+    const resource = resourceOf(each, byKind, keys);
+    keys.add(resource.key);
+    return resource;
+  });
   return {
     gitVersion: text(data, "gitVersion"),
     schemas,
     messages: messagesOf(object(data, "messages")),
     roles: list(data, "roles").filter(isObject),
-    resources: [...list(data, "resources"), ...schemalessResources].map((each) => resourceOf(each, byKind)),
+    resources,
   };
 }
 
@@ -107,13 +107,16 @@ function messagesOf(data: JsonObject): Record<string, Message> {
   return Object.fromEntries(messages);
 }
 
-function resourceOf(data: Json, byKind: ReadonlyMap<string, string>): Resource {
+function resourceOf(data: Json, byKind: ReadonlyMap<string, string>, known: ReadonlySet<string>): Resource {
   const group = text(data, "group");
   const version = text(data, "version");
   const name = text(data, "name");
   const kind = text(data, "kind");
+  const own = group === "" ? name : `${name}.${group}`;
+  const key = mirrors[own] ?? own;
   return {
-    key: group === "" ? name : `${name}.${group}`,
+    key,
+    isStored: !known.has(key),
     group,
     version,
     apiVersion: group === "" ? version : `${group}/${version}`,

@@ -25,6 +25,7 @@ import { nameFault } from "./names.ts";
 import { conform } from "./schema.ts";
 import type { Store } from "./store.ts";
 import { type Strategy, strategies } from "./strategies.ts";
+import { shownBy, toStored, versionFaults } from "./versions.ts";
 
 export interface Change {
   /** Which part of the object it may change: "" all but the status. */
@@ -45,10 +46,14 @@ export class Api {
     this.store = options.store;
     this.now = options.now;
     this.#authorizer = new Authorizer(options.store);
-    this.#resources = new Map(apiData().resources.map((each) => [each.key, each]));
+    this.#resources = new Map(
+      apiData()
+        .resources.filter(({ isStored }) => isStored)
+        .map((each) => [each.key, each]),
+    );
   }
 
-  /** By its key, as `pods` or `deployments.apps`. Throws where there is none: a mistake of the caller. */
+  /** The stored one, by its key, as `pods` or `deployments.apps`. Throws where there is none: a mistake of the caller. */
   resource(key: string): Resource {
     const found = this.#resources.get(key);
     if (found === undefined) throw new TypeError(`no resource ${key}`);
@@ -77,10 +82,13 @@ export class Api {
       deletionGracePeriodSeconds: undefined,
       generation: strategy.hasGeneration === true ? 1 : undefined,
     });
-    if (hasStatus(resource) && strategy.keepsStatus !== true) made = put(made, ["status"], firstStatus(resource));
+    if (hasStatus(resource) && strategy.keepsStatus !== true) {
+      made = put(made, ["status"], firstStatus(this.resource(resource.key)));
+    }
     made = admit(resource, made, this);
     made = strategy.create?.(made, this.#context(options)) ?? made;
-    this.#refuseFaults(resource, made, [...nameFault(resource, name), ...(strategy.faults?.(made) ?? [])]);
+    const faults = [...(strategy.faults?.(made) ?? []), ...versionFaults(resource, made, undefined)];
+    this.#refuseFaults(resource, made, [...nameFault(resource, name), ...faults]);
     requireNoEscalation(this.store, this.#authorizer, options.user, resource.key, made, undefined);
     if (this.store.get(resource.key, namespace, name) !== undefined) throw alreadyExists(subjectOf(resource, name));
     return options.dryRun ? made : this.store.write(resource.key, made);
@@ -111,12 +119,13 @@ export class Api {
       return this.create(resource, namespace, made, options);
     }
     const faults: Cause[] = [];
-    const wanted = this.#conformed(resource, change.to(current), options, faults, change.isPatch);
+    const wanted = this.#conformed(resource, change.to(shownBy(resource, current)), options, faults, change.isPatch);
     this.#checkIdentity(resource, current, wanted, change.isPatch === true);
     let next = confine(resource, strategy, change.subresource ?? "", wanted, current);
     if ((change.subresource ?? "") === "") {
       next = strategy.update?.(next, current, this.#context(options)) ?? next;
       faults.push(...(strategy.faults?.(next) ?? []), ...(strategy.updateFaults?.(next, current) ?? []));
+      faults.push(...versionFaults(resource, next, current));
     }
     this.#refuseFaults(resource, next, faults);
     requireNoEscalation(this.store, this.#authorizer, options.user, resource.key, next, current);
@@ -162,6 +171,7 @@ export class Api {
     return { user: options.user, list: (key) => this.store.list(key) };
   }
 
+  /** In the form that it is kept in. */
   #conformed(resource: Resource, document: Json, options: WriteOptions, faults: Cause[], isPatch = false): JsonObject {
     if (!isObject(document)) throw badRequest(`the object provided is unrecognized (must be of type ${resource.kind})`);
     const apiVersion = text(document, "apiVersion") || resource.apiVersion;
@@ -188,7 +198,10 @@ export class Api {
     if (options.fieldValidation === "Warn") for (const path of unknown) options.warn(`unknown field "${path}"`);
     faults.push(...causes);
     if (faults !== causes && causes.length > 0) this.#refuseFaults(resource, value, causes);
-    return { kind: resource.kind, apiVersion: resource.apiVersion, metadata: {}, ...value };
+    const whole = { kind: resource.kind, apiVersion: resource.apiVersion, metadata: {}, ...value };
+    if (resource.isStored) return whole;
+    const stored = this.resource(resource.key);
+    return conform(toStored(resource, stored, whole), stored.schema, stored.kind, stored.version).value;
   }
 
   #named(resource: Resource, namespace: string, given: JsonObject): JsonObject {

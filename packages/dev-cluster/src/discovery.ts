@@ -52,12 +52,19 @@ function coreVersions(server: string): JsonObject {
 }
 
 function groups(): readonly JsonObject[] {
-  const found = new Map<string, string>();
-  for (const { group, version } of apiData().resources) if (group !== "") found.set(group, version);
-  return [...found].map(([name, version]) => {
-    const preferred = { groupVersion: `${name}/${version}`, version };
-    return { name, versions: [preferred], preferredVersion: preferred };
+  const named = apiData().resources.filter(({ group }) => group !== "");
+  return [...Map.groupBy(named, ({ group }) => group)].map(([name, resources]) => {
+    const versions = [...byVersion(resources).keys()].map((version) => ({
+      groupVersion: `${name}/${version}`,
+      version,
+    }));
+    return { name, versions, preferredVersion: versions[0] };
   });
+}
+
+/** The preferred one first. */
+function byVersion(resources: readonly Resource[]): ReadonlyMap<string, readonly Resource[]> {
+  return Map.groupBy(resources, ({ version }) => version);
 }
 
 function groupList(): JsonObject {
@@ -101,7 +108,11 @@ function aggregated(which: "" | "*"): Discovered {
   );
   const items = [...byGroup].map(([name, resources]) => ({
     metadata: name === "" ? { creationTimestamp: null } : { name, creationTimestamp: null },
-    versions: [{ version: resources[0]?.version ?? "", resources: resources.map(describe), freshness: "Current" }],
+    versions: [...byVersion(resources)].map(([version, own]) => ({
+      version,
+      resources: own.map(describe),
+      freshness: "Current",
+    })),
   }));
   return {
     body: { kind: "APIGroupDiscoveryList", apiVersion: "apidiscovery.k8s.io/v2", metadata: {}, items },

@@ -6,6 +6,7 @@ import type { ResourceCall } from "./call.ts";
 import type { JsonObject } from "./json.ts";
 import { represent, representationOf, representList } from "./representation.ts";
 import { fieldMatcher, labelMatcher, type Matcher } from "./selectors.ts";
+import { shownBy } from "./versions.ts";
 
 /** How many lists may be read in pages at once; the oldest is dropped. */
 const pagedLists = 64;
@@ -17,8 +18,8 @@ interface Paged {
 
 export function matcherOf({ route, resource }: ResourceCall): Matcher {
   const byLabels = labelMatcher(route.query.get("labelSelector") ?? "");
-  const byFields = fieldMatcher(route.query.get("fieldSelector") ?? "", resource.key);
-  return (candidate) => byLabels(candidate) && byFields(candidate);
+  const byFields = fieldMatcher(route.query.get("fieldSelector") ?? "", resource);
+  return (candidate) => byLabels(candidate) && byFields(shownBy(resource, candidate));
 }
 
 export class Reading {

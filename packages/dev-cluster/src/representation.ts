@@ -3,6 +3,7 @@ import type { Resource } from "./api-data.ts";
 import { ApiError } from "./api-error.ts";
 import { type Json, type JsonObject, object, put } from "./json.ts";
 import { cellsOf } from "./table-cells.ts";
+import { shownBy } from "./versions.ts";
 
 export type Form = "object" | "metadata" | "table";
 
@@ -30,7 +31,7 @@ export function representationOf(accept: string, query: URLSearchParams): Repres
 }
 
 export function represent(resource: Resource, kept: JsonObject, how: Representation, now: number): JsonObject {
-  if (how.form === "object") return kept;
+  if (how.form === "object") return shownBy(resource, kept);
   if (how.form === "metadata") return partial(kept);
   return table(resource, [kept], how, now, {}, true);
 }
@@ -57,7 +58,7 @@ export function representList(
   if (how.form === "metadata") {
     return { kind: "PartialObjectMetadataList", apiVersion: "meta.k8s.io/v1", metadata, items: items.map(partial) };
   }
-  const bare = items.map((each) => put(put(each, ["kind"], undefined), ["apiVersion"], undefined));
+  const bare = items.map((each) => put(put(shownBy(resource, each), ["kind"], undefined), ["apiVersion"], undefined));
   return { kind: `${resource.kind}List`, apiVersion: resource.apiVersion, metadata, items: bare };
 }
 
@@ -83,7 +84,7 @@ function table(
     rows: items.map(
       (each): Json => ({
         cells: cellsOf(resource, each, now),
-        ...(include === "None" ? {} : { object: include === "Object" ? each : partial(each) }),
+        ...(include === "None" ? {} : { object: include === "Object" ? shownBy(resource, each) : partial(each) }),
       }),
     ),
   };

@@ -184,6 +184,7 @@ const mayBeEmpty: ReadonlySet<string> = new Set([
   "EventSource.component",
   "Subject.name",
   "TokenRequestSpec.audiences",
+  "Event.eventTime",
   "Event.involvedObject",
   "LeaderElectionRecord.holderIdentity",
   "CertificateSigningRequestSpec.request",

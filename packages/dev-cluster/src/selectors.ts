@@ -1,4 +1,5 @@
 // Label and field selectors: as text in requests, as documents in workloads.
+import type { Resource } from "./api-data.ts";
 import { badRequest } from "./api-error.ts";
 import { at, isObject, type Json, type JsonObject, list, object, text, texts } from "./json.ts";
 
@@ -81,7 +82,7 @@ export function matchesExpression(expression: Json, labels: Labels): boolean {
   return false;
 }
 
-/** Fields that the API server can select by, beside metadata.name and metadata.namespace. */
+/** Fields that the API server can select by, beside metadata.name and metadata.namespace; by resource and group. */
 const selectable: Readonly<Record<string, readonly string[]>> = {
   pods: [
     "spec.nodeName",
@@ -108,6 +109,18 @@ const selectable: Readonly<Record<string, readonly string[]>> = {
     "source",
     "type",
   ],
+  "events.events.k8s.io": [
+    "regarding.kind",
+    "regarding.namespace",
+    "regarding.name",
+    "regarding.uid",
+    "regarding.apiVersion",
+    "regarding.resourceVersion",
+    "regarding.fieldPath",
+    "reason",
+    "reportingController",
+    "type",
+  ],
   secrets: ["type"],
   services: ["spec.clusterIP", "spec.type"],
   replicationcontrollers: ["status.replicas"],
@@ -118,15 +131,16 @@ const selectable: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Of a `fieldSelector` parameter. Throws BadRequest. */
-export function fieldMatcher(selector: string, resourceKey: string): Matcher {
+export function fieldMatcher(selector: string, { name, group }: Pick<Resource, "name" | "group">): Matcher {
   if (selector.trim() === "") return () => true;
+  const resource = group === "" ? name : `${name}.${group}`;
   const terms = selector.split(",").map((term) => {
     const match = /^([^=!]+?)(==|=|!=)(.*)$/.exec(term);
     if (match === null) throw badRequest(`invalid field selector ${JSON.stringify(selector)}`);
     const [, field = "", operator, wanted = ""] = match;
-    const known = ["metadata.name", "metadata.namespace", ...(selectable[resourceKey] ?? [])];
+    const known = ["metadata.name", "metadata.namespace", ...(selectable[resource] ?? [])];
     if (!known.includes(field)) throw badRequest(`field label not supported: ${field}`);
-    return { path: pathOf(field, resourceKey), equal: operator !== "!=", wanted };
+    return { path: pathOf(field, resource), equal: operator !== "!=", wanted };
   });
   return (candidate) =>
     terms.every(({ path, equal, wanted }) => {
@@ -136,8 +150,8 @@ export function fieldMatcher(selector: string, resourceKey: string): Matcher {
     });
 }
 
-function pathOf(field: string, resourceKey: string): readonly string[] {
-  if (resourceKey === "events" && field === "source") return ["source", "component"];
+function pathOf(field: string, resource: string): readonly string[] {
+  if (resource === "events" && field === "source") return ["source", "component"];
   if (field === "status.successful") return ["status", "succeeded"];
   return field.split(".");
 }

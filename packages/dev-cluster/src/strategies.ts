@@ -1,6 +1,7 @@
 // What is particular to a kind when its objects are made and changed. Kinds without an entry have nothing.
 import type { StrategyContext } from "./access.ts";
 import { type Cause, invalidValue, unsupportedValue } from "./api-error.ts";
+import { completeEvent, eventFaults } from "./event-rules.ts";
 import { equal, isObject, type Json, type JsonObject, list, merge, object, put, text } from "./json.ts";
 import { newPod, podFaults, podStatus, podUpdateFaults } from "./pod-rules.ts";
 import { scheduleFault } from "./schedule.ts";
@@ -160,7 +161,7 @@ export const strategies: Readonly<Record<string, Strategy>> = {
   "priorityclasses.scheduling.k8s.io": { hasGeneration: true },
   "networkpolicies.networking.k8s.io": { hasGeneration: true },
   "leases.coordination.k8s.io": { createdByUpdate: true },
-  events: { createdByUpdate: true },
+  events: { createdByUpdate: true, create: completeEvent, update: completeEvent, faults: eventFaults },
   "certificatesigningrequests.certificates.k8s.io": {
     create: (made, { user }) =>
       merge(made, ["spec"], {

@@ -11,6 +11,7 @@ import type { Reading } from "./reading.ts";
 import { represent, representationOf } from "./representation.ts";
 import { namedSchema } from "./schema.ts";
 import { strategicMergeObject } from "./strategic-merge.ts";
+import { shownBy } from "./versions.ts";
 
 export async function create(api: Api, call: ResourceCall): Promise<Answer> {
   const { resource } = call;
@@ -124,11 +125,10 @@ export async function removeCollection(api: Api, reading: Reading, call: Resourc
   const options = { ...writeOptions(call), dryRun: request.dryRun === true };
   const items: Json[] = reading
     .matching(call)
-    .map(
-      (each) =>
-        api.delete(resource, text(each, "metadata", "namespace"), text(each, "metadata", "name"), request, options)
-          .object,
-    );
+    .map((each) =>
+      api.delete(resource, text(each, "metadata", "namespace"), text(each, "metadata", "name"), request, options),
+    )
+    .map((deleted) => shownBy(resource, deleted.object));
   return {
     code: 200,
     body: {

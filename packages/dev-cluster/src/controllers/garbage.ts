@@ -55,7 +55,7 @@ export function garbage(api: Api): Controller {
     name: "garbage-collector",
     hears: Object.fromEntries(
       apiData()
-        .resources.filter((each) => each.verbs.includes("list") && each.key !== "events")
+        .resources.filter((each) => each.isStored && each.verbs.includes("list") && each.key !== "events")
         .map((each) => [each.key, heard(each)]),
     ),
     sync(uid) {

@@ -34,7 +34,7 @@ export function namespaceContents(api: Api, ca: string): Controller {
 
 /** Deletes all that is in a namespace that is going, then lets go of it. */
 export function namespaceDeletion(api: Api): Controller {
-  const inside = apiData().resources.filter((each) => each.namespaced && each.verbs.includes("list"));
+  const inside = apiData().resources.filter((each) => each.isStored && each.namespaced && each.verbs.includes("list"));
   return {
     name: "namespace-deletion",
     hears: { namespaces: (each) => (isGoing(each) ? [nameOf(each)] : []) },

@@ -1,0 +1,68 @@
+// Events: what the API server says and asks of them, and the same objects as events.k8s.io has them.
+import { type Cause, invalidValue, requiredValue } from "./api-error.ts";
+import { equal, type JsonObject, text } from "./json.ts";
+
+/** Fields by the names that events.k8s.io has for those of the core group. */
+const names: Readonly<Record<string, string>> = {
+  regarding: "involvedObject",
+  note: "message",
+  reportingController: "reportingComponent",
+  deprecatedSource: "source",
+  deprecatedFirstTimestamp: "firstTimestamp",
+  deprecatedLastTimestamp: "lastTimestamp",
+  deprecatedCount: "count",
+};
+const coreNames = Object.fromEntries(Object.entries(names).map(([own, core]) => [core, own]));
+
+function renamed(event: JsonObject, by: Readonly<Record<string, string>>): JsonObject {
+  return Object.fromEntries(Object.entries(event).map(([field, value]) => [by[field] ?? field, value]));
+}
+
+/** Fields that are said even where there is nothing to say. */
+const saidAlways: JsonObject = {
+  involvedObject: {},
+  source: {},
+  firstTimestamp: null,
+  lastTimestamp: null,
+  eventTime: null,
+  reportingComponent: "",
+  reportingInstance: "",
+};
+
+export function completeEvent(event: JsonObject): JsonObject {
+  return { ...saidAlways, ...event };
+}
+
+/** Events with a time of their own say who reports what. */
+export function eventFaults(event: JsonObject): readonly Cause[] {
+  if (text(event, "eventTime") === "") return [];
+  const fields = ["reportingComponent", "reportingInstance", "action", "reason"];
+  return fields.filter((field) => text(event, field) === "").map((field) => requiredValue(field));
+}
+
+const changeable: readonly string[] = ["kind", "apiVersion", "metadata", "series"];
+
+/** Of events.k8s.io as the core group has it. */
+export function coreEvent(event: JsonObject): JsonObject {
+  return renamed(event, names);
+}
+
+/** Of the core group as events.k8s.io has it. */
+export function newerEvent(event: JsonObject): JsonObject {
+  const { reportingComponent, reportingInstance, ...others } = event;
+  const reporter = Object.entries({ reportingComponent, reportingInstance }).filter(([, value]) => value !== "");
+  return renamed({ ...others, ...Object.fromEntries(reporter) }, coreNames);
+}
+
+/** What events.k8s.io asks for beside. `before` is undefined for a new one. */
+export function newerEventFaults(next: JsonObject, before: JsonObject | undefined): readonly Cause[] {
+  if (before !== undefined) {
+    const changed = Object.keys(next).filter((key) => !changeable.includes(key) && !equal(next[key], before[key]));
+    return changed.map((field) => invalidValue(field, next[field], "field is immutable"));
+  }
+  const type = text(next, "type");
+  return [
+    ...(text(next, "eventTime") === "" ? [requiredValue("eventTime")] : []),
+    ...(["Normal", "Warning"].includes(type) ? [] : [invalidValue("type", "", `has invalid value: ${type}`)]),
+  ];
+}
