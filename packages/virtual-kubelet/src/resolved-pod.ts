@@ -97,7 +97,12 @@ export type ResolvedVolume =
     }
   | { readonly name: string; readonly type: "hostPath"; readonly path: string; readonly hostPathType: string }
   /** What only the backend can bring: claims, CSI, cloud disks; see the pod's spec. */
-  | { readonly name: string; readonly type: "backend" };
+  | {
+      readonly name: string;
+      readonly type: "backend";
+      /** Keys of the Secret of the pod's namespace that it names (azureFile, csi), where it names one. */
+      readonly secret?: readonly ResolvedFile[] | undefined;
+    };
 
 /** Credentials for the registries of some images. */
 export interface ImageCredential {

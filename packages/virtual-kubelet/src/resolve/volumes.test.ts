@@ -272,6 +272,37 @@ describe("other volumes", () => {
   }
 });
 
+describe("volumes of the backend that need an account", () => {
+  const attributes = { shareName: "s", secretName: "secret" };
+  for (const source of [
+    { azureFile: { shareName: "s", secretName: "secret" } },
+    { csi: { driver: "file.csi.azure.com", volumeAttributes: attributes } },
+    { csi: { driver: "d", nodePublishSecretRef: { name: "secret" } } },
+  ]) {
+    it(`${JSON.stringify(source)} comes with its Secret`, () => {
+      const { volume, faults } = resolve(source);
+      assert.deepEqual(faults, []);
+      assert.ok(volume?.type === "backend");
+      assert.deepEqual(
+        volume.secret?.map(({ path, data, secret }) => [path, Buffer.from(data).toString(), secret]),
+        [
+          ["crt", "C", true],
+          ["key", "S", true],
+        ],
+      );
+    });
+  }
+
+  it("wait for one that is not there", () => {
+    const { volume, faults } = resolve({ azureFile: { shareName: "s", secretName: "none" } });
+    assert.equal(volume, undefined);
+    assert.deepEqual(
+      faults.map(({ field, message }) => [field, message]),
+      [["spec.volumes[0].azureFile.secretName", 'MountVolume.SetUp failed for volume "v" : secret "none" not found']],
+    );
+  });
+});
+
 describe("what is refused", () => {
   const items = (path: string) => [{ key: "a", path }];
   for (const path of ["../a", "a/../../b", "/etc/passwd", "..", "", "a\0b"]) {

@@ -51,8 +51,18 @@ function volumeOf(
   } else if (projected !== undefined) {
     files = new VolumeFiles(input(projected.defaultMode));
     takeProjected(files, projected, `${path}.projected`);
-  } else return { name, type: "backend" };
+  } else return backendVolume(volume, path, input(undefined));
   return files.isComplete ? { name, type: "files", files: files.list(), memory: configMap === undefined } : undefined;
+}
+
+/** What only the backend can bring, with the account that it needs for it. */
+function backendVolume(volume: Volume, path: string, input: FilesInput): ResolvedVolume | undefined {
+  const { name, azureFile, csi } = volume;
+  const named = azureFile?.secretName ?? csi?.nodePublishSecretRef?.name ?? csi?.volumeAttributes?.["secretName"] ?? "";
+  if (named === "") return { name, type: "backend" };
+  const content = new VolumeFiles(input);
+  content.takeObject(kinds.secret, named, {}, `${path}.${azureFile === undefined ? "csi" : "azureFile.secretName"}`);
+  return content.isComplete ? { name, type: "backend", secret: content.list() } : undefined;
 }
 
 function sizeLimitOf(sizeLimit: string | undefined): { readonly sizeLimit?: number } {
