@@ -9,6 +9,15 @@ export {
 export { defaultKubernetesVersion, kubernetesVersions } from "./binaries.ts";
 export type { ConformanceOptions, ConformanceSubject, PodTemplate } from "./conformance-bench.ts";
 export { type ControlPlane, type ControlPlaneOptions, startControlPlane } from "./control-plane.ts";
+export type {
+  GroupRunner,
+  RunnerContainer,
+  RunnerGroup,
+  RunnerLogLine,
+  RunnerState,
+  RunnerStats,
+  RunningGroup,
+} from "./group-runner.ts";
 export { type CertificateAuthority, createAuthority, type IssuedCertificate } from "./pki.ts";
 export { providerConformance } from "./provider-conformance.ts";
 export { providerSemantics, type SemanticsOptions, type SemanticsPart } from "./provider-semantics.ts";
