@@ -1,0 +1,84 @@
+// One HTTP call, for Azure Resource Manager and for those who give tokens: proxies by the environment, authorities of one's own,
+// bodies to a bound, failures in our kinds.
+import { getCACertificates } from "node:tls";
+import { VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
+import { Agent, type Dispatcher, EnvHttpProxyAgent, request } from "undici";
+
+export interface HttpCall {
+  readonly method: "GET" | "PUT" | "POST" | "PATCH" | "DELETE";
+  readonly url: string;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  readonly body?: string | undefined;
+  readonly signal: AbortSignal;
+  /** Default 60 s. */
+  readonly timeoutMs?: number | undefined;
+}
+
+export interface HttpAnswer {
+  readonly status: number;
+  /** Lower-case names. */
+  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
+  readonly text: string;
+}
+
+export interface HttpsOptions {
+  /** PEM; beside the system's. Default: those alone. */
+  readonly ca?: string | undefined;
+  /** HTTPS_PROXY and NO_PROXY count; default none: calls go straight. This machine itself needs no proxy. */
+  readonly env?: NodeJS.ProcessEnv | undefined;
+}
+
+/** More is no answer of these services. */
+const longestBody = 64 * 2 ** 20;
+
+export class Https implements AsyncDisposable {
+  readonly #dispatcher: Dispatcher;
+
+  constructor(options: HttpsOptions = {}) {
+    const ca = options.ca === undefined ? {} : { ca: [...getCACertificates("default"), options.ca] };
+    const connect = { timeout: 10_000, ...ca };
+    const common = { connections: 16, keepAliveTimeout: 30_000, maxResponseSize: longestBody };
+    const proxy = variable(options.env ?? {}, "HTTPS_PROXY");
+    const exempt = [variable(options.env ?? {}, "NO_PROXY") ?? "", "localhost", "127.0.0.1", "::1"];
+    this.#dispatcher =
+      proxy === undefined
+        ? new Agent({ ...common, connect })
+        : new EnvHttpProxyAgent({
+            ...common,
+            connect,
+            requestTls: connect,
+            httpsProxy: proxy,
+            httpProxy: proxy,
+            noProxy: exempt.filter((each) => each !== "").join(","),
+          });
+  }
+
+  /** Any answer resolves; throws Unavailable when there is none, Aborted when the signal ended it. */
+  async call(call: HttpCall): Promise<HttpAnswer> {
+    const end = AbortSignal.any([call.signal, AbortSignal.timeout(call.timeoutMs ?? 60_000)]);
+    try {
+      const answer = await request(call.url, {
+        method: call.method,
+        headers: { ...call.headers },
+        body: call.body ?? null,
+        signal: end,
+        dispatcher: this.#dispatcher,
+      });
+      return { status: answer.statusCode, headers: answer.headers, text: await answer.body.text() };
+    } catch (cause) {
+      const { host, pathname } = new URL(call.url);
+      const where = `${call.method} ${host}${pathname}`;
+      if (call.signal.aborted) throw new VirtualKubeletError("Aborted", `${where}: aborted`, { cause });
+      throw new VirtualKubeletError("Unavailable", `${where}: no answer`, { cause });
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#dispatcher.destroy();
+  }
+}
+
+function variable(env: NodeJS.ProcessEnv, name: string): string | undefined {
+  const value = (env[name] ?? env[name.toLowerCase()])?.trim();
+  return value === "" ? undefined : value;
+}
