@@ -67,7 +67,7 @@ export function encodeAgentMessage(message: AgentMessage): Uint8Array {
   bytes.fill(0x20, at.messageType, at.schemaVersion);
   bytes.write(message.messageType, at.messageType, at.schemaVersion - at.messageType, "latin1");
   bytes.writeUInt32BE(message.schemaVersion, at.schemaVersion);
-  bytes.writeBigUInt64BE(BigInt(message.createdDate), at.createdDate);
+  bytes.writeBigUInt64BE(BigInt(Math.floor(message.createdDate)), at.createdDate);
   bytes.writeBigInt64BE(BigInt(message.sequenceNumber), at.sequenceNumber);
   bytes.writeBigUInt64BE(BigInt(message.flags), at.flags);
   halvesSwapped(Buffer.from(message.messageId.replaceAll("-", ""), "hex")).copy(bytes, at.messageId);
