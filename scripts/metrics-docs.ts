@@ -36,7 +36,7 @@ const labelMeanings: Readonly<Record<string, string>> = {
   phase: "of the pod, as last written",
   queue:
     "`pods` (what is to be done with each), `pod-status`, `node-status`, `node-lease`, `node-ping`, `events`, `tokens`, `pod-certificates`",
-  reason: "as in the status of the pod",
+  reason: "as in the status of the pod; `Other` for what is no single word, and from the 33rd reason on",
   resource: "plural name with sub-resource: `pods/status`",
   route: "pattern of the path; empty where there is none",
   runtime: "version of Node.js",

@@ -48,7 +48,7 @@ export interface Metrics {
   readonly orphansRemoved: Counter<"node">;
   /** Pods that their backend no longer had although they ran. */
   readonly podsLost: Counter<"node">;
-  /** Pods that the node or its provider would not take, by the reason in their status. */
+  /** Pods that the node or its provider would not take, by the reason in their status as far as there are few: see PodTally. */
   readonly podsRefused: Counter<"node" | "reason">;
   /** Requests to the kubelet API by method, pattern of the route ("" for none) and HTTP code (101 for a stream). */
   readonly kubeletRequests: Counter<"method" | "route" | "code">;

@@ -22,6 +22,13 @@ export interface PodNode {
   addresses(): readonly string[];
 }
 
+/** Counts what becomes of pods. */
+export interface ActionTally {
+  orphanRemoved(node: string): void;
+  lost(node: string): void;
+  refused(node: string, reason: string): void;
+}
+
 export interface ActionContext {
   readonly node: PodNode;
   readonly usage: NodeUsage;
@@ -38,9 +45,7 @@ export interface ActionContext {
   /** The node takes no more pods. */
   readonly isShuttingDown: () => boolean;
   readonly onStatus: (uid: string, afterMs?: number) => void;
-  readonly onOrphanRemoved: () => void;
-  readonly onLost: () => void;
-  readonly onRefused: (reason: string) => void;
+  readonly tally: ActionTally;
 }
 
 /** Records an event about the pod, or about one of its containers. */

@@ -1,10 +1,12 @@
 // One node as the pod controller keeps it: its provider's room for calls, what its pods use, and what is in motion there.
 import type { ContainerReport } from "../provider/pods.ts";
 import type { ActionContext, PodNode } from "./action-context.ts";
-import type { CallSlots } from "./call-slots.ts";
-import type { NodeUsage } from "./node-usage.ts";
+import { CallSlots } from "./call-slots.ts";
+import { NodeUsage } from "./node-usage.ts";
 import type { PodAction, Rules } from "./plan.ts";
+import { defaultCallTimeoutMs, type PodControllerOptions } from "./pod-controller-options.ts";
 import type { PodEntry } from "./pod-entry.ts";
+import { takesPartial } from "./resolution.ts";
 
 export interface NodeState {
   readonly node: PodNode;
@@ -18,6 +20,40 @@ export interface NodeState {
   listed: boolean;
   readonly firstListing: PromiseWithResolvers<void>;
   trouble: string | undefined;
+}
+
+/** What the nodes of a controller have in common. */
+export interface NodeParts
+  extends Pick<ActionContext, "records" | "pacer" | "tally" | "clock" | "isShuttingDown" | "onStatus"> {
+  readonly options: PodControllerOptions;
+}
+
+export function nodeState(node: PodNode, { options, ...parts }: NodeParts): NodeState {
+  const { provider } = node;
+  const { client, recorder, log, callTimeoutMs = defaultCallTimeoutMs, workers = 10 } = options;
+  const resolution = provider.capabilities?.resolve === true ? options.resolution : undefined;
+  const consistencyDelayMs = (provider.capabilities?.consistencyDelaySeconds ?? 0) * 1000;
+  const rules: Rules = {
+    canUpdate: provider.updatePod !== undefined,
+    canUpdateVolumes: resolution !== undefined && provider.updateVolumes !== undefined,
+    canFollow: resolution !== undefined && takesPartial(provider),
+    consistencyDelayMs,
+    lostAfterMs: options.lostAfterMs ?? 30_000,
+    orphanGraceMs: options.orphanGraceMs ?? 60_000,
+    deleteAgainMs: 10_000,
+  };
+  const usage = new NodeUsage();
+  const context: ActionContext = {
+    ...parts,
+    ...{ node, usage, resolution, client, recorder, callTimeoutMs, consistencyDelayMs },
+    log: log.child({ node: node.name }),
+  };
+  return {
+    ...{ node, usage, rules, context, slots: new CallSlots(workers), deleteSlots: new CallSlots(workers) },
+    listed: false,
+    firstListing: Promise.withResolvers(),
+    trouble: undefined,
+  };
 }
 
 /** Which of the node's slots the action's call takes; undefined: it calls nobody. */

@@ -73,7 +73,7 @@ export async function act(
       return refuse(entry, context, signal);
     case "lose":
       entry.lost = true;
-      context.onLost();
+      context.tally.lost(context.node.name);
       context.log.error(fields(entry), "the backend lost the pod");
       event(entry, context, "Warning", "ProviderLostPod", "The provider no longer has this pod");
       return lookAgain;

@@ -28,7 +28,7 @@ export async function remove(
       { ...fields(entry), gracePeriodSeconds },
       "orphan removed from the backend: its pod is gone from the API",
     );
-    context.onOrphanRemoved();
+    context.tally.orphanRemoved(context.node.name);
   } else event(entry, context, "Normal", ...deleted);
 }
 

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { PodBench } from "../testing/pod-bench.ts";
+import { PodTally } from "./pod-tally.ts";
 
 type Figure = "pods" | "podsOldest" | "podsRefused" | "podsLost" | "nodeAllocatable" | "nodeRequested";
 
@@ -55,6 +56,20 @@ test("refusals are counted by reason, and so are pods that the backend lost", as
   await bench.clock.advance(300_000);
   assert.equal(bench.phase("lost"), "Failed");
   assert.deepEqual(await read(bench, "podsLost"), { n: 1 });
+});
+
+test("reasons of refusals that providers make up do not become metrics without end", async () => {
+  await using bench = new PodBench();
+  await bench.start();
+  const tally = new PodTally(bench.metrics, bench.clock);
+  tally.refused("n", "no such image: registry.example/web:1");
+  tally.refused("n", "OutOfexample.com/gpu");
+  for (let index = 0; index < 100; index++) tally.refused("n", `Quota${index}`);
+  tally.refused("n", "Quota3");
+  const told = await read(bench, "podsRefused");
+  assert.deepEqual([told["n OutOfexample.com/gpu"], told["n Quota3"]], [1, 2]);
+  assert.equal(Object.keys(told).length, 33);
+  assert.equal(told["n Other"], 1 + 100 - 31);
 });
 
 test("what a node has and what its pods request, in cores and pieces", async () => {

@@ -53,7 +53,7 @@ export function hold(
   const delay = controller === undefined ? 0 : context.pacer.delay(controller.uid, now);
   const final = delay === 0;
   entry.refusal = { reason, message: `Pod was rejected: ${message}`, failAt: now + delay, final, byProvider };
-  context.onRefused(reason);
+  context.tally.refused(context.node.name, reason);
   context.log.warn({ ...fields(entry), reason, failInMs: delay }, `pod refused: ${message}`);
   event(entry, context, "Warning", reason, message);
   context.onStatus(entry.owner.uid);

@@ -2,7 +2,8 @@
 import type { Logger } from "../log.ts";
 import { createMetrics, type Metrics } from "../metrics.ts";
 import type { PodNode } from "../pod/action-context.ts";
-import { PodController, type PodControllerOptions } from "../pod/pod-controller.ts";
+import { PodController } from "../pod/pod-controller.ts";
+import type { PodControllerOptions } from "../pod/pod-controller-options.ts";
 import type { Capabilities } from "../provider/capabilities.ts";
 import type { Provider } from "../provider.ts";
 import { AddressPool } from "../providers/mock/addresses.ts";
