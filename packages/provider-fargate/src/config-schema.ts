@@ -12,6 +12,16 @@ const arn = (what: string, type: string): v.GenericSchema<string, string> =>
       `must be the ARN of ${what}, like arn:aws:${type.replaceAll("\\d{12}", "123456789012")}name`,
     ),
   );
+/** Those of Fargate. */
+const operatingSystems = [
+  "LINUX",
+  "WINDOWS_SERVER_2019_CORE",
+  "WINDOWS_SERVER_2019_FULL",
+  "WINDOWS_SERVER_2022_CORE",
+  "WINDOWS_SERVER_2022_FULL",
+  "WINDOWS_SERVER_2025_CORE",
+  "WINDOWS_SERVER_2025_FULL",
+] as const;
 const roleARN = arn("a role", "iam::\\d{12}:role/");
 const url = v.pipe(v.string(), v.regex(/^https?:\/\/[^\s/]+(\/\S*)?$/, "must be a URL like https://host"));
 const whole = v.pipe(
@@ -67,13 +77,7 @@ const schema = v.strictObject({
     v.pipe(
       v.strictObject({
         operatingSystem: v.optional(
-          v.pipe(
-            v.string(),
-            v.regex(
-              /^(LINUX|WINDOWS_SERVER_\w+)$/,
-              "must be LINUX, or a Windows Server as ECS names it, like WINDOWS_SERVER_2022_CORE",
-            ),
-          ),
+          v.picklist(operatingSystems, `must be one of ${operatingSystems.join(", ")}`),
           "LINUX",
         ),
         architecture: v.optional(v.picklist(["X86_64", "ARM64"], "must be X86_64 or ARM64"), "X86_64"),

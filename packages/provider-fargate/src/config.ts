@@ -1,6 +1,7 @@
 // Configuration of the Fargate provider: which cluster and network, what pods may have, what is told to whom. All faults are
 // reported at once. A file that ends in .toml is one of the Go provider.
 import { readFile } from "node:fs/promises";
+import type { OSFamily } from "@aws-sdk/client-ecs";
 import { errorText, VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
 import { checkedConfig, type ProviderConfigSource, readProviderConfig } from "@virtual-kubelet/virtual-kubelet/host";
 import { parse as parseToml } from "smol-toml";
@@ -29,7 +30,7 @@ export interface FargateConfig {
     readonly allowed: readonly string[];
   };
   readonly platform: {
-    readonly operatingSystem: string;
+    readonly operatingSystem: OSFamily;
     readonly architecture: "X86_64" | "ARM64";
     /** Default LATEST. */
     readonly version: string;
