@@ -1,33 +1,21 @@
 // A Provider over a cloud that runs whole pods. `new CloudProvider({ backend, node, cluster, log, capabilities })`. It remembers
 // the groups, looks at them as often as need be, and adds what of a kubelet the cloud lacks.
-import type { Duplex } from "node:stream";
 import { type Clock, pause, systemClock } from "../clock.ts";
 import { hookRunner } from "../engine/hook-run.ts";
 import { ContainerProbes } from "../engine/probe-manager.ts";
 import type { ProbeListener, ProbeManager } from "../engine/probe-results.ts";
 import { UpdateFeed } from "../engine/update-feed.ts";
-import { errorText, VirtualKubeletError } from "../errors.ts";
-import type { Node } from "../kube/types.gen.ts";
+import { errorText } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { Capabilities } from "../provider/capabilities.ts";
-import type { NodeReport, ProbeMetrics } from "../provider/node.ts";
-import type { PodFailure, PodOwner, PodReport, PodRequest, PodUpdate } from "../provider/pods.ts";
-import type {
-  ContainerIO,
-  ContainerLogOptions,
-  ContainerLogs,
-  ContainerTarget,
-  ExecResult,
-  PodTarget,
-} from "../provider/streams.ts";
+import type { ProbeMetrics } from "../provider/node.ts";
+import type { PodOwner, PodReport, PodRequest, PodUpdate } from "../provider/pods.ts";
 import type { CallContext, Provider } from "../provider.ts";
-import type { ResolvedVolume } from "../resolved-pod.ts";
-import type { StatsSummary } from "../stats-summary.ts";
-import type { CloudBackend, GroupContainer } from "./cloud-backend.ts";
-import { cloudStats } from "./cloud-stats.ts";
+import type { CloudBackend } from "./cloud-backend.ts";
+import { cloudCalls } from "./cloud-calls.ts";
 import { ContainerCare } from "./container-care.ts";
 import { GroupEndings } from "./group-endings.ts";
-import { type GroupEntry, hasEnded, refOf } from "./group-entry.ts";
+import { type GroupEntry, hasEnded, notFound, refOf } from "./group-entry.ts";
 import { groupReport } from "./group-report.ts";
 import { GroupTable } from "./group-table.ts";
 import { defaultPace, type PollPace } from "./poll-schedule.ts";
@@ -51,9 +39,6 @@ export interface CloudProviderOptions {
   readonly probes?: ((listener: ProbeListener) => ProbeManager) | undefined;
 }
 
-/** A word of the cloud's that is not older answers for it. */
-const freshMs = 1000;
-
 export class CloudProvider implements Provider {
   readonly capabilities: Capabilities;
   declare readonly stopPod?: NonNullable<Provider["stopPod"]>;
@@ -69,6 +54,8 @@ export class CloudProvider implements Provider {
   readonly #backend: CloudBackend;
   readonly #clock: Clock;
   readonly #log: Logger;
+  /** A word of the cloud's that is not older answers for it. */
+  readonly #freshMs: number;
   readonly #table: GroupTable;
   readonly #feed: UpdateFeed = new UpdateFeed();
   readonly #probes: ProbeManager;
@@ -85,6 +72,8 @@ export class CloudProvider implements Provider {
     this.#backend = backend;
     this.#clock = clock;
     this.#log = log;
+    const pace = { ...defaultPace, ...options.pace };
+    this.#freshMs = pace.fastMs / 2;
     const consistencyMs = options.consistencyMs ?? 30_000;
     const consistencyDelaySeconds = Math.ceil(consistencyMs / 1000);
     this.capabilities = { ...options.capabilities, resolve: true, consistencyDelaySeconds };
@@ -100,8 +89,7 @@ export class CloudProvider implements Provider {
     const changed = (entry: GroupEntry): void => this.#publish(entry);
     const runHook = hookRunner({ kubernetesVersion, clock });
     this.#table = new GroupTable({
-      ...{ backend, clock, random, log, consistencyMs },
-      pace: { ...defaultPace, ...options.pace },
+      ...{ backend, clock, random, log, consistencyMs, pace },
       seen: (entry) => {
         this.#care.tend(entry);
         this.#publish(entry);
@@ -139,12 +127,19 @@ export class CloudProvider implements Provider {
         this.#feed.event({ type: "event", owner, eventType, reason, message, container }),
       isKnown: (entry) => this.#table.get(entry.owner.uid) === entry,
     });
-    Object.assign(this, this.#optional(options.node));
+    const calls = cloudCalls({
+      ...{ backend, clock, node: options.node },
+      find: (owner, context) => this.#find(owner, context),
+      describe: (entry, context) => this.#table.describe([entry], context),
+      end: (entry, ending) => this.#endings.end(entry, ending),
+      entries: () => this.#table.all(),
+    });
+    Object.assign(this, calls);
     this.#table.start(signal);
   }
 
   async createPod(request: PodRequest, context: CallContext): Promise<void> {
-    this.#begin();
+    this.#begin(context);
     this.#backend.admit(request);
     const { uid } = request.owner;
     // A second call while the first is on its way waits for that one.
@@ -157,7 +152,7 @@ export class CloudProvider implements Provider {
 
   /** Takes over what the core knows of it; what of the spec the cloud cannot change is told by an event. */
   async updatePod(request: PodRequest, context: CallContext): Promise<void> {
-    this.#begin();
+    this.#begin(context);
     const entry = await this.#find(request.owner, context);
     const before = entry.request;
     entry.request = { ...request, resolved: request.resolved ?? before?.resolved };
@@ -186,7 +181,7 @@ export class CloudProvider implements Provider {
     options: { readonly gracePeriodSeconds: number },
     context: CallContext,
   ): Promise<void> {
-    this.#begin();
+    this.#begin(context);
     const entry = await this.#find(owner, context);
     const deadline = this.#clock.now() + options.gracePeriodSeconds * 1000;
     this.#endings.end(entry, { why: "deleted", deadline, failure: undefined });
@@ -194,9 +189,9 @@ export class CloudProvider implements Provider {
   }
 
   async getPodStatus(owner: PodOwner, context: CallContext): Promise<PodReport> {
-    this.#begin();
+    this.#begin(context);
     const entry = await this.#find(owner, context);
-    const isFresh = this.#clock.now() - entry.lookedAt < freshMs;
+    const isFresh = this.#clock.now() - entry.lookedAt < this.#freshMs;
     if (entry.id !== undefined && !isFresh && !(hasEnded(entry) && entry.ending === undefined))
       await this.#table.describe([entry], context);
     if (this.#table.get(owner.uid) !== entry) throw notFound(owner);
@@ -204,13 +199,13 @@ export class CloudProvider implements Provider {
   }
 
   async getPods(context: CallContext): Promise<readonly PodReport[]> {
-    this.#begin();
+    this.#begin(context);
     await this.#list(context);
     return [...this.#table.all()].filter(({ id }) => id !== undefined).map((entry) => this.#report(entry));
   }
 
   watchPods(context: CallContext): AsyncIterable<PodUpdate> {
-    this.#begin();
+    this.#begin(context);
     return this.#feed.read(AbortSignal.any([context.signal, this.#end.signal]));
   }
 
@@ -248,6 +243,7 @@ export class CloudProvider implements Provider {
 
   /** NotFound only where the cloud positively has none. */
   async #find(owner: PodOwner, context: CallContext): Promise<GroupEntry> {
+    context.signal.throwIfAborted();
     await this.#creations.get(owner.uid)?.catch(() => {});
     const known = this.#table.get(owner.uid);
     if (known !== undefined) return known;
@@ -302,7 +298,8 @@ export class CloudProvider implements Provider {
   }
 
   /** Follows what the cloud pushes, where it does. */
-  #begin(): void {
+  #begin({ signal }: CallContext): void {
+    signal.throwIfAborted();
     const watch = this.#backend.watch?.bind(this.#backend);
     if (watch !== undefined) this.#pushes ??= this.#follow(watch);
   }
@@ -326,92 +323,4 @@ export class CloudProvider implements Provider {
       await pause(this.#clock, Math.min(60_000, 1000 * 2 ** Math.min(failures, 6)), signal);
     }
   }
-
-  async #container({ owner, container }: ContainerTarget, context: CallContext): Promise<GroupContainer> {
-    const entry = await this.#find(owner, context);
-    if (entry.group === undefined && entry.id !== undefined) await this.#table.describe([entry], context);
-    const { group } = entry;
-    if (group === undefined) throw new VirtualKubeletError("NotFound", `pod ${owner.name} has not started yet`);
-    return { group, container };
-  }
-
-  /** The methods that only some clouds have. */
-  #optional(node: string): Partial<Provider> {
-    const backend = this.#backend;
-    const began = new Date(this.#clock.now()).toISOString();
-    const { exec, attach, logs, portForward, stats, stop, updateVolumes, ping, watchNode, configureNode } = backend;
-    return {
-      ...(stop !== undefined && {
-        stopPod: async (
-          owner: PodOwner,
-          options: { readonly gracePeriodSeconds: number; readonly failure?: PodFailure | undefined },
-          context: CallContext,
-        ): Promise<void> => {
-          const entry = await this.#find(owner, context);
-          const deadline = this.#clock.now() + options.gracePeriodSeconds * 1000;
-          this.#endings.end(entry, { why: "stopped", deadline, failure: options.failure });
-        },
-      }),
-      ...(updateVolumes !== undefined && {
-        updateVolumes: async (
-          owner: PodOwner,
-          volumes: readonly ResolvedVolume[],
-          context: CallContext,
-        ): Promise<void> => {
-          const { group, request } = await this.#find(owner, context);
-          if (group !== undefined && request !== undefined)
-            await updateVolumes.call(backend, group, request, volumes, context);
-        },
-      }),
-      ...(logs !== undefined && {
-        getContainerLogs: async (
-          target: ContainerTarget,
-          options: ContainerLogOptions,
-          context: CallContext,
-        ): Promise<ContainerLogs> => logs.call(backend, await this.#container(target, context), options, context),
-      }),
-      ...(exec !== undefined && {
-        runInContainer: async (
-          target: ContainerTarget,
-          command: readonly string[],
-          io: ContainerIO,
-          context: CallContext,
-        ): Promise<ExecResult> => exec.call(backend, await this.#container(target, context), command, io, context),
-      }),
-      ...(attach !== undefined && {
-        attachToContainer: async (target: ContainerTarget, io: ContainerIO, context: CallContext): Promise<void> =>
-          attach.call(backend, await this.#container(target, context), io, context),
-      }),
-      ...(portForward !== undefined && {
-        portForward: async (
-          { owner }: PodTarget,
-          port: number,
-          connection: Duplex,
-          context: CallContext,
-        ): Promise<void> => {
-          const { group } = await this.#find(owner, context);
-          if (group === undefined) throw notFound(owner);
-          return portForward.call(backend, group, port, connection, context);
-        },
-      }),
-      ...(stats !== undefined && {
-        getStatsSummary: async (context: CallContext): Promise<StatsSummary> => {
-          const groups = [...this.#table.all()].flatMap(({ group }) => (group?.stage === "running" ? [group] : []));
-          const found = groups.length === 0 ? new Map() : await stats.call(backend, groups, context);
-          return cloudStats({ nodeName: node, startTime: began }, groups, found, this.#clock.now());
-        },
-      }),
-      ...(ping !== undefined && { ping: (context: CallContext): Promise<void> => ping.call(backend, context) }),
-      ...(watchNode !== undefined && {
-        watchNode: (context: CallContext): AsyncIterable<NodeReport> => watchNode.call(backend, context),
-      }),
-      ...(configureNode !== undefined && {
-        configureNode: async (given: Node): Promise<Node> => configureNode.call(backend, given),
-      }),
-    };
-  }
-}
-
-function notFound({ uid }: PodOwner): VirtualKubeletError {
-  return new VirtualKubeletError("NotFound", `there is no pod ${uid}`);
 }

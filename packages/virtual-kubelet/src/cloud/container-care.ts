@@ -1,5 +1,6 @@
 // What a kubelet does around running containers and the cloud does not: probes, postStart hooks, a new start for who fails them.
-import type { Clock } from "../clock.ts";
+import { type Clock, pause } from "../clock.ts";
+import { defaultBackoff, dueAt, raised } from "../engine/backoff.ts";
 import { hookFailedEvents } from "../engine/hook-run.ts";
 import type { ProbedRun, ProbeManager, ProbeType, RunHook, RunResults, RunTarget } from "../engine/probe-results.ts";
 import { errorText, isErrorKind, VirtualKubeletError } from "../errors.ts";
@@ -147,6 +148,7 @@ export class ContainerCare {
     }
   }
 
+  /** Once for each run, the first time at once, then with the kubelet's back-off: the cloud's own is for runs that end by themselves. */
   #startAnew(entry: GroupEntry, { name, restartCount: attempt = 0 }: ContainerReport, why: string): void {
     if (entry.restarted.get(name) === attempt) return;
     entry.restarted.set(name, attempt);
@@ -156,9 +158,17 @@ export class ContainerCare {
 
   /** Never rejects. */
   async #restart(entry: GroupEntry, container: string, attempt: number): Promise<void> {
-    const { backend, log, signal } = this.#options;
+    const { backend, clock, log, signal } = this.#options;
+    const now = clock.now();
+    const step = entry.backoff.get(container);
+    await pause(clock, dueAt(step, step?.at ?? now, defaultBackoff) - now, signal);
     const { group } = entry;
-    if (group === undefined) return;
+    const isStill = group?.containers.some(
+      ({ name, state, restartCount = 0 }) =>
+        name === container && state.running !== undefined && restartCount === attempt,
+    );
+    if (signal.aborted || group === undefined || isStill !== true || entry.ending !== undefined) return;
+    entry.backoff.set(container, raised(step, clock.now(), defaultBackoff));
     try {
       await backend.restartContainer?.({ group, container }, { signal, log });
       this.#options.soon(entry);
@@ -166,7 +176,7 @@ export class ContainerCare {
       if (signal.aborted) return;
       const message = `error killing container ${container}: ${errorText(error)}`;
       this.#options.event(entry.owner, "Warning", "FailedKillPod", message, container);
-      // The next verdict of its probe tries again.
+      // The next verdict of its probe tries again, not before the back-off is over.
       if (!isErrorKind(error, "Unsupported") && entry.restarted.get(container) === attempt)
         entry.restarted.delete(container);
     }

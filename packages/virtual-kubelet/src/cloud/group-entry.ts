@@ -1,4 +1,6 @@
 // What is known of one pod on a cloud: what it is to be, what the cloud last said, what is being done about it.
+import type { BackoffStep } from "../engine/backoff.ts";
+import { VirtualKubeletError } from "../errors.ts";
 import type { HeapItem } from "../kube/due-heap.ts";
 import type { PodFailure, PodOwner, PodRequest } from "../provider/pods.ts";
 import type { CloudGroup, GroupRef } from "./cloud-backend.ts";
@@ -37,6 +39,8 @@ export interface GroupEntry extends HeapItem {
   readonly postStarted: Map<string, { readonly attempt: number; readonly state: "running" | "done" | "failed" }>;
   /** By container: the attempt that was told to start anew for its probe or hook. */
   readonly restarted: Map<string, number>;
+  /** By container: how long the next such start has to wait. */
+  readonly backoff: Map<string, BackoffStep>;
 }
 
 export function refOf(entry: GroupEntry): GroupRef | undefined {
@@ -57,4 +61,8 @@ export function wake({ waiters }: GroupEntry): void {
   const all = [...waiters];
   waiters.clear();
   for (const waiter of all) waiter();
+}
+
+export function notFound({ uid }: PodOwner): VirtualKubeletError {
+  return new VirtualKubeletError("NotFound", `there is no pod ${uid}`);
 }

@@ -17,12 +17,21 @@ export function groupReport(entry: GroupEntry, backend: CloudBackend, results: R
     owner,
     ...(group?.clusterUnknown === undefined || request !== undefined ? {} : { clusterUnknown: true }),
     ...(revision === undefined ? {} : { revision }),
-    containers: (group?.containers ?? []).map((container) => merged(container, entry, backend, results)),
+    containers: shown(entry).map((container) => merged(container, entry, backend, results)),
     ...(group?.podIPs === undefined || group.podIPs.length === 0 ? {} : { podIPs: group.podIPs }),
     ...(group?.startTime === undefined ? {} : { startTime: group.startTime }),
     ...(failure === undefined ? {} : { failure }),
     ...(group?.annotations === undefined ? {} : { annotations: group.annotations }),
   };
+}
+
+/** What the cloud does not show yet waits. */
+function shown({ request, group }: GroupEntry): readonly ContainerReport[] {
+  const found = group?.containers ?? [];
+  const waiting = (request?.pod.spec?.containers ?? []).flatMap(({ name }): ContainerReport[] =>
+    found.some((report) => report.name === name) ? [] : [{ name, state: { waiting: { reason: "ContainerCreating" } } }],
+  );
+  return waiting.length === 0 ? found : [...found, ...waiting];
 }
 
 function merged(

@@ -77,7 +77,13 @@ export class GroupTable {
       entry = {
         ...{ owner, request, id: undefined, group: undefined, lookedAt: 0, stageSince: now, failures: 0 },
         ...{ createdAt: isNew ? now : undefined, told: new ToldEvents(isNew), waiters: new Set() },
-        ...{ ending: undefined, endingWork: undefined, postStarted: new Map(), restarted: new Map() },
+        ...{
+          ending: undefined,
+          endingWork: undefined,
+          postStarted: new Map(),
+          restarted: new Map(),
+          backoff: new Map(),
+        },
         ...{ due: now, heapIndex: -1 },
       };
       this.#entries.set(owner.uid, entry);

@@ -1,0 +1,247 @@
+// What users of pods on a cloud see: grace, hooks, probes, events, adoption, and how often the cloud is asked.
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { describe, test } from "node:test";
+import { VirtualKubeletError } from "../errors.ts";
+import type { Container, PodSpec } from "../kube/types.gen.ts";
+import { silentLogger } from "../log.ts";
+import type { PodOwner, PodReport, PodRequest, PodUpdate } from "../provider/pods.ts";
+import type { CallContext } from "../provider.ts";
+import { eventually } from "../testing/eventually.ts";
+import { MemoryCloud, type MemoryCloudOptions } from "../testing/memory-cloud.ts";
+import { withResolved } from "../testing/resolved-literally.ts";
+import { CloudProvider } from "./cloud-provider.ts";
+
+const web: Container = { name: "web", image: "sleep" };
+
+class Bench implements AsyncDisposable {
+  readonly cloud: MemoryCloud;
+  readonly updates: PodUpdate[] = [];
+  readonly #stop: AbortController = new AbortController();
+  provider: CloudProvider;
+
+  constructor(options: MemoryCloudOptions = {}, cloud: MemoryCloud = new MemoryCloud(options)) {
+    this.cloud = cloud;
+    this.provider = this.#made();
+  }
+
+  get context(): CallContext {
+    return { signal: this.#stop.signal, log: silentLogger };
+  }
+
+  async created(spec: Partial<PodSpec> = {}): Promise<PodRequest> {
+    const request = requestOf(spec);
+    await this.provider.createPod(request, this.context);
+    return request;
+  }
+
+  /** As after a restart of the program. */
+  async restarted(): Promise<void> {
+    await this.provider[Symbol.asyncDispose]();
+    this.updates.length = 0;
+    this.provider = this.#made();
+  }
+
+  reasons(): readonly string[] {
+    return this.updates.flatMap((update) => (update.type === "event" ? [update.reason] : []));
+  }
+
+  async report(owner: PodOwner, what: string, accept: (report: PodReport) => boolean): Promise<PodReport> {
+    return eventually(what, 5_000, async () => {
+      const report = await this.provider.getPodStatus(owner, this.context);
+      return accept(report) && report;
+    });
+  }
+
+  async gone(owner: PodOwner): Promise<void> {
+    await eventually("the pod is gone", 5_000, () =>
+      this.updates.some((update) => update.type === "gone" && update.owner.uid === owner.uid),
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    await this.provider[Symbol.asyncDispose]();
+  }
+
+  #made(): CloudProvider {
+    const provider = new CloudProvider({
+      ...{ backend: this.cloud, node: "n", log: silentLogger, capabilities: {}, consistencyMs: 500 },
+      pace: { fastMs: 20, slowMs: 50, steadyMs: 50 },
+    });
+    void this.#collect(provider);
+    return provider;
+  }
+
+  async #collect(provider: CloudProvider): Promise<void> {
+    for await (const update of provider.watchPods(this.context)) this.updates.push(update);
+  }
+}
+
+function requestOf(spec: Partial<PodSpec>): PodRequest {
+  const owner = { cluster: "c", node: "n", namespace: "default", name: "a", uid: randomUUID() };
+  const metadata = { name: "a", namespace: "default", uid: owner.uid, resourceVersion: "1" };
+  return withResolved({
+    owner,
+    revision: "1",
+    pod: { apiVersion: "v1", kind: "Pod", metadata, spec: { containers: [web], nodeName: "n", ...spec } },
+  });
+}
+
+const isReady = ({ containers }: PodReport): boolean => containers.every(({ ready }) => ready === true);
+
+describe("a pod on a cloud", () => {
+  test("ends with TERM and keeps how it ended, before the group is removed", async () => {
+    await using bench = new Bench();
+    const { owner } = await bench.created();
+    await bench.report(owner, "it runs", isReady);
+    await bench.provider.deletePod(owner, { gracePeriodSeconds: 30 }, bench.context);
+    await bench.gone(owner);
+    assert.deepEqual(bench.cloud.journal, ["terminate web", "remove"]);
+    const last = bench.updates.findLast((update) => update.type === "report");
+    assert.equal(last?.report.containers[0]?.state.terminated?.exitCode, 143);
+    assert.deepEqual(bench.reasons(), ["ResourcesRounded", "Killing"]);
+  });
+
+  test("has its preStop hook run first, and sidecars end last", async () => {
+    await using bench = new Bench({ commands: true });
+    const hooked: Container = { ...web, lifecycle: { preStop: { exec: { command: ["drain"] } } } };
+    const proxy: Container = { name: "proxy", image: "sleep", restartPolicy: "Always" };
+    const { owner } = await bench.created({ containers: [hooked], initContainers: [proxy] });
+    await bench.report(owner, "it runs", isReady);
+    await bench.provider.deletePod(owner, { gracePeriodSeconds: 30 }, bench.context);
+    await bench.gone(owner);
+    assert.deepEqual(bench.cloud.journal, ["exec web drain", "terminate web", "terminate proxy", "remove"]);
+  });
+
+  test("that does not heed TERM goes with its grace, and sooner when that is cut", async () => {
+    await using bench = new Bench({ heedsTerm: false });
+    const { owner } = await bench.created();
+    await bench.report(owner, "it runs", isReady);
+    await bench.provider.deletePod(owner, { gracePeriodSeconds: 600 }, bench.context);
+    await eventually("TERM", 5_000, () => bench.cloud.journal.includes("terminate web"));
+    assert.equal(bench.cloud.size, 1);
+    await bench.provider.deletePod(owner, { gracePeriodSeconds: 0 }, bench.context);
+    await bench.gone(owner);
+    assert.equal(bench.cloud.size, 0);
+  });
+
+  test("is removed in the end although the cloud refuses for a while", async () => {
+    await using bench = new Bench();
+    const { owner } = await bench.created();
+    await bench.report(owner, "it runs", isReady);
+    bench.cloud.faults.set("remove", new VirtualKubeletError("Unavailable", "region down"));
+    await bench.provider.deletePod(owner, { gracePeriodSeconds: 0 }, bench.context);
+    await eventually("a try", 5_000, () => (bench.cloud.calls.get("remove") ?? 0) > 0);
+    bench.cloud.faults.clear();
+    await bench.gone(owner);
+  });
+
+  test("is not ready before its readiness probe, and starts anew for its liveness probe", async () => {
+    await using bench = new Bench({ commands: true });
+    const probe = { exec: { command: ["check"] }, periodSeconds: 1, failureThreshold: 1 };
+    const { owner } = await bench.created({ containers: [{ ...web, readinessProbe: probe, livenessProbe: probe }] });
+    await bench.report(owner, "it is ready", isReady);
+    bench.cloud.container(owner.uid, "web").exitCode = 1;
+    await bench.report(owner, "it started anew", ({ containers: [container] }) => container?.restartCount === 1);
+    assert.ok(bench.reasons().includes("Unhealthy"));
+    assert.ok(bench.reasons().includes("Killing"));
+  });
+
+  test("whose probes the cloud carries out is not probed here", async () => {
+    await using bench = new Bench({ commands: true, nativeProbes: ["readiness"] });
+    const { owner } = await bench.created({
+      containers: [{ ...web, readinessProbe: { exec: { command: ["check"] }, periodSeconds: 1 } }],
+    });
+    await bench.report(owner, "it is ready by the cloud's word", isReady);
+    assert.equal(bench.cloud.calls.get("exec"), undefined);
+  });
+
+  test("has its postStart hook run once for each run, and is not ready before", async () => {
+    await using bench = new Bench({ commands: true });
+    const { owner } = await bench.created({
+      containers: [{ ...web, lifecycle: { postStart: { exec: { command: ["warm"] } } } }],
+    });
+    await bench.report(owner, "it is ready", isReady);
+    assert.deepEqual(bench.cloud.journal, ["exec web warm"]);
+    await bench.cloud.restartContainer({ group: groupOf(owner), container: "web" });
+    await eventually("the hook of the next run", 5_000, () => bench.cloud.journal.length === 2);
+    await bench.report(owner, "it is ready again", isReady);
+  });
+
+  test("is told of by events once, and not again after a restart of the program", async () => {
+    await using bench = new Bench();
+    const request = await bench.created();
+    const pulled = { key: "1", time: 1, eventType: "Normal", reason: "Pulled", message: "image" } as const;
+    bench.cloud.group(request.owner.uid).events.push(pulled);
+    await eventually("the event", 5_000, () => bench.reasons().includes("Pulled"));
+    bench.cloud.group(request.owner.uid).events.push({ ...pulled, key: "2", reason: "Started" });
+    await eventually("the other event", 5_000, () => bench.reasons().includes("Started"));
+    assert.equal(bench.reasons().filter((reason) => reason === "Pulled").length, 1);
+    await bench.restarted();
+    const [found] = await bench.provider.getPods(bench.context);
+    assert.equal(found?.revision, "", "the request is asked for");
+    await bench.provider.updatePod(request, bench.context);
+    bench.cloud.group(request.owner.uid).events.push({ ...pulled, key: "3", reason: "BackOff" });
+    await eventually("what is new", 5_000, () => bench.reasons().includes("BackOff"));
+    assert.deepEqual(bench.reasons(), ["BackOff"]);
+  });
+
+  test("that the cloud lost is told to be gone; one that cannot be asked for is not", async () => {
+    await using bench = new Bench();
+    const { owner } = await bench.created();
+    await bench.report(owner, "it runs", isReady);
+    for (const kind of ["Throttled", "Unavailable", "Unauthorized"] as const) {
+      bench.cloud.faults.set("describe", new VirtualKubeletError(kind, kind));
+      const before = bench.cloud.calls.get("describe") ?? 0;
+      await eventually("some looks", 5_000, () => (bench.cloud.calls.get("describe") ?? 0) > before + 2);
+      await assert.rejects(bench.provider.getPodStatus(owner, bench.context), { kind });
+    }
+    assert.deepEqual(
+      bench.updates.filter(({ type }) => type === "gone"),
+      [],
+    );
+    bench.cloud.faults.clear();
+    await bench.cloud.remove({ owner, id: "x" });
+    await bench.gone(owner);
+    await assert.rejects(bench.provider.getPodStatus(owner, bench.context), { kind: "NotFound" });
+  });
+
+  test("that was stopped stays with its failure, until it is deleted", async () => {
+    await using bench = new Bench();
+    const { owner } = await bench.created();
+    await bench.report(owner, "it runs", isReady);
+    const failure = { reason: "DeadlineExceeded", message: "too long" };
+    await bench.provider.stopPod?.(owner, { gracePeriodSeconds: 5, failure }, bench.context);
+    const over = await bench.report(owner, "it is over", (report) => report.failure !== undefined);
+    assert.deepEqual([over.failure, over.containers[0]?.state.terminated?.exitCode], [failure, 143]);
+    await bench.restarted();
+    assert.deepEqual(
+      (await bench.provider.getPods(bench.context)).map((report) => report.failure),
+      [failure],
+    );
+    await bench.provider.deletePod(owner, { gracePeriodSeconds: 5 }, bench.context);
+    await bench.gone(owner);
+  });
+
+  test("keeps its image on the cloud, which is told", async () => {
+    await using bench = new Bench();
+    const request = await bench.created();
+    await bench.report(request.owner, "it runs", isReady);
+    const pod = { ...request.pod, spec: { ...request.pod.spec, containers: [{ ...web, image: "other" }] } };
+    await bench.provider.updatePod({ ...request, pod, revision: "2" }, bench.context);
+    await eventually("an event", 5_000, () => bench.reasons().includes("UpdateUnsupported"));
+    assert.equal(bench.cloud.group(request.owner.uid).revision, "2");
+  });
+
+  test("costs few calls: a thousand pods in batches of a hundred", async () => {
+    await using bench = new Bench({ describeAtOnce: 100 });
+    await Promise.all(Array.from({ length: 1000 }, () => bench.created()));
+    await eventually("all looked at", 5_000, async () => (await bench.provider.getPods(bench.context)).every(isReady));
+    assert.ok((bench.cloud.calls.get("describe") ?? 0) < 200, `${bench.cloud.calls.get("describe")} calls`);
+  });
+});
+
+function groupOf(owner: PodOwner): { owner: PodOwner; id: string; stage: "running"; containers: [] } {
+  return { owner, id: `group/${owner.uid}`, stage: "running", containers: [] };
+}
