@@ -128,7 +128,7 @@ const devClusterFloors: readonly (readonly string[])[] = [
   // Requests: who asks, what for, and the answer.
   ["apply", "authentication", "call", "discovery", "handler", "kubelet-proxy", "openapi", "openapi-protobuf"],
   ["pod-cells", "reading", "representation", "request-access", "resource-metrics", "reviews", "route", "subresources"],
-  ["table-cells", "tokens", "watching", "writing"],
+  ["cell", "table-cells", "tokens", "watching", "workload-cells", "writing"],
   ["server"],
   ["bootstrap", "dev-cluster", "index"],
 ];

@@ -10,6 +10,8 @@ export function hasStatus(resource: Resource): boolean {
 
 /** Fields that are said even where there is nothing to say yet, beside the numbers that the schema requires. */
 const saidAtFirst: Readonly<Record<string, JsonObject>> = {
+  persistentvolumes: { phase: "Pending" },
+  persistentvolumeclaims: { phase: "Pending" },
   "statefulsets.apps": { availableReplicas: 0 },
   "horizontalpodautoscalers.autoscaling": { currentMetrics: null },
   "poddisruptionbudgets.policy": { disruptionsAllowed: 0, currentHealthy: 0, desiredHealthy: 0, expectedPods: 0 },

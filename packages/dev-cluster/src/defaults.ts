@@ -60,7 +60,10 @@ const table: Readonly<Record<string, Readonly<Record<string, Default>>>> = {
     protocol: "TCP",
     targetPort: (value) => value["port"],
   },
+  // Within StatefulSets, too.
+  "core.v1.PersistentVolumeClaim": { apiVersion: "v1", kind: "PersistentVolumeClaim", status: { phase: "Pending" } },
   "core.v1.PersistentVolumeClaimSpec": { volumeMode: "Filesystem" },
+  "core.v1.PersistentVolumeSpec": { persistentVolumeReclaimPolicy: "Retain", volumeMode: "Filesystem" },
   "core.v1.ReplicationControllerSpec": { replicas: 1 },
   "apps.v1.DeploymentSpec": { ...workload, progressDeadlineSeconds: 600, strategy: {} },
   "apps.v1.DeploymentStrategy": {

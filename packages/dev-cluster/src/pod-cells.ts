@@ -1,9 +1,8 @@
 // The cells of pods in tables: the status that sums a pod up, its restarts.
 
+import type { Cell } from "./cell.ts";
 import { duration } from "./duration.ts";
 import { at, type Json, type JsonObject, list, number, text } from "./json.ts";
-
-type Cell = (pod: JsonObject, now: number) => Json;
 
 const isSidecar = (container: Json): boolean => text(container, "restartPolicy") === "Always";
 

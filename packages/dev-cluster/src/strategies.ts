@@ -1,6 +1,6 @@
 // What is particular to a kind when its objects are made and changed. Kinds without an entry have nothing.
 import type { StrategyContext } from "./access.ts";
-import { type Cause, invalidValue, unsupportedValue } from "./api-error.ts";
+import { type Cause, forbiddenValue, invalidValue, unsupportedValue } from "./api-error.ts";
 import { completeEvent, eventFaults } from "./event-rules.ts";
 import { equal, isObject, type Json, type JsonObject, list, merge, object, put, text } from "./json.ts";
 import { newPod, podFaults, podStatus, podUpdateFaults } from "./pod-rules.ts";
@@ -48,6 +48,27 @@ const workload = (restartPolicies: readonly string[]): Strategy => ({
 function unchanged(next: JsonObject, before: JsonObject, path: readonly string[]): readonly Cause[] {
   const [now, then] = [next, before].map((each) => path.reduce<Json | undefined>((at, key) => object(at)[key], each));
   return equal(now, then) ? [] : [invalidValue(path.join("."), now, "field is immutable")];
+}
+
+const changeableOfSets = [
+  "replicas",
+  "ordinals",
+  "template",
+  "updateStrategy",
+  "revisionHistoryLimit",
+  "persistentVolumeClaimRetentionPolicy",
+  "minReadySeconds",
+];
+
+function unchangedSet(next: JsonObject, before: JsonObject): readonly Cause[] {
+  const [now, then] = [next, before].map((each) => {
+    const rest = Object.entries(object(each, "spec")).filter(([field]) => !changeableOfSets.includes(field));
+    return Object.fromEntries(rest);
+  });
+  if (equal(now, then)) return [];
+  const named = changeableOfSets.map((field) => `'${field}'`);
+  const fields = `${named.slice(0, -1).join(", ")} and ${named.at(-1)}`;
+  return [forbiddenValue("spec", `updates to statefulset spec for fields other than ${fields} are forbidden`)];
 }
 
 const emptyNodeInfo = Object.fromEntries(
@@ -106,7 +127,7 @@ export const strategies: Readonly<Record<string, Strategy>> = {
   configmaps: { updateFaults: immutableData },
   "deployments.apps": { ...workload(["Always"]), countsAnnotations: true },
   "replicasets.apps": workload(["Always"]),
-  "statefulsets.apps": workload(["Always"]),
+  "statefulsets.apps": { ...workload(["Always"]), updateFaults: unchangedSet },
   "daemonsets.apps": {
     ...workload(["Always"]),
     create: (made) => put(made, templateGeneration, "1"),

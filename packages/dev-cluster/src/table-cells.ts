@@ -1,55 +1,11 @@
 // The cells of the tables that `kubectl get` prints. Columns without an entry here are `<none>`.
 import type { Resource } from "./api-data.ts";
+import { amount, type Cell, labels, none, path } from "./cell.ts";
 import { duration, since } from "./duration.ts";
 import { at, isList, type Json, type JsonObject, list, number, object, text } from "./json.ts";
 import { podCells } from "./pod-cells.ts";
+import { workloadCells } from "./workload-cells.ts";
 
-type Cell = (item: JsonObject, now: number) => Json;
-
-const none = "<none>";
-const path =
-  (...keys: string[]): Cell =>
-  (item) => {
-    const found = at(item, ...keys);
-    return found === undefined || found === null || found === ""
-      ? none
-      : typeof found === "object"
-        ? JSON.stringify(found)
-        : found;
-  };
-const amount =
-  (...keys: string[]): Cell =>
-  (item) =>
-    number(item, ...keys) ?? 0;
-const fraction =
-  (part: readonly string[], whole: readonly string[]): Cell =>
-  (item) =>
-    `${number(item, ...part) ?? 0}/${number(item, ...whole) ?? 0}`;
-
-function labels(selector: Json | undefined): string {
-  const pairs = Object.entries(object(selector)).map(([key, value]) => `${key}=${value}`);
-  return pairs.length === 0 ? none : pairs.sort().join(",");
-}
-
-const ofContainers = (field: string, template: readonly string[]): Cell => {
-  const containers = [...template, "spec", "containers"];
-  return (item) =>
-    list(item, ...containers)
-      .map((each) => text(each, field))
-      .join(",");
-};
-const ofTemplate = (...template: string[]): Readonly<Record<string, Cell>> => ({
-  Containers: ofContainers("name", template),
-  Images: ofContainers("image", template),
-  Selector: (item) => labels(at(item, "spec", "selector", "matchLabels")),
-});
-const workload = ofTemplate("spec", "template");
-const replicas: Readonly<Record<string, Cell>> = {
-  ...workload,
-  Desired: amount("spec", "replicas"),
-  Current: amount("status", "replicas"),
-  Ready: amount("status", "readyReplicas"),
-};
 const roleBinding: Readonly<Record<string, Cell>> = {
   Role: (item) => `${text(item, "roleRef", "kind")}/${text(item, "roleRef", "name")}`,
   Users: (item) => subjects(item, "User"),
@@ -62,7 +18,24 @@ function subjects(item: JsonObject, kind: string): string {
   return found.map((each) => [text(each, "namespace"), text(each, "name")].filter(Boolean).join("/")).join(", ");
 }
 
+const volume: Readonly<Record<string, Cell>> = {
+  StorageClass: (each) => text(each, "spec", "storageClassName"),
+  VolumeAttributesClass: (each) => text(each, "spec", "volumeAttributesClassName") || "<unset>",
+  VolumeMode: path("spec", "volumeMode"),
+};
+
+function accessModes(modes: readonly Json[]): string {
+  const short: Readonly<Record<string, string>> = {
+    ReadWriteOnce: "RWO",
+    ReadOnlyMany: "ROX",
+    ReadWriteMany: "RWX",
+    ReadWriteOncePod: "RWOP",
+  };
+  return modes.map((mode) => short[`${mode}`] ?? "").join(",");
+}
+
 const table: Readonly<Record<string, Readonly<Record<string, Cell>>>> = {
+  ...workloadCells,
   pods: podCells,
   nodes: {
     Status(node) {
@@ -112,68 +85,6 @@ const table: Readonly<Record<string, Readonly<Record<string, Cell>>>> = {
     Message: (item) => text(item, "message").trim(),
     Count: (item) => number(item, "series", "count") ?? number(item, "count") ?? 1,
   },
-  "deployments.apps": {
-    ...workload,
-    Ready: fraction(["status", "readyReplicas"], ["spec", "replicas"]),
-    "Up-to-date": amount("status", "updatedReplicas"),
-    Available: amount("status", "availableReplicas"),
-  },
-  "replicasets.apps": replicas,
-  replicationcontrollers: replicas,
-  "statefulsets.apps": { ...workload, Ready: fraction(["status", "readyReplicas"], ["spec", "replicas"]) },
-  "daemonsets.apps": {
-    ...workload,
-    Desired: amount("status", "desiredNumberScheduled"),
-    Current: amount("status", "currentNumberScheduled"),
-    Ready: amount("status", "numberReady"),
-    "Up-to-date": amount("status", "updatedNumberScheduled"),
-    Available: amount("status", "numberAvailable"),
-    "Node Selector": (item) => labels(at(item, "spec", "template", "spec", "nodeSelector")),
-  },
-  "jobs.batch": {
-    ...workload,
-    Status(job) {
-      const met = (type: string): boolean =>
-        list(job, "status", "conditions").some(
-          (each) => text(each, "type") === type && text(each, "status") === "True",
-        );
-      if (met("Complete")) return "Complete";
-      if (met("Failed")) return "Failed";
-      if (text(job, "metadata", "deletionTimestamp") !== "") return "Terminating";
-      return met("Suspended") ? "Suspended" : met("FailureTarget") ? "FailureTarget" : "Running";
-    },
-    Completions(job) {
-      const done = number(job, "status", "succeeded") ?? 0;
-      const wanted = number(job, "spec", "completions");
-      if (wanted !== undefined) return `${done}/${wanted}`;
-      const parallel = number(job, "spec", "parallelism") ?? 0;
-      return parallel > 1 ? `${done}/1 of ${parallel}` : `${done}/1`;
-    },
-    Duration(job, now) {
-      const start = text(job, "status", "startTime");
-      if (start === "") return "";
-      const end = text(job, "status", "completionTime");
-      return duration((end === "" ? now : Date.parse(end)) - Date.parse(start));
-    },
-  },
-  "cronjobs.batch": {
-    ...ofTemplate("spec", "jobTemplate", "spec", "template"),
-    Selector: () => none,
-    Schedule: path("spec", "schedule"),
-    Timezone: path("spec", "timeZone"),
-    Suspend: (item) => (at(item, "spec", "suspend") === true ? "True" : "False"),
-    Active: (item) => list(item, "status", "active").length,
-    "Last Schedule": (item, now) =>
-      text(item, "status", "lastScheduleTime") === "" ? none : since(text(item, "status", "lastScheduleTime"), now),
-  },
-  "horizontalpodautoscalers.autoscaling": {
-    Reference: (item) =>
-      `${text(item, "spec", "scaleTargetRef", "kind")}/${text(item, "spec", "scaleTargetRef", "name")}`,
-    Targets: autoscalerTargets,
-    MinPods: (item) => `${number(item, "spec", "minReplicas") ?? "<unset>"}`,
-    MaxPods: amount("spec", "maxReplicas"),
-    Replicas: amount("status", "currentReplicas"),
-  },
   "poddisruptionbudgets.policy": {
     "Min Available": (item) => `${at(item, "spec", "minAvailable") ?? "N/A"}`,
     "Max Unavailable": (item) => `${at(item, "spec", "maxUnavailable") ?? "N/A"}`,
@@ -205,9 +116,50 @@ const table: Readonly<Record<string, Readonly<Record<string, Cell>>>> = {
         .join(","),
     Ports: (item) => (list(item, "spec", "tls").length > 0 ? "80, 443" : "80"),
   },
+  persistentvolumeclaims: {
+    ...volume,
+    Status: (claim) =>
+      text(claim, "metadata", "deletionTimestamp") === "" ? text(claim, "status", "phase") : "Terminating",
+    Volume: (claim) => text(claim, "spec", "volumeName"),
+    Capacity: (claim) => text(claim, "spec", "volumeName") && text(claim, "status", "capacity", "storage"),
+    "Access Modes": (claim) => text(claim, "spec", "volumeName") && accessModes(list(claim, "status", "accessModes")),
+  },
+  persistentvolumes: {
+    ...volume,
+    Status: (each) =>
+      text(each, "metadata", "deletionTimestamp") === "" ? text(each, "status", "phase") : "Terminating",
+    Capacity: (each) => text(each, "spec", "capacity", "storage"),
+    "Access Modes": (each) => accessModes(list(each, "spec", "accessModes")),
+    "Reclaim Policy": (each) => text(each, "spec", "persistentVolumeReclaimPolicy"),
+    Claim: (each) =>
+      [text(each, "spec", "claimRef", "namespace"), text(each, "spec", "claimRef", "name")].filter(Boolean).join("/"),
+    Reason: (each) => text(each, "status", "reason"),
+  },
+  "storageclasses.storage.k8s.io": {
+    Name(each) {
+      const isDefault = text(each, "metadata", "annotations", "storageclass.kubernetes.io/is-default-class") === "true";
+      return `${text(each, "metadata", "name")}${isDefault ? " (default)" : ""}`;
+    },
+    Provisioner: (each) => text(each, "provisioner"),
+    ReclaimPolicy: (each) => text(each, "reclaimPolicy"),
+    VolumeBindingMode: (each) => text(each, "volumeBindingMode"),
+    AllowVolumeExpansion: (each) => each["allowVolumeExpansion"] === true,
+  },
+  "ingressclasses.networking.k8s.io": { Controller: path("spec", "controller") },
+  "networkpolicies.networking.k8s.io": {
+    "Pod-Selector": (each) => labels(at(each, "spec", "podSelector", "matchLabels")),
+  },
+  endpoints: {
+    Endpoints(each) {
+      const all = list(each, "subsets").flatMap((subset) =>
+        list(subset, "ports").flatMap((port) =>
+          list(subset, "addresses").map((address) => `${text(address, "ip")}:${number(port, "port")}`),
+        ),
+      );
+      return all.length > 3 ? `${all.slice(0, 3).join(",")} + ${all.length - 3} more...` : all.join(",") || none;
+    },
+  },
   "leases.coordination.k8s.io": { Holder: (item) => text(item, "spec", "holderIdentity") },
-  "roles.rbac.authorization.k8s.io": { "Created At": path("metadata", "creationTimestamp") },
-  "clusterroles.rbac.authorization.k8s.io": { "Created At": path("metadata", "creationTimestamp") },
   "rolebindings.rbac.authorization.k8s.io": roleBinding,
   "clusterrolebindings.rbac.authorization.k8s.io": roleBinding,
   "priorityclasses.scheduling.k8s.io": {
@@ -229,19 +181,6 @@ const table: Readonly<Record<string, Readonly<Record<string, Cell>>>> = {
   },
 };
 
-/** What is aimed at by shares of what is asked for; other aims are not reached here. */
-function autoscalerTargets(item: JsonObject): string {
-  const current = list(item, "status", "currentMetrics");
-  const shown = list(item, "spec", "metrics").map((metric) => {
-    const name = text(metric, "resource", "name");
-    const now = current.find((each) => text(each, "resource", "name") === name);
-    const share = number(now, "resource", "current", "averageUtilization");
-    const wanted = number(metric, "resource", "target", "averageUtilization");
-    return `${name}: ${share === undefined ? "<unknown>" : `${share}%`}/${wanted === undefined ? "<auto>" : `${wanted}%`}`;
-  });
-  return shown.join(", ") || none;
-}
-
 function address(node: JsonObject, type: string): string {
   const found = list(node, "status", "addresses").find((each) => text(each, "type") === type);
   return text(found, "address") || none;
@@ -252,6 +191,7 @@ function lastSeen(event: JsonObject): string {
 }
 
 const common: Readonly<Record<string, Cell>> = {
+  "Created At": path("metadata", "creationTimestamp"),
   Name: (item) => text(item, "metadata", "name"),
   Age: (item, now) => since(text(item, "metadata", "creationTimestamp"), now),
 };

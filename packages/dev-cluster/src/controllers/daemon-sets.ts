@@ -15,14 +15,13 @@ import {
   ownerReference,
   splitKey,
   tell,
-  templateHash,
   writeStatus,
 } from "./objects.ts";
 import { deletePod, keysOfOwner } from "./owned-pods.ts";
+import { currentRevision, revisionLabel } from "./revisions.ts";
 
 const key = "daemonsets.apps";
 const component = "daemonset-controller";
-const hashLabel = "controller-revision-hash";
 const firstBackOffMs = 1_000;
 const lastBackOffMs = 900_000;
 
@@ -53,10 +52,11 @@ export function daemonSets(api: Api): Controller {
     },
     sync(which) {
       const set = api.store.get(key, ...splitKey(which));
-      if (set === undefined) return undefined;
+      if (set === undefined || isGoing(set)) return undefined;
+      const hash = text(labelsOf(currentRevision(api, set, revisionLabel)), revisionLabel);
       const nodes = api.store.list("nodes").filter((node) => mayBeOn(set, node));
-      const wait = isGoing(set) ? undefined : manage(api, set, nodes, failures);
-      writeCounts(api, set, nodes);
+      const wait = manage(api, set, hash, nodes, failures);
+      writeCounts(api, set, hash, nodes);
       return wait;
     },
   };
@@ -67,7 +67,11 @@ function isOther(node: JsonObject, before: JsonObject): boolean {
   return parts(node) !== parts(before);
 }
 
-function podFor(set: JsonObject, node: JsonObject): JsonObject {
+const generationLabel = "pod-template-generation";
+const generationOf = (set: JsonObject): string =>
+  text(object(set, "metadata", "annotations"), "deprecated.daemonset.template.generation");
+
+function podFor(set: JsonObject, hash: string, node: JsonObject): JsonObject {
   const template = object(set, "spec", "template");
   const added = tolerated.map(
     ([name, effect]): Json => ({ key: `node.kubernetes.io/${name}`, operator: "Exists", effect }),
@@ -85,7 +89,7 @@ function podFor(set: JsonObject, node: JsonObject): JsonObject {
   return {
     metadata: {
       ...object(template, "metadata"),
-      labels: { ...labelsOf(template), [hashLabel]: templateHash(set) },
+      labels: { ...labelsOf(template), [revisionLabel]: hash, [generationLabel]: generationOf(set) },
       generateName: `${nameOf(set)}-`,
       namespace: namespaceOf(set),
       ownerReferences: [ownerReference(set)],
@@ -99,7 +103,7 @@ function podFor(set: JsonObject, node: JsonObject): JsonObject {
 
 /** Room is not asked for: a pod that does not fit waits, or is refused by its node. */
 function mayBeOn(set: JsonObject, node: JsonObject): boolean {
-  const bare = podFor(set, node);
+  const bare = podFor(set, "", node);
   const sizeless = merge(bare, ["spec"], { containers: [], initContainers: [] });
   const roomy = merge(node, ["status"], { allocatable: { pods: "1000000" } });
   return misfit(sizeless, { node: roomy, pods: [] }, []) === undefined;
@@ -123,6 +127,7 @@ function nodeOf(pod: JsonObject): string {
 function manage(
   api: Api,
   set: JsonObject,
+  hash: string,
   nodes: readonly JsonObject[],
   failures: Map<string, Failures>,
 ): number | undefined {
@@ -155,19 +160,18 @@ function manage(
     }
     const alive = own.filter((pod) => pod !== failed && !isFinished(pod));
     if (alive.length > 0) continue;
-    const made = api.create(api.resource("pods"), namespaceOf(set), podFor(set, node));
+    const made = api.create(api.resource("pods"), namespaceOf(set), podFor(set, hash, node));
     tell(api, set, { type: "Normal", reason: "SuccessfulCreate", message: `Created pod: ${nameOf(made)}`, component });
   }
-  update(api, set, nodes.length);
+  update(api, set, hash, nodes.length);
   return Number.isFinite(wait) ? wait : undefined;
 }
 
 /** Pods of an older template go, as many at once as may be missing. */
-function update(api: Api, set: JsonObject, whole: number): void {
+function update(api: Api, set: JsonObject, hash: string, whole: number): void {
   if (text(set, "spec", "updateStrategy", "type") === "OnDelete") return;
   const pods = controlledBy(api, "pods", set).filter((pod) => !isFinished(pod));
-  const hash = templateHash(set);
-  const old = pods.filter((pod) => labelsOf(pod)[hashLabel] !== hash && !isGoing(pod));
+  const old = pods.filter((pod) => labelsOf(pod)[revisionLabel] !== hash && !isGoing(pod));
   const most = Math.max(
     1,
     share(at(set, "spec", "updateStrategy", "rollingUpdate", "maxUnavailable"), whole, Math.ceil),
@@ -179,19 +183,18 @@ function update(api: Api, set: JsonObject, whole: number): void {
   }
 }
 
-function writeCounts(api: Api, set: JsonObject, nodes: readonly JsonObject[]): void {
+function writeCounts(api: Api, set: JsonObject, hash: string, nodes: readonly JsonObject[]): void {
   const names = new Set(nodes.map(nameOf));
   const pods = controlledBy(api, "pods", set).filter((pod) => !isGoing(pod) && !isFinished(pod));
   const placed = pods.filter((pod) => names.has(text(pod, "spec", "nodeName")));
   const ready = placed.filter(isReady).length;
-  const hash = templateHash(set);
   const status = merge(object(set, "status"), [], {
     currentNumberScheduled: placed.length,
     numberMisscheduled: pods.length - pods.filter((pod) => names.has(nodeOf(pod))).length,
     desiredNumberScheduled: nodes.length,
     numberReady: ready,
     observedGeneration: number(set, "metadata", "generation") ?? 0,
-    updatedNumberScheduled: placed.filter((pod) => labelsOf(pod)[hashLabel] === hash).length || undefined,
+    updatedNumberScheduled: placed.filter((pod) => labelsOf(pod)[revisionLabel] === hash).length || undefined,
     numberAvailable: ready || undefined,
     numberUnavailable: nodes.length - ready || undefined,
   });

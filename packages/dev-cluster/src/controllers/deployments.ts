@@ -1,6 +1,4 @@
 // Deployments: one ReplicaSet for each template, and the way from one to the next.
-
-import { createHash } from "node:crypto";
 import type { Api } from "../api.ts";
 import { equal, type JsonObject, merge, number, object, put, text } from "../json.ts";
 import type { Controller } from "./controller.ts";
@@ -16,6 +14,7 @@ import {
   ownerReference,
   splitKey,
   tell,
+  templateHash,
 } from "./objects.ts";
 import { keysOfOwner } from "./owned-pods.ts";
 
@@ -72,16 +71,8 @@ const replicasOf = (set: JsonObject): number => number(set, "spec", "replicas") 
 const availableOf = (set: JsonObject): number => number(set, "status", "availableReplicas") ?? 0;
 const revisionOf = (of: JsonObject): number => Number(object(of, "metadata", "annotations")[revisionAnnotation] ?? 0);
 
-function hashOf(deployment: JsonObject): string {
-  const letters = "bcdfghjklmnpqrstvwxz2456789";
-  const digest = createHash("sha256")
-    .update(JSON.stringify(bareTemplate(deployment)))
-    .digest();
-  return [...digest.subarray(0, 10)].map((byte) => letters[byte % letters.length]).join("");
-}
-
 function createSet(api: Api, deployment: JsonObject, sets: readonly JsonObject[]): JsonObject {
-  const hash = hashOf(deployment);
+  const hash = templateHash(bareTemplate(deployment));
   const template = object(deployment, "spec", "template");
   const labels = { ...labelsOf(template), [hashLabel]: hash };
   const selector = merge(object(deployment, "spec", "selector"), ["matchLabels"], { [hashLabel]: hash });

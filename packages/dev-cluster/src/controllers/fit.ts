@@ -36,6 +36,15 @@ export function requestsOf(pod: Json): Amounts {
   return total;
 }
 
+/** Why no node will do for the volumes of a pod: there is none behind a claim. The words are the scheduler's. */
+export function unboundClaim(pod: Json, claimNamed: (name: string) => JsonObject | undefined): string | undefined {
+  const names = list(pod, "spec", "volumes").map((each) => text(each, "persistentVolumeClaim", "claimName"));
+  const missing = names.find((name) => name !== "" && claimNamed(name) === undefined);
+  if (missing !== undefined) return `persistentvolumeclaim ${JSON.stringify(missing)} not found`;
+  const isUnbound = names.some((name) => name !== "" && text(claimNamed(name), "spec", "volumeName") === "");
+  return isUnbound ? "pod has unbound immediate PersistentVolumeClaims" : undefined;
+}
+
 export function tolerates(pod: Json, taint: Json): boolean {
   return list(pod, "spec", "tolerations").some((each) => {
     const effect = text(each, "effect");

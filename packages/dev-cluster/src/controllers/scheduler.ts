@@ -5,7 +5,7 @@ import { bindPod } from "../binding.ts";
 import { conditionOf, withCondition } from "../conditions.ts";
 import { at, type JsonObject, list, object, put, text } from "../json.ts";
 import type { Controller } from "./controller.ts";
-import { misfit, score, statesOf } from "./fit.ts";
+import { misfit, score, statesOf, unboundClaim } from "./fit.ts";
 import { isFinished, isGoing, keyOf, nameOf, namespaceOf, splitKey, tell, writeStatus } from "./objects.ts";
 
 const component = "default-scheduler";
@@ -31,6 +31,7 @@ export function scheduler(api: Api): Controller {
         // Room for others.
         return type === "DELETED" || isFinished(pod) ? all() : [];
       },
+      persistentvolumeclaims: all,
       nodes: (node, { previous }) => (previous === undefined || isOtherPlace(node, previous) ? all() : []),
     },
     sync(key) {
@@ -42,6 +43,7 @@ export function scheduler(api: Api): Controller {
       const gates = list(pod, "spec", "schedulingGates");
       if (gates.length > 0)
         return refuse(api, pod, "SchedulingGated", "Scheduling is blocked due to non-empty scheduling gates");
+      const claim = unboundClaim(pod, (name) => api.store.get("persistentvolumeclaims", namespaceOf(pod), name));
       const states = statesOf(api.store.list("nodes"), api.store.list("pods"));
       const faults = new Map<string, number>();
       const fitting = states.filter((state) => {
@@ -50,8 +52,8 @@ export function scheduler(api: Api): Controller {
         return fault === undefined;
       });
       const [best] = fitting.toSorted((a, b) => score(pod, b) - score(pod, a));
-      if (best === undefined) {
-        const why = [...faults].map(([fault, count]) => `${count} ${fault}`).join(", ");
+      if (best === undefined || claim !== undefined) {
+        const why = claim ?? [...faults].map(([fault, count]) => `${count} ${fault}`).join(", ");
         const message =
           states.length === 0
             ? "no nodes available to schedule pods"

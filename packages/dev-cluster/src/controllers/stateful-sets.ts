@@ -1,7 +1,7 @@
-// StatefulSets: pods by number, one after the other, never two of one name. No claims of volumes are made.
+// StatefulSets: pods by number, one after the other, never two of one name, each with claims of its own.
 import type { Api } from "../api.ts";
 import { isReady } from "../disruption.ts";
-import { type JsonObject, merge, number, object, text } from "../json.ts";
+import { type JsonObject, list, merge, number, object, text } from "../json.ts";
 import type { Controller } from "./controller.ts";
 import {
   controlledBy,
@@ -14,14 +14,14 @@ import {
   ownerReference,
   splitKey,
   tell,
-  templateHash,
   writeStatus,
 } from "./objects.ts";
 import { keysOfOwner } from "./owned-pods.ts";
+import { currentRevision, revisionLabel, revisionNamed, templateOf } from "./revisions.ts";
 
 const key = "statefulsets.apps";
 const component = "statefulset-controller";
-const hashLabel = "controller-revision-hash";
+const claimsKey = "persistentvolumeclaims";
 
 export function statefulSets(api: Api): Controller {
   return {
@@ -29,9 +29,10 @@ export function statefulSets(api: Api): Controller {
     hears: { [key]: (each) => [keyOf(each)], pods: (pod) => keysOfOwner(pod, "StatefulSet") },
     sync(which) {
       const set = api.store.get(key, ...splitKey(which));
-      if (set === undefined) return undefined;
-      if (!isGoing(set)) act(api, set);
-      writeCounts(api, set);
+      if (set === undefined || isGoing(set)) return undefined;
+      const revision = currentRevision(api, set, "controller.kubernetes.io/hash");
+      act(api, set, revision);
+      writeCounts(api, set, nameOf(revision));
       return undefined;
     },
   };
@@ -41,16 +42,18 @@ const wantedOf = (set: JsonObject): number => number(set, "spec", "replicas") ??
 const ordinalOf = (pod: JsonObject): number => Number(nameOf(pod).slice(nameOf(pod).lastIndexOf("-") + 1));
 const isHealthy = (pod: JsonObject): boolean => isReady(pod) && !isGoing(pod);
 
-const revisionOf = (set: JsonObject): string => `${nameOf(set)}-${templateHash(set)}`;
+/** Pods below it stay as they are. */
+const partitionOf = (set: JsonObject): number =>
+  number(set, "spec", "updateStrategy", "rollingUpdate", "partition") ?? 0;
 
 /** One thing at a time where order is asked for, from the lowest number up, and from the highest down. */
-function act(api: Api, set: JsonObject): void {
+function act(api: Api, set: JsonObject, revision: JsonObject): void {
   const pods = controlledBy(api, "pods", set);
   const isOrdered = text(set, "spec", "podManagementPolicy") !== "Parallel";
   const byOrdinal = new Map(pods.map((pod) => [ordinalOf(pod), pod]));
   for (let ordinal = 0; ordinal < wantedOf(set); ordinal++) {
     const pod = byOrdinal.get(ordinal);
-    if (pod === undefined) create(api, set, ordinal);
+    if (pod === undefined) create(api, set, revision, ordinal);
     else if (isFinished(pod) && !isGoing(pod)) remove(api, set, pod);
     if (isOrdered && (pod === undefined || !isHealthy(pod))) return;
   }
@@ -59,16 +62,15 @@ function act(api: Api, set: JsonObject): void {
     if (!isGoing(pod)) remove(api, set, pod);
     if (isOrdered) return;
   }
-  update(api, set, pods);
+  update(api, set, nameOf(revision), pods);
 }
 
-function update(api: Api, set: JsonObject, pods: readonly JsonObject[]): void {
+function update(api: Api, set: JsonObject, revision: string, pods: readonly JsonObject[]): void {
   if (text(set, "spec", "updateStrategy", "type") === "OnDelete") return;
-  const partition = number(set, "spec", "updateStrategy", "rollingUpdate", "partition") ?? 0;
   const current = pods.filter((pod) => ordinalOf(pod) < wantedOf(set)).toSorted((a, b) => ordinalOf(b) - ordinalOf(a));
   for (const pod of current) {
-    if (ordinalOf(pod) < partition) return;
-    if (labelsOf(pod)[hashLabel] !== revisionOf(set)) {
+    if (ordinalOf(pod) < partitionOf(set)) return;
+    if (labelsOf(pod)[revisionLabel] !== revision) {
       if (!isGoing(pod)) remove(api, set, pod);
       return;
     }
@@ -77,45 +79,78 @@ function update(api: Api, set: JsonObject, pods: readonly JsonObject[]): void {
   }
 }
 
-function create(api: Api, set: JsonObject, ordinal: number): void {
+function create(api: Api, set: JsonObject, newest: JsonObject, ordinal: number): void {
+  const before = text(set, "status", "currentRevision");
+  const kept = ordinal < partitionOf(set) ? revisionNamed(api, set, before) : undefined;
+  const revision = kept ?? newest;
+  const template = templateOf(revision);
   const name = `${nameOf(set)}-${ordinal}`;
-  const template = object(set, "spec", "template");
   const labels = {
     ...labelsOf(template),
     "apps.kubernetes.io/pod-index": `${ordinal}`,
-    [hashLabel]: revisionOf(set),
+    [revisionLabel]: nameOf(revision),
     "statefulset.kubernetes.io/pod-name": name,
   };
   const subdomain = text(set, "spec", "serviceName") || undefined;
+  const claims = list(set, "spec", "volumeClaimTemplates");
+  for (const claim of claims) ensureClaim(api, set, object(claim), name);
+  const claimed = claims.map((each) => ({
+    name: nameOf(each),
+    persistentVolumeClaim: { claimName: `${nameOf(each)}-${name}` },
+  }));
+  const own = list(template, "spec", "volumes").filter(
+    (each) => !claimed.some((claim) => claim.name === text(each, "name")),
+  );
+  const volumes = [...claimed, ...own];
   api.create(api.resource("pods"), namespaceOf(set), {
     metadata: { ...object(template, "metadata"), name, labels, ownerReferences: [ownerReference(set)] },
-    spec: merge(object(template, "spec"), [], { hostname: name, subdomain }),
+    spec: merge(object(template, "spec"), [], {
+      hostname: name,
+      subdomain,
+      volumes: volumes.length === 0 ? undefined : volumes,
+    }),
   });
-  const message = `create Pod ${name} in StatefulSet ${nameOf(set)} successful`;
+  const message = `Create Pod ${name} in StatefulSet ${nameOf(set)} successful`;
+  tell(api, set, { type: "Normal", reason: "SuccessfulCreate", message, component });
+}
+
+/** Claims outlive their pods, and sets that do not say otherwise. */
+function ensureClaim(api: Api, set: JsonObject, template: JsonObject, pod: string): void {
+  const name = `${nameOf(template)}-${pod}`;
+  if (api.store.get(claimsKey, namespaceOf(set), name) !== undefined) return;
+  const goes = text(set, "spec", "persistentVolumeClaimRetentionPolicy", "whenDeleted") === "Delete";
+  const metadata = merge(object(template, "metadata"), [], {
+    name,
+    labels: { ...labelsOf(template), ...object(set, "spec", "selector", "matchLabels") },
+    ownerReferences: goes ? [ownerReference(set)] : undefined,
+  });
+  api.create(api.resource(claimsKey), namespaceOf(set), { metadata, spec: object(template, "spec") });
+  const message = `Create Claim ${name} Pod ${pod} in StatefulSet ${nameOf(set)} success`;
   tell(api, set, { type: "Normal", reason: "SuccessfulCreate", message, component });
 }
 
 function remove(api: Api, set: JsonObject, pod: JsonObject): void {
   api.delete(api.resource("pods"), namespaceOf(pod), nameOf(pod), { uid: text(pod, "metadata", "uid") });
-  const message = `delete Pod ${nameOf(pod)} in StatefulSet ${nameOf(set)} successful`;
+  const message = `Delete Pod ${nameOf(pod)} in StatefulSet ${nameOf(set)} successful`;
   tell(api, set, { type: "Normal", reason: "SuccessfulDelete", message, component });
 }
 
-function writeCounts(api: Api, set: JsonObject): void {
+function writeCounts(api: Api, set: JsonObject, revision: string): void {
   const pods = controlledBy(api, "pods", set).filter((pod) => !isFinished(pod));
   const ready = pods.filter(isHealthy).length;
-  const revision = revisionOf(set);
-  const updated = pods.filter((pod) => labelsOf(pod)[hashLabel] === revision && !isGoing(pod)).length;
+  const countOf = (name: string): number =>
+    pods.filter((pod) => labelsOf(pod)[revisionLabel] === name && !isGoing(pod)).length;
+  const updated = countOf(revision);
   const isDone = updated === wantedOf(set) && ready === wantedOf(set) && pods.length === updated;
-  const before = text(set, "status", "currentRevision");
+  const current = isDone ? revision : text(set, "status", "currentRevision") || revision;
   const status = merge(object(set, "status"), [], {
     observedGeneration: number(set, "metadata", "generation") ?? 0,
     replicas: pods.length,
     readyReplicas: ready || undefined,
     availableReplicas: ready,
-    currentReplicas: (isDone ? updated : pods.length - updated) || undefined,
+    currentReplicas: countOf(current) || undefined,
     updatedReplicas: updated || undefined,
-    currentRevision: isDone || before === "" ? revision : before,
+    currentRevision: current,
     updateRevision: revision,
     collisionCount: 0,
   });

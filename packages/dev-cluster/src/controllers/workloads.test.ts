@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { type Json, type JsonObject, list, number, text } from "../json.ts";
+import { type Json, type JsonObject, list, number, object, text } from "../json.ts";
 import { type ApiCaller, eventually } from "../testing/api-caller.ts";
 import { type ServedCluster, startServedCluster } from "../testing/served-cluster.ts";
 
@@ -136,6 +136,80 @@ test("a DaemonSet has one pod on each node that it may be on", async () => {
   assert.equal(text(pod, "spec", "nodeName"), "n1");
   assert.equal(others.length, 0);
   assert.equal((await podsOf("nowhere")).length, 0);
+});
+
+test("a StatefulSet and a DaemonSet keep their templates, and number one anew that they go back to", async () => {
+  for (const [resource, name] of [
+    ["statefulsets", "kept"],
+    ["daemonsets", "kept-too"],
+  ] as const) {
+    const revisions = async (): Promise<ReadonlyMap<number | undefined, Json>> => {
+      const { body } = await api.get(`${apps}/controllerrevisions?labelSelector=app=${name}`);
+      return new Map(list(body, "items").map((each) => [number(each, "revision"), each]));
+    };
+    const imageOf = (revision: Json | undefined): string =>
+      text(list(revision, "data", "spec", "template", "spec", "containers")[0], "image");
+    const until = async (image: string, order: number): Promise<Json> =>
+      eventually(`${name} has ${image} as ${order}`, async () => {
+        const newest = (await revisions()).get(order);
+        const [pod, ...others] = await podsOf(name);
+        const hasPod = others.length === 0 && text(list(pod, "spec", "containers")[0], "image") === image;
+        return hasPod && imageOf(newest) === image ? newest : undefined;
+      });
+    const image = (of: string): JsonObject => ({
+      spec: { template: { spec: { containers: [{ name: "c", image: of }] } } },
+    });
+    const spec = { selector: { matchLabels: { app: name } }, template: template(name), revisionHistoryLimit: 1 };
+    await api.post(`${apps}/${resource}`, { metadata: { name, annotations: { why: "first" } }, spec });
+    const first = await until("i:1", 1);
+    assert.equal(text(first, "metadata", "annotations", "why"), "first");
+    assert.equal(text(first, "data", "spec", "template", "$patch"), "replace");
+    await api.patch(`${apps}/${resource}/${name}`, image("i:2"));
+    await until("i:2", 2);
+    const data = object((await revisions()).get(1), "data");
+    await api.patch(`${apps}/${resource}/${name}`, data);
+    const again = await until("i:1", 3);
+    assert.deepEqual(
+      [text(again, "metadata", "uid"), [...(await revisions()).keys()].sort()],
+      [text(first, "metadata", "uid"), [2, 3]],
+    );
+    await api.patch(`${apps}/${resource}/${name}`, image("i:3"));
+    await until("i:3", 4);
+    assert.deepEqual([...(await revisions()).keys()].sort(), [3, 4], "one beside the newest");
+    await api.delete(`${apps}/${resource}/${name}`);
+    await eventually("gone with it", async () => ((await revisions()).size === 0 ? true : undefined));
+  }
+});
+
+test("the pods of a StatefulSet claim volumes, and wait for them as nobody brings any", async () => {
+  const claim = { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "1Gi" } } };
+  const spec = {
+    selector: { matchLabels: { app: "claims" } },
+    template: template("claims"),
+    volumeClaimTemplates: [{ metadata: { name: "data" }, spec: claim }],
+  };
+  assert.equal((await api.post(`${apps}/statefulsets`, { metadata: { name: "claims" }, spec })).code, 201);
+  const condition = await eventually("unschedulable", async () => {
+    const { body } = await api.get(`${podsPath}/claims-0`);
+    return list(body, "status", "conditions").find((each) => text(each, "reason") === "Unschedulable");
+  });
+  assert.match(
+    text(condition, "message"),
+    /^0\/1 nodes are available: pod has unbound immediate PersistentVolumeClaims\.$/,
+  );
+  const claimPath = "/api/v1/namespaces/default/persistentvolumeclaims/data-claims-0";
+  const { body } = await api.get(claimPath);
+  assert.equal(text(body, "status", "phase"), "Pending");
+  assert.deepEqual(object(body, "metadata", "labels"), { app: "claims" });
+  const other = await api.patch(`${apps}/statefulsets/claims`, { spec: { volumeClaimTemplates: null } });
+  assert.equal(other.code, 422);
+  await api.patch(claimPath, { spec: { volumeName: "by-hand" } });
+  await eventually("bound by hand, it runs", async () => {
+    const { body: pod } = await api.get(`${podsPath}/claims-0`);
+    return text(pod, "status", "phase") === "Running" ? true : undefined;
+  });
+  await api.delete(`${apps}/statefulsets/claims`);
+  assert.equal((await api.get(claimPath)).code, 200, "claims outlive their sets");
 });
 
 test("what fits no node waits, and is told why", async () => {
