@@ -245,13 +245,23 @@ export class GroupTable {
     this.#underWay.add(work);
   }
 
+  /** What waits longer for its next look because of failures does so no more. */
+  #recovered(): void {
+    this.#troubled = false;
+    this.#options.log.info({ backend: this.#options.backend.type }, "pods can be looked at again");
+    for (const entry of this.#entries.values()) {
+      if (entry.failures === 0) continue;
+      entry.failures = 0;
+      if (entry.heapIndex >= 0) this.#again(entry);
+    }
+  }
+
   /** Never rejects. A look that fails says nothing of a group. */
   async #tried(entries: readonly GroupEntry[], signal: AbortSignal): Promise<void> {
     const { log, backend } = this.#options;
     try {
       await this.describe(entries, { signal, log });
-      if (this.#troubled) log.info({ backend: backend.type }, "pods can be looked at again");
-      this.#troubled = false;
+      if (this.#troubled) this.#recovered();
     } catch (error) {
       if (signal.aborted) return;
       if (!this.#troubled) log.warn({ backend: backend.type, err: errorText(error) }, "pods cannot be looked at");
