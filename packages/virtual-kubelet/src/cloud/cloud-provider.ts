@@ -1,11 +1,10 @@
 // A Provider over a cloud that runs whole pods. `new CloudProvider({ backend, node, cluster, log, capabilities })`. It remembers
 // the groups, looks at them as often as need be, and adds what of a kubelet the cloud lacks.
-import { type Clock, pause, systemClock } from "../clock.ts";
+import { type Clock, systemClock } from "../clock.ts";
 import { hookRunner } from "../engine/hook-run.ts";
 import { ContainerProbes } from "../engine/probe-manager.ts";
 import type { ProbeListener, ProbeManager } from "../engine/probe-results.ts";
 import { UpdateFeed } from "../engine/update-feed.ts";
-import { errorText } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { Capabilities } from "../provider/capabilities.ts";
 import type { ProbeMetrics } from "../provider/node.ts";
@@ -16,6 +15,7 @@ import { cloudCalls } from "./cloud-calls.ts";
 import { ContainerCare } from "./container-care.ts";
 import { GroupEndings } from "./group-endings.ts";
 import { type GroupEntry, hasEnded, notFound, refOf } from "./group-entry.ts";
+import { followPushes } from "./group-pushes.ts";
 import { groupReport } from "./group-report.ts";
 import { GroupTable } from "./group-table.ts";
 import { defaultPace, type PollPace } from "./poll-schedule.ts";
@@ -300,27 +300,12 @@ export class CloudProvider implements Provider {
   /** Follows what the cloud pushes, where it does. */
   #begin({ signal }: CallContext): void {
     signal.throwIfAborted();
-    const watch = this.#backend.watch?.bind(this.#backend);
-    if (watch !== undefined) this.#pushes ??= this.#follow(watch);
-  }
-
-  async #follow(watch: NonNullable<CloudBackend["watch"]>): Promise<void> {
-    const { signal } = this.#end;
-    for (let failures = 0; !signal.aborted; ) {
-      try {
-        for await (const { id } of watch({ signal, log: this.#log })) {
-          this.#table.pushed = true;
-          failures = 0;
-          this.#table.soonById(id);
-        }
-      } catch (error) {
-        if (signal.aborted) return;
-        if (failures === 0)
-          this.#log.warn({ err: errorText(error) }, `${this.#backend.type} pushes no changes now: pods are polled`);
-        failures += 1;
-      }
-      this.#table.pushed = false;
-      await pause(this.#clock, Math.min(60_000, 1000 * 2 ** Math.min(failures, 6)), signal);
-    }
+    this.#pushes ??= followPushes({
+      ...{ backend: this.#backend, clock: this.#clock, log: this.#log, signal: this.#end.signal },
+      pushed: (is) => {
+        this.#table.pushed = is;
+      },
+      changed: (id) => this.#table.soonById(id),
+    });
   }
 }
