@@ -1,4 +1,12 @@
 // What providers over clouds have in common, for those that run whole pods elsewhere: @virtual-kubelet/virtual-kubelet/cloud.
+
+export {
+  CallBudget,
+  type CallBudgetOptions,
+  type CallCounts,
+  type OperationLimit,
+  type Urgency,
+} from "./call-budget.ts";
 export type {
   CloudBackend,
   CloudEvent,
@@ -11,3 +19,4 @@ export { CloudProvider, type CloudProviderOptions } from "./cloud-provider.ts";
 export { goOwnerOf, ownerOf, ownerTags, revisionOf, type TagOptions } from "./owner-tags.ts";
 export { defaultPace, type PollPace } from "./poll-schedule.ts";
 export { type ShortNameOptions, shortName } from "./short-name.ts";
+export type { CallLimit } from "./token-bucket.ts";
