@@ -23,4 +23,5 @@ export { type CertificateAuthority, createAuthority, type IssuedCertificate } fr
 export { providerConformance } from "./provider-conformance.ts";
 export { providerSemantics, type SemanticsOptions, type SemanticsPart } from "./provider-semantics.ts";
 export { reportFaults } from "./report-faults.ts";
+export { resolvedRequests } from "./resolved-requests.ts";
 export { processesWith, type SemanticsHost, type SemanticsSubject } from "./semantics-subject.ts";

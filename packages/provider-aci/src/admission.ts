@@ -1,0 +1,128 @@
+// What of a pod the cloud cannot have, as far as the API object alone tells it: so that it is refused before anything is made. Pure.
+import { type Container, effectivePolicy, type Pod, type PodSpec } from "@virtual-kubelet/virtual-kubelet";
+import type { AciConfig } from "./config.ts";
+import { containerPorts } from "./network.ts";
+import { type PodWishes, wishesOf } from "./pod-annotations.ts";
+import { invalid, unsupported } from "./pod-faults.ts";
+import { checkProbes, type Reach } from "./probes.ts";
+import { containerSecurity, podSecurity } from "./security.ts";
+
+export const gpuResource = "nvidia.com/gpu";
+const fileVolumes = ["configMap", "secret", "downwardAPI", "projected"] as const;
+
+export interface AdmissionRules {
+  readonly config: AciConfig;
+  readonly operatingSystem: string;
+}
+
+export function reachOf({ network }: AciConfig, wishes: PodWishes): Reach {
+  return { network: network.subnet !== undefined || wishes.subnetID !== undefined, publicIP: network.publicIP };
+}
+
+/** Throws Unsupported or Invalid with the field. */
+export function admitPod(pod: Pod, { config, operatingSystem }: AdmissionRules): void {
+  const spec: PodSpec = pod.spec ?? { containers: [] };
+  const wishes = wishesOf(pod, config);
+  podSecurity(spec, config);
+  if (spec.shareProcessNamespace === true)
+    throw unsupported("spec.shareProcessNamespace", "each container of the cloud has processes of its own");
+  if (spec.runtimeClassName !== undefined && spec.runtimeClassName !== "")
+    throw unsupported("spec.runtimeClassName", "the cloud has one runtime");
+  for (const [index, container] of (spec.initContainers ?? []).entries())
+    checkInit(container, `spec.initContainers[${index}]`);
+  const all = (["initContainers", "containers"] as const).flatMap((list) =>
+    (spec[list] ?? []).map((container, index) => ({ container, path: `spec.${list}[${index}]` })),
+  );
+  for (const { container, path } of all) {
+    checkStart(container, path, spec);
+    checkResources(container, path, wishes);
+    checkMounts(container, path, spec);
+    containerSecurity(container, spec, path, config);
+  }
+  const reach = reachOf(config, wishes);
+  for (const [index, container] of spec.containers.entries()) {
+    const path = `spec.containers[${index}]`;
+    checkPolicy(container, path, spec);
+    containerPorts(container, path);
+    checkProbes(container, path, reach);
+  }
+  for (const [index, volume] of (spec.volumes ?? []).entries()) {
+    const path = `spec.volumes[${index}]`;
+    if (volume.csi !== undefined && volume.csi.driver !== "file.csi.azure.com")
+      throw unsupported(`${path}.csi.driver`, `the cloud has file.csi.azure.com alone, not ${volume.csi.driver}`);
+    if (
+      operatingSystem === "windows" &&
+      fileVolumes.some((kind) => volume[kind] !== undefined) &&
+      !isApiAccess(volume.name)
+    )
+      throw unsupported(path, "groups of Windows have no such volumes");
+  }
+}
+
+/** What the API server adds to every pod; it is left out on Windows, with a note. */
+export function isApiAccess(volume: string): boolean {
+  return volume.startsWith("kube-api-access-");
+}
+
+function checkStart(container: Container, path: string, spec: PodSpec): void {
+  if ((container.command ?? []).length > 0) return;
+  if ((container.args ?? []).length > 0)
+    throw unsupported(
+      `${path}.args`,
+      "the cloud has no arguments beside an image's own entrypoint: say that by `command`",
+    );
+  const why = "the cloud has no such setting; the container needs a `command`, which a shell of its image runs then";
+  if (container.workingDir !== undefined && container.workingDir !== "") throw unsupported(`${path}.workingDir`, why);
+  if ((spec.hostAliases ?? []).length > 0 && path.startsWith("spec.containers"))
+    throw unsupported("spec.hostAliases", `${why} (${path})`);
+}
+
+function checkPolicy(container: Container, path: string, spec: PodSpec): void {
+  if ((container.restartPolicyRules ?? []).length > 0)
+    throw unsupported(`${path}.restartPolicyRules`, "the cloud restarts all containers by one policy");
+  if (effectivePolicy(container, spec) !== (spec.restartPolicy ?? "Always"))
+    throw unsupported(`${path}.restartPolicy`, "the cloud restarts all containers by one policy");
+}
+
+function checkInit(container: Container, path: string): void {
+  for (const probe of ["livenessProbe", "readinessProbe", "startupProbe", "lifecycle"] as const)
+    if (container[probe] !== undefined) throw unsupported(`${path}.${probe}`, "init containers of the cloud have none");
+  if (container.restartPolicy !== undefined && container.restartPolicy !== "Always")
+    throw unsupported(`${path}.restartPolicy`, "the cloud restarts all containers by one policy");
+}
+
+const known = ["cpu", "memory", "ephemeral-storage", gpuResource];
+
+function checkResources({ resources }: Container, path: string, wishes: PodWishes): void {
+  for (const part of ["requests", "limits"] as const)
+    for (const [name, amount] of Object.entries(resources?.[part] ?? {})) {
+      const field = `${path}.resources.${part}[${name}]`;
+      if (!known.includes(name)) throw unsupported(field, "the cloud has no such resource");
+      if (name !== gpuResource || amount === "0") continue;
+      if (!/^\d+$/.test(amount)) throw invalid(field, `"${amount}" must be a whole number`);
+      if (path.startsWith("spec.initContainers")) throw unsupported(field, "init containers of the cloud have none");
+      if (wishes.gpuSKU === undefined)
+        throw unsupported(
+          field,
+          "which one is said by the annotation virtual-kubelet.io/gpu-type, or gpuSKU of the provider's configuration",
+        );
+    }
+}
+
+function checkMounts({ volumeMounts = [], volumeDevices = [] }: Container, path: string, spec: PodSpec): void {
+  if (volumeDevices.length > 0) throw unsupported(`${path}.volumeDevices[0]`, "the cloud has no block devices");
+  for (const [index, mount] of volumeMounts.entries()) {
+    const field = `${path}.volumeMounts[${index}]`;
+    if (mount.recursiveReadOnly === "Enabled")
+      throw unsupported(`${field}.recursiveReadOnly`, "the cloud does not say whether it is");
+    if (mount.mountPropagation !== undefined && mount.mountPropagation !== "None")
+      throw unsupported(`${field}.mountPropagation`, "the cloud has None alone");
+    const volume = spec.volumes?.find(({ name }) => name === mount.name);
+    const part = mount.subPathExpr || mount.subPath;
+    if (part && volume !== undefined && fileVolumes.every((kind) => volume[kind] === undefined))
+      throw unsupported(
+        `${field}.${mount.subPathExpr ? "subPathExpr" : "subPath"}`,
+        "the cloud mounts volumes as a whole; parts only of ConfigMaps, Secrets and the like",
+      );
+  }
+}

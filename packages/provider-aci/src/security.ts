@@ -1,0 +1,80 @@
+// Security settings of a container as the cloud has them; what it cannot keep is refused or told of, as configured. Pure.
+import type { Container, PodSpec } from "@virtual-kubelet/virtual-kubelet";
+import type { CreateNote } from "@virtual-kubelet/virtual-kubelet/cloud";
+import type { AciConfig } from "./config.ts";
+import { ignored, unsupported } from "./pod-faults.ts";
+import type { SecurityContextDefinition } from "./wire.ts";
+
+type Context = NonNullable<Container["securityContext"]>;
+type PodContext = NonNullable<PodSpec["securityContext"]>;
+
+/** The pod's own settings. Throws Unsupported with the field. */
+export function podSecurity(spec: PodSpec, { unenforcedSecurity }: AciConfig): readonly CreateNote[] {
+  const context: PodContext = spec.securityContext ?? {};
+  const path = "spec.securityContext";
+  if ((context.sysctls ?? []).length > 0) throw unsupported(`${path}.sysctls`, "the cloud sets no sysctls");
+  const unenforced: [string, string][] = [];
+  if (context.fsGroup !== undefined)
+    unenforced.push([`${path}.fsGroup`, "the cloud changes no owners of volumes' files"]);
+  if ((context.supplementalGroups ?? []).length > 0)
+    unenforced.push([`${path}.supplementalGroups`, "the cloud gives processes no further groups"]);
+  if (context.seLinuxOptions !== undefined) unenforced.push([`${path}.seLinuxOptions`, "the cloud has no SELinux"]);
+  checkProfiles(context, path);
+  return told(unenforced, unenforcedSecurity);
+}
+
+/** Of one container, with what it has of the pod. Throws Unsupported with the field. */
+export function containerSecurity(
+  container: Container,
+  spec: PodSpec,
+  path: string,
+  { unenforcedSecurity }: AciConfig,
+): { readonly context?: SecurityContextDefinition | undefined; readonly notes: readonly CreateNote[] } {
+  const own: Context = container.securityContext ?? {};
+  const ofPod: PodContext = spec.securityContext ?? {};
+  const field = `${path}.securityContext`;
+  checkProfiles(own, field);
+  if (own.procMount !== undefined && own.procMount !== "Default")
+    throw unsupported(`${field}.procMount`, "the cloud has the default one alone");
+  const runAsUser = own.runAsUser ?? ofPod.runAsUser;
+  const runAsGroup = own.runAsGroup ?? ofPod.runAsGroup;
+  const nonRoot = own.runAsNonRoot ?? ofPod.runAsNonRoot;
+  const nonRootField = own.runAsNonRoot === undefined ? "spec.securityContext.runAsNonRoot" : `${field}.runAsNonRoot`;
+  if (nonRoot === true && runAsUser === 0) throw unsupported(nonRootField, "the container runs as user 0");
+  const unenforced: [string, string][] = [];
+  if (nonRoot === true && runAsUser === undefined)
+    unenforced.push([nonRootField, "the cloud does not look as whom an image runs: say so by runAsUser"]);
+  if (own.readOnlyRootFilesystem === true)
+    unenforced.push([`${field}.readOnlyRootFilesystem`, "the cloud's containers can always write to their own files"]);
+  if (own.seLinuxOptions !== undefined) unenforced.push([`${field}.seLinuxOptions`, "the cloud has no SELinux"]);
+
+  const { add = [], drop = [] } = own.capabilities ?? {};
+  const context: SecurityContextDefinition = {
+    ...(own.privileged === true && { privileged: true }),
+    ...(own.allowPrivilegeEscalation !== undefined && { allowPrivilegeEscalation: own.allowPrivilegeEscalation }),
+    ...((add.length > 0 || drop.length > 0) && {
+      capabilities: { ...(add.length > 0 && { add }), ...(drop.length > 0 && { drop }) },
+    }),
+    ...(runAsUser !== undefined && { runAsUser }),
+    ...(runAsGroup !== undefined && { runAsGroup }),
+  };
+  const notes = told(unenforced, unenforcedSecurity);
+  return Object.keys(context).length === 0 ? { notes } : { context, notes };
+}
+
+/** The cloud's own profiles are what RuntimeDefault means; files of a node there are none. */
+function checkProfiles(context: Pick<Context, "seccompProfile" | "appArmorProfile">, path: string): void {
+  for (const name of ["seccompProfile", "appArmorProfile"] as const)
+    if (context[name]?.type === "Localhost")
+      throw unsupported(`${path}.${name}`, "there is no node that would have the profile");
+}
+
+function told(unenforced: readonly [string, string][], way: AciConfig["unenforcedSecurity"]): readonly CreateNote[] {
+  const [first] = unenforced;
+  if (first !== undefined && way === "refuse")
+    throw unsupported(
+      first[0],
+      `${first[1]} (unenforcedSecurity: warn in the provider's configuration runs it all the same)`,
+    );
+  return unenforced.map(([field, message]) => ({ ...ignored(field, message), eventType: "Warning" }));
+}
