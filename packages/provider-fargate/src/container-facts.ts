@@ -1,0 +1,91 @@
+// A container of a task in Kubernetes' terms. ECS tells no times of single containers: those of the task stand for them. Pure.
+import type { Container, Task } from "@aws-sdk/client-ecs";
+import { type ContainerReport, type ContainerState, parseImageName } from "@virtual-kubelet/virtual-kubelet";
+import { containerTag } from "./names.ts";
+
+/** What a task's tags say of a container of the pod. */
+export interface ContainerFacts {
+  readonly kind: string;
+  /** Always, OnFailure or Never; "": not known, the Go provider made it. */
+  readonly policy: string;
+  /** The probe that ECS carries out. */
+  readonly check: string;
+}
+
+export function factsOf(container: string, tags: Readonly<Record<string, string>>): ContainerFacts {
+  const [kind = "main", policy = "", check = "-"] = (tags[containerTag(container)] ?? "main").split(" ");
+  return { kind, policy, check };
+}
+
+export interface ContainerView {
+  readonly container: Container;
+  readonly facts: ContainerFacts;
+  readonly report: ContainerReport;
+}
+
+export interface ContainerInput {
+  readonly task: Task;
+  readonly container: Container;
+  readonly facts: ContainerFacts;
+  readonly restartCount: number;
+  /** Init containers before it are not through. */
+  readonly waitsForInit: boolean;
+}
+
+export function containerView({ task, container, facts, restartCount, waitsForInit }: ContainerInput): ContainerView {
+  const { name = "", image, imageDigest, runtimeId, healthStatus } = container;
+  const state = stateOf(task, container, facts, waitsForInit);
+  const isRunning = state.running !== undefined;
+  const isHealthy = healthStatus === "HEALTHY";
+  return {
+    ...{ container, facts },
+    report: {
+      ...{ name, state, restartCount },
+      ...(image === undefined ? {} : { image }),
+      ...(image === undefined || imageDigest === undefined
+        ? {}
+        : { imageID: `${parseImageName(image).repository}@${imageDigest}` }),
+      ...(runtimeId === undefined ? {} : { containerID: `fargate://${runtimeId}` }),
+      ...(isRunning && facts.check === "readiness" ? { ready: isHealthy } : {}),
+      ...(isRunning && facts.check === "startup" ? { started: isHealthy } : {}),
+    },
+  };
+}
+
+function stateOf(task: Task, container: Container, { kind }: ContainerFacts, waitsForInit: boolean): ContainerState {
+  const { lastStatus, exitCode, reason = "", runtimeId } = container;
+  const isInit = kind === "init";
+  const startedAt = timeText((isInit ? undefined : task.startedAt) ?? task.pullStoppedAt ?? task.createdAt);
+  if (lastStatus === "RUNNING") return { running: { ...(startedAt === undefined ? {} : { startedAt }) } };
+  if (lastStatus === "STOPPED" && exitCode !== undefined) {
+    const finished =
+      (isInit ? task.startedAt : undefined) ?? task.executionStoppedAt ?? task.stoppingAt ?? task.stoppedAt;
+    const finishedAt = timeText(finished);
+    return {
+      terminated: {
+        exitCode,
+        reason: isOutOfMemory(reason) ? "OOMKilled" : exitCode === 0 ? "Completed" : "Error",
+        ...(reason === "" ? {} : { message: reason }),
+        ...(startedAt === undefined ? {} : { startedAt }),
+        ...(finishedAt === undefined ? {} : { finishedAt }),
+        ...(runtimeId === undefined ? {} : { containerID: `fargate://${runtimeId}` }),
+      },
+    };
+  }
+  if (isPullFault(reason)) return { waiting: { reason: "ErrImagePull", message: reason } };
+  if (/^(CannotCreate|CannotStart)\w*Error/.test(reason))
+    return { waiting: { reason: "CreateContainerError", message: reason } };
+  return { waiting: { reason: waitsForInit ? "PodInitializing" : "ContainerCreating" } };
+}
+
+export function isOutOfMemory(reason: string): boolean {
+  return reason.startsWith("OutOfMemory");
+}
+
+export function isPullFault(reason: string): boolean {
+  return /^(CannotPull\w*|CannotInspectContainer)Error|^CannotPullImage/.test(reason);
+}
+
+export function timeText(time: Date | undefined): string | undefined {
+  return time === undefined ? undefined : time.toISOString().replace(/\.\d+Z$/, "Z");
+}

@@ -1,0 +1,30 @@
+// Why a task was stopped by this program, in the reason that ECS keeps with it: so that it is known after a restart, too. Pure.
+import type { PodFailure } from "@virtual-kubelet/virtual-kubelet";
+
+export type StopReason =
+  /** The pod was deleted: there is no such group any more once it has stopped. */
+  | { readonly type: "deleted" }
+  /** Its main containers have ended one by one. */
+  | { readonly type: "ended" }
+  | { readonly type: "stopped"; readonly failure?: PodFailure | undefined };
+
+/** Characters that ECS takes. */
+const mostCharacters = 1024;
+
+export function stopReasonText(reason: StopReason): string {
+  if (reason.type === "deleted") return "virtual-kubelet: the pod was deleted";
+  if (reason.type === "ended") return "virtual-kubelet: the pod's containers have ended";
+  const { failure } = reason;
+  if (failure === undefined) return "virtual-kubelet: the pod was stopped";
+  const head = `virtual-kubelet: failed ${failure.reason}${failure.disruption === undefined ? "" : ` (${failure.disruption})`}: `;
+  return `${head}${failure.message}`.slice(0, mostCharacters);
+}
+
+/** Undefined: somebody else's words. */
+export function parseStopReason(text: string): StopReason | undefined {
+  for (const type of ["deleted", "ended"] as const) if (text === stopReasonText({ type })) return { type };
+  if (text === stopReasonText({ type: "stopped" })) return { type: "stopped" };
+  const [, reason, disruption, message] = /^virtual-kubelet: failed (\w+)(?: \((\w+)\))?: (.*)$/s.exec(text) ?? [];
+  if (reason === undefined || message === undefined) return undefined;
+  return { type: "stopped", failure: { reason, message, ...(disruption === undefined ? {} : { disruption }) } };
+}
