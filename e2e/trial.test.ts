@@ -8,6 +8,8 @@ import { eventually } from "./harness.ts";
 import { benchImage, PodmanBench } from "./podman.ts";
 import { type Outcome, outcome, TrialHome, type TrialRun } from "./trial-process.ts";
 
+/** What is told where nobody said which cluster is meant. */
+const ofTrial = /^Of the trial that runs at https:\S+; --kubeconfig FILE is for another cluster\.$/m;
 const kubeconfigOf = (run: TrialRun): string => /export KUBECONFIG=(\S+)/.exec(run.output)?.[1] ?? "";
 /** What kubectl and ours have in common; ages change while one looks. */
 const withoutAges = (text: string): string => text.replaceAll(/\b(\d+[smh])+\b/g, "AGE").replaceAll(/ +/g, " ");
@@ -71,7 +73,7 @@ describe("a trial", () => {
       await eventually("the same", 15_000, async () => {
         const [ours, theirs] = await Promise.all([home.run(...args), kubectl(...args)]);
         assert.equal(withoutAges(ours.stdout), withoutAges(theirs.stdout));
-        assert.equal(ours.stderr.trim(), theirs.stderr.trim());
+        assert.equal(ours.stderr.replace(ofTrial, "").trim(), theirs.stderr.trim());
         assert.equal(ours.code, theirs.code);
         return true;
       });
@@ -108,13 +110,24 @@ describe("a trial", () => {
 
   test("why: finds the trial as well", async () => {
     const pod = (await home.run("get", "pods", "-l", "app=sample-web", "--no-headers")).stdout.split(" ")[0] ?? "";
-    assert.match((await home.run("why", pod)).stdout, /runs and is ready/);
+    const told = await home.run("why", pod);
+    assert.match(told.stdout, /runs and is ready/);
+    assert.match(told.stderr, ofTrial);
+    assert.match((await home.run("why", "sample-web")).stderr, /name one of its pods, such as sample-web-\S+$/m);
+  });
+
+  test("doctor: of the trial's cluster and of its node", async () => {
+    const { code, stdout, stderr } = await home.run("doctor");
+    assert.match(stdout, /node vk-1 is ours, and a program runs it/);
+    assert.match(stderr, ofTrial);
+    assert.equal(code, 0, stdout);
   });
 
   test("exec: output apart, input to its end, the command's exit code", async () => {
     const failed = await home.run("exec", "deployment/sample-web", "--", "sh", "-c", "echo out; echo err >&2; exit 7");
     assert.deepEqual([failed.code, failed.stdout], [7, "out\n"]);
     assert.match(failed.stderr, /^err\ncommand terminated with exit code 7$/m);
+    assert.match(failed.stderr, ofTrial);
     const text = "line\n".repeat(50_000);
     const cat = await home.runWith({}, text, "exec", "-i", "deployment/sample-web", "--", "cat");
     assert.deepEqual([cat.code, cat.stdout === text], [0, true]);
@@ -167,7 +180,7 @@ describe("a trial", () => {
     );
     const found = await home.run("get", "nodes");
     assert.match(found.stdout, /vk-1/);
-    assert.match(found.stderr, /^Of the trial that runs at https:\S+; --kubeconfig/);
+    assert.match(found.stderr, ofTrial);
     for (const outcome of [
       await home.run("get", "nodes", "--kubeconfig", config),
       await home.runWith({ KUBECONFIG: config }, "", "get", "nodes"),
@@ -183,6 +196,7 @@ describe("a trial", () => {
     assert.ok(existsSync(kubeconfig));
     await run.end();
     assert.deepEqual(home.leftovers(), []);
+    assert.ok(!existsSync(join(home.directory, ".local/state/virtual-kubelet")));
     const { code, stderr } = await home.runWith({ HOME: join(home.directory, "empty") }, "", "get", "pods");
     assert.match(stderr, /^error: no cluster: .*virtual-kubelet trial/);
     assert.equal(code, 1);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { UsageError } from "../../packages/virtual-kubelet/src/program/fault.ts";
+import { testRefusedOptions } from "../../packages/virtual-kubelet/src/testing/refused-options.ts";
 import { readOptions } from "./options.ts";
 
 const read = (...argv: string[]): ReturnType<typeof readOptions> => readOptions(argv, {}, "/home/me");
@@ -26,7 +26,7 @@ test("--kubernetes is taken out, everything else is the trial's", () => {
   assert.equal(read("--help", "--nonsense"), "help");
 });
 
-const faulty: readonly (readonly [readonly string[], readonly RegExp[]])[] = [
+testRefusedOptions(read, [
   [
     ["--kubernets", "1.36"],
     [
@@ -41,17 +41,4 @@ const faulty: readonly (readonly [readonly string[], readonly RegExp[]])[] = [
     ["--kubernetes", "1.2", "--nodes", "0"],
     [/--kubernetes: no Kubernetes 1\.2 here/, /--nodes: "0" must be/],
   ],
-];
-for (const [argv, faults] of faulty) {
-  test(`refused: ${argv.join(" ")}`, () => {
-    assert.throws(
-      () => read(...argv),
-      (error) => {
-        assert.ok(error instanceof UsageError);
-        for (const fault of faults) assert.match(error.message, fault);
-        assert.equal(error.faults.length, faults.length, error.message);
-        return true;
-      },
-    );
-  });
-}
+]);

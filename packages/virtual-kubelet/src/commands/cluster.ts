@@ -1,7 +1,4 @@
 // Which cluster a sub-command speaks to, and calls of it by path.
-import { existsSync } from "node:fs";
-import { homedir } from "node:os";
-import { join } from "node:path";
 import { systemClock } from "../clock.ts";
 import { errorText, VirtualKubeletError } from "../errors.ts";
 import type { ClusterConfig } from "../kube/cluster-config.ts";
@@ -11,7 +8,7 @@ import { checkMaterial } from "../kube/material.ts";
 import type { Call, RetryingCaller } from "../kube/retrying-caller.ts";
 import { printableLines } from "../printable.ts";
 import { flagText } from "../program/load-config.ts";
-import { runningTrials } from "../trial/running-trials.ts";
+import { meantTrial, trialNote } from "../trial/running-trials.ts";
 import type { Invocation } from "./invocation.ts";
 
 async function clusterConfig(options: ConnectOptions): Promise<ClusterConfig> {
@@ -59,9 +56,8 @@ export interface Cluster extends AsyncDisposable {
 export async function openCluster({ line, env, stderr }: Invocation): Promise<Cluster> {
   const named = flagText(line, "kubeconfig");
   const context = flagText(line, "context") ?? flagText(line, "kube-context");
-  const [trial] = named === undefined && context === undefined && !env["KUBECONFIG"] ? runningTrials(env) : [];
-  if (trial !== undefined && existsSync(join(env["HOME"] ?? homedir(), ".kube/config")))
-    stderr.write(`Of the trial that runs at ${trial.server}; --kubeconfig ~/.kube/config is for your own cluster.\n`);
+  const trial = meantTrial(env, named, context);
+  if (trial !== undefined) stderr.write(trialNote(trial));
   const config = await clusterConfig({ kubeconfig: named ?? trial?.kubeconfig, context, env: { ...env } });
   await checkMaterial(config);
   const caller = createCaller(config);

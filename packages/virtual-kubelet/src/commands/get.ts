@@ -1,5 +1,4 @@
 // `virtual-kubelet get`: lists objects as the API server's own tables have them, or as JSON, YAML or names; -w goes on with changes.
-import { stringify } from "yaml";
 import { isErrorKind, VirtualKubeletError } from "../errors.ts";
 import { watchError } from "../kube/api-errors.ts";
 import { type KubeObject, type Resource, resourcePath } from "../kube/resource.ts";
@@ -11,6 +10,7 @@ import { asked, type Cluster, openCluster, serverError } from "./cluster.ts";
 import { type Invocation, isSet, WrongUse } from "./invocation.ts";
 import { findResource } from "./resources.ts";
 import { readTable, type Table, TableText, tableAccept } from "./table.ts";
+import { yamlForTerminal } from "./yaml-text.ts";
 
 const outputs = ["", "wide", "json", "yaml", "name"] as const;
 type Output = (typeof outputs)[number];
@@ -182,7 +182,9 @@ class Getting {
       const value = isOne
         ? told[0]
         : { apiVersion: "v1", kind: "List", metadata: { resourceVersion: "" }, items: told };
-      stdout.write(output === "json" ? printableLines(`${JSON.stringify(value, undefined, 4)}\n`) : stringify(value));
+      stdout.write(
+        output === "json" ? printableLines(`${JSON.stringify(value, undefined, 4)}\n`) : yamlForTerminal(value),
+      );
     }
     return missing > 0 ? 1 : 0;
   }

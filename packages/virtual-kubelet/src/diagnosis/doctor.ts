@@ -7,7 +7,7 @@ import type { Config, NodeConfig } from "../program/config.ts";
 import { flagText } from "../program/load-config.ts";
 import { withNodeIPs } from "../program/node-ip.ts";
 import type { ProviderDescription } from "../provider.ts";
-import { configOf } from "./cluster.ts";
+import { configOf, orOfTrial } from "./cluster.ts";
 import { checkAccess } from "./doctor-access.ts";
 import { checkApproval, checkBootstrap } from "./doctor-approval.ts";
 import { type ClusterContext, callMs, type Finding, fail, type NodeContext, skip } from "./doctor-check.ts";
@@ -33,9 +33,11 @@ import type { Invocation } from "./run.ts";
 const atOnce = 16;
 
 /** 0: nothing failed; 1: something did; 2: wrong usage. */
-export async function doctor(input: Invocation): Promise<number> {
-  const { line, operands, stdout, usage, json, cwd } = input;
+export async function doctor(asked: Invocation): Promise<number> {
+  const { operands, stdout, usage, json, cwd } = asked;
   if (operands.length > 0) return usage(`doctor: unexpected "${operands[0]}"`);
+  const input = orOfTrial(asked);
+  const { line } = input;
   const { config: given } = await configOf(input);
   const config = withNodeIPs(given);
   const placed = new Set(given.nodes.filter((node) => placedHere(node, given)).map(({ name }) => name));

@@ -32,6 +32,18 @@ test("the timeline is in order, with both forms of events, and bounded", () => {
       [1, "container c started"],
     ],
   );
+  const inOneSecond = factsOf({
+    status: {
+      conditions: [{ type: "Ready", status: "True", lastTransitionTime: at(300) }],
+      containerStatuses: [container({ state: { running: { startedAt: at(300) } } })],
+    },
+    events: [{ reason: "Scheduled", message: "s", eventTime: at(299.5) }],
+  });
+  assert.deepEqual(
+    timeline(inOneSecond).map(({ what }) => what),
+    ["created", "! Scheduled: s", "container c started", "Ready=True"],
+    "an event with a fraction of a second is not told after what follows from it",
+  );
   const many = factsOf({
     events: Array.from({ length: 200 }, (_, n) => ({ reason: `R${n}`, lastTimestamp: at(200 - n) })),
   });

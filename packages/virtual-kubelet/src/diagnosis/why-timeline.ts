@@ -39,7 +39,11 @@ export function timeline({ pod, events }: WhyFacts): readonly Happening[] {
       what: `deletion asked for, with ${deletionGracePeriodSeconds} s to end`,
       order: 3,
     });
-  const sorted = all.sort((a, b) => a.time - b.time || a.order - b.order).map(({ time, what }) => ({ time, what }));
+  // Most times have whole seconds; the others do not come after what follows from them.
+  const second = ({ time }: Happening): number => Math.floor(time / 1000);
+  const sorted = all
+    .sort((a, b) => second(a) - second(b) || a.order - b.order)
+    .map(({ time, what }) => ({ time, what }));
   // The beginning says where it comes from, the end where it is.
   return sorted.length <= most ? sorted : [...sorted.slice(0, 5), ...sorted.slice(5 - most)];
 }

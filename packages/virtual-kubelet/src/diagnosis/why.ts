@@ -4,7 +4,7 @@ import type { KubeClient } from "../kube/client.ts";
 import { pods } from "../kube/resource.ts";
 import { hint } from "../program/closest.ts";
 import { flagText } from "../program/load-config.ts";
-import { clientOf, configOf } from "./cluster.ts";
+import { clientOf, configOf, orOfTrial } from "./cluster.ts";
 import type { Invocation } from "./run.ts";
 import { gatherFacts } from "./why-facts.ts";
 import { whyText } from "./why-text.ts";
@@ -12,8 +12,8 @@ import { timeline } from "./why-timeline.ts";
 import { verdictOf } from "./why-verdict.ts";
 
 /** 0: told, whatever is with the pod; 1: there is no such pod, or it cannot be read; 2: wrong usage. */
-export async function why(input: Invocation): Promise<number> {
-  const { line, operands, stdout, stderr, usage, json, env } = input;
+export async function why(given: Invocation): Promise<number> {
+  const { line, operands, stdout, stderr, usage, json, env } = given;
   const [operand, ...more] = operands[0] === "pod" && operands.length > 1 ? operands.slice(1) : operands;
   if (operand === undefined || more.length > 0) return usage("why: name one pod: why POD -n NAMESPACE");
   const parts = operand.replace(/^pods?\//, "").split("/");
@@ -21,7 +21,7 @@ export async function why(input: Invocation): Promise<number> {
   const chosen = parts.length > 1 ? (parts[0] ?? "") : flagText(line, "namespace");
   if (!/^[a-z0-9][a-z0-9.-]*$/.test(name) || !/^[a-z0-9][a-z0-9-]*$/.test(chosen ?? "x") || parts.length > 2)
     return usage(`why: "${operand}" is no name of a pod`);
-  const { config } = await configOf(input);
+  const { config } = await configOf(orOfTrial(given));
   const { client, namespace: own } = await clientOf(config, env);
   const namespace = chosen ?? own;
   try {
@@ -59,6 +59,9 @@ async function nearest(client: KubeClient, namespace: string, name: string, isPa
     if (items.length === 0 && isPath)
       return `: the namespace ${namespace} has none (why takes POD or NAMESPACE/POD; of a Deployment or Job, name one of its pods)`;
     if (items.length === 0) return `: the namespace ${namespace} has none (-n chooses another)`;
+    const own = items.find(({ metadata }) => metadata.name.startsWith(`${name}-`));
+    if (own !== undefined)
+      return `: of a Deployment, StatefulSet or Job name one of its pods, such as ${own.metadata.name}`;
     return (
       hint(
         name,

@@ -17,7 +17,7 @@ describe("envFileValue", () => {
     ["the first of a name", "B='1'\nB='2'", found("1")],
     ["a comment after a value", "A='1' # one\nB='2'\t# two", found("2")],
     ["spaces after a value", "B='2'  \n", found("2")],
-    ["all is literal", "B=' $A ${A} \\n \"x\" = # '", found(' $A ${A} \\n "x" = # ')],
+    ["all is literal", `B=' $A \${A} \\n "x" = # '`, found(` $A \${A} \\n "x" = # `)],
     ["more than one line", "A='1'\nB='one\n\n  # two\nthree='\nC='3'", found("one\n\n  # two\nthree=")],
     ["after a value of more than one line", "A='one\ntwo'\nB='2'", found("2")],
     ["not there", "A='1'\n", absent],

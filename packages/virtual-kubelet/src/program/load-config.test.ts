@@ -257,6 +257,22 @@ nodes:
         '--provider: node virtual-kubelet has no provider: give a built-in name (see "providers"), an npm package, or the path of a module',
       ],
     ],
+    [
+      "a misspelt key of a provider is no missing provider",
+      {
+        file: "nodes:\n  - name: a\n    provider: {nam: mock}\n  - name: b\n    providr: {name: mock}\n  - name: c\n",
+      },
+      [
+        "vk.yaml:3:16: nodes[0].provider.nam: unknown setting (did you mean name?)",
+        "vk.yaml:5:5: nodes[1].providr: unknown setting (did you mean provider?)",
+        'vk.yaml:6:11: node c has no provider: give a built-in name (see "providers"), an npm package, or the path of a module',
+      ],
+    ],
+    [
+      "the same in what all nodes have",
+      { file: "nodeDefaults: {provider: {nme: mock}}\nnodes: [{name: a}, {name: b}]\n" },
+      ["vk.yaml:1:27: nodeDefaults.provider.nme: unknown setting (did you mean name?)"],
+    ],
     ["a flag without its value", { argv: [...mock, "--nodename"] }, ["--nodename: needs a value"]],
     [
       "a bare number as duration",

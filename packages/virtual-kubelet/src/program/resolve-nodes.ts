@@ -49,7 +49,7 @@ export function resolveNodes(
     }
     const layers = [settings.nodeDefaults ?? {}, entry, env.nodeOverrides ?? {}, flags.nodeOverrides ?? {}];
     const { name: providerName, ...provider } = layers.map((layer) => layer.provider ?? {}).reduce(mergeProvider);
-    if (providerName === undefined && isFileRead) {
+    if (providerName === undefined && isFileRead && !isProviderFaulty(file, index)) {
       const where = listedAt ?? "--provider";
       const message = `node ${entry.name} has no provider: give a built-in name (see "providers"), an npm package, or the path of a module`;
       faults.push({ source: where, message });
@@ -72,6 +72,18 @@ export function resolveNodes(
       return { name, provider: { name: providerName ?? "", ...provider }, ...nodeDefaults, ...merged, port, taints };
     });
   });
+}
+
+/** Something under the provider of this entry, or its very key, is told to be wrong: it is there. */
+function isProviderFaulty(file: Layer<FileSettings> | undefined, index: number): boolean {
+  const places = ["nodeDefaults", `nodes[${index}]`];
+  return (file?.faults ?? []).some(({ path = "", message }) =>
+    places.some(
+      (place) =>
+        path.startsWith(`${place}.provider`) ||
+        (path.startsWith(`${place}.`) && message.endsWith("(did you mean provider?)")),
+    ),
+  );
 }
 
 /** The entries of the file, or those that a name or number given by flag or environment means. */

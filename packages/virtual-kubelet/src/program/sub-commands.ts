@@ -54,7 +54,7 @@ const container: CommandFlag = { ...text("container", "NAME", "Default: the pod'
 export const subCommands: readonly SubCommandSpec[] = [
   {
     name: "trial",
-    usage: "trial",
+    usage: "trial [flags]",
     about: "a cluster, a virtual node and a sample, just to look at",
     flags: [
       text(

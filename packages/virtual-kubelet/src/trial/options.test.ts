@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { UsageError } from "../program/fault.ts";
+import { testRefusedOptions } from "../testing/refused-options.ts";
 import { readTrialOptions, type TrialOptions } from "./options.ts";
 
 const read = (...argv: string[]): TrialOptions => readTrialOptions(argv, "/home/me");
@@ -34,7 +34,7 @@ test("options mean what they say; paths are those of the user", () => {
     assert.equal(read(...argv).cluster.kind, "existing", argv.join());
 });
 
-const faulty: readonly (readonly [readonly string[], readonly RegExp[]])[] = [
+testRefusedOptions(read, [
   [["--exit-after-redy"], [/--exit-after-redy: unknown flag \(did you mean --exit-after-ready\?\)/]],
   [["--kubeconfig"], [/--kubeconfig: needs a value/]],
   [["nodes"], [/nodes: trial takes no arguments \(did you mean --nodes\?\)/]],
@@ -54,17 +54,4 @@ const faulty: readonly (readonly [readonly string[], readonly RegExp[]])[] = [
     ["--kubeconfig", "a", "--use-kubeconfig", "--bogus", "--nodes", "0", "--exit-after-ready", "--time-limit", "soon"],
     [/--bogus: unknown/, /give only one/, /--nodes: "0" must be a number/, /"soon" is no time/],
   ],
-];
-for (const [argv, faults] of faulty) {
-  test(`refused: ${argv.join(" ")}`, () => {
-    assert.throws(
-      () => read(...argv),
-      (error) => {
-        assert.ok(error instanceof UsageError);
-        for (const fault of faults) assert.match(error.message, fault);
-        assert.equal(error.faults.length, faults.length, error.message);
-        return true;
-      },
-    );
-  });
-}
+]);

@@ -1,13 +1,15 @@
 // Which trials of this user run: each leaves a file with its kubeconfig where the other sub-commands look for it.
-import { lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { lstatSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { isObject } from "../kube/stored.ts";
 
 export interface RunningTrial {
   readonly pid: number;
   readonly kubeconfig: string;
   readonly server: string;
+  /** Its nodes' configuration file. */
+  readonly config: string;
   /** Epoch milliseconds. */
   readonly startedAt: number;
 }
@@ -20,14 +22,36 @@ export function trialsDirectory(env: Environment): string {
   return join(state, "virtual-kubelet/trials");
 }
 
-/** Answers the path of the file, which is to be deleted at the end. Throws where it cannot be written. */
-export function announceTrial(trial: RunningTrial, env: Environment): string {
+/** Until what it answers is called, which leaves no empty directory. Throws where the file cannot be written. */
+export function announceTrial(trial: RunningTrial, env: Environment): () => void {
   const directory = trialsDirectory(env);
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const file = join(directory, `${trial.pid}.json`);
   rmSync(file, { force: true });
   writeFileSync(file, `${JSON.stringify(trial)}\n`, { mode: 0o600, flag: "wx" });
-  return file;
+  return () => {
+    rmSync(file, { force: true });
+    removeEmpty(directory);
+    removeEmpty(dirname(directory));
+  };
+}
+
+/** Of the environment and the flags --kubeconfig and --context: where none says which cluster is meant, the newest that runs. */
+export function meantTrial(env: Environment, ...flags: readonly (string | undefined)[]): RunningTrial | undefined {
+  const isSaid = Boolean(env["KUBECONFIG"]) || flags.some((flag) => flag !== undefined);
+  return isSaid ? undefined : runningTrials(env)[0];
+}
+
+/** A line for those who may have meant another cluster. */
+export const trialNote = ({ server }: RunningTrial): string =>
+  `Of the trial that runs at ${server}; --kubeconfig FILE is for another cluster.\n`;
+
+function removeEmpty(directory: string): void {
+  try {
+    rmdirSync(directory);
+  } catch {
+    // Another trial, or somebody else, has something in it.
+  }
 }
 
 /** Those whose process lives, the newest first; what others left behind is deleted. */
@@ -56,11 +80,11 @@ function readTrial(file: string): RunningTrial | undefined {
     if ((process.getuid !== undefined && uid !== process.getuid()) || (mode & 0o022) !== 0) return undefined;
     const content: unknown = JSON.parse(readFileSync(file, "utf8"));
     if (!isObject(content)) return undefined;
-    const { pid, kubeconfig, server, startedAt } = content;
+    const { pid, kubeconfig, server, config, startedAt } = content;
     if (typeof pid !== "number" || typeof kubeconfig !== "string") return undefined;
-    if (typeof server !== "string" || typeof startedAt !== "number") return undefined;
+    if (typeof server !== "string" || typeof startedAt !== "number" || typeof config !== "string") return undefined;
     lstatSync(kubeconfig);
-    return { pid, kubeconfig, server, startedAt };
+    return { pid, kubeconfig, server, config, startedAt };
   } catch {
     return undefined;
   }

@@ -7,7 +7,7 @@ const twiceMs = 500;
 
 export class Stop implements Disposable {
   readonly #controller = new AbortController();
-  readonly #files = new Set<string>();
+  readonly #last: (() => void)[] = [];
   readonly #undo: (() => void)[] = [];
   #askedAt: number | undefined;
 
@@ -22,7 +22,7 @@ export class Stop implements Disposable {
       const broken = (): void => this.#controller.abort();
       stream.on("error", broken);
     }
-    const exit = (): void => this.#removeFiles();
+    const exit = (): void => this.#runLast();
     process.on("exit", exit);
     this.#undo.push(() => process.off("exit", exit));
   }
@@ -33,11 +33,16 @@ export class Stop implements Disposable {
 
   /** A file or directory that does not outlive this process, however it ends short of SIGKILL. */
   removeAtExit(path: string): void {
-    this.#files.add(path);
+    this.atExit(() => rmSync(path, { recursive: true, force: true, maxRetries: 3 }));
+  }
+
+  /** Called once when this process ends, however it does short of SIGKILL; what it throws is told. */
+  atExit(last: () => void): void {
+    this.#last.push(last);
   }
 
   [Symbol.dispose](): void {
-    this.#removeFiles();
+    this.#runLast();
     for (const undo of this.#undo) undo();
   }
 
@@ -51,15 +56,14 @@ export class Stop implements Disposable {
     this.#controller.abort();
   }
 
-  #removeFiles(): void {
-    for (const path of this.#files) {
+  #runLast(): void {
+    for (const last of this.#last.splice(0)) {
       try {
-        rmSync(path, { recursive: true, force: true, maxRetries: 3 });
+        last();
       } catch (error) {
-        process.stderr.write(`error: not deleted: ${path}: ${errorText(error)}\n`);
+        process.stderr.write(`error: not deleted: ${errorText(error)}\n`);
       }
     }
-    this.#files.clear();
   }
 }
 

@@ -179,9 +179,9 @@ async function hint(trial: Trial, place: Place, node: RunningNode): Promise<void
   let isFound = false;
   if (kind !== "foreign" && kubeconfig !== undefined) {
     try {
-      stop.removeAtExit(
-        announceTrial({ pid: process.pid, kubeconfig, server: client.server, startedAt: Date.now() }, env),
-      );
+      const { pid } = process;
+      const { configFile: config } = node;
+      stop.atExit(announceTrial({ pid, kubeconfig, server: client.server, config, startedAt: Date.now() }, env));
       // Theirs goes before a trial.
       isFound = !env["KUBECONFIG"];
     } catch (error) {
