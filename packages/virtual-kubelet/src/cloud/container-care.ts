@@ -150,8 +150,8 @@ export class ContainerCare {
 
   /** Once for each run, the first time at once, then with the kubelet's back-off: the cloud's own is for runs that end by themselves. */
   #startAnew(entry: GroupEntry, { name, restartCount: attempt = 0 }: ContainerReport, why: string): void {
-    if (entry.restarted.get(name) === attempt) return;
-    entry.restarted.set(name, attempt);
+    if (entry.restarted.get(name)?.attempt === attempt) return;
+    entry.restarted.set(name, { attempt, toldAt: undefined });
     this.#options.event(entry.owner, "Normal", "Killing", why, name);
     void this.#restart(entry, name, attempt);
   }
@@ -171,13 +171,14 @@ export class ContainerCare {
     entry.backoff.set(container, raised(step, clock.now(), defaultBackoff));
     try {
       await backend.restartContainer?.({ group, container }, { signal, log });
+      entry.restarted.set(container, { attempt, toldAt: clock.now() });
       this.#options.soon(entry);
     } catch (error) {
       if (signal.aborted) return;
       const message = `error killing container ${container}: ${errorText(error)}`;
       this.#options.event(entry.owner, "Warning", "FailedKillPod", message, container);
       // The next verdict of its probe tries again, not before the back-off is over.
-      if (!isErrorKind(error, "Unsupported") && entry.restarted.get(container) === attempt)
+      if (!isErrorKind(error, "Unsupported") && entry.restarted.get(container)?.attempt === attempt)
         entry.restarted.delete(container);
     }
   }

@@ -37,8 +37,8 @@ export interface GroupEntry extends HeapItem {
   readonly waiters: Set<() => void>;
   /** By container: the attempt whose postStart hook has had its turn, and how. */
   readonly postStarted: Map<string, { readonly attempt: number; readonly state: "running" | "done" | "failed" }>;
-  /** By container: the attempt that was told to start anew for its probe or hook. */
-  readonly restarted: Map<string, number>;
+  /** By container: the attempt that is to start anew for its probe or hook; and when the cloud was told so, epoch milliseconds. */
+  readonly restarted: Map<string, { readonly attempt: number; readonly toldAt: number | undefined }>;
   /** By container: how long the next such start has to wait. */
   readonly backoff: Map<string, BackoffStep>;
 }
@@ -65,4 +65,12 @@ export function wake({ waiters }: GroupEntry): void {
 
 export function notFound({ uid }: PodOwner): VirtualKubeletError {
   return new VirtualKubeletError("NotFound", `there is no pod ${uid}`);
+}
+
+/** The cloud was told lately to have a container start anew, and has not yet. */
+export function isRestarting({ group, restarted }: GroupEntry, now: number): boolean {
+  return (group?.containers ?? []).some(({ name, restartCount = 0 }) => {
+    const told = restarted.get(name);
+    return told?.attempt === restartCount && told.toldAt !== undefined && now - told.toldAt < 60_000;
+  });
 }

@@ -9,8 +9,7 @@ export type ResultsOf = (name: string, attempt: number) => RunResults | undefine
 
 export function groupReport(entry: GroupEntry, backend: CloudBackend, results: ResultsOf): PodReport {
   const { owner, request, group, ending } = entry;
-  const revision =
-    request === undefined ? (ending === undefined ? "" : undefined) : (group?.revision ?? request.revision);
+  const revision = revisionOf(entry, backend);
   const failure =
     group?.failure ?? (ending?.why === "stopped" && group?.stage === "ended" ? ending.failure : undefined);
   return {
@@ -23,6 +22,12 @@ export function groupReport(entry: GroupEntry, backend: CloudBackend, results: R
     ...(failure === undefined ? {} : { failure }),
     ...(group?.annotations === undefined ? {} : { annotations: group.annotations }),
   };
+}
+
+/** "" asks for the request. A cloud that keeps what it was created with has all that was asked for since, as far as it can. */
+function revisionOf({ request, group, ending }: GroupEntry, backend: CloudBackend): string | undefined {
+  if (request === undefined) return ending === undefined ? "" : undefined;
+  return backend.updateMetadata === undefined ? request.revision : (group?.revision ?? request.revision);
 }
 
 /** What the cloud does not show yet waits. */

@@ -7,7 +7,7 @@ import type { Logger } from "../log.ts";
 import type { PodOwner, PodRequest } from "../provider/pods.ts";
 import type { CallContext } from "../provider.ts";
 import type { CloudBackend, CloudEvent, CloudGroup } from "./cloud-backend.ts";
-import { type GroupEntry, refOf, wake } from "./group-entry.ts";
+import { type GroupEntry, isRestarting, refOf, wake } from "./group-entry.ts";
 import { nextLookMs, type PollPace } from "./poll-schedule.ts";
 import { ToldEvents } from "./told-events.ts";
 
@@ -183,7 +183,7 @@ export class GroupTable {
     const state = {
       stage: entry.group?.stage ?? "starting",
       since: entry.stageSince,
-      awaited: entry.endingWork !== undefined,
+      awaited: entry.endingWork !== undefined || isRestarting(entry, now),
       pushed: this.pushed,
       failures: entry.failures,
       steadyCalls: Math.ceil(this.#entries.size / backend.describeAtOnce),
