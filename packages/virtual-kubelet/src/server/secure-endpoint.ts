@@ -102,7 +102,6 @@ export class SecureEndpoint {
     server.on("session", (session) => this.#watchSession(session));
     server.on("tlsClientError", (error) => log.debug({ err: error }, "a TLS handshake failed"));
     server.on("sessionError", (error) => log.debug({ err: error }, "an HTTP/2 session failed"));
-    server.on("error", (error) => log.warn({ err: error }, "fault of the kubelet API's server"));
     this.#server = server;
     for (const source of [options.certificate, options.clientCA, ...options.certificatesByName.values()])
       if (source !== undefined) this.#unsubscribe.push(source.subscribe(() => this.#reload()));
@@ -119,11 +118,13 @@ export class SecureEndpoint {
     try {
       await promise;
     } catch (error) {
-      const where = `${host === "" ? "all addresses" : host}, port ${port}`;
+      const where = `${host === "" ? "all addresses" : host}, port ${port} (another: --kubelet-port; 0 takes a free one)`;
       throw new VirtualKubeletError("Unavailable", `the kubelet API cannot listen on ${where}`, { cause: error });
     } finally {
       listener.off("error", reject);
     }
+    // What goes wrong from now on; until here it is the caller's to tell.
+    listener.on("error", (error) => this.#options.log.warn({ err: error }, "fault of the kubelet API's server"));
     listener.on("drop", this.#options.refused);
     const bound = listener.address();
     if (bound === null || typeof bound === "string") throw new VirtualKubeletError("Internal", "no address is bound");
@@ -154,9 +155,7 @@ export class SecureEndpoint {
   }
 
   #further(): Server {
-    const further = createServer((socket) => this.#server.emit("connection", socket));
-    further.on("error", (error) => this.#options.log.warn({ err: error }, "fault of a listener"));
-    return further;
+    return createServer((socket) => this.#server.emit("connection", socket));
   }
 
   /** What cannot be read leaves in use what there was. */
