@@ -32,6 +32,54 @@ const deployment = (name: string, spec: JsonObject = {}): JsonObject => ({
     ...spec,
   },
 });
+const newerEvents = "/apis/events.k8s.io/v1/namespaces/kube-public/events";
+const microtime = "2026-01-01T00:00:00.000001Z";
+const newerEvent: JsonObject = {
+  metadata: { name: "e" },
+  eventTime: microtime,
+  reportingController: "example.com/c",
+  reportingInstance: "c-1",
+  action: "Telling",
+  reason: "Told",
+  type: "Normal",
+  note: "said",
+  regarding: { kind: "Pod", name: "p", namespace: "kube-public" },
+};
+const autoscaling = "/apis/autoscaling";
+const scalers = "namespaces/default/horizontalpodautoscalers";
+const scaler = (name: string, spec: JsonObject = {}): JsonObject => ({
+  metadata: { name },
+  spec: { scaleTargetRef: { apiVersion: "apps/v1", kind: "Deployment", name: "none" }, maxReplicas: 3, ...spec },
+});
+const selector = { matchLabels: { a: "b" } };
+const service = { apiVersion: "v1", kind: "Service", name: "s" };
+const metrics: readonly JsonObject[] = [
+  { type: "Resource", resource: { name: "memory", target: { type: "AverageValue", averageValue: "5Mi" } } },
+  { type: "Pods", pods: { metric: { name: "m", selector }, target: { type: "AverageValue", averageValue: "5" } } },
+  {
+    type: "Object",
+    object: { describedObject: service, metric: { name: "m" }, target: { type: "Value", value: "5" } },
+  },
+  {
+    type: "External",
+    external: { metric: { name: "m", selector }, target: { type: "AverageValue", averageValue: "7" } },
+  },
+  {
+    type: "ContainerResource",
+    containerResource: { name: "cpu", container: "c", target: { type: "Utilization", averageUtilization: 40 } },
+  },
+  { type: "Resource", resource: { name: "cpu", target: { type: "Utilization", averageUtilization: 40 } } },
+];
+const behavior = { scaleDown: { stabilizationWindowSeconds: 5 } };
+const scalerStatus: JsonObject = {
+  currentReplicas: 2,
+  desiredReplicas: 3,
+  conditions: [{ type: "AbleToScale", status: "True", lastTransitionTime: "2026-01-01T00:00:00Z" }],
+  currentMetrics: [
+    { type: "Resource", resource: { name: "cpu", current: { averageValue: "5m", averageUtilization: 10 } } },
+    { type: "Object", object: { describedObject: service, metric: { name: "m" }, current: { value: "5" } } },
+  ],
+};
 const merge = "application/merge-patch+json";
 const strategic = "application/strategic-merge-patch+json";
 const jsonPatch = "application/json-patch+json";
@@ -41,6 +89,34 @@ const steps: readonly Step[] = [
   { method: "GET", path: "/apis/apps" },
   { method: "GET", path: "/apis/apps/v1" },
   { method: "GET", path: "/apis/batch/v1" },
+  { method: "GET", path: "/apis/autoscaling" },
+  { method: "GET", path: "/apis/autoscaling/v1" },
+  { method: "GET", path: "/apis/events.k8s.io/v1" },
+  { method: "POST", path: newerEvents, body: { metadata: { name: "bad" } } },
+  { method: "POST", path: newerEvents, body: { ...newerEvent, action: "" } },
+  { method: "POST", path: newerEvents, body: newerEvent },
+  { method: "PATCH", path: `${newerEvents}/e`, type: merge, body: { note: "other" } },
+  {
+    method: "PATCH",
+    path: `${newerEvents}/e`,
+    type: merge,
+    body: { series: { count: 2, lastObservedTime: microtime } },
+  },
+  { method: "GET", path: `${newerEvents}?fieldSelector=regarding.name=p` },
+  { method: "GET", path: `${newerEvents}?fieldSelector=involvedObject.name=p` },
+  { method: "GET", path: "/api/v1/namespaces/kube-public/events?fieldSelector=involvedObject.name=p" },
+  { method: "GET", path: newerEvents, accept: "application/json;as=Table;v=v1;g=meta.k8s.io" },
+  {
+    method: "POST",
+    path: `${autoscaling}/v1/${scalers}`,
+    body: scaler("older", { targetCPUUtilizationPercentage: 0 }),
+  },
+  { method: "POST", path: `${autoscaling}/v2/${scalers}`, body: scaler("none", { maxReplicas: 0 }) },
+  { method: "POST", path: `${autoscaling}/v2/${scalers}`, body: scaler("all", { metrics, behavior }) },
+  { method: "PUT", path: `${autoscaling}/v2/${scalers}/all/status`, body: { ...scaler("all"), status: scalerStatus } },
+  { method: "GET", path: `${autoscaling}/v1/${scalers}/all` },
+  { method: "PATCH", path: `${autoscaling}/v1/${scalers}/all`, type: merge, body: { spec: { maxReplicas: 4 } } },
+  { method: "GET", path: `${autoscaling}/v2/${scalers}/all` },
   { method: "GET", path: "/api/v1/nothing" },
   { method: "POST", path: pods, body: pod("a") },
   { method: "POST", path: pods, body: pod("a") },

@@ -110,6 +110,7 @@ const devClusterFloors: readonly (readonly string[])[] = [
   [
     "admission",
     "authorization",
+    "autoscaler-rules",
     "autoscaler-version",
     "confine",
     "deletion",

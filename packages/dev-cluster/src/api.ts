@@ -24,7 +24,7 @@ import { at, equal, isObject, type Json, type JsonObject, list, merge, object, p
 import { nameFault } from "./names.ts";
 import { conform } from "./schema.ts";
 import type { Store } from "./store.ts";
-import { type Strategy, strategies } from "./strategies.ts";
+import { countedKinds, type Strategy, strategies } from "./strategies.ts";
 import { shownBy, toStored, versionFaults } from "./versions.ts";
 
 export interface Change {
@@ -80,7 +80,7 @@ export class Api {
       creationTimestamp: timestamp(this.now()),
       deletionTimestamp: undefined,
       deletionGracePeriodSeconds: undefined,
-      generation: strategy.hasGeneration === true ? 1 : undefined,
+      generation: countedKinds.has(resource.key) ? 1 : undefined,
     });
     if (hasStatus(resource) && strategy.keepsStatus !== true) {
       made = put(made, ["status"], firstStatus(this.resource(resource.key)));
@@ -130,9 +130,11 @@ export class Api {
     this.#refuseFaults(resource, next, faults);
     requireNoEscalation(this.store, this.#authorizer, options.user, resource.key, next, current);
     if (equal(next, current)) return current;
-    const isOther = (path: readonly string[]): boolean => !equal(at(next, ...path), at(current, ...path));
-    const counts = strategy.hasGeneration === true && isOther(["spec"]);
-    if (counts || (strategy.countsAnnotations === true && isOther(["metadata", "annotations"]))) {
+    const isOther = (part: (of: JsonObject) => Json | undefined): boolean => !equal(part(next), part(current));
+    const isCounted =
+      (countedKinds.has(resource.key) && isOther((of) => ({ ...of, metadata: undefined, status: undefined }))) ||
+      (strategy.countsAnnotations === true && isOther((of) => at(of, "metadata", "annotations")));
+    if (isCounted) {
       next = put(next, ["metadata", "generation"], Number(object(current, "metadata")["generation"] ?? 0) + 1);
     }
     if (options.dryRun) return next;
@@ -255,7 +257,8 @@ export class Api {
 
   #refuseFaults(resource: Resource, about: JsonObject, faults: readonly Cause[]): void {
     if (faults.length === 0) return;
-    throw invalid({ group: resource.group, kind: resource.kind, name: text(about, "metadata", "name") }, faults);
+    const { group, kind } = this.resource(resource.key);
+    throw invalid({ group, kind, name: text(about, "metadata", "name") }, faults);
   }
 }
 

@@ -24,10 +24,10 @@ const inner: Readonly<Record<string, string>> = {
   External: "external",
   ContainerResource: "containerResource",
 };
-const amounts = ["value", "averageValue", "averageUtilization"] as const;
-
 /** `target` in specs, `current` in the status. */
 type Role = "target" | "current";
+
+const amounts = ["averageUtilization", "value", "averageValue"] as const;
 
 /** The name of an amount in v1: `targetAverageValue`. That of objects is `averageValue`. */
 function amountName(type: string, role: Role, amount: string): string {
@@ -35,25 +35,29 @@ function amountName(type: string, role: Role, amount: string): string {
   return `${role}${amount.charAt(0).toUpperCase()}${amount.slice(1)}`;
 }
 
-const selectorName = (type: string): string => (type === "External" ? "metricSelector" : "selector");
-
+/** Fields in the order that Go writes them in: annotations are compared as text. */
 function toOlder(metric: Json, role: Role): Json {
   const type = text(metric, "type");
   const field = inner[type] ?? "";
-  const { metric: identity, describedObject, [role]: found, ...others } = object(metric, field);
+  const { metric: identity, describedObject, [role]: found, name, container } = object(metric, field);
   const named = amounts.map((amount): [string, Json | undefined] => [
     amountName(type, role, amount),
     at(found, amount),
   ]);
-  return {
-    type,
-    [field]: merge(others, [], {
-      metricName: at(identity, "name"),
-      [selectorName(type)]: at(identity, "selector"),
-      target: describedObject,
-      ...Object.fromEntries(named),
-    }),
+  const { averageValue, ...amountsFirst } = Object.fromEntries(named);
+  const { kind, name: described, apiVersion } = object(describedObject);
+  const selector = at(identity, "selector");
+  const fields = {
+    name,
+    target: isObject(describedObject) ? merge({}, [], { kind, name: described, apiVersion }) : undefined,
+    metricName: at(identity, "name"),
+    metricSelector: type === "External" ? selector : undefined,
+    ...amountsFirst,
+    selector: type === "External" ? undefined : selector,
+    averageValue,
+    container,
   };
+  return { type, [field]: merge({}, [], fields) };
 }
 
 function toNewer(metric: Json, role: Role): Json {
@@ -67,7 +71,8 @@ function toNewer(metric: Json, role: Role): Json {
     : Object.hasOwn(said, "averageValue")
       ? "AverageValue"
       : "Value";
-  const { metricName, [selectorName(type)]: selector } = given;
+  const { metricName } = given;
+  const selector = given[type === "External" ? "metricSelector" : "selector"];
   return {
     type,
     [field]: merge({}, [], {
@@ -91,10 +96,18 @@ const shareOf = (metric: Json | undefined, role: Role): number | undefined =>
 function withKeys(value: Json, first: (letter: string) => string): Json {
   if (isList(value)) return value.map((each) => withKeys(each, first));
   if (!isObject(value)) return value;
-  const entries = Object.entries(value).filter(([, each]) => each !== null);
+  const entries = Object.entries(value);
   return Object.fromEntries(
     entries.map(([key, each]) => [`${first(key.charAt(0))}${key.slice(1)}`, withKeys(each ?? null, first)]),
   );
+}
+
+function annotatedBehavior(behavior: JsonObject): Json {
+  const ways = Object.entries(behavior).map(([way, rule]) => [
+    way,
+    { ...object(rule), tolerance: at(rule, "tolerance") },
+  ]);
+  return withKeys(Object.fromEntries(ways), (letter) => letter.toUpperCase());
 }
 
 /** What an annotation says; undefined where there is none that can be read. */
@@ -145,7 +158,7 @@ export function olderAutoscaler(kept: JsonObject): JsonObject {
   const current = list(kept, "status", "currentMetrics");
   const others = metrics.filter((each) => !isShareOfCpu(each, "target")).map((each) => toOlder(each, "target"));
   const notes: Readonly<Record<string, Json | undefined>> = {
-    behavior: behavior === undefined ? undefined : withKeys(behavior, (letter) => letter.toUpperCase()),
+    behavior: isObject(behavior) ? annotatedBehavior(behavior) : undefined,
     conditions,
     "current-metrics": current.map((each) => toOlder(each, "current")),
     metrics: others,

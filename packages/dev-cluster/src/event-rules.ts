@@ -33,11 +33,16 @@ export function completeEvent(event: JsonObject): JsonObject {
   return { ...saidAlways, ...event };
 }
 
-/** Events with a time of their own say who reports what. */
+/** Events with a time of their own say who reports what; the others are where their object is. */
 export function eventFaults(event: JsonObject): readonly Cause[] {
-  if (text(event, "eventTime") === "") return [];
-  const fields = ["reportingComponent", "reportingInstance", "action", "reason"];
-  return fields.filter((field) => text(event, field) === "").map((field) => requiredValue(field));
+  const isNewer = text(event, "eventTime") !== "";
+  const namespace = text(event, "metadata", "namespace");
+  const own = text(event, "involvedObject", "namespace");
+  const free = isNewer ? ["default", "kube-system"] : ["default"];
+  const fits = own === "" ? free.includes(namespace) : isNewer || own === namespace;
+  const place = fits ? [] : [invalidValue("involvedObject.namespace", own, "does not match event.namespace")];
+  const fields = isNewer ? ["reportingComponent", "reportingInstance", "action", "reason"] : [];
+  return [...place, ...fields.filter((field) => text(event, field) === "").map((field) => requiredValue(field))];
 }
 
 const changeable: readonly string[] = ["kind", "apiVersion", "metadata", "series"];

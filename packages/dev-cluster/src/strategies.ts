@@ -1,6 +1,7 @@
 // What is particular to a kind when its objects are made and changed. Kinds without an entry have nothing.
 import type { StrategyContext } from "./access.ts";
 import { type Cause, forbiddenValue, invalidValue, unsupportedValue } from "./api-error.ts";
+import { autoscalerFaults, completeBehavior } from "./autoscaler-rules.ts";
 import { completeEvent, eventFaults } from "./event-rules.ts";
 import { equal, isObject, type Json, type JsonObject, list, merge, object, put, text } from "./json.ts";
 import { newPod, podFaults, podStatus, podUpdateFaults } from "./pod-rules.ts";
@@ -17,16 +18,13 @@ export interface Strategy {
   readonly updateFaults?: (next: JsonObject, before: JsonObject) => readonly Cause[];
   /** Its status is kept when it is made. */
   readonly keepsStatus?: boolean;
-  /** Counts changes of its spec in metadata.generation. */
-  readonly hasGeneration?: boolean;
-  /** Changes of its annotations, too. */
+  /** Changes of its annotations count in metadata.generation, too. */
   readonly countsAnnotations?: boolean;
   /** May be made by PUT. */
   readonly createdByUpdate?: boolean;
 }
 
 const workload = (restartPolicies: readonly string[]): Strategy => ({
-  hasGeneration: true,
   faults(candidate) {
     const template = object(candidate, "spec", "template");
     const faults = [...podFaults(template["spec"], "spec.template.spec")];
@@ -89,9 +87,37 @@ const emptyNodeInfo = Object.fromEntries(
 const templateGeneration = ["metadata", "annotations", "deprecated.daemonset.template.generation"];
 const job = workload(["OnFailure", "Never"]);
 
+/** Kinds that count in metadata.generation what changes beside metadata and status. */
+export const countedKinds: ReadonlySet<string> = new Set([
+  "podtemplates",
+  "pods",
+  "replicationcontrollers",
+  "daemonsets.apps",
+  "deployments.apps",
+  "replicasets.apps",
+  "statefulsets.apps",
+  "cronjobs.batch",
+  "jobs.batch",
+  "endpointslices.discovery.k8s.io",
+  "ingressclasses.networking.k8s.io",
+  "ingresses.networking.k8s.io",
+  "networkpolicies.networking.k8s.io",
+  "poddisruptionbudgets.policy",
+  "priorityclasses.scheduling.k8s.io",
+  "deviceclasses.resource.k8s.io",
+  "resourceslices.resource.k8s.io",
+  "flowschemas.flowcontrol.apiserver.k8s.io",
+  "prioritylevelconfigurations.flowcontrol.apiserver.k8s.io",
+  "mutatingadmissionpolicies.admissionregistration.k8s.io",
+  "mutatingadmissionpolicybindings.admissionregistration.k8s.io",
+  "mutatingwebhookconfigurations.admissionregistration.k8s.io",
+  "validatingadmissionpolicies.admissionregistration.k8s.io",
+  "validatingadmissionpolicybindings.admissionregistration.k8s.io",
+  "validatingwebhookconfigurations.admissionregistration.k8s.io",
+]);
+
 export const strategies: Readonly<Record<string, Strategy>> = {
   pods: {
-    hasGeneration: true,
     create: newPod,
     status: podStatus,
     faults: (pod) => podFaults(pod["spec"], "spec"),
@@ -118,6 +144,9 @@ export const strategies: Readonly<Record<string, Strategy>> = {
     },
     update: (next, before) => put(next, ["spec"], before["spec"]),
   },
+  persistentvolumes: {
+    create: (made) => put(made, ["status", "lastPhaseTransitionTime"], object(made, "metadata")["creationTimestamp"]),
+  },
   services: { create: newService, update: (next, _, context) => newService(next, context) },
   secrets: {
     create: encodedSecret,
@@ -137,7 +166,6 @@ export const strategies: Readonly<Record<string, Strategy>> = {
       return put(next, templateGeneration, `${count + (isOther ? 1 : 0)}`);
     },
   },
-  replicationcontrollers: { hasGeneration: true },
   "jobs.batch": {
     ...job,
     faults(candidate) {
@@ -170,17 +198,17 @@ export const strategies: Readonly<Record<string, Strategy>> = {
     ],
   },
   "cronjobs.batch": {
-    hasGeneration: true,
     faults(cron) {
       const [schedule, zone] = [text(cron, "spec", "schedule"), text(cron, "spec", "timeZone")];
       const fault = schedule === "" ? undefined : scheduleFault(schedule, zone);
       return fault === undefined ? [] : [invalidValue("spec.schedule", schedule, fault)];
     },
   },
-  "poddisruptionbudgets.policy": { hasGeneration: true },
-  "ingresses.networking.k8s.io": { hasGeneration: true },
-  "priorityclasses.scheduling.k8s.io": { hasGeneration: true },
-  "networkpolicies.networking.k8s.io": { hasGeneration: true },
+  "horizontalpodautoscalers.autoscaling": {
+    create: completeBehavior,
+    update: completeBehavior,
+    faults: autoscalerFaults,
+  },
   "leases.coordination.k8s.io": { createdByUpdate: true },
   events: { createdByUpdate: true, create: completeEvent, update: completeEvent, faults: eventFaults },
   "certificatesigningrequests.certificates.k8s.io": {

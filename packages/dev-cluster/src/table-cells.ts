@@ -24,6 +24,8 @@ const volume: Readonly<Record<string, Cell>> = {
   VolumeMode: path("spec", "volumeMode"),
 };
 
+const pair = (...parts: readonly string[]): string => parts.filter(Boolean).join(", ");
+
 function accessModes(modes: readonly Json[]): string {
   const short: Readonly<Record<string, string>> = {
     ReadWriteOnce: "RWO",
@@ -81,7 +83,9 @@ const table: Readonly<Record<string, Readonly<Record<string, Cell>>>> = {
     Reason: path("reason"),
     Object: (item) => `${text(item, "involvedObject", "kind").toLowerCase()}/${text(item, "involvedObject", "name")}`,
     Subobject: (item) => text(item, "involvedObject", "fieldPath"),
-    Source: (item) => [text(item, "source", "component"), text(item, "source", "host")].filter(Boolean).join(", "),
+    Source: (item) =>
+      pair(text(item, "source", "component"), text(item, "source", "host")) ||
+      pair(text(item, "reportingComponent"), text(item, "reportingInstance")),
     Message: (item) => text(item, "message").trim(),
     Count: (item) => number(item, "series", "count") ?? number(item, "count") ?? 1,
   },

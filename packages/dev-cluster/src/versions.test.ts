@@ -92,8 +92,9 @@ test("what autoscaling/v1 has no fields for is in annotations, and survives a ch
     { type: "Object", object: { metricName: "om", target: scaleTargetRef, targetValue: "5" } },
     { type: "External", external: { metricName: "em", metricSelector: selector, targetAverageValue: "7" } },
   ]);
-  const policy = { Type: "Pods", Value: 1, PeriodSeconds: 5 };
-  assert.deepEqual(said("behavior"), { it: { ScaleDown: { StabilizationWindowSeconds: 5, Policies: [policy] } } });
+  const down = { StabilizationWindowSeconds: 5, SelectPolicy: "Max", Tolerance: null };
+  const policies = [{ Type: "Pods", Value: 1, PeriodSeconds: 5 }];
+  assert.deepEqual(object(said("behavior"), "it")["ScaleDown"], { ...down, Policies: policies });
 
   const grown = (current: JsonObject): JsonObject => ({
     ...current,
