@@ -20,6 +20,7 @@ import { registryCredentials } from "./registries.ts";
 import { containerSecurity, podSecurity } from "./security.ts";
 import { groupSizes, type SizedContainer } from "./sizes.ts";
 import { type StartSteps, withSteps } from "./start-steps.ts";
+import { tagOptions } from "./tags.ts";
 import { holdsToken, translatedVolumes } from "./volumes.ts";
 import type { ContainerGroup, ContainerProperties, EnvironmentVariable, InitContainerDefinition } from "./wire.ts";
 
@@ -37,8 +38,6 @@ export interface TranslatedGroup {
   readonly notes: readonly CreateNote[];
 }
 
-/** Keys of tags may hold no slash. */
-export const tagOptions = { separator: "." } as const;
 const longestName = 63;
 
 /** Of [a-z0-9-], the same for the same pod at any time. */

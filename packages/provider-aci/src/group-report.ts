@@ -1,0 +1,153 @@
+// What the cloud says of a group as facts of a pod: whose it is, how far it is, how it ended. Pure.
+import type { ContainerState, PodFailure } from "@virtual-kubelet/virtual-kubelet";
+import { type CloudGroup, goOwnerOf, ownerOf, revisionOf } from "@virtual-kubelet/virtual-kubelet/cloud";
+import { containerReport, hasEnded, latest } from "./container-report.ts";
+import { groupEvents } from "./group-events.ts";
+import { failureOf, isStoppedByUs, tagOptions } from "./tags.ts";
+import type { ContainerGroup, ContainerInstanceView, InstanceEvent } from "./wire.ts";
+
+export interface ReportOptions {
+  readonly node: string;
+  readonly cluster: string;
+  readonly adoptGoGroups: boolean;
+  /** Containers of ours, which are no pod's. */
+  readonly hidden: ReadonlySet<string>;
+  /** Epoch milliseconds. */
+  readonly now: number;
+}
+
+/** Undefined: not of this node and cluster. */
+export function groupReport(answer: ContainerGroup, options: ReportOptions): CloudGroup | undefined {
+  const { node, cluster, adoptGoGroups, hidden } = options;
+  const { id = "", name = "", tags = {}, properties } = answer;
+  const own = ownerOf(tags, tagOptions);
+  const isOurs = own !== undefined && own.node === node && own.cluster === cluster;
+  const found = isOurs ? { owner: own } : own === undefined && adoptGoGroups ? goOwnerOf(tags, options) : undefined;
+  if (found === undefined || id === "") return undefined;
+  const isPartial = properties.instanceView === undefined && !properties.containers.some(hasView);
+  const revision = revisionOf(tags, tagOptions);
+  const base = { ...found, id, ...(revision !== undefined && { revision }) };
+  if (isPartial) return { ...base, partial: true, stage: partialStage(properties.provisioningState), containers: [] };
+
+  const initContainers = properties.initContainers ?? [];
+  const isInitializing = initContainers.some(({ properties: { instanceView } }) => !hasSucceeded(instanceView));
+  const common = { group: name, groupEvents: properties.instanceView?.events ?? [], now: options.now };
+  const containers = [
+    ...initContainers.map((container) =>
+      containerReport({
+        ...common,
+        ...{ name: container.name, view: container.properties.instanceView, isInitializing: false },
+      }),
+    ),
+    ...properties.containers.map((container) =>
+      containerReport({
+        ...common,
+        ...{ name: container.name, view: container.properties.instanceView, isInitializing },
+        readinessProbe: container.properties.readinessProbe,
+      }),
+    ),
+  ].filter((container) => !hidden.has(container.name));
+  const { ip = "", fqdn = "" } = properties.ipAddress ?? {};
+  const failure = failureOf(tags) ?? groupFailure(answer);
+  const stopped = properties.instanceView?.state === "Stopped";
+  const startTime = firstTime(answer);
+  return {
+    ...base,
+    stage: stageOf(answer, containers, failure !== undefined || stopped),
+    containers,
+    ...(ip !== "" && { podIPs: [ip] }),
+    ...(startTime !== undefined && { startTime }),
+    ...(failure !== undefined && !isRunning(containers) && { failure }),
+    events: groupEvents(answer, hidden),
+    annotations: {
+      "virtual-kubelet.io/aci-resource-id": id,
+      ...(fqdn !== "" && { "virtual-kubelet.io/aci-fqdn": fqdn }),
+    },
+  };
+}
+
+function hasView({ properties }: ContainerGroup["properties"]["containers"][number]): boolean {
+  return properties.instanceView !== undefined;
+}
+
+function hasSucceeded(view: ContainerInstanceView | undefined): boolean {
+  const state = view?.currentState;
+  return state !== undefined && hasEnded(state) && (state.exitCode ?? (state.state === "Succeeded" ? 0 : 1)) === 0;
+}
+
+function isRunning(containers: CloudGroup["containers"]): boolean {
+  return containers.some(({ state }) => state.running !== undefined);
+}
+
+/** A list tells of the provisioning alone. */
+function partialStage(provisioningState = ""): CloudGroup["stage"] {
+  if (provisioningState === "Deleting") return "ending";
+  if (provisioningState === "Succeeded") return "running";
+  return provisioningState === "Failed" || provisioningState === "Canceled" ? "ended" : "starting";
+}
+
+function stageOf(
+  { properties }: ContainerGroup,
+  containers: CloudGroup["containers"],
+  isOver: boolean,
+): CloudGroup["stage"] {
+  const { provisioningState = "", restartPolicy = "Always", instanceView } = properties;
+  if (provisioningState === "Deleting") return "ending";
+  if (isRunning(containers)) {
+    if (isOver) return "ending";
+    const main = new Set(properties.containers.map(({ name }) => name));
+    // What has ended and is restarted is looked at often.
+    const isSteady = ({ running, terminated }: ContainerState): boolean =>
+      running !== undefined || (terminated !== undefined && restartPolicy !== "Always");
+    const isWhole = containers.every(({ name, state }) => !main.has(name) || isSteady(state));
+    return isWhole ? "running" : "starting";
+  }
+  if (isOver) return "ended";
+  const isFinal = ["Succeeded", "Failed"].includes(instanceView?.state ?? "") && restartPolicy !== "Always";
+  return isFinal && containers.some(({ state }) => state.terminated !== undefined) ? "ended" : "starting";
+}
+
+/** Ended by the cloud as a whole. Undefined while it may still come to run. */
+function groupFailure({ tags = {}, properties }: ContainerGroup): PodFailure | undefined {
+  const { provisioningState = "", instanceView, priority, containers } = properties;
+  const events = [
+    ...(instanceView?.events ?? []),
+    ...containers.flatMap((container) => container.properties.instanceView?.events ?? []),
+  ];
+  const state = instanceView?.state ?? "";
+  const evicted = latest(events.filter(({ name = "", message = "" }) => /evict|preempt/i.test(`${name} ${message}`)));
+  if (evicted !== undefined && (priority === "Spot" || state !== "Running") && state !== "Running")
+    return {
+      reason: "SpotEviction",
+      message: evicted.message ?? "the cloud took back the capacity of the group",
+      disruption: "SpotEviction",
+    };
+  if (provisioningState === "Failed" || provisioningState === "Canceled") {
+    const why = latest(events.filter(({ type }) => type === "Warning"));
+    return {
+      reason: reasonOf(why) ?? "ProvisioningFailed",
+      message: why?.message ?? `the container group could not be made: ${provisioningState}`,
+    };
+  }
+  if (state === "Stopped" && !isStoppedByUs(tags))
+    return { reason: "Stopped", message: "the container group was stopped" };
+  return undefined;
+}
+
+function reasonOf(event: InstanceEvent | undefined): string | undefined {
+  const word = event?.name?.replaceAll(/[^A-Za-z0-9]/g, "") ?? "";
+  return word === "" ? undefined : word;
+}
+
+/** When the first thing happened to it. */
+function firstTime({ properties }: ContainerGroup): string | undefined {
+  const all = [...(properties.initContainers ?? []), ...properties.containers].flatMap((container) => [
+    ...(container.properties.instanceView?.events ?? []).map(({ firstTimestamp }) => firstTimestamp),
+    container.properties.instanceView?.currentState?.startTime,
+    container.properties.instanceView?.previousState?.startTime,
+  ]);
+  const times = [...all, ...(properties.instanceView?.events ?? []).map(({ firstTimestamp }) => firstTimestamp)]
+    .map((text) => Date.parse(text ?? ""))
+    .filter((time) => Number.isFinite(time) && time > 0);
+  return times.length === 0 ? undefined : new Date(Math.min(...times)).toISOString().replace(/\.\d+Z$/, "Z");
+}

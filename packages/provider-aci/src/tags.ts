@@ -1,0 +1,45 @@
+// What stands on a group beside its owner: why it was stopped. Keys of the cloud's tags hold no slash, values 256 characters. Pure.
+import type { PodFailure } from "@virtual-kubelet/virtual-kubelet";
+import type { TagOptions } from "@virtual-kubelet/virtual-kubelet/cloud";
+import type { Tags } from "./wire.ts";
+
+export const tagOptions: TagOptions = { separator: "." };
+const key = {
+  stopped: "virtual-kubelet.io.stopped",
+  reason: "virtual-kubelet.io.failure",
+  message: "virtual-kubelet.io.failure-message",
+  disruption: "virtual-kubelet.io.disruption",
+};
+const longest = 256;
+
+/** Of a group that we stop for good. */
+export function stopTags(failure: PodFailure | undefined): Tags {
+  if (failure === undefined) return { [key.stopped]: "true" };
+  const { reason, message, disruption } = failure;
+  return {
+    [key.stopped]: "true",
+    [key.reason]: reason.slice(0, longest),
+    [key.message]: message.slice(0, longest),
+    ...(disruption !== undefined && { [key.disruption]: disruption.slice(0, longest) }),
+  };
+}
+
+/** Was it stopped by us, not by others? */
+export function isStoppedByUs(tags: Tags): boolean {
+  return tagValue(tags, key.stopped) === "true";
+}
+
+/** Why we stopped it. */
+export function failureOf(tags: Tags): PodFailure | undefined {
+  const value = (name: string): string => tagValue(tags, name);
+  const reason = value(key.reason);
+  if (reason === "") return undefined;
+  const disruption = value(key.disruption);
+  return { reason, message: value(key.message), ...(disruption !== "" && { disruption }) };
+}
+
+/** The cloud gives keys back in what case it likes. */
+function tagValue(tags: Tags, name: string): string {
+  const found = Object.keys(tags).find((each) => each.toLowerCase() === name);
+  return found === undefined ? "" : (tags[found] ?? "");
+}
