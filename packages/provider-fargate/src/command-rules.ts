@@ -9,7 +9,7 @@ export function commandNotes(spec: PodSpec, canExec: boolean): readonly CreateNo
   const notes: CreateNote[] = [];
   for (const placed of placedContainers(spec)) {
     const { container, field } = placed;
-    const native = nativeProbe(placed)?.type;
+    const native = nativeProbe(placed.container)?.type;
     const refuse = (path: string): never => {
       throw new VirtualKubeletError(
         "Unsupported",

@@ -54,7 +54,7 @@ export function containerDefinition(input: DefinitionInput): DefinedContainer {
   const { environment, secrets, own } = environmentOf(resolved, owner, secretValues);
   const command = texts(resolved.command, `${field}.command`);
   const args = texts(resolved.args, `${field}.args`);
-  const native = nativeProbe(placed);
+  const native = nativeProbe(placed.container);
   const rounded: CreateNote[] =
     native?.rounded === undefined
       ? []

@@ -1,8 +1,7 @@
 // Which probe of a container ECS can carry out, as the one health check that it has of each. ECS does nothing about an unhealthy
 // container of a task that no service keeps: so it serves for readiness, and for the order of start behind a sidecar. Pure.
 import type { HealthCheck } from "@aws-sdk/client-ecs";
-import type { Container, ProbeType } from "@virtual-kubelet/virtual-kubelet";
-import type { PlacedContainer } from "./pod-containers.ts";
+import { type Container, isSidecar, type ProbeType } from "@virtual-kubelet/virtual-kubelet";
 
 export interface NativeProbe {
   readonly type: ProbeType;
@@ -12,9 +11,8 @@ export interface NativeProbe {
 }
 
 /** Undefined: none. */
-export function nativeProbe({ container, kind }: Pick<PlacedContainer, "container" | "kind">): NativeProbe | undefined {
-  if (kind === "init") return undefined;
-  if (kind === "sidecar" && container.startupProbe?.exec !== undefined)
+export function nativeProbe(container: Container): NativeProbe | undefined {
+  if (isSidecar(container) && container.startupProbe?.exec !== undefined)
     return probeOf("startup", container.startupProbe);
   const { readinessProbe } = container;
   if (readinessProbe?.exec === undefined || (readinessProbe.successThreshold ?? 1) > 1) return undefined;

@@ -61,7 +61,7 @@ function running(before: readonly ContainerDependency[]): readonly ContainerDepe
 function sidecarCondition(placed: PlacedContainer): "START" | "HEALTHY" {
   const { startupProbe } = placed.container;
   if (startupProbe === undefined) return "START";
-  if (nativeProbe(placed)?.type === "startup") return "HEALTHY";
+  if (nativeProbe(placed.container)?.type === "startup") return "HEALTHY";
   throw new VirtualKubeletError(
     "Unsupported",
     "ECS lets containers wait for a sidecar by a command alone: a startup probe of type exec",

@@ -42,7 +42,7 @@ export function containerTags(spec: PodSpec): Readonly<Record<string, string>> {
       const { container, kind } = placed;
       const policy = kind === "sidecar" ? "Always" : (spec.restartPolicy ?? "Always");
       const own = kind === "main" ? effectivePolicy(container, spec) : policy;
-      return [containerTag(container.name), `${kind} ${own} ${nativeProbe(placed)?.type ?? "-"}`];
+      return [containerTag(container.name), `${kind} ${own} ${nativeProbe(placed.container)?.type ?? "-"}`];
     }),
   );
 }
