@@ -19,6 +19,7 @@ export type {
   RunnerStats,
   RunningGroup,
 } from "./group-runner.ts";
+export { MemoryGroups, type MemoryGroupsOptions } from "./memory-groups.ts";
 export { type CertificateAuthority, createAuthority, type IssuedCertificate } from "./pki.ts";
 export { providerConformance } from "./provider-conformance.ts";
 export { providerSemantics, type SemanticsOptions, type SemanticsPart } from "./provider-semantics.ts";
