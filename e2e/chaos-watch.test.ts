@@ -46,6 +46,8 @@ after(async () => {
   await rm(policies, { recursive: true, force: true });
 });
 
+const isWrite = (verb: string): boolean => ["create", "update", "patch", "delete"].includes(verb);
+
 /** Writes to pods and their statuses by one user: name to verbs. */
 async function audited(user: string): Promise<ReadonlyMap<string, readonly string[]>> {
   const writes = new Map<string, string[]>();
@@ -53,7 +55,7 @@ async function audited(user: string): Promise<ReadonlyMap<string, readonly strin
   for (const line of text.split("\n")) {
     if (line === "") continue;
     const { user: by, verb, objectRef, responseStatus } = JSON.parse(line);
-    if (by.username !== user || objectRef.resource !== "pods") continue;
+    if (by.username !== user || objectRef?.resource !== "pods" || !isWrite(verb)) continue;
     const what = [verb, objectRef.subresource, responseStatus.code].filter((part) => part !== undefined).join(" ");
     writes.set(objectRef.name, [...(writes.get(objectRef.name) ?? []), what]);
   }

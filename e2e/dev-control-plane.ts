@@ -11,6 +11,7 @@ import {
   type ControlPlaneOptions,
   startControlPlane,
 } from "../packages/virtual-kubelet/src/testing/control-plane.ts";
+import { optionsOfFlags } from "./dev-flags.ts";
 
 /** True where the tests shall run on the development cluster: VIRTUAL_KUBELET_CONTROL_PLANE=dev-cluster. */
 export const usesDevCluster: boolean = process.env["VIRTUAL_KUBELET_CONTROL_PLANE"] === "dev-cluster";
@@ -20,13 +21,11 @@ export function startChosenControlPlane(options: ControlPlaneOptions = {}): Prom
   return usesDevCluster ? startDevControlPlane(options) : startControlPlane(options);
 }
 
-/** Flags of the API server are refused: it has none. Of the controller manager's, `--node-monitor-grace-period` counts. */
+/** Flags of the API server that it has no options for are refused. Of the controller manager's, `--node-monitor-grace-period` counts. */
 export async function startDevControlPlane(options: ControlPlaneOptions = {}): Promise<ControlPlane> {
-  if ((options.apiServerArgs ?? []).length > 0) {
-    throw new VirtualKubeletError("Unsupported", `the development cluster has no ${options.apiServerArgs?.join(" ")}`);
-  }
   const directory = options.directory ?? (await mkdtemp(join(tmpdir(), "virtual-kubelet-dev-control-plane-")));
   await mkdir(directory, { recursive: true });
+  const flags = optionsOfFlags(options.apiServerArgs ?? [], directory);
   const start = (port: number): Promise<DevCluster> =>
     startDevCluster({
       directory,
@@ -34,6 +33,7 @@ export async function startDevControlPlane(options: ControlPlaneOptions = {}): P
       controllers: options.controllers,
       nodeMonitorGraceMs: graceOf(options.controllerManagerArgs ?? []),
       log: options.onProgress,
+      ...flags,
     });
   let running: DevCluster | undefined = await start(0);
   const { server, kubeconfig, version, ca } = running;

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { Api } from "./api.ts";
 import { apiData } from "./api-data.ts";
+import type { AuditEvent } from "./audit.ts";
 import { Authorizer } from "./authorization.ts";
 import { bootstrap } from "./bootstrap.ts";
 import { Authority, type KeyPair } from "./certificates.ts";
@@ -13,6 +14,7 @@ import { type Controller, runControllers } from "./controllers/controller.ts";
 import { storeFrom, writeWhole } from "./journal.ts";
 import { text } from "./json.ts";
 import { kubeletClientUser, scrape } from "./kubelet-proxy.ts";
+import type { PeerTls } from "./proxy.ts";
 import { ResourceMetrics } from "./resource-metrics.ts";
 import { ApiServer } from "./server.ts";
 import { Store } from "./store.ts";
@@ -27,6 +29,13 @@ export interface DevClusterOptions {
   readonly controllers?: boolean | undefined;
   /** How long a node may say nothing. Default 50 s, as the controller manager's. */
   readonly nodeMonitorGraceMs?: number | undefined;
+  /**
+   * PEM file of those who sign the serving certificates of kubelets, all of which are verified then; `ca.crt` in `directory` is the
+   * cluster's own, who signs for `kubernetes.io/kubelet-serving`. Default: that one's, and self-signed ones.
+   */
+  readonly kubeletCertificateAuthority?: string | undefined;
+  /** Told of each request, with its answer's code, just before it is answered; streams: when they end. Default: nobody. */
+  readonly audit?: ((event: AuditEvent) => void) | undefined;
   /** Told what happens, in lines; the first one says what this is not for. Default: nobody. */
   readonly log?: ((line: string) => void) | undefined;
   /** Epoch milliseconds. Default: the clock of this machine. */
@@ -113,6 +122,12 @@ async function start(
   } as const;
   const kubeletClient = await authority.issue({ user: kubeletClientUser, usages: ["client"] }, now());
   await writeFile(path("apiserver-kubelet-client.crt"), kubeletClient.certificate);
+  const kubeletCa = options.kubeletCertificateAuthority;
+  const kubelets: PeerTls = {
+    client: kubeletClient,
+    ca: kubeletCa === undefined ? authority.certificate : readFileSync(kubeletCa, "utf8"),
+    accepts: kubeletCa === undefined ? "self-signed" : "verified",
+  };
   const server = new ApiServer({
     api,
     tokens,
@@ -121,12 +136,13 @@ async function start(
     users: new Map(),
     serving: await authority.issue(serving, now()),
     clientCa: authority.certificate,
-    kubeletClient,
+    kubelets,
+    audit: options.audit,
   });
   await server.listen(options.port ?? 0);
 
   const running = new AbortController();
-  const metrics = new ResourceMetrics(api, (node) => scrape(api, node, kubeletClient, running.signal));
+  const metrics = new ResourceMetrics(api, (node) => scrape(api, node, kubelets, running.signal));
   const controllers = (): readonly Controller[] =>
     allControllers(api, authority, options.nodeMonitorGraceMs ?? 50_000, (pods) => metrics.ofPods(pods));
   const ran = (options.controllers ?? true) ? runControllers(api, controllers(), log, running.signal) : undefined;

@@ -1,4 +1,4 @@
-// The API over TLS, HTTP/1.1 and HTTP/2: who calls, whether they may, and the answer onto the wire.
+// The API over TLS, HTTP/1.1 and HTTP/2: requests and answers on the wire.
 import { once } from "node:events";
 import type { IncomingMessage } from "node:http";
 import {
@@ -9,37 +9,29 @@ import {
 } from "node:http2";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import type { TLSSocket } from "node:tls";
-import type { User } from "./access.ts";
 import type { Api } from "./api.ts";
 import { ApiError, methodNotAllowed, noSuchResource } from "./api-error.ts";
-import { authenticate, certificateUser, impersonated } from "./authentication.ts";
-import type { Authorizer } from "./authorization.ts";
 import type { Call } from "./call.ts";
+import { type Admitted, Callers, type CallersParts } from "./callers.ts";
 import type { KeyPair } from "./certificates.ts";
 import { type HandledAnswer, Handler } from "./handler.ts";
-import type { Json } from "./json.ts";
-import { isProxied, pass, passUpgrade, scrape, targetOf } from "./kubelet-proxy.ts";
-import { attributesOf, refusal, requireImpersonation } from "./request-access.ts";
-import { type Route, routeOf } from "./route.ts";
-import type { Tokens } from "./tokens.ts";
+import { type Json, text } from "./json.ts";
+import { isProxied, scrape, targetOf } from "./kubelet-proxy.ts";
+import { answerWith, type PeerTls, pass, passUpgrade } from "./proxy.ts";
+import { routeOf } from "./route.ts";
 import { watch } from "./watching.ts";
 
 const bodyLimit = 3 * 2 ** 20;
 /** How far a watch may be behind its changes. */
 const watchLimit = 32 * 2 ** 20;
 
-export interface ServerParts {
+export interface ServerParts extends CallersParts {
   readonly api: Api;
-  readonly authorizer: Authorizer;
-  readonly tokens: Tokens;
-  /** Users by token, beside ServiceAccounts. */
-  readonly users: ReadonlyMap<string, User>;
   readonly serving: KeyPair;
   /** PEM; verifies client certificates. */
   readonly clientCa: string;
-  /** What the server is to kubelets. */
-  readonly kubeletClient: KeyPair;
+  /** What the server is to kubelets, and which of them it takes. */
+  readonly kubelets: PeerTls;
   readonly log: (line: string) => void;
 }
 
@@ -49,16 +41,16 @@ export class ApiServer {
   readonly #server: Http2SecureServer;
   /** Those that still shake hands are among them: they would be served by what is no more. */
   readonly #sockets = new Set<Socket>();
-  /** By the client's address and port: requests of HTTP/2 do not have their socket itself. */
-  readonly #users = new Map<string, User>();
+  readonly #callers: Callers;
   readonly #stop = new AbortController();
   #address = "";
 
   constructor(parts: ServerParts) {
     this.#parts = parts;
+    this.#callers = new Callers(parts, parts.api.now);
     this.#handler = new Handler({
       ...parts,
-      scrape: (node) => scrape(parts.api, node, parts.kubeletClient, this.#stop.signal),
+      scrape: (node) => scrape(parts.api, node, parts.kubelets, this.#stop.signal),
     });
     this.#server = createSecureServer({
       allowHTTP1: true,
@@ -73,7 +65,7 @@ export class ApiServer {
       this.#sockets.add(socket);
       socket.once("close", () => this.#sockets.delete(socket));
     });
-    this.#server.on("secureConnection", (socket) => this.#connected(socket));
+    this.#server.on("secureConnection", (socket) => this.#callers.connected(socket));
     this.#server.on("request", (request, response) => void this.#serve(request, response));
     this.#server.on(
       "upgrade",
@@ -104,23 +96,18 @@ export class ApiServer {
     await Promise.resolve();
   }
 
-  #connected(socket: TLSSocket): void {
-    const peer = peerOf(socket);
-    const user = certificateUser(socket);
-    if (user === undefined) this.#users.delete(peer);
-    else this.#users.set(peer, user);
-    socket.on("error", () => undefined);
-    socket.once("close", () => {
-      if (user !== undefined && this.#users.get(peer) === user) this.#users.delete(peer);
-    });
-  }
-
   async #serve(request: Http2ServerRequest, response: Http2ServerResponse): Promise<void> {
     request.on("error", () => undefined);
     response.on("error", () => undefined);
     const warnings: string[] = [];
+    let audited: Admitted["audited"] = () => undefined;
     try {
-      const { route, user } = this.#admit(request);
+      const route = routeOf(request.method, request.url);
+      const admitted = this.#callers.admit(request, route);
+      const { user } = admitted;
+      audited = admitted.audited;
+      response.once("close", () => audited(response.statusCode));
+      this.#callers.authorize(admitted);
       if (/^\/(healthz|livez|readyz)(\/|$)/.test(route.path)) {
         response.writeHead(200, { "content-type": "text/plain; charset=utf-8" });
         response.end("ok");
@@ -136,30 +123,14 @@ export class ApiServer {
       };
       if (route.verb === "watch") this.#watch(call, response);
       else if (isProxied(route)) await this.#proxy(call, request, response);
-      else this.#send(response, await this.#handler.answer(call, this.#address), warnings);
+      else {
+        const answer = await this.#handler.answer(call, this.#address);
+        audited(answer.code, text(answer.body, "metadata", "name"));
+        this.#send(response, answer, warnings);
+      }
     } catch (error) {
-      this.#refuse(response, error);
+      this.#refuse(response, error, audited);
     }
-  }
-
-  /** Throws ApiError for callers who may not. */
-  #admit(
-    request: Pick<IncomingMessage, "headers" | "method" | "url"> & {
-      readonly socket: Peer;
-    },
-  ): {
-    readonly route: Route;
-    readonly user: User;
-  } {
-    const { tokens, users, authorizer } = this.#parts;
-    const caller = authenticate(request.headers, this.#users.get(peerOf(request.socket)), tokens, users);
-    const other = impersonated(request.headers);
-    if (other !== undefined) requireImpersonation(authorizer, caller, other);
-    const user = other ?? caller;
-    const route = routeOf(request.method ?? "GET", request.url ?? "/");
-    const asked = attributesOf(route);
-    if (!authorizer.allows(user, asked)) throw refusal(user, asked);
-    return { route, user };
   }
 
   #watch(call: Call, response: Http2ServerResponse): void {
@@ -185,7 +156,7 @@ export class ApiServer {
   }
 
   async #proxy(call: Call, request: Http2ServerRequest, response: Http2ServerResponse): Promise<void> {
-    const target = targetOf(this.#parts.api, call.route);
+    const target = targetOf(this.#parts.api, call.route, this.#parts.kubelets);
     if (target === undefined) {
       response.writeHead(204);
       response.end();
@@ -196,41 +167,37 @@ export class ApiServer {
     const passed = {
       method: request.method,
       headers: request.headers,
-      client: this.#parts.kubeletClient,
       signal: AbortSignal.any([gone.signal, this.#stop.signal]),
     };
     const incoming = await pass(target, passed, call.body);
-    const { connection: _, "transfer-encoding": __, "keep-alive": ___, ...headers } = incoming.headers;
     if (call.route.subresource === "log" && (incoming.statusCode ?? 500) >= 400) {
       const chunks: Buffer[] = await incoming.toArray();
       throw kubeletRefusal(incoming.statusCode ?? 500, Buffer.concat(chunks).toString());
     }
-    response.writeHead(incoming.statusCode ?? 502, headers);
-    incoming.on("error", () => response.end());
-    incoming.on("data", (chunk: Buffer) => {
-      if (response.write(chunk)) return;
-      incoming.pause();
-      response.once("drain", () => incoming.resume());
-    });
-    incoming.once("end", () => response.end());
+    answerWith(incoming, response);
   }
 
   async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     socket.on("error", () => undefined);
+    let audited: Admitted["audited"] = () => undefined;
     try {
-      const { route } = this.#admit(request);
+      const route = routeOf(request.method ?? "GET", request.url ?? "/");
+      const admitted = this.#callers.admit(request, route);
+      audited = admitted.audited;
+      this.#callers.authorize(admitted);
       if (!isProxied(route)) throw new ApiError(400, "BadRequest", "no such connection can be upgraded");
       const passed = {
         method: request.method ?? "GET",
         headers: { ...request.headers, "x-forwarded-for": request.socket.remoteAddress },
-        client: this.#parts.kubeletClient,
         signal: this.#stop.signal,
       };
-      const target = targetOf(this.#parts.api, route);
+      const target = targetOf(this.#parts.api, route, this.#parts.kubelets);
       if (target === undefined) throw noSuchResource();
+      audited(101);
       await passUpgrade(target, passed, socket, head);
     } catch (error) {
       const { code, status } = this.#asStatus(error);
+      audited(code);
       const body = JSON.stringify(status);
       const lines = [
         `HTTP/1.1 ${code} Refused`,
@@ -253,12 +220,13 @@ export class ApiServer {
     response.end(body);
   }
 
-  #refuse(response: Http2ServerResponse, error: unknown): void {
+  #refuse(response: Http2ServerResponse, error: unknown, audited: Admitted["audited"]): void {
     if (this.#stop.signal.aborted || response.headersSent) {
       response.end();
       return;
     }
     const { code, status } = this.#asStatus(error);
+    audited(code);
     this.#send(response, { code, body: status });
   }
 
@@ -269,16 +237,6 @@ export class ApiServer {
     this.#parts.log(`a request failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
     return { code: 500, status: new ApiError(500, "InternalError", "Internal error occurred").status() };
   }
-}
-
-interface Peer {
-  readonly remoteAddress?: string | undefined;
-  readonly remotePort?: number | undefined;
-}
-
-/** The port alone names nobody: all of 127.0.0.0/8 are addresses that callers on this machine may have. */
-function peerOf({ remoteAddress = "", remotePort = 0 }: Peer): string {
-  return `${remoteAddress} ${remotePort}`;
 }
 
 /** Kubelets refuse logs in words; the API says them in a Status. */
