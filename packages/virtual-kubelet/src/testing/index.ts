@@ -9,6 +9,7 @@ export {
 export { defaultKubernetesVersion, kubernetesVersions } from "./binaries.ts";
 export type { ConformanceOptions, ConformanceSubject, PodTemplate } from "./conformance-bench.ts";
 export { type ControlPlane, type ControlPlaneOptions, startControlPlane } from "./control-plane.ts";
+export { eventually, throughout } from "./eventually.ts";
 export { FakeClock, settle } from "./fake-clock.ts";
 export type {
   GroupRunner,

@@ -1,0 +1,77 @@
+// A fake of Azure Resource Manager with a client of ours, for tests.
+import { silentLogger, systemClock } from "@virtual-kubelet/virtual-kubelet";
+import { CallBudget } from "@virtual-kubelet/virtual-kubelet/cloud";
+import { MemoryGroups } from "@virtual-kubelet/virtual-kubelet/testing";
+import { connectArm } from "../arm/rest-client.ts";
+import type { AciClient, ArmCall } from "../arm-client.ts";
+import type { Credential } from "../credentials/credential.ts";
+import type { ContainerGroup, ContainerGroupProperties } from "../wire.ts";
+import { FakeArm, type FakeArmOptions } from "./fake-arm.ts";
+
+export interface ArmBench extends AsyncDisposable {
+  readonly fake: FakeArm;
+  readonly client: AciClient;
+  /** For calls; half a minute long. */
+  readonly call: ArmCall;
+}
+
+export type ArmBenchOptions = Partial<FakeArmOptions> & {
+  readonly credential?: Credential;
+  readonly env?: NodeJS.ProcessEnv;
+};
+
+export async function startArmBench(options: ArmBenchOptions = {}): Promise<ArmBench> {
+  const fake = await FakeArm.start({ runner: new MemoryGroups(), ...options });
+  const client = clientOf(fake, options);
+  return {
+    fake,
+    client,
+    call: { signal: AbortSignal.timeout(30_000), log: silentLogger },
+    async [Symbol.asyncDispose]() {
+      await client[Symbol.asyncDispose]();
+      await fake[Symbol.asyncDispose]();
+    },
+  };
+}
+
+export function clientOf(
+  fake: FakeArm,
+  { credential, env = {} }: Pick<ArmBenchOptions, "credential" | "env"> = {},
+): AciClient {
+  const many = { perSecond: 1000, burst: 1000 };
+  return connectArm({
+    endpoints: fake.endpoints,
+    subscription: fake.subscription,
+    resourceGroup: "group",
+    credential: credential ?? {
+      type: "clientSecret",
+      tenantId: "tenant",
+      clientId: "client",
+      clientSecret: "the-client-secret",
+    },
+    budget: new CallBudget({
+      limits: { create: { ...many, passThrottled: true } },
+      fallback: many,
+      clock: systemClock,
+      random: Math.random,
+      log: silentLogger,
+    }),
+    clock: systemClock,
+    env,
+    ca: fake.ca,
+  });
+}
+
+/** A group of a container of the image. */
+export function groupOf(image: string, more: Partial<ContainerGroupProperties> = {}): ContainerGroup {
+  return {
+    location: "westeurope",
+    tags: { who: "test" },
+    properties: {
+      osType: "Linux",
+      restartPolicy: "Always",
+      containers: [{ name: "web", properties: { image, resources: { requests: { cpu: 0.5, memoryInGB: 0.5 } } } }],
+      ...more,
+    },
+  };
+}

@@ -1,0 +1,338 @@
+// One container group of the fake: what the cloud does with it from its acceptance to its end. Containers run by a GroupRunner; order,
+// restarts, states and events are made here, as the cloud makes them.
+import { type Clock, errorText, pause } from "@virtual-kubelet/virtual-kubelet";
+import type { GroupRunner, RunnerContainer, RunnerState, RunningGroup } from "@virtual-kubelet/virtual-kubelet/testing";
+import type {
+  Container,
+  ContainerGroup,
+  ContainerProperties,
+  ContainerState,
+  InitContainerDefinition,
+  InstanceEvent,
+} from "../wire.ts";
+import type { ContainerFacts, GroupFacts } from "./fake-group-view.ts";
+import { untilUnhealthy } from "./fake-probes.ts";
+
+/** Milliseconds that the cloud takes. */
+export interface FakePace {
+  readonly acceptMs: number;
+  readonly pullMs: number;
+  readonly removeMs: number;
+  /** Before a container's first restart; doubles from one to the next, to 64 times. */
+  readonly restartMs: number;
+  readonly stopGraceMs: number;
+}
+
+export interface FakeGroupOptions {
+  readonly id: string;
+  readonly name: string;
+  /** Unique for the runner. */
+  readonly runnerId: string;
+  readonly body: ContainerGroup;
+  readonly runner: GroupRunner;
+  readonly pace: FakePace;
+  readonly clock: Clock;
+  /** Told of what should not happen: the test is at fault, or the runner. */
+  readonly onFault: (text: string) => void;
+}
+
+interface Run {
+  restarts: number;
+  current: ContainerState;
+  previous: ContainerState | undefined;
+  readonly events: InstanceEvent[];
+}
+
+export class FakeGroup {
+  readonly name: string;
+  readonly #options: FakeGroupOptions;
+  readonly #runs = new Map<string, Run>();
+  readonly #events: InstanceEvent[] = [];
+  body: ContainerGroup;
+  provisioningState = "Pending";
+  state = "Pending";
+  #running: RunningGroup | undefined;
+  #life: { readonly end: AbortController; readonly done: Promise<void> } | undefined;
+
+  constructor(options: FakeGroupOptions) {
+    this.#options = options;
+    this.name = options.name;
+    this.body = options.body;
+    for (const { name } of this.#all())
+      this.#runs.set(name, {
+        restarts: 0,
+        current: { state: "Waiting", detailStatus: "" },
+        previous: undefined,
+        events: [],
+      });
+  }
+
+  /** Makes the containers, none of them started. Throws NotFound for an image that is not there. */
+  async create(): Promise<void> {
+    const { runner, runnerId } = this.#options;
+    const { volumes = [] } = this.body.properties;
+    this.#running = await runner.create({
+      id: runnerId,
+      containers: this.#all().map(runnerContainer),
+      volumes: volumes.map(({ name, secret }) => ({
+        name,
+        files: Object.entries(secret ?? {}).map(([path, data]) => ({
+          path,
+          mode: 0o644,
+          data: Buffer.from(data, "base64"),
+        })),
+      })),
+    });
+  }
+
+  get running(): RunningGroup | undefined {
+    return this.#running;
+  }
+
+  facts(): GroupFacts {
+    const containers: ReadonlyMap<string, ContainerFacts> = this.#runs;
+    const { id, name } = this.#options;
+    const ip = this.body.properties.ipAddress === undefined ? undefined : this.#running?.ip;
+    return {
+      id,
+      name,
+      body: this.body,
+      provisioningState: this.provisioningState,
+      state: this.state,
+      events: this.#events,
+      ip,
+      containers,
+    };
+  }
+
+  isRunning(container: string): boolean {
+    return this.#runs.get(container)?.current.state === "Running";
+  }
+
+  /** Begins its life; how it goes is seen by its facts. */
+  begin(): void {
+    const end = new AbortController();
+    const done = this.#live(end.signal).catch((error: unknown) => {
+      if (end.signal.aborted) return;
+      this.provisioningState = "Failed";
+      this.state = "Failed";
+      this.#options.onFault(`${this.name}: ${errorText(error)}`);
+    });
+    this.#life = { end, done };
+  }
+
+  /** Ends all containers and keeps them. */
+  async stop(): Promise<void> {
+    await this.#end();
+    await Promise.all(this.#all().map(({ name }) => this.#stopOne(name, this.#options.pace.stopGraceMs)));
+    this.state = "Stopped";
+  }
+
+  /** Spot capacity was taken away: everything is killed, and stays as it is. */
+  async evict(): Promise<void> {
+    await this.#end();
+    this.#tell(
+      this.#events,
+      "Evicted",
+      "The container group was evicted: the capacity is needed elsewhere.",
+      "Warning",
+    );
+    await Promise.all(this.#all().map(({ name }) => this.#stopOne(name, 0, "Evicted")));
+    this.state = "Failed";
+  }
+
+  async restart(): Promise<void> {
+    await this.stop();
+    for (const run of this.#runs.values()) run.restarts = 0;
+    this.provisioningState = "Pending";
+    this.state = "Pending";
+    this.begin();
+  }
+
+  async remove(): Promise<void> {
+    await this.#end();
+    await this.#running?.remove();
+    this.#running = undefined;
+  }
+
+  #all(): readonly (Container | InitContainerDefinition)[] {
+    return [...(this.body.properties.initContainers ?? []), ...this.body.properties.containers];
+  }
+
+  async #end(): Promise<void> {
+    this.#life?.end.abort();
+    await this.#life?.done;
+  }
+
+  async #stopOne(name: string, graceMs: number, detailStatus?: string): Promise<void> {
+    const run = this.#runs.get(name);
+    if (run === undefined || this.#running === undefined) return;
+    if (this.#running.state(name).state === "running") {
+      this.#tell(run.events, "Killing", `Killing container with id ${name}.`);
+      await this.#running.stop(name, graceMs);
+    }
+    const state = this.#running.state(name);
+    if (state.state === "exited")
+      run.current = { ...terminated(state), ...(detailStatus === undefined ? {} : { detailStatus }) };
+  }
+
+  async #live(signal: AbortSignal): Promise<void> {
+    const { pace, clock } = this.#options;
+    const { initContainers = [], containers } = this.body.properties;
+    await pause(clock, pace.acceptMs, signal);
+    if (signal.aborted) return;
+    this.provisioningState = "Creating";
+    for (const { name, properties } of this.#all()) await this.#pull(name, properties.image ?? "", signal);
+    for (const { name } of initContainers) {
+      if (signal.aborted) return;
+      if (!(await this.#initialize(name, signal))) return;
+    }
+    if (signal.aborted) return;
+    await Promise.all(
+      containers.map(async ({ name, properties }) => {
+        await this.#start(name);
+        // The first start only; restarts go on from there.
+        return { name, properties };
+      }),
+    );
+    this.provisioningState = "Succeeded";
+    this.state = "Running";
+    const codes = await Promise.all(containers.map(({ name, properties }) => this.#mind(name, properties, signal)));
+    if (signal.aborted) return;
+    this.state = codes.every((code) => code === 0) ? "Succeeded" : "Failed";
+  }
+
+  async #pull(name: string, image: string, signal: AbortSignal): Promise<void> {
+    const { pace, clock } = this.#options;
+    const run = this.#runs.get(name);
+    if (run === undefined || signal.aborted) return;
+    this.#tell(run.events, "Pulling", `pulling image "${image}"`);
+    await pause(clock, pace.pullMs, signal);
+    this.#tell(run.events, "Pulled", `Successfully pulled image "${image}"`);
+  }
+
+  /** False: the group has failed. */
+  async #initialize(name: string, signal: AbortSignal): Promise<boolean> {
+    for (;;) {
+      await this.#start(name);
+      const ended = await this.#ended(name, signal);
+      if (ended === undefined) return false;
+      if (ended.exitCode === 0) return true;
+      if (this.body.properties.restartPolicy === "Never") {
+        this.provisioningState = "Succeeded";
+        this.state = "Failed";
+        return false;
+      }
+      await this.#backOff(name, signal);
+      if (signal.aborted) return false;
+    }
+  }
+
+  /** Resolves with the last exit code when it is not started any more, undefined when the signal ended it. */
+  async #mind(name: string, properties: ContainerProperties, signal: AbortSignal): Promise<number | undefined> {
+    const { restartPolicy = "Always" } = this.body.properties;
+    for (;;) {
+      const probed = new AbortController();
+      const probing = this.#probe(name, properties, AbortSignal.any([signal, probed.signal]));
+      const ended = await this.#ended(name, signal);
+      probed.abort();
+      await probing;
+      if (ended === undefined) return undefined;
+      const again = restartPolicy === "Always" || (restartPolicy === "OnFailure" && ended.exitCode !== 0);
+      if (!again) return ended.exitCode;
+      await this.#backOff(name, signal);
+      if (signal.aborted) return undefined;
+      await this.#start(name);
+    }
+  }
+
+  async #probe(name: string, { livenessProbe }: ContainerProperties, signal: AbortSignal): Promise<void> {
+    const running = this.#running;
+    const run = this.#runs.get(name);
+    if (livenessProbe === undefined || running === undefined || run === undefined) return;
+    const why = await untilUnhealthy(running, name, livenessProbe, this.#options.clock, signal);
+    if (why === undefined || signal.aborted) return;
+    this.#tell(run.events, "Unhealthy", `Liveness probe failed: ${why}`, "Warning");
+    this.#tell(run.events, "Killing", `Killing container with id ${name}: container failed liveness probe.`);
+    await running.stop(name, this.#options.pace.stopGraceMs);
+  }
+
+  async #start(name: string): Promise<void> {
+    const run = this.#runs.get(name);
+    if (run === undefined || this.#running === undefined) return;
+    await this.#running.start(name);
+    const { startedAt } = this.#running.state(name);
+    run.current = { state: "Running", startTime: timeOf(startedAt ?? this.#options.clock.now()), detailStatus: "" };
+    this.#tell(run.events, "Started", "Started container");
+  }
+
+  async #ended(name: string, signal: AbortSignal): Promise<RunnerState | undefined> {
+    const run = this.#runs.get(name);
+    if (run === undefined || this.#running === undefined) return undefined;
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    const stop = (): void => resolve(undefined);
+    signal.addEventListener("abort", stop, { once: true });
+    if (signal.aborted) stop();
+    const ended = await Promise.race([this.#running.ended(name), promise]);
+    signal.removeEventListener("abort", stop);
+    if (ended === undefined) return undefined;
+    run.current = terminated(ended);
+    return ended;
+  }
+
+  async #backOff(name: string, signal: AbortSignal): Promise<void> {
+    const { pace, clock } = this.#options;
+    const run = this.#runs.get(name);
+    if (run === undefined) return;
+    const delay = pace.restartMs * 2 ** Math.min(6, run.restarts);
+    run.previous = run.current;
+    run.current = { state: "Waiting", detailStatus: "CrashLoopBackOff: Back-off restarting failed" };
+    this.#tell(run.events, "BackOff", "Back-off restarting failed container", "Warning");
+    await pause(clock, delay, signal);
+    run.restarts += 1;
+  }
+
+  /** The same again counts on. */
+  #tell(events: InstanceEvent[], name: string, message: string, type: "Normal" | "Warning" = "Normal"): void {
+    const now = timeOf(this.#options.clock.now());
+    const index = events.findIndex((event) => event.name === name && event.message === message);
+    const before = events[index];
+    if (before === undefined) events.push({ count: 1, firstTimestamp: now, lastTimestamp: now, name, message, type });
+    else events[index] = { ...before, count: (before.count ?? 0) + 1, lastTimestamp: now };
+  }
+}
+
+function runnerContainer({ name, properties }: Container | InitContainerDefinition): RunnerContainer {
+  const { image = "", command, environmentVariables = [], volumeMounts = [], securityContext } = properties;
+  const { runAsUser, runAsGroup } = securityContext ?? {};
+  const resources = "resources" in properties ? properties.resources : undefined;
+  const memory = resources?.limits?.memoryInGB ?? resources?.requests.memoryInGB;
+  return {
+    name,
+    image,
+    ...(command === undefined ? {} : { entrypoint: command, args: [] }),
+    env: Object.fromEntries(environmentVariables.map((each) => [each.name, each.value ?? each.secureValue ?? ""])),
+    mounts: volumeMounts.map((mount) => ({
+      volume: mount.name,
+      path: mount.mountPath,
+      readOnly: mount.readOnly === true,
+    })),
+    ...(runAsUser === undefined ? {} : { user: `${runAsUser}${runAsGroup === undefined ? "" : `:${runAsGroup}`}` }),
+    ...(memory === undefined ? {} : { memoryLimit: Math.round(memory * 1e9) }),
+  };
+}
+
+function terminated(state: RunnerState): ContainerState {
+  const exitCode = state.exitCode ?? 0;
+  return {
+    state: "Terminated",
+    ...(state.startedAt === undefined ? {} : { startTime: timeOf(state.startedAt) }),
+    exitCode,
+    ...(state.finishedAt === undefined ? {} : { finishTime: timeOf(state.finishedAt) }),
+    detailStatus: state.oomKilled === true ? "OOMKilled" : exitCode === 0 ? "Completed" : "Error",
+  };
+}
+
+function timeOf(milliseconds: number): string {
+  return new Date(milliseconds).toISOString();
+}

@@ -1,0 +1,48 @@
+// Liveness probes as the cloud runs them.
+import { PassThrough } from "node:stream";
+import { type Clock, pause } from "@virtual-kubelet/virtual-kubelet";
+import type { RunningGroup } from "@virtual-kubelet/virtual-kubelet/testing";
+import { request } from "undici";
+import type { ContainerProbe } from "../wire.ts";
+
+/** Resolves with why when the probe has failed often enough, undefined when the signal ends it. */
+export async function untilUnhealthy(
+  running: RunningGroup,
+  container: string,
+  probe: ContainerProbe,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const { initialDelaySeconds = 0, periodSeconds = 10, failureThreshold = 3, timeoutSeconds = 1 } = probe;
+  await pause(clock, initialDelaySeconds * 1000, signal);
+  for (let failures = 0; !signal.aborted; await pause(clock, periodSeconds * 1000, signal)) {
+    const end = AbortSignal.any([signal, AbortSignal.timeout(timeoutSeconds * 1000)]);
+    const fault = await faultOf(running, container, probe, end);
+    failures = fault === undefined ? 0 : failures + 1;
+    if (failures >= failureThreshold && !signal.aborted) return fault;
+  }
+  return undefined;
+}
+
+async function faultOf(
+  running: RunningGroup,
+  container: string,
+  { exec, httpGet }: ContainerProbe,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  try {
+    if (exec !== undefined) {
+      const output = new PassThrough().resume();
+      const code = await running.exec(container, exec.command ?? [], { stdout: output, tty: false }, signal);
+      return code === 0 ? undefined : `exit code ${code}`;
+    }
+    if (httpGet === undefined) return undefined;
+    const { path = "/", port, scheme = "http", httpHeaders = [] } = httpGet;
+    const headers = Object.fromEntries(httpHeaders.map(({ name = "", value = "" }) => [name, value]));
+    const answer = await request(`${scheme}://${running.ip}:${port}${path}`, { headers, signal });
+    await answer.body.dump();
+    return answer.statusCode < 400 ? undefined : `HTTP probe failed with statuscode: ${answer.statusCode}`;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}

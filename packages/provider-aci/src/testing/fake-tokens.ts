@@ -1,0 +1,136 @@
+// Who gives tokens, as the fake has it: Microsoft Entra ID's token endpoint, a metadata service, App Service's and Arc's endpoints.
+// What they gave is what the fake of Azure Resource Manager takes.
+import { createPublicKey, randomBytes, verify, X509Certificate } from "node:crypto";
+import type { Clock } from "@virtual-kubelet/virtual-kubelet";
+import { FakeRefusal, type FakeReply } from "./fake-refusal.ts";
+
+export interface FakePrincipal {
+  readonly tenantId: string;
+  readonly clientId: string;
+  secret?: string | undefined;
+  /** PEM. */
+  certificate?: string | undefined;
+  /** The one token of a cluster that is taken for it. */
+  federatedToken?: string | undefined;
+}
+
+interface Issued {
+  readonly audience: string;
+  readonly expiresAt: number;
+}
+
+export class FakeTokens {
+  readonly principal: FakePrincipal;
+  /** Seconds that tokens are good for. */
+  lifetime = 3600;
+  /** Client ids of the machine's user-assigned identities; "": its own. */
+  readonly identities: Set<string> = new Set([""]);
+  /** What App Service and Arc want as a proof. */
+  readonly identityHeader: string = randomBytes(8).toString("hex");
+  /** `<kind of proof>` of each token given, in order. */
+  readonly given: string[] = [];
+  readonly #issued = new Map<string, Issued>();
+  readonly #clock: Clock;
+
+  constructor(clock: Clock, principal: FakePrincipal) {
+    this.#clock = clock;
+    this.principal = principal;
+  }
+
+  mint(audience: string): string {
+    const token = `fake-${randomBytes(12).toString("hex")}`;
+    this.#issued.set(token, { audience, expiresAt: this.#clock.now() + this.lifetime * 1000 });
+    return token;
+  }
+
+  /** None of the tokens given so far is good any more. */
+  revokeAll(): void {
+    this.#issued.clear();
+  }
+
+  /** Throws a refusal when the header has no token that is good for the audience. */
+  check(authorization: string | undefined, audience: string): void {
+    const issued = this.#issued.get(/^Bearer (.+)$/.exec(authorization ?? "")?.[1] ?? "");
+    const challenge = { "www-authenticate": 'Bearer error="invalid_token"' };
+    if (issued === undefined)
+      throw new FakeRefusal(401, "InvalidAuthenticationToken", "The access token is invalid.", challenge);
+    if (issued.expiresAt <= this.#clock.now())
+      throw new FakeRefusal(
+        401,
+        "ExpiredAuthenticationToken",
+        "The access token expiry UTC time is earlier than now.",
+        challenge,
+      );
+    if (issued.audience.replace(/\/$/, "") !== audience)
+      throw new FakeRefusal(
+        401,
+        "InvalidAuthenticationTokenAudience",
+        "The access token has another audience.",
+        challenge,
+      );
+  }
+
+  /** POST /<tenant>/oauth2/v2.0/token. */
+  tokenEndpoint(tenant: string, form: URLSearchParams, endpoint: string): FakeReply {
+    if (tenant !== this.principal.tenantId)
+      return refused("invalid_request", `AADSTS90002: Tenant '${tenant}' not found.`);
+    if (form.get("grant_type") !== "client_credentials") return refused("unsupported_grant_type", "AADSTS70003");
+    if (form.get("client_id") !== this.principal.clientId)
+      return refused("unauthorized_client", "AADSTS700016: Application was not found.\r\nTrace ID: 1");
+    const scope = /^(.+)\/\.default$/.exec(form.get("scope") ?? "");
+    if (scope === null) return refused("invalid_scope", "AADSTS1002012: The scope must end with /.default.");
+    const proof = this.#proofOf(form, endpoint);
+    if (proof === undefined)
+      return refused("invalid_client", "AADSTS7000215: Invalid client secret provided.\r\nTrace ID: 1");
+    return this.#give(proof, scope[1] ?? "");
+  }
+
+  /** GET of a metadata service or App Service; `identity` is the client id that was asked for. */
+  identityEndpoint(kind: string, query: URLSearchParams): FakeReply {
+    const identity = query.get("client_id") ?? "";
+    if (!this.identities.has(identity))
+      return { status: 400, body: { error: "invalid_request", error_description: "Identity not found" } };
+    return this.#give(kind, query.get("resource") ?? "");
+  }
+
+  #give(kind: string, audience: string): FakeReply {
+    this.given.push(kind);
+    return {
+      status: 200,
+      body: { token_type: "Bearer", expires_in: this.lifetime, access_token: this.mint(audience) },
+    };
+  }
+
+  #proofOf(form: URLSearchParams, endpoint: string): string | undefined {
+    const { secret, certificate, federatedToken } = this.principal;
+    if (secret !== undefined && form.get("client_secret") === secret) return "secret";
+    const assertion = form.get("client_assertion");
+    if (assertion === null || !/jwt-bearer$/.test(form.get("client_assertion_type") ?? "")) return undefined;
+    if (assertion === federatedToken) return "federated";
+    if (certificate !== undefined && this.#isSigned(assertion, certificate, endpoint)) return "certificate";
+    return undefined;
+  }
+
+  #isSigned(assertion: string, certificate: string, endpoint: string): boolean {
+    const [header = "", claims = "", signature = ""] = assertion.split(".");
+    const key = createPublicKey(certificate);
+    const text = Buffer.from(`${header}.${claims}`);
+    if (!verify("sha256", text, key, Buffer.from(signature, "base64url"))) return false;
+    const decoded: unknown = JSON.parse(Buffer.from(claims, "base64url").toString());
+    const head: unknown = JSON.parse(Buffer.from(header, "base64url").toString());
+    const has = (value: unknown, name: string): unknown =>
+      Object.entries(value ?? {}).find(([key]) => key === name)?.[1];
+    const thumbprint = Buffer.from(new X509Certificate(certificate).fingerprint256.replaceAll(":", ""), "hex");
+    return (
+      has(decoded, "aud") === endpoint &&
+      has(decoded, "iss") === this.principal.clientId &&
+      has(decoded, "sub") === this.principal.clientId &&
+      Number(has(decoded, "exp")) * 1000 > this.#clock.now() &&
+      has(head, "x5t#S256") === thumbprint.toString("base64url")
+    );
+  }
+}
+
+function refused(error: string, error_description: string): FakeReply {
+  return { status: error === "invalid_client" ? 401 : 400, body: { error, error_description } };
+}
