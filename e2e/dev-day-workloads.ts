@@ -97,6 +97,98 @@ export function workloadSteps(user: DayUser): void {
     await says("rollout", "resume", "deployment/web");
   });
 
+  it("goes back with StatefulSets and DaemonSets, too", async () => {
+    for (const kind of ["StatefulSet", "DaemonSet"]) {
+      const name = `${kind.toLowerCase()}/back`;
+      const labels = { app: kind.toLowerCase() };
+      const spec = {
+        tolerations,
+        terminationGracePeriodSeconds: 1,
+        nodeSelector: { "kubernetes.io/hostname": "spare" },
+        containers: [{ name: "c", image: "registry.example/app:1" }],
+      };
+      const template = { metadata: { labels }, spec };
+      const done = async (): Promise<unknown> => says("rollout", "status", name, "--timeout=60s");
+      const image = async (): Promise<string> => says("get", name, "-o", "jsonpath={..image}");
+      await applied({
+        apiVersion: "apps/v1",
+        kind,
+        metadata: { name: "back", annotations: { "kubernetes.io/change-cause": "the first" } },
+        spec: { selector: { matchLabels: labels }, template },
+      });
+      await done();
+      await says("set", "image", name, "c=registry.example/app:2");
+      await done();
+      assert.match(await says("rollout", "history", name), /^1 +the first\n2 +the first$/m);
+      assert.match(await says("rollout", "history", name, "--revision=1"), /Image:\tregistry.example\/app:1/);
+      assert.match(await says("rollout", "undo", name), /^\S+\.apps\/back rolled back$/m);
+      await done();
+      assert.equal(await image(), "registry.example/app:1");
+      assert.match(await says("rollout", "history", name), /^2 +the first\n3 +the first$/m);
+      const revisions = await says("get", "controllerrevisions", "-l", `app=${labels.app}`);
+      assert.match(revisions, new RegExp(`^back-\\S+ +${kind.toLowerCase()}.apps/back +3 `, "m"));
+      assert.match(await says("rollout", "undo", name, "--to-revision=2"), /rolled back$/m);
+      await done();
+      assert.equal(await image(), "registry.example/app:2");
+      await says("delete", name);
+    }
+  });
+
+  it("claims volumes that nobody brings", async () => {
+    const labels = { app: "claims" };
+    const spec = { containers: [{ name: "c", image: "registry.example/app:1" }] };
+    await applied({
+      apiVersion: "apps/v1",
+      kind: "StatefulSet",
+      metadata: { name: "claims" },
+      spec: {
+        selector: { matchLabels: labels },
+        template: { metadata: { labels }, spec },
+        volumeClaimTemplates: [
+          {
+            metadata: { name: "data" },
+            spec: { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "1Gi" } } },
+          },
+        ],
+      },
+    });
+    await says("wait", "pod/claims-0", "--for=jsonpath={.status.conditions[0].reason}=Unschedulable", "--timeout=60s");
+    assert.match(await says("describe", "pod", "claims-0"), /pod has unbound immediate PersistentVolumeClaims/);
+    assert.match(await says("get", "pvc"), /^data-claims-0 +Pending /m);
+    await says("delete", "statefulset/claims", "pvc/data-claims-0");
+  });
+
+  it("asks for more pods by cpu, in both versions", async () => {
+    const asked = await says("autoscale", "deployment", "web", "--min=2", "--max=3", "--cpu-percent=500");
+    assert.match(asked, /horizontalpodautoscaler.autoscaling\/web autoscaled$/m);
+    const share = "jsonpath={.apiVersion} {.spec.metrics[0].resource.target.averageUtilization}";
+    assert.equal(await says("get", "hpa", "web", "-o", share), "autoscaling/v2 500");
+    const older = "jsonpath={.apiVersion} {.spec.targetCPUUtilizationPercentage}";
+    assert.equal(
+      await says("get", "horizontalpodautoscalers.v1.autoscaling", "web", "-o", older),
+      "autoscaling/v1 500",
+    );
+    assert.match(
+      await says("describe", "hpa", "web"),
+      /resource cpu on pods +\(as a percentage of request\): +.* \/ 500%/,
+    );
+    await says("delete", "hpa", "web");
+  });
+
+  it("reads events in both groups", async () => {
+    assert.match(
+      await says("events", "--for", "deployment/web"),
+      / Normal +ScalingReplicaSet +Deployment\/web +Scaled up/,
+    );
+    const about = [
+      "--field-selector",
+      "reason=ScalingReplicaSet,regarding.name=web",
+      "-o",
+      "jsonpath={.items[0].note}",
+    ];
+    assert.match(await says("get", "events.v1.events.k8s.io", ...about), /^Scaled \w+ replica set web-/);
+  });
+
   it("gives a Service its endpoints", async () => {
     assert.equal(await says("expose", "deployment", "web", "--port=8080", "--target-port=http"), "service/web exposed");
     assert.match(await says("get", "service", "web"), /web +ClusterIP +\d+\.\d+\.\d+\.\d+ +<none> +8080\/TCP/);
