@@ -234,7 +234,15 @@ test("what the cloud refuses at sight: images, quotas, limits beyond the group, 
   await put(groupOf("web"));
   await put(groupOf("web"));
   assert.equal(fake.groups.created.length, 1, "the same again makes nothing");
-  await assert.rejects(put(groupOf("other")), of("Invalid", "InvalidContainerGroupUpdate"));
+  await eventually(
+    "it runs",
+    15_000,
+    async () => (await client.get("a", call)).properties.provisioningState === "Succeeded",
+  );
+  await assert.rejects(put(groupOf("web", { restartPolicy: "Never" })), of("Invalid", "InvalidContainerGroupUpdate"));
+  assert.deepEqual(fake.groups.updated, []);
+  await put(groupOf("other"));
+  assert.deepEqual(fake.groups.updated, ["a"]);
   await assert.rejects(client.createOrUpdate("b", groupOf("web"), call), of("Quota", "ContainerGroupQuotaReached"));
 });
 

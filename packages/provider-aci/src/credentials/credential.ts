@@ -17,7 +17,7 @@ export type Credential =
       readonly type: "clientSecret";
       readonly tenantId: string;
       readonly clientId: string;
-      readonly clientSecret: string;
+      readonly clientSecret: string | { readonly file: string };
     }
   | {
       readonly type: "clientCertificate";

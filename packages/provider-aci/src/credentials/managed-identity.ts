@@ -23,6 +23,8 @@ export interface ManagedIdentityOptions {
   readonly tools: TokenTools;
   /** Without an answer in this time there is no metadata service here; default 3 s. */
   readonly probeMs?: number | undefined;
+  /** Where Arc's agent puts its keys. */
+  readonly arcKeys?: string | undefined;
 }
 
 export function managedIdentity(options: ManagedIdentityOptions): TokenSource {
@@ -55,7 +57,10 @@ function appService(endpoint: string, header: string, { identity, tools }: Manag
 }
 
 /** The agent gives a secret by a file that only its group may read, and takes it back as the proof. */
-function arc(endpoint: string, { identity, tools }: ManagedIdentityOptions): TokenSource {
+function arc(
+  endpoint: string,
+  { identity, tools, arcKeys = "/var/opt/azcmagent/tokens" }: ManagedIdentityOptions,
+): TokenSource {
   const kind = "managed identity (Arc)";
   return {
     kind,
@@ -67,7 +72,7 @@ function arc(endpoint: string, { identity, tools }: ManagedIdentityOptions): Tok
       const challenge = first.headers["www-authenticate"];
       const file = /realm=(.+)$/.exec(typeof challenge === "string" ? challenge : "")?.[1]?.replaceAll('"', "");
       if (first.status !== 401 || file === undefined) return tokenOf(first, kind, tools.clock.now());
-      const key = await arcKey(file);
+      const key = await arcKey(file, arcKeys);
       return ask(kind, tools, {
         method: "GET",
         url,
@@ -79,8 +84,8 @@ function arc(endpoint: string, { identity, tools }: ManagedIdentityOptions): Tok
 }
 
 /** Only what the agent writes: an answer from elsewhere must not have any file read out. */
-async function arcKey(file: string): Promise<string> {
-  const isKey = dirname(file) === "/var/opt/azcmagent/tokens" && basename(file).endsWith(".key");
+async function arcKey(file: string, directory: string): Promise<string> {
+  const isKey = dirname(file) === directory && basename(file).endsWith(".key");
   if (!isKey || (await stat(file)).size > 4096)
     throw new VirtualKubeletError("Unauthorized", "the Arc agent names a file that is not one of its keys");
   return readFile(file, "utf8");

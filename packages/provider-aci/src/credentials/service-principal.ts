@@ -1,6 +1,14 @@
 // Tokens for an application of Microsoft Entra ID: by its secret, by a certificate, or by a token that a cluster signed (workload
 // identity). All are one form to one address, with another proof.
-import { createHash, createPrivateKey, randomUUID, sign, X509Certificate } from "node:crypto";
+import {
+  constants,
+  createHash,
+  createPrivateKey,
+  randomUUID,
+  type SigningOptions,
+  sign,
+  X509Certificate,
+} from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { type Clock, VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
 import type { Https } from "../arm/https.ts";
@@ -21,8 +29,16 @@ export interface TokenTools {
 
 type Proof = Readonly<Record<string, string>>;
 
-export function clientSecret(principal: ServicePrincipal, secret: string, tools: TokenTools): TokenSource {
-  return source("client secret", principal, async () => ({ client_secret: secret }), tools);
+/** A file is read for each token: it may be renewed. */
+export function clientSecret(
+  principal: ServicePrincipal,
+  secret: string | { readonly file: string },
+  tools: TokenTools,
+): TokenSource {
+  const proof = async (): Promise<Proof> => ({
+    client_secret: typeof secret === "string" ? secret : (await fileText(secret.file, "client secret")).trim(),
+  });
+  return source("client secret", principal, proof, tools);
 }
 
 /** The file holds certificate and private key as PEM, and is read for each token: it may be renewed. */
@@ -103,8 +119,9 @@ function certificateAssertion(
     ...(options.password === undefined ? {} : { passphrase: options.password }),
   });
   const raw = chain.map((each) => new X509Certificate(each).raw);
+  const isElliptic = privateKey.asymmetricKeyType === "ec";
   const header = {
-    alg: "RS256",
+    alg: isElliptic ? "ES256" : "PS256",
     typ: "JWT",
     "x5t#S256": createHash("sha256")
       .update(raw[0] ?? "")
@@ -122,7 +139,11 @@ function certificateAssertion(
   };
   const part = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString("base64url");
   const text = `${part(header)}.${part(claims)}`;
-  return `${text}.${sign("sha256", Buffer.from(text), privateKey).toString("base64url")}`;
+  const scheme: SigningOptions = isElliptic
+    ? { dsaEncoding: "ieee-p1363" }
+    : { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 };
+  const signature = sign("sha256", Buffer.from(text), { key: privateKey, ...scheme });
+  return `${text}.${signature.toString("base64url")}`;
 }
 
 async function fileText(file: string, what: string): Promise<string> {

@@ -45,7 +45,7 @@ interface Run {
 
 export class FakeGroup {
   readonly name: string;
-  readonly #options: FakeGroupOptions;
+  readonly options: FakeGroupOptions;
   readonly #runs = new Map<string, Run>();
   readonly #events: InstanceEvent[] = [];
   body: ContainerGroup;
@@ -55,7 +55,7 @@ export class FakeGroup {
   #life: { readonly end: AbortController; readonly done: Promise<void> } | undefined;
 
   constructor(options: FakeGroupOptions) {
-    this.#options = options;
+    this.options = options;
     this.name = options.name;
     this.body = options.body;
     for (const { name } of this.#all())
@@ -69,7 +69,7 @@ export class FakeGroup {
 
   /** Makes the containers, none of them started. Throws NotFound for an image that is not there. */
   async create(): Promise<void> {
-    const { runner, runnerId } = this.#options;
+    const { runner, runnerId } = this.options;
     const { volumes = [] } = this.body.properties;
     this.#running = await runner.create({
       id: runnerId,
@@ -91,7 +91,7 @@ export class FakeGroup {
 
   facts(): GroupFacts {
     const containers: ReadonlyMap<string, ContainerFacts> = this.#runs;
-    const { id, name } = this.#options;
+    const { id, name } = this.options;
     const ip = this.body.properties.ipAddress === undefined ? undefined : this.#running?.ip;
     return {
       id,
@@ -116,7 +116,7 @@ export class FakeGroup {
       if (end.signal.aborted) return;
       this.provisioningState = "Failed";
       this.state = "Failed";
-      this.#options.onFault(`${this.name}: ${errorText(error)}`);
+      this.options.onFault(`${this.name}: ${errorText(error)}`);
     });
     this.#life = { end, done };
   }
@@ -124,7 +124,7 @@ export class FakeGroup {
   /** Ends all containers and keeps them. */
   async stop(): Promise<void> {
     await this.#end();
-    await Promise.all(this.#all().map(({ name }) => this.#stopOne(name, this.#options.pace.stopGraceMs)));
+    await Promise.all(this.#all().map(({ name }) => this.#stopOne(name, this.options.pace.stopGraceMs)));
     this.state = "Stopped";
   }
 
@@ -177,7 +177,7 @@ export class FakeGroup {
   }
 
   async #live(signal: AbortSignal): Promise<void> {
-    const { pace, clock } = this.#options;
+    const { pace, clock } = this.options;
     const { initContainers = [], containers } = this.body.properties;
     await pause(clock, pace.acceptMs, signal);
     if (signal.aborted) return;
@@ -203,7 +203,7 @@ export class FakeGroup {
   }
 
   async #pull(name: string, image: string, signal: AbortSignal): Promise<void> {
-    const { pace, clock } = this.#options;
+    const { pace, clock } = this.options;
     const run = this.#runs.get(name);
     if (run === undefined || signal.aborted) return;
     this.#tell(run.events, "Pulling", `pulling image "${image}"`);
@@ -250,11 +250,11 @@ export class FakeGroup {
     const running = this.#running;
     const run = this.#runs.get(name);
     if (livenessProbe === undefined || running === undefined || run === undefined) return;
-    const why = await untilUnhealthy(running, name, livenessProbe, this.#options.clock, signal);
+    const why = await untilUnhealthy(running, name, livenessProbe, this.options.clock, signal);
     if (why === undefined || signal.aborted) return;
     this.#tell(run.events, "Unhealthy", `Liveness probe failed: ${why}`, "Warning");
     this.#tell(run.events, "Killing", `Killing container with id ${name}: container failed liveness probe.`);
-    await running.stop(name, this.#options.pace.stopGraceMs);
+    await running.stop(name, this.options.pace.stopGraceMs);
   }
 
   async #start(name: string): Promise<void> {
@@ -262,7 +262,7 @@ export class FakeGroup {
     if (run === undefined || this.#running === undefined) return;
     await this.#running.start(name);
     const { startedAt } = this.#running.state(name);
-    run.current = { state: "Running", startTime: timeOf(startedAt ?? this.#options.clock.now()), detailStatus: "" };
+    run.current = { state: "Running", startTime: timeOf(startedAt ?? this.options.clock.now()), detailStatus: "" };
     this.#tell(run.events, "Started", "Started container");
   }
 
@@ -281,7 +281,7 @@ export class FakeGroup {
   }
 
   async #backOff(name: string, signal: AbortSignal): Promise<void> {
-    const { pace, clock } = this.#options;
+    const { pace, clock } = this.options;
     const run = this.#runs.get(name);
     if (run === undefined) return;
     const delay = pace.restartMs * 2 ** Math.min(6, run.restarts);
@@ -294,7 +294,7 @@ export class FakeGroup {
 
   /** The same again counts on. */
   #tell(events: InstanceEvent[], name: string, message: string, type: "Normal" | "Warning" = "Normal"): void {
-    const now = timeOf(this.#options.clock.now());
+    const now = timeOf(this.options.clock.now());
     const index = events.findIndex((event) => event.name === name && event.message === message);
     const before = events[index];
     if (before === undefined) events.push({ count: 1, firstTimestamp: now, lastTimestamp: now, name, message, type });

@@ -32,6 +32,8 @@ export class FakeGroups implements AsyncDisposable {
   readonly #end = new AbortController();
   readonly created: { readonly name: string; readonly tags: Tags }[] = [];
   readonly removed: string[] = [];
+  /** Groups whose containers began anew, because they were written again and differed. */
+  readonly updated: string[] = [];
 
   constructor(options: FakeGroupsOptions) {
     this.#options = options;
@@ -80,11 +82,11 @@ export class FakeGroups implements AsyncDisposable {
         "LocationNotAvailableForResourceType",
         `The location '${body.location}' is not available.`,
       );
-    if (before !== undefined) return this.#putAgain(before, body);
+    if (before !== undefined) return this.#putAgain(key, before, body);
     const group = new FakeGroup({
       id: `/subscriptions/${subscription}/resourceGroups/${resourceGroup}/providers/${type}/${name}`,
       name,
-      runnerId: `${name.slice(0, 40)}-${randomBytes(4).toString("hex")}`,
+      runnerId: runnerIdOf(name),
       ...{ body, runner, pace, clock, onFault },
     });
     region.checkQuota(group, this.all);
@@ -164,16 +166,29 @@ export class FakeGroups implements AsyncDisposable {
     this.#groups.clear();
   }
 
-  #putAgain(group: FakeGroup, body: ContainerGroup): FakeReply {
-    if (JSON.stringify(group.body.properties) !== JSON.stringify(body.properties))
-      throw new FakeRefusal(
-        400,
-        "InvalidContainerGroupUpdate",
-        `The updates on container group '${group.name}' are invalid. If you are going to update the os type, restart policy, network profile, CPU, memory or GPU resources for a container group, you must delete it first and then create a new one.`,
-      );
-    if (group.provisioningState === "Deleting") throw transitioning(group.name);
-    group.body = { ...group.body, tags: body.tags };
-    return { status: 200, body: viewOf(group.facts(), true), model: "ContainerGroup" };
+  /** The same again changes nothing but tags. Images, commands and variables can change, and the containers begin anew. */
+  async #putAgain(key: string, before: FakeGroup, body: ContainerGroup): Promise<FakeReply> {
+    const { name } = before;
+    if (before.provisioningState === "Deleting") throw transitioning(name);
+    const isSame = JSON.stringify(before.body.properties) === JSON.stringify(body.properties);
+    if (isSame) before.body = { ...before.body, tags: body.tags };
+    else {
+      if (before.provisioningState !== "Succeeded") throw transitioning(name);
+      if (fixedOf(before.body) !== fixedOf(body))
+        throw new FakeRefusal(
+          400,
+          "InvalidContainerGroupUpdate",
+          `The updates on container group '${name}' are invalid: OS type, restart policy, network, CPU, memory and GPU stay as they are.`,
+        );
+      const group = new FakeGroup({ ...before.options, runnerId: runnerIdOf(name), body });
+      this.#groups.set(key, group);
+      this.updated.push(name);
+      await before.remove();
+      await group.create();
+      group.begin();
+    }
+    const shown = this.#groups.get(key) ?? before;
+    return { status: 200, body: viewOf(shown.facts(), true), model: "ContainerGroup" };
   }
 
   #operation(work: Promise<void>): string {
@@ -215,4 +230,20 @@ function transitioning(name: string): FakeRefusal {
 
 function keyOf(resourceGroup: string, name: string): string {
   return `${resourceGroup}/${name}`.toLowerCase();
+}
+
+/** What cannot be changed of a group. */
+function fixedOf({ properties }: ContainerGroup): string {
+  const { osType, restartPolicy, subnetIds, priority, containers } = properties;
+  return JSON.stringify([
+    osType,
+    restartPolicy,
+    subnetIds,
+    priority,
+    containers.map((each) => each.properties.resources),
+  ]);
+}
+
+function runnerIdOf(name: string): string {
+  return `${name.slice(0, 40)}-${randomBytes(4).toString("hex")}`;
 }

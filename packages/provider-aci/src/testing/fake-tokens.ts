@@ -1,6 +1,6 @@
 // Who gives tokens, as the fake has it: Microsoft Entra ID's token endpoint, a metadata service, App Service's and Arc's endpoints.
 // What they gave is what the fake of Azure Resource Manager takes.
-import { createPublicKey, randomBytes, verify, X509Certificate } from "node:crypto";
+import { constants, createPublicKey, randomBytes, type SigningOptions, verify, X509Certificate } from "node:crypto";
 import type { Clock } from "@virtual-kubelet/virtual-kubelet";
 import { FakeRefusal, type FakeReply } from "./fake-refusal.ts";
 
@@ -10,6 +10,8 @@ export interface FakePrincipal {
   secret?: string | undefined;
   /** PEM. */
   certificate?: string | undefined;
+  /** PEM; in place of the certificate's own. */
+  publicKey?: string | undefined;
   /** The one token of a cluster that is taken for it. */
   federatedToken?: string | undefined;
 }
@@ -113,9 +115,13 @@ export class FakeTokens {
 
   #isSigned(assertion: string, certificate: string, endpoint: string): boolean {
     const [header = "", claims = "", signature = ""] = assertion.split(".");
-    const key = createPublicKey(certificate);
+    const key = createPublicKey(this.principal.publicKey ?? certificate);
+    const scheme: SigningOptions =
+      key.asymmetricKeyType === "ec"
+        ? { dsaEncoding: "ieee-p1363" }
+        : { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 };
     const text = Buffer.from(`${header}.${claims}`);
-    if (!verify("sha256", text, key, Buffer.from(signature, "base64url"))) return false;
+    if (!verify("sha256", text, { key, ...scheme }, Buffer.from(signature, "base64url"))) return false;
     const decoded: unknown = JSON.parse(Buffer.from(claims, "base64url").toString());
     const head: unknown = JSON.parse(Buffer.from(header, "base64url").toString());
     const has = (value: unknown, name: string): unknown =>
