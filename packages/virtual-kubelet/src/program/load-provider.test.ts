@@ -29,6 +29,8 @@ const files: Readonly<Record<string, string>> = {
   "node_modules/@scope/esm/sub.js": good("subpath"),
   "node_modules/@virtual-kubelet/provider-containers/package.json": '{"type":"module","exports":"./own.js"}',
   "node_modules/@virtual-kubelet/provider-containers/own.js": good("official"),
+  "node_modules/@virtual-kubelet/provider-aci/package.json": '{"type":"module","exports":"./own.js"}',
+  "node_modules/@virtual-kubelet/provider-aci/own.js": good("aci"),
 };
 before(async () => {
   directory = await mkdtemp(join(tmpdir(), "program-provider-"));
@@ -59,6 +61,7 @@ describe("loads", () => {
     ["an npm package by its exports", () => "@scope/esm", "exports"],
     ["a sub-path of an npm package", () => "@scope/esm/sub", "subpath"],
     ["an npm package by its short name", () => "containers", "official"],
+    ["an npm package by the name that a Go provider goes by", () => "azure", "aci"],
   ];
   for (const [what, name, mark] of cases) {
     test(what, async () => {
@@ -75,7 +78,7 @@ describe("tells", () => {
       "a name that is near a built-in one",
       "mok",
       "NotFound",
-      /^no such provider: mok \(did you mean mock\?\); built in: mock, process, containers; else/,
+      /^no such provider: mok \(did you mean mock\?\); built in: mock, process, containers, aci; else/,
     ],
     ["a file that is not there", "./no.mjs", "NotFound", /^no such provider: \.\/no\.mjs; built in/],
     ["a name that is none", "a b%", "NotFound", /^no such provider: a b%/],

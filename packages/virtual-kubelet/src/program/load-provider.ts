@@ -35,13 +35,25 @@ const packaged: Readonly<Record<string, { readonly about: string; readonly packa
       "runs pods in a container engine of its host, Docker or Podman: for edge boxes, CI machines, any host with an engine",
     package: "@virtual-kubelet/provider-containers",
   },
+  aci: {
+    about: "runs pods as container groups of Azure Container Instances; `azure` is the same",
+    package: "@virtual-kubelet/provider-aci",
+  },
 };
+
+/** Names that the Go providers go by. */
+const aliases: Readonly<Record<string, string>> = { azure: "aci" };
 
 /** Those that have a short name. */
 export const builtInProviders: readonly { readonly name: string; readonly about: string }[] = Object.entries({
   ...builtIn,
   ...packaged,
 }).map(([name, { about }]) => ({ name, about }));
+
+/** By a short name, or by one that a Go provider goes by. */
+export function isBuiltIn(name: string): boolean {
+  return Object.hasOwn(aliases, name) || builtInProviders.some((known) => known.name === name);
+}
 
 /** What `createProvider` of the named module is. Throws NotFound, Unsupported, or Invalid for what the module lacks. */
 export async function loadProvider(name: string, cwd: string): Promise<CreateProvider> {
@@ -73,7 +85,8 @@ export async function loadCheck(name: string, cwd: string): Promise<CheckProvide
   return isCheckProvider(check) ? check : undefined;
 }
 
-async function importProvider(name: string, cwd: string): Promise<unknown> {
+async function importProvider(given: string, cwd: string): Promise<unknown> {
+  const name = (Object.hasOwn(aliases, given) ? aliases[given] : undefined) ?? given;
   const known = Object.hasOwn(builtIn, name) ? builtIn[name] : undefined;
   if (known !== undefined) return known.load();
   const official = Object.hasOwn(packaged, name) ? packaged[name] : undefined;

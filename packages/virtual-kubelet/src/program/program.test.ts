@@ -71,11 +71,12 @@ test("version", async () => {
 test("providers", async () => {
   assert.deepEqual(await run(["providers"]), {
     code: 0,
-    stdout: "mock\nprocess\ncontainers\n",
+    stdout: "mock\nprocess\ncontainers\naci\n",
     stderr: "",
     ran: undefined,
   });
   assert.equal((await run(["providers", "mock"])).code, 0);
+  assert.equal((await run(["providers", "azure"])).code, 0);
   assert.deepEqual(await run(["providers", "docker"]), {
     code: 1,
     stdout: "",

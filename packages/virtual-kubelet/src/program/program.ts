@@ -107,13 +107,13 @@ function isGiven(text: string | undefined): boolean {
 }
 
 async function providers(names: readonly string[], stdout: Output, stderr: Output): Promise<number> {
-  const { builtInProviders } = await import("./load-provider.ts");
+  const { builtInProviders, isBuiltIn } = await import("./load-provider.ts");
   const [name] = names;
   if (name === undefined) {
     for (const known of builtInProviders) stdout.write(`${known.name}\n`);
     return 0;
   }
-  if (!builtInProviders.some((known) => known.name === name)) {
+  if (!isBuiltIn(name)) {
     stderr.write(`no such provider: ${name}\n`);
     return 1;
   }
