@@ -38,6 +38,8 @@ export function admitPod(pod: Pod, { config, operatingSystem }: AdmissionRules):
     checkResources(container, path, wishes);
     checkMounts(container, path, spec);
     containerSecurity(container, spec, path, config);
+    if (container.securityContext?.privileged === true && !wishes.confidential)
+      throw unsupported(`${path}.securityContext.privileged`, "the cloud has it in confidential groups alone");
   }
   const reach = reachOf(config, wishes);
   for (const [index, container] of spec.containers.entries()) {

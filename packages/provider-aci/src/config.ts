@@ -2,6 +2,7 @@
 // once. Read by readAciConfig, which knows the Go provider's file and variables, too.
 import { checkedConfig, quantity } from "@virtual-kubelet/virtual-kubelet/host";
 import * as v from "valibot";
+import type { CloudName } from "./arm/clouds.ts";
 import { type CredentialsConfig, credentials } from "./credentials-config.ts";
 import type { GpuSku } from "./wire.ts";
 
@@ -37,7 +38,7 @@ export interface AciConfig {
   readonly subscription: string;
   readonly resourceGroup: string;
   readonly region: string;
-  readonly cloud: string;
+  readonly cloud: CloudName;
   readonly credentials: CredentialsConfig;
   /** In place of the cloud's public ones, and the authority that they are known by. */
   readonly endpoints: {

@@ -1,5 +1,5 @@
 // What the cloud says of a group as facts of a pod: whose it is, how far it is, how it ended. Pure.
-import type { ContainerState, PodFailure } from "@virtual-kubelet/virtual-kubelet";
+import type { ContainerState, PodFailure, PodOwner } from "@virtual-kubelet/virtual-kubelet";
 import { type CloudGroup, goOwnerOf, ownerOf, revisionOf } from "@virtual-kubelet/virtual-kubelet/cloud";
 import { containerReport, hasEnded, latest } from "./container-report.ts";
 import { groupEvents } from "./group-events.ts";
@@ -9,6 +9,8 @@ import type { ContainerGroup, ContainerInstanceView, InstanceEvent } from "./wir
 export interface ReportOptions {
   readonly node: string;
   readonly cluster: string;
+  /** It was found by its id: whose it is is known, whatever became of its tags. */
+  readonly known?: PodOwner | undefined;
   readonly adoptGoGroups: boolean;
   /** Containers of ours, which are no pod's. */
   readonly hidden: ReadonlySet<string>;
@@ -22,7 +24,10 @@ export function groupReport(answer: ContainerGroup, options: ReportOptions): Clo
   const { id = "", name = "", tags = {}, properties } = answer;
   const own = ownerOf(tags, tagOptions);
   const isOurs = own !== undefined && own.node === node && own.cluster === cluster;
-  const found = isOurs ? { owner: own } : own === undefined && adoptGoGroups ? goOwnerOf(tags, options) : undefined;
+  const isGo = own === undefined && adoptGoGroups;
+  const found =
+    (isOurs ? { owner: own } : isGo ? goOwnerOf(tags, options) : undefined) ??
+    (options.known === undefined ? undefined : { owner: options.known });
   if (found === undefined || id === "") return undefined;
   const isPartial = properties.instanceView === undefined && !properties.containers.some(hasView);
   const revision = revisionOf(tags, tagOptions);

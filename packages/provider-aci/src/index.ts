@@ -1,2 +1,3 @@
 // A virtual kubelet's provider over Azure Container Instances.
-export {};
+export { checkProvider, createAciProvider, createProvider, describeProvider } from "./aci-provider.ts";
+export { type AciConfig, parseAciConfig } from "./config.ts";

@@ -39,6 +39,8 @@ export interface TranslatedGroup {
 }
 
 const longestName = 63;
+/** Brings files into volumes before all others run. */
+export const helperContainer = "virtual-kubelet-files";
 
 /** Of [a-z0-9-], the same for the same pod at any time. */
 export function groupName({ owner }: Pick<PodRequest, "owner">): string {

@@ -1,0 +1,177 @@
+// Container groups as the core's cloud providers want them: few calls, each idempotent.
+import {
+  type CallContext,
+  type Clock,
+  type Container,
+  isErrorKind,
+  type Logger,
+  type NodeReport,
+  type PodFailure,
+  type PodRequest,
+  type ProbeType,
+  VirtualKubeletError,
+} from "@virtual-kubelet/virtual-kubelet";
+import {
+  type CloudBackend,
+  type CloudGroup,
+  type CreateNote,
+  type GroupRef,
+  ownerTags,
+} from "@virtual-kubelet/virtual-kubelet/cloud";
+import { watchNode } from "./aci-node.ts";
+import { admitPod } from "./admission.ts";
+import type { AciClient } from "./arm-client.ts";
+import type { AciConfig } from "./config.ts";
+import { groupReport, type ReportOptions } from "./group-report.ts";
+import { proxyKubeconfig } from "./kube-proxy.ts";
+import { nativeProbes } from "./probes.ts";
+import { isStoppedByUs, stopTags, tagOptions } from "./tags.ts";
+import { helperContainer, translateGroup } from "./translate.ts";
+import type { ContainerGroup, Tags } from "./wire.ts";
+
+export interface AciBackendOptions {
+  readonly client: AciClient;
+  readonly config: AciConfig;
+  readonly node: string;
+  readonly cluster: string;
+  readonly clusterDomain: string;
+  /** "linux" or "windows". */
+  readonly operatingSystem: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** Parts of a request that failed and may have succeeded, at most. */
+const mostUncertain = 10_000;
+
+export class AciBackend implements CloudBackend {
+  readonly type = "aci";
+  readonly describeAtOnce = 1;
+  readonly honoursGrace = false;
+  readonly #options: AciBackendOptions;
+  /** UIDs of pods whose creation has an outcome that is not known. */
+  readonly #uncertain = new Set<string>();
+
+  constructor(options: AciBackendOptions) {
+    this.#options = options;
+  }
+
+  admit({ pod }: PodRequest): void {
+    admitPod(pod, this.#options);
+  }
+
+  async create(
+    request: PodRequest,
+    context: CallContext,
+  ): Promise<{ readonly id: string; readonly notes: readonly CreateNote[] }> {
+    const { client, config } = this.#options;
+    const { kubeProxy } = config.network;
+    const kubeconfig = kubeProxy === undefined ? undefined : await proxyKubeconfig(kubeProxy);
+    const { name, group, notes } = translateGroup(request, { ...this.#options, extras: { kubeconfig } });
+    const { uid } = request.owner;
+    const id = client.groupId(name);
+    // To write what is there already would restart its containers.
+    if (this.#uncertain.has(uid) && (await this.#get(name, context)) !== undefined) {
+      this.#uncertain.delete(uid);
+      return { id, notes };
+    }
+    try {
+      const made = await client.createOrUpdate(name, group, { ...context, urgency: "now" });
+      this.#uncertain.delete(uid);
+      return { id: made.id ?? id, notes };
+    } catch (error) {
+      if (isErrorKind(error, "Unavailable", "Aborted", "Internal") && this.#uncertain.size < mostUncertain)
+        this.#uncertain.add(uid);
+      throw error;
+    }
+  }
+
+  async list(context: CallContext): Promise<readonly CloudGroup[]> {
+    const groups = await this.#options.client.list({ ...context, urgency: "soon" });
+    return groups.flatMap((group) => groupReport(group, this.#report()) ?? []);
+  }
+
+  async describe(refs: readonly GroupRef[], context: CallContext): Promise<readonly (CloudGroup | undefined)[]> {
+    return Promise.all(
+      refs.map(async (ref) => {
+        const group = await this.#get(nameOf(ref), context);
+        return group === undefined ? undefined : groupReport(group, { ...this.#report(), known: ref.owner });
+      }),
+    );
+  }
+
+  async remove(ref: GroupRef, _options: { readonly gracePeriodSeconds: number }, context: CallContext): Promise<void> {
+    await this.#options.client.remove(nameOf(ref), { ...context, urgency: "now" });
+    this.#uncertain.delete(ref.owner.uid);
+  }
+
+  /** Why stands in its tags, before it is stopped. */
+  async stop(
+    ref: GroupRef,
+    { failure }: { readonly failure?: PodFailure | undefined },
+    context: CallContext,
+  ): Promise<void> {
+    const { client } = this.#options;
+    const name = nameOf(ref);
+    const call = { ...context, urgency: "now" } as const;
+    const { tags = {}, properties } = await client.get(name, call);
+    if (!isStoppedByUs(tags) || failure !== undefined)
+      await client.updateTags(name, { ...tags, ...stopTags(failure) }, call);
+    if (properties.instanceView?.state !== "Stopped") await client.stop(name, call);
+  }
+
+  /** Groups of the Go provider get an owner's tags with the first change. */
+  async updateMetadata(ref: GroupRef, { owner, revision }: PodRequest, context: CallContext): Promise<void> {
+    const { client } = this.#options;
+    const name = nameOf(ref);
+    const { tags = {} } = await client.get(name, context);
+    const ours = ownerTags(owner, revision, tagOptions);
+    await client.updateTags(name, { ...withoutCase(tags, ours), ...ours }, context);
+  }
+
+  nativeProbes(container: Container): readonly ProbeType[] {
+    const { subnet, publicIP } = this.#options.config.network;
+    return nativeProbes(container, { network: subnet !== undefined, publicIP });
+  }
+
+  watchNode(context: CallContext): AsyncIterable<NodeReport> {
+    const { client, config, clock } = this.#options;
+    return watchNode(client, config, clock, context);
+  }
+
+  ping(context: CallContext): Promise<void> {
+    return this.#options.client.ping({ ...context, urgency: "later" });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#options.client[Symbol.asyncDispose]();
+  }
+
+  async #get(name: string, context: CallContext): Promise<ContainerGroup | undefined> {
+    try {
+      return await this.#options.client.get(name, context);
+    } catch (error) {
+      if (isErrorKind(error, "NotFound")) return undefined;
+      throw error;
+    }
+  }
+
+  #report(): ReportOptions {
+    const { node, cluster, config, clock } = this.#options;
+    const { adoptGoGroups } = config;
+    return { node, cluster, adoptGoGroups, hidden: new Set([helperContainer]), now: clock.now() };
+  }
+}
+
+/** The last part of a resource id. */
+export function nameOf({ id }: GroupRef): string {
+  const name = id.slice(id.lastIndexOf("/") + 1);
+  if (name === "") throw new VirtualKubeletError("Internal", `"${id}" is no id of a container group`);
+  return name;
+}
+
+/** Without those that another will replace, in whatever case the cloud gave them back. */
+function withoutCase(tags: Tags, others: Tags): Tags {
+  const keys = new Set(Object.keys(others).map((key) => key.toLowerCase()));
+  return Object.fromEntries(Object.entries(tags).filter(([key]) => !keys.has(key.toLowerCase())));
+}

@@ -1,0 +1,106 @@
+// The ACI provider: container groups behind the core's provider for clouds.
+import { readFile } from "node:fs/promises";
+import {
+  type CallContext,
+  type Capabilities,
+  type CheckProvider,
+  type CreateProvider,
+  type DescribeProvider,
+  errorText,
+  type Provider,
+  type ProviderInit,
+  systemClock,
+  VirtualKubeletError,
+} from "@virtual-kubelet/virtual-kubelet";
+import { CallBudget, CloudProvider } from "@virtual-kubelet/virtual-kubelet/cloud";
+import { AciBackend } from "./aci-backend.ts";
+import { nodeReport } from "./aci-node.ts";
+import { admitPod } from "./admission.ts";
+import { clouds } from "./arm/clouds.ts";
+import { connectArm } from "./arm/rest-client.ts";
+import type { AciClient } from "./arm-client.ts";
+import { aciChecks } from "./check.ts";
+import type { AciConfig } from "./config.ts";
+import { accountSettings, credentialOf } from "./credentials-source.ts";
+import { callLimits, fallbackLimit } from "./limits.ts";
+import { readAciConfig } from "./read-config.ts";
+
+export const createProvider: CreateProvider = async (init, context) => await createAciProvider(init, context);
+
+/** Nothing is asked of the cloud, and no file but those of the configuration is read. */
+export const describeProvider: DescribeProvider = async (init) => {
+  const config = await configOf(init);
+  return {
+    capabilities: { ...capabilitiesOf(init.operatingSystem), resolve: true },
+    node: nodeReport(config),
+    admit: (pod) => admitPod(pod, { config, operatingSystem: init.operatingSystem }),
+  };
+};
+
+export const checkProvider: CheckProvider = async (init, context) => {
+  const config = await configOf(init);
+  await using client = await connect(config, context);
+  return await aciChecks(client, config, init.operatingSystem, context);
+};
+
+/** Throws Invalid with all faults of the configuration. Nothing is asked of the cloud yet. */
+export async function createAciProvider(init: ProviderInit, context: CallContext): Promise<Provider> {
+  const config = await configOf(init);
+  const { node, cluster, clusterDomain, operatingSystem, log } = init;
+  const client = await connect(config, { ...context, log });
+  const clock = systemClock;
+  const backend = new AciBackend({ client, config, node, cluster, clusterDomain, operatingSystem, clock, log });
+  return new CloudProvider({ backend, node, log, capabilities: capabilitiesOf(operatingSystem) });
+}
+
+/** What a pod may ask for here. */
+export function capabilitiesOf(operatingSystem: string): Capabilities {
+  const isWindows = operatingSystem === "windows";
+  return {
+    features: [
+      ...(["initContainers", "probes", "lifecycleHooks", "securityContext", "privileged"] as const),
+      ...(isWindows ? (["windows"] as const) : []),
+    ],
+    volumes: [
+      ...(["azureFile", "configMap", "csi", "downwardAPI", "emptyDir", "gitRepo", "projected", "secret"] as const),
+    ],
+    limits: { containers: 60 },
+  };
+}
+
+function configOf(init: ProviderInit): Promise<AciConfig> {
+  return readAciConfig({
+    ...{ path: init.configPath, object: init.config, operatingSystem: init.operatingSystem },
+    ...{ env: process.env, account: accountSettings },
+  });
+}
+
+async function connect(config: AciConfig, { log }: CallContext): Promise<AciClient> {
+  const { subscription, resourceGroup, endpoints, userAgent } = config;
+  const known = clouds[config.cloud];
+  const clock = systemClock;
+  const budget = new CallBudget({
+    ...{ limits: callLimits(config), fallback: fallbackLimit },
+    ...{ clock, random: Math.random, log },
+  });
+  return connectArm({
+    endpoints: {
+      ...known,
+      ...(endpoints.resourceManager !== "" && { resourceManager: endpoints.resourceManager.replace(/\/+$/, "") }),
+      ...(endpoints.authority !== "" && { authority: endpoints.authority.replace(/\/+$/, "") }),
+    },
+    ...{ subscription, resourceGroup, budget, clock },
+    credential: await credentialOf(config.credentials, process.env),
+    env: process.env,
+    ...(endpoints.caFile !== "" && { ca: await authorityOf(endpoints.caFile) }),
+    ...(userAgent !== "" && { extraUserAgent: userAgent }),
+  });
+}
+
+async function authorityOf(path: string): Promise<string> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (cause) {
+    throw new VirtualKubeletError("Invalid", `endpoints.caFile: cannot read ${path}: ${errorText(cause)}`, { cause });
+  }
+}

@@ -1,0 +1,104 @@
+// Figures of running pods, as new as the source has them and no more calls than that needs.
+import { type CallContext, type Clock, errorText, type PodStats } from "@virtual-kubelet/virtual-kubelet";
+import type { CloudGroup } from "@virtual-kubelet/virtual-kubelet/cloud";
+import type { AciClient } from "./arm-client.ts";
+import { askExtension, type ExtensionAnswer, extensionStats, type PodRuns } from "./extension-stats.ts";
+import { askFrom, type CountedRuns, metricNames, monitorStats } from "./monitor-stats.ts";
+
+type Stats = Omit<PodStats, "podRef">;
+
+interface Kept {
+  /** When it was asked for, epoch milliseconds. */
+  readonly at: number;
+  readonly stats: Stats | undefined;
+  readonly extension?: ExtensionAnswer | undefined;
+  readonly counted: CountedRuns;
+}
+
+export interface AciStatsOptions {
+  readonly client: Pick<AciClient, "metrics">;
+  readonly clock: Clock;
+  /** The extension is in all groups. */
+  readonly realTime: boolean;
+  readonly ask?: ((address: string, signal: AbortSignal) => Promise<ExtensionAnswer>) | undefined;
+}
+
+const atOnce = 10;
+const extensionTimeoutMs = 3_000;
+
+export class AciStats {
+  readonly #options: AciStatsOptions;
+  readonly #kept = new Map<string, Kept>();
+  #failing = false;
+
+  constructor(options: AciStatsOptions) {
+    this.#options = options;
+  }
+
+  /** By UID; one that fails is left out. */
+  async of(groups: readonly CloudGroup[], context: CallContext): Promise<ReadonlyMap<string, Stats>> {
+    const uids = new Set(groups.map(({ owner }) => owner.uid));
+    for (const uid of this.#kept.keys()) if (!uids.has(uid)) this.#kept.delete(uid);
+    const waiting = [...groups];
+    const faults: string[] = [];
+    const work = async (): Promise<void> => {
+      for (let group = waiting.shift(); group !== undefined; group = waiting.shift()) {
+        try {
+          await this.#look(group, context);
+        } catch (error) {
+          context.signal.throwIfAborted();
+          faults.push(errorText(error));
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(atOnce, groups.length) }, work));
+    if (faults.length > 0 && !this.#failing)
+      context.log.warn({ pods: faults.length, err: faults[0] }, "figures of pods cannot be had");
+    this.#failing = faults.length > 0;
+    return new Map(
+      [...this.#kept].flatMap(([uid, { stats }]): [string, Stats][] => (stats === undefined ? [] : [[uid, stats]])),
+    );
+  }
+
+  async #look(group: CloudGroup, context: CallContext): Promise<void> {
+    const { clock, realTime } = this.#options;
+    const { uid } = group.owner;
+    const now = clock.now();
+    const kept = this.#kept.get(uid);
+    const address = group.podIPs?.[0];
+    const fromExtension = realTime && address !== undefined;
+    if (kept !== undefined && now - kept.at < (fromExtension ? 5_000 : 60_000)) return;
+    const runs = runsOf(group, now);
+    // It is not asked again at once where it fails.
+    this.#kept.set(uid, {
+      at: now,
+      stats: undefined,
+      extension: kept?.extension,
+      counted: kept?.counted ?? new Map<string, never>(),
+    });
+    if (fromExtension) {
+      const ask = this.#options.ask ?? askExtension;
+      const answer = await ask(address, AbortSignal.any([context.signal, AbortSignal.timeout(extensionTimeoutMs)]));
+      const stats = extensionStats(answer, kept?.extension, runs);
+      this.#kept.set(uid, { at: now, stats, extension: answer, counted: new Map<string, never>() });
+      return;
+    }
+    const counted: CountedRuns = kept?.counted ?? new Map<string, never>();
+    const name = group.id.slice(group.id.lastIndexOf("/") + 1);
+    const options = { names: metricNames, from: askFrom(counted, now), byContainer: true };
+    const series = await this.#options.client.metrics(name, options, { ...context, urgency: "later" });
+    this.#kept.set(uid, { at: now, ...monitorStats(series, counted, runs) });
+  }
+}
+
+function runsOf({ containers, startTime }: CloudGroup, now: number): PodRuns {
+  const begun = new Date(now).toISOString();
+  return {
+    startTime: startTime ?? begun,
+    containers: new Map(
+      containers.flatMap(({ name, state }): [string, string][] =>
+        state.running === undefined ? [] : [[name, state.running.startedAt ?? startTime ?? begun]],
+      ),
+    ),
+  };
+}
