@@ -6,6 +6,9 @@ import { VirtualKubeletError } from "../packages/virtual-kubelet/src/errors.ts";
 
 type Options = Partial<DevClusterOptions>;
 
+/** Fields that a gate is about are always there; it is kinds that have to be asked for. */
+const alwaysThere = ["ClusterTrustBundle=true", "ClusterTrustBundleProjection=true", "PodCertificateRequest=true"];
+
 const flags: Readonly<Record<string, (value: string, directory: string) => Options>> = {
   "kubelet-certificate-authority": (kubeletCertificateAuthority) => ({ kubeletCertificateAuthority }),
   "audit-log-path": (path, directory) => ({
@@ -13,6 +16,15 @@ const flags: Readonly<Record<string, (value: string, directory: string) => Optio
   }),
   // It leaves nothing out: suites pick.
   "audit-policy-file": () => ({}),
+  "enable-aggregator-routing": () => ({ resourceMetrics: false }),
+  "feature-gates": (value) => {
+    const gates = value.split(",").filter((gate) => !alwaysThere.includes(gate));
+    const [only, ...others] = gates;
+    if (only === undefined) return {};
+    if (only === "WatchList=false" && others.length === 0) return { watchList: false };
+    throw new VirtualKubeletError("Unsupported", `the development cluster has no gates ${gates.join(",")}`);
+  },
+  "runtime-config": (value) => ({ runtimeConfig: value.split(",").map((each) => each.replace(/=true$/, "")) }),
 };
 
 /** Throws for flags that it has nothing for. */

@@ -50,6 +50,10 @@ export interface ApiData {
   /** `v1.36.3` */
   readonly gitVersion: string;
   readonly resources: readonly Resource[];
+  /** Those that an API server serves to who asks for them. */
+  readonly gatedResources: readonly Resource[];
+  /** APIServices of what a server serves by itself: name and spec. */
+  readonly apiServices: readonly JsonObject[];
   /** OpenAPI v3 schemas by name. */
   readonly schemas: JsonObject;
   /** Protobuf messages by the names of their schemas. */
@@ -58,7 +62,8 @@ export interface ApiData {
   readonly roles: readonly JsonObject[];
 }
 
-const metrics = { group: "metrics.k8s.io", version: "v1beta1", verbs: ["get", "list"] } as const;
+export const metricsGroup = "metrics.k8s.io";
+const metrics = { group: metricsGroup, version: "v1beta1", verbs: ["get", "list"] } as const;
 
 /** What metrics-server adds to a cluster; it has no schema here. */
 const metricsResources: readonly Json[] = [
@@ -93,6 +98,8 @@ function read(): ApiData {
     messages: messagesOf(object(data, "messages")),
     roles: list(data, "roles").filter(isObject),
     resources,
+    gatedResources: list(data, "gatedResources").map((each) => resourceOf(each, byKind, keys)),
+    apiServices: list(data, "apiServices").filter(isObject),
   };
 }
 

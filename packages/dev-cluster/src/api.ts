@@ -39,18 +39,22 @@ export interface Change {
 export class Api {
   readonly store: Store;
   readonly now: () => number;
+  /** All that is served, in all versions. */
+  readonly resources: readonly Resource[];
   readonly #resources: ReadonlyMap<string, Resource>;
   readonly #authorizer: Authorizer;
 
-  constructor(options: { readonly store: Store; readonly now: () => number }) {
+  constructor(options: {
+    readonly store: Store;
+    readonly now: () => number;
+    /** Default: what every API server has. */
+    readonly resources?: readonly Resource[];
+  }) {
     this.store = options.store;
     this.now = options.now;
+    this.resources = options.resources ?? apiData().resources;
     this.#authorizer = new Authorizer(options.store);
-    this.#resources = new Map(
-      apiData()
-        .resources.filter(({ isStored }) => isStored)
-        .map((each) => [each.key, each]),
-    );
+    this.#resources = new Map(this.resources.filter(({ isStored }) => isStored).map((each) => [each.key, each]));
   }
 
   /** The stored one, by its key, as `pods` or `deployments.apps`. Throws where there is none: a mistake of the caller. */

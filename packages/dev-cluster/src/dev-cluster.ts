@@ -16,11 +16,12 @@ import { text } from "./json.ts";
 import { kubeletClientUser, scrape } from "./kubelet-proxy.ts";
 import type { PeerTls } from "./proxy.ts";
 import { ResourceMetrics } from "./resource-metrics.ts";
+import { type ServedOptions, servedResources } from "./served.ts";
 import { ApiServer } from "./server.ts";
 import { Store } from "./store.ts";
 import { Tokens } from "./tokens.ts";
 
-export interface DevClusterOptions {
+export interface DevClusterOptions extends ServedOptions {
   /** Keeps the state over restarts, with its keys; becomes the user's alone (0700). Default: memory, and a directory of its own for kubeconfigs that goes at the end. */
   readonly directory?: string | undefined;
   /** Default 0: one that the system picks. */
@@ -34,6 +35,8 @@ export interface DevClusterOptions {
    * cluster's own, who signs for `kubernetes.io/kubelet-serving`. Default: that one's, and self-signed ones.
    */
   readonly kubeletCertificateAuthority?: string | undefined;
+  /** Default true; false: watches do not begin with what is there (`sendInitialEvents`), as those of older servers. */
+  readonly watchList?: boolean | undefined;
   /** Told of each request, with its answer's code, just before it is answered; streams: when they end. Default: nobody. */
   readonly audit?: ((event: AuditEvent) => void) | undefined;
   /** Told what happens, in lines; the first one says what this is not for. Default: nobody. */
@@ -105,7 +108,7 @@ async function start(
     // Those that are known, too: they may have been open to others.
     for (const [name, content] of Object.entries(files)) writeWhole(path(name), content);
   }
-  const api = new Api({ store, now });
+  const api = new Api({ store, now, resources: servedResources(options) });
   bootstrap(api, authority.certificate);
   const names = [
     "kubernetes",
@@ -137,6 +140,7 @@ async function start(
     serving: await authority.issue(serving, now()),
     clientCa: authority.certificate,
     kubelets,
+    watchList: options.watchList ?? true,
     audit: options.audit,
   });
   await server.listen(options.port ?? 0);

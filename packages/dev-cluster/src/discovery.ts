@@ -10,21 +10,27 @@ export interface Discovered {
 }
 
 /** undefined where the path is no discovery path. */
-export function discovery(path: string, accept: string, server: string): Discovered | undefined {
+export function discovery(
+  path: string,
+  accept: string,
+  server: string,
+  served: readonly Resource[],
+): Discovered | undefined {
   const segments = path.split("/").filter((each) => each !== "");
   const [root, group, version] = segments;
   if (root === "version" && segments.length === 1) return { body: versionInfo() };
   if (root === "api") {
-    if (segments.length === 1) return aggregatedType.test(accept) ? aggregated("") : { body: coreVersions(server) };
-    return segments.length === 2 && group === "v1" ? resourceList("", "v1") : undefined;
+    if (segments.length === 1)
+      return aggregatedType.test(accept) ? aggregated("", served) : { body: coreVersions(server) };
+    return segments.length === 2 && group === "v1" ? resourceList("", "v1", served) : undefined;
   }
   if (root !== "apis") return undefined;
-  if (segments.length === 1) return aggregatedType.test(accept) ? aggregated("*") : { body: groupList() };
+  if (segments.length === 1) return aggregatedType.test(accept) ? aggregated("*", served) : { body: groupList(served) };
   if (segments.length === 2) {
-    const found = groups().find((each) => each["name"] === group);
+    const found = groups(served).find((each) => each["name"] === group);
     return found === undefined ? undefined : { body: { kind: "APIGroup", apiVersion: "v1", ...found } };
   }
-  return segments.length === 3 ? resourceList(group ?? "", version ?? "") : undefined;
+  return segments.length === 3 ? resourceList(group ?? "", version ?? "", served) : undefined;
 }
 
 function versionInfo(): JsonObject {
@@ -51,8 +57,8 @@ function coreVersions(server: string): JsonObject {
   };
 }
 
-function groups(): readonly JsonObject[] {
-  const named = apiData().resources.filter(({ group }) => group !== "");
+function groups(served: readonly Resource[]): readonly JsonObject[] {
+  const named = served.filter(({ group }) => group !== "");
   return [...Map.groupBy(named, ({ group }) => group)].map(([name, resources]) => {
     const versions = [...byVersion(resources).keys()].map((version) => ({
       groupVersion: `${name}/${version}`,
@@ -67,12 +73,12 @@ function byVersion(resources: readonly Resource[]): ReadonlyMap<string, readonly
   return Map.groupBy(resources, ({ version }) => version);
 }
 
-function groupList(): JsonObject {
-  return { kind: "APIGroupList", apiVersion: "v1", groups: groups() };
+function groupList(served: readonly Resource[]): JsonObject {
+  return { kind: "APIGroupList", apiVersion: "v1", groups: groups(served) };
 }
 
-function resourceList(group: string, version: string): Discovered | undefined {
-  const own = apiData().resources.filter((each) => each.group === group && each.version === version);
+function resourceList(group: string, version: string, served: readonly Resource[]): Discovered | undefined {
+  const own = served.filter((each) => each.group === group && each.version === version);
   const [first] = own;
   if (first === undefined) return undefined;
   const resources = own.flatMap((each): Json[] => [
@@ -101,9 +107,9 @@ function resourceList(group: string, version: string): Discovered | undefined {
 }
 
 /** The whole in one document; of the core group, or of all others. */
-function aggregated(which: "" | "*"): Discovered {
+function aggregated(which: "" | "*", served: readonly Resource[]): Discovered {
   const byGroup = Map.groupBy(
-    apiData().resources.filter(({ group }) => (which === "") === (group === "")),
+    served.filter(({ group }) => (which === "") === (group === "")),
     ({ group }) => group,
   );
   const items = [...byGroup].map(([name, resources]) => ({

@@ -1,6 +1,7 @@
 // From a request to what answers it: discovery, documents, reviews, objects.
 import type { Answer } from "./access.ts";
 import type { Api } from "./api.ts";
+import { metricsGroup } from "./api-data.ts";
 import { methodNotAllowed, noSuchResource, notHere } from "./api-error.ts";
 import type { Authorizer } from "./authorization.ts";
 import type { Call, ResourceCall } from "./call.ts";
@@ -9,7 +10,7 @@ import type { JsonObject } from "./json.ts";
 import { openApi } from "./openapi.ts";
 import { openApiProtobuf, protobufType } from "./openapi-protobuf.ts";
 import { Reading } from "./reading.ts";
-import { metricsGroup, ResourceMetrics, type Scrape } from "./resource-metrics.ts";
+import { ResourceMetrics, type Scrape } from "./resource-metrics.ts";
 import { review } from "./reviews.ts";
 import type { Route } from "./route.ts";
 import { isPart, subresource } from "./subresources.ts";
@@ -92,12 +93,19 @@ export class Handler {
 
   #ofPath({ route, accept }: Call, server: string): HandledAnswer {
     if (route.verb !== "get" && route.verb !== "head") throw noSuchResource();
-    const discovered = discovery(route.path, accept, server);
+    const discovered = discovery(route.path, accept, server, this.#api.resources);
     if (discovered !== undefined) return { code: 200, ...discovered };
     if (route.path === "/openapi/v2" && accept.includes(protobufType)) {
-      return { code: 200, body: null, raw: openApiProtobuf(), contentType: protobufType.replace("@", ".") };
+      return {
+        code: 200,
+        body: null,
+        raw: openApiProtobuf(this.#api.resources),
+        contentType: protobufType.replace("@", "."),
+      };
     }
-    const document = route.path.startsWith("/openapi/") ? openApi(route.path) : wellKnown(route, this.#tokens);
+    const document = route.path.startsWith("/openapi/")
+      ? openApi(route.path, this.#api.resources)
+      : wellKnown(route, this.#tokens);
     if (document !== undefined) return { code: 200, body: document };
     throw noSuchResource();
   }

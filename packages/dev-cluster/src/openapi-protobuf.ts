@@ -4,20 +4,18 @@ import { apiData, type Resource } from "./api-data.ts";
 
 export const protobufType = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
 
-let encoded: Buffer | undefined;
+const encoded = new WeakMap<readonly Resource[], Buffer>();
 
-export function openApiProtobuf(): Buffer {
-  encoded ??= Buffer.concat([
+export function openApiProtobuf(served: readonly Resource[]): Buffer {
+  const known = encoded.get(served);
+  if (known !== undefined) return known;
+  const made = Buffer.concat([
     field(1, "2.0"),
     field(2, field(1, "Kubernetes"), field(2, apiData().gitVersion)),
-    field(
-      8,
-      ...apiData()
-        .resources.filter(({ verbs }) => verbs.includes("patch"))
-        .map(pathOf),
-    ),
+    field(8, ...served.filter(({ verbs }) => verbs.includes("patch")).map(pathOf)),
   ]);
-  return encoded;
+  encoded.set(served, made);
+  return made;
 }
 
 /** A length-delimited field: a string, or a message of these parts. */

@@ -7,11 +7,11 @@ import { isList, isObject, type Json, type JsonObject, object, parseJson, text }
 const prefix = "#/components/schemas/";
 
 /** undefined where there is no such document. */
-export function openApi(path: string): JsonObject | undefined {
-  if (path === "/openapi/v3" || path === "/openapi/v3/") return index();
+export function openApi(path: string, served: readonly Resource[]): JsonObject | undefined {
+  if (path === "/openapi/v3" || path === "/openapi/v3/") return index(served);
   if (path === "/openapi/v2") return swagger();
   const root = path.replace(/^\/openapi\/v3\//, "");
-  const resources = apiData().resources.filter((each) => rootOf(each) === root);
+  const resources = served.filter((each) => rootOf(each) === root);
   return resources.length === 0 ? undefined : document(resources);
 }
 
@@ -19,9 +19,9 @@ function rootOf({ group, apiVersion }: Resource): string {
   return group === "" ? `api/${apiVersion}` : `apis/${apiVersion}`;
 }
 
-function index(): JsonObject {
+function index(served: readonly Resource[]): JsonObject {
   const hash = createHash("sha256").update(apiData().gitVersion).digest("hex").toUpperCase();
-  const roots = new Set(apiData().resources.map(rootOf));
+  const roots = new Set(served.map(rootOf));
   return {
     paths: Object.fromEntries(
       [...roots].map((root) => [root, { serverRelativeURL: `/openapi/v3/${root}?hash=${hash}` }]),
@@ -34,8 +34,8 @@ const documents = new Map<string, JsonObject>();
 function document(resources: readonly Resource[]): JsonObject {
   const [first] = resources;
   if (first === undefined) return {};
-  const root = rootOf(first);
-  const known = documents.get(root);
+  const about = `${rootOf(first)} ${resources.map(({ name }) => name).join(" ")}`;
+  const known = documents.get(about);
   if (known !== undefined) return known;
   const own = `${first.group}/${first.version}`;
   const wanted = Object.entries(apiData().schemas)
@@ -50,7 +50,7 @@ function document(resources: readonly Resource[]): JsonObject {
     paths: Object.fromEntries(resources.filter(({ schema }) => schema !== "").flatMap(pathsOf)),
     components: { schemas: closure(wanted) },
   };
-  documents.set(root, made);
+  documents.set(about, made);
   return made;
 }
 

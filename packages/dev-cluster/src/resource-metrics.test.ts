@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { Api } from "./api.ts";
 import { type JsonObject, list, text } from "./json.ts";
 import { ResourceMetrics, seriesOf } from "./resource-metrics.ts";
-import { routeOf } from "./route.ts";
+import { finderOf, routeOf } from "./route.ts";
 import { Store } from "./store.ts";
 
 const said = (seconds: number): string => `# TYPE node_cpu_usage_seconds_total counter
@@ -35,7 +35,7 @@ test("usage is the rate between two readings", async () => {
     return said(readings.shift() ?? 0);
   });
   const ask = (path: string): Promise<JsonObject> => {
-    const route = routeOf("GET", path);
+    const route = routeOf("GET", path, finderOf(api.resources));
     assert.ok(route.resource);
     const user = { name: "u", groups: [] };
     const rest = { accept: "", contentType: "", body: Buffer.alloc(0), warn: () => undefined };

@@ -2,13 +2,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { timestamp } from "./access.ts";
 import type { Api } from "./api.ts";
+import { metricsGroup } from "./api-data.ts";
 import { notFound } from "./api-error.ts";
 import type { ResourceCall } from "./call.ts";
 import { type Json, type JsonObject, list, text } from "./json.ts";
 import { canonicalQuantity } from "./quantity.ts";
 import { labelMatcher } from "./selectors.ts";
-
-export const metricsGroup = "metrics.k8s.io";
 
 /** What a kubelet says; rejects where it cannot be reached. */
 export type Scrape = (node: string) => Promise<string>;

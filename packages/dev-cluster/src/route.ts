@@ -1,5 +1,5 @@
 // What a path and a method ask for, in the words of authorisation.
-import { apiData, type Resource, type Subresource } from "./api-data.ts";
+import type { Resource, Subresource } from "./api-data.ts";
 
 export interface Route {
   /** get, list, watch, create, update, patch, delete, deletecollection; for paths of no resource the method in lower case. */
@@ -18,14 +18,14 @@ export interface Route {
   readonly rest: string;
 }
 
-export function routeOf(method: string, url: string): Route {
+export function routeOf(method: string, url: string, find: FindResource): Route {
   const parsed = new URL(url, "https://localhost");
   const segments = parsed.pathname
     .split("/")
     .filter((each) => each !== "")
     .map(decode);
   const query = parsed.searchParams;
-  const found = resourceAt(segments);
+  const found = resourceAt(segments, find);
   const none = { path: parsed.pathname, query, namespace: "", name: "", subresource: "", sub: undefined, rest: "" };
   if (found === undefined) return { ...none, verb: method.toLowerCase(), resource: undefined };
   const { resource, namespace, tail } = found;
@@ -71,21 +71,27 @@ function verbOf(method: string, name: string, query: URLSearchParams): string {
   }
 }
 
-let index: ReadonlyMap<string, Resource> | undefined;
+/** The resource of this group, version and plural; undefined where there is none. */
+export type FindResource = (group: string, version: string, name: string) => Resource | undefined;
+
+/** Among those that are served. */
+export function finderOf(served: readonly Resource[]): FindResource {
+  const index = new Map(served.map((each) => [`${each.group}/${each.version}/${each.name}`, each]));
+  return (group, version, name) => index.get(`${group}/${version}/${name}`);
+}
 
 function resourceAt(
   segments: readonly string[],
+  find: FindResource,
 ): { readonly resource: Resource; readonly namespace: string; readonly tail: readonly string[] } | undefined {
-  index ??= new Map(apiData().resources.map((each) => [`${each.group}/${each.version}/${each.name}`, each]));
   const isCore = segments[0] === "api";
   if (!isCore && segments[0] !== "apis") return undefined;
   const [group = "", version = ""] = isCore ? ["", segments[1]] : [segments[1], segments[2]];
   const rest = segments.slice(isCore ? 2 : 3);
-  const lookUp = (name: string | undefined): Resource | undefined => index?.get(`${group}/${version}/${name}`);
   if (rest[0] === "namespaces" && rest[2] !== undefined) {
-    const within = lookUp(rest[2]);
+    const within = find(group, version, rest[2]);
     if (within?.namespaced === true) return { resource: within, namespace: rest[1] ?? "", tail: rest.slice(3) };
   }
-  const resource = lookUp(rest[0]);
+  const resource = find(group, version, rest[0] ?? "");
   return resource === undefined ? undefined : { resource, namespace: "", tail: rest.slice(1) };
 }

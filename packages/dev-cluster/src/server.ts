@@ -10,7 +10,7 @@ import {
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Api } from "./api.ts";
-import { ApiError, methodNotAllowed, noSuchResource } from "./api-error.ts";
+import { ApiError, forbiddenValue, invalid, methodNotAllowed, noSuchResource } from "./api-error.ts";
 import type { Call } from "./call.ts";
 import { type Admitted, Callers, type CallersParts } from "./callers.ts";
 import type { KeyPair } from "./certificates.ts";
@@ -18,7 +18,7 @@ import { type HandledAnswer, Handler } from "./handler.ts";
 import { type Json, text } from "./json.ts";
 import { isProxied, scrape, targetOf } from "./kubelet-proxy.ts";
 import { answerWith, type PeerTls, pass, passUpgrade } from "./proxy.ts";
-import { routeOf } from "./route.ts";
+import { type FindResource, finderOf, routeOf } from "./route.ts";
 import { watch } from "./watching.ts";
 
 const bodyLimit = 3 * 2 ** 20;
@@ -32,6 +32,8 @@ export interface ServerParts extends CallersParts {
   readonly clientCa: string;
   /** What the server is to kubelets, and which of them it takes. */
   readonly kubelets: PeerTls;
+  /** Watches may begin with what is there already. */
+  readonly watchList: boolean;
   readonly log: (line: string) => void;
 }
 
@@ -42,12 +44,14 @@ export class ApiServer {
   /** Those that still shake hands are among them: they would be served by what is no more. */
   readonly #sockets = new Set<Socket>();
   readonly #callers: Callers;
+  readonly #find: FindResource;
   readonly #stop = new AbortController();
   #address = "";
 
   constructor(parts: ServerParts) {
     this.#parts = parts;
     this.#callers = new Callers(parts, parts.api.now);
+    this.#find = finderOf(parts.api.resources);
     this.#handler = new Handler({
       ...parts,
       scrape: (node) => scrape(parts.api, node, parts.kubelets, this.#stop.signal),
@@ -102,7 +106,7 @@ export class ApiServer {
     const warnings: string[] = [];
     let audited: Admitted["audited"] = () => undefined;
     try {
-      const route = routeOf(request.method, request.url);
+      const route = routeOf(request.method, request.url, this.#find);
       const admitted = this.#callers.admit(request, route);
       const { user } = admitted;
       audited = admitted.audited;
@@ -137,6 +141,12 @@ export class ApiServer {
     const { resource } = call.route;
     if (resource === undefined) throw noSuchResource();
     if (!resource.verbs.includes("watch") || call.route.subresource !== "") throw methodNotAllowed();
+    if (!this.#parts.watchList && call.route.query.has("sendInitialEvents")) {
+      const why = "sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled";
+      throw invalid({ group: "meta.k8s.io", kind: "ListOptions", name: "" }, [
+        forbiddenValue("sendInitialEvents", why),
+      ]);
+    }
     const begin = watch(this.#parts.api, { ...call, resource });
     response.writeHead(200, { "content-type": "application/json", "cache-control": "no-cache, private" });
     let waiting = 0;
@@ -181,7 +191,7 @@ export class ApiServer {
     socket.on("error", () => undefined);
     let audited: Admitted["audited"] = () => undefined;
     try {
-      const route = routeOf(request.method ?? "GET", request.url ?? "/");
+      const route = routeOf(request.method ?? "GET", request.url ?? "/", this.#find);
       const admitted = this.#callers.admit(request, route);
       audited = admitted.audited;
       this.#callers.authorize(admitted);

@@ -1,6 +1,6 @@
 // Garbage collection: what has lost all its owners goes; owners that wait for their dependents, or give them up, are done.
 import type { Api } from "../api.ts";
-import { apiData, type Resource } from "../api-data.ts";
+import type { Resource } from "../api-data.ts";
 import { type JsonObject, list, object, put, text } from "../json.ts";
 import type { Change } from "../store.ts";
 import type { Controller } from "./controller.ts";
@@ -54,8 +54,8 @@ export function garbage(api: Api): Controller {
   return {
     name: "garbage-collector",
     hears: Object.fromEntries(
-      apiData()
-        .resources.filter((each) => each.isStored && each.verbs.includes("list") && each.key !== "events")
+      api.resources
+        .filter((each) => each.isStored && each.verbs.includes("list") && each.key !== "events")
         .map((each) => [each.key, heard(each)]),
     ),
     sync(uid) {

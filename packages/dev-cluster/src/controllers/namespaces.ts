@@ -1,6 +1,5 @@
 // Namespaces: the ServiceAccount and the root CA that each has, and how one ends.
 import type { Api } from "../api.ts";
-import { apiData } from "../api-data.ts";
 import { type JsonObject, list, put } from "../json.ts";
 import type { Controller } from "./controller.ts";
 import { isGoing, nameOf, namespaceOf } from "./objects.ts";
@@ -34,7 +33,7 @@ export function namespaceContents(api: Api, ca: string): Controller {
 
 /** Deletes all that is in a namespace that is going, then lets go of it. */
 export function namespaceDeletion(api: Api): Controller {
-  const inside = apiData().resources.filter((each) => each.isStored && each.namespaced && each.verbs.includes("list"));
+  const inside = api.resources.filter((each) => each.isStored && each.namespaced && each.verbs.includes("list"));
   return {
     name: "namespace-deletion",
     hears: { namespaces: (each) => (isGoing(each) ? [nameOf(each)] : []) },
