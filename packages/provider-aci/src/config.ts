@@ -92,6 +92,18 @@ export interface AciConfig {
 
 const word = (what: string, pattern: RegExp): v.GenericSchema<string, string> =>
   v.pipe(v.string("must be text"), v.regex(pattern, `must be ${what}`));
+/** The schema lets "" pass. */
+const required = (
+  variable: string,
+  schema: v.GenericSchema<string, string>,
+): v.GenericSchema<string | undefined, string> =>
+  v.optional(
+    v.pipe(
+      schema,
+      v.check((text) => text !== "", `is required, here or by ${variable}`),
+    ),
+    "",
+  );
 const url = word("a URL like https://host", /^$|^https:\/\/[^\s/]+(\/\S*)?$/);
 const resourceID = (type: string): v.GenericSchema<string, string> =>
   word(
@@ -105,13 +117,18 @@ const identityID = resourceID("Microsoft.ManagedIdentity/userAssignedIdentities"
 const pattern = word("a resource id, with * for any part", /^\*$|^\/subscriptions\/\S+$/);
 const cidr = word("a range of addresses like 10.241.0.0/16", /^(\d{1,3}\.){3}\d{1,3}\/\d{1,2}$/);
 const address = word("an address like 10.0.0.10", /^$|^(\d{1,3}\.){3}\d{1,3}$/);
-const group = word("the name of a resource group", /^[\p{L}\p{N}_().-]{0,89}[\p{L}\p{N}_()-]$/u);
 
 const schema = v.pipe(
   v.strictObject({
-    subscription: word("the ID of a subscription", /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i),
-    resourceGroup: group,
-    region: word("a region like westeurope", /^[a-z]+[a-z0-9 ]*$/i),
+    subscription: required(
+      "AZURE_SUBSCRIPTION_ID",
+      word("the ID of a subscription", /^$|^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i),
+    ),
+    resourceGroup: required(
+      "ACI_RESOURCE_GROUP",
+      word("the name of a resource group", /^$|^[\p{L}\p{N}_().-]{0,89}[\p{L}\p{N}_()-]$/u),
+    ),
+    region: required("ACI_REGION", word("a region like westeurope", /^$|^[a-z]+[a-z0-9 ]*$/i)),
     cloud: v.optional(
       v.picklist(
         ["AzurePublicCloud", "AzureUSGovernmentCloud", "AzureChinaCloud"],

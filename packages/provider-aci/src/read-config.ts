@@ -45,7 +45,8 @@ export async function readAciConfig(source: ConfigSource): Promise<AciConfig> {
   // What is no object is a fault that the schema names.
   if (!isSettings(given)) return parseAciConfig(given);
   const account = await source.account(env, given["credentials"]);
-  return parseAciConfig(withoutIdleSubnet(mergedSettings(account, variables, given)));
+  // What is written down for this provider stays, to be told where it makes no sense.
+  return parseAciConfig(mergedSettings(withoutIdleSubnet(mergedSettings(account, variables, given)), given));
 }
 
 function goConfig(settings: Settings): AciConfig {
