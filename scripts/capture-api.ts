@@ -33,7 +33,7 @@ for (const { group, version } of versions) {
     resources.push({ group, version: versionName, ...(await describe(get, root, resource)) });
   }
 }
-const gatedResources = await captureGated(resources);
+const { gatedResources, gatedNodeRules } = await captureGated(resources);
 
 const roles = list(await get("/apis/rbac.authorization.k8s.io/v1/clusterroles", "application/json"), "items");
 const bindings = list(await get("/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", "application/json"), "items");
@@ -48,6 +48,7 @@ const data = {
   messages,
   resources,
   gatedResources,
+  gatedNodeRules,
   apiServices: list(await get("/apis/apiregistration.k8s.io/v1/apiservices", "application/json"), "items").map(
     (each) => ({ name: text(each, "metadata", "name"), spec: at(each, ["spec"]) ?? null }),
   ),
@@ -70,8 +71,10 @@ console.log(
   `${data.gitVersion}: ${resources.length} and ${gatedResources.length} resources, ${schemas.size} schemas, ${Object.keys(messages).length} messages, ${bytes.length} bytes as ${compressed.length}`,
 );
 
-/** Kinds that are there for those who ask for them alone, in the newest version that has them; their schemas are added. */
-async function captureGated(ungated: readonly Json[]): Promise<Json[]> {
+/** Kinds that are there for those who ask for them alone, in the newest version that has them, and what nodes may do to them; their schemas are added. */
+async function captureGated(
+  ungated: readonly Json[],
+): Promise<{ readonly gatedResources: Json[]; readonly gatedNodeRules: Json[] }> {
   const flags = ["--feature-gates=AllAlpha=true,AllBeta=true", "--runtime-config=api/all=true"];
   await using open = await startControlPlane({ version: kubernetes, controllers: false, apiServerArgs: flags });
   const ask = reader(open.kubeconfig, open.server);
@@ -92,7 +95,11 @@ async function captureGated(ungated: readonly Json[]): Promise<Json[]> {
       }
     }
   }
-  return found;
+  const names = new Set(found.map((each) => nameOf(text(each, "group"), text(each, "name"))));
+  const nodes = await ask("/apis/rbac.authorization.k8s.io/v1/clusterroles/system:node", "application/json");
+  const isGated = (rule: Json): boolean =>
+    list(rule, "apiGroups").some((group) => list(rule, "resources").some((name) => names.has(`${name}.${group}`)));
+  return { gatedResources: found, gatedNodeRules: list(nodes, "rules").filter(isGated) };
 }
 
 /** Those of a kind and its lists, and what they need. */

@@ -52,6 +52,8 @@ export interface ApiData {
   readonly resources: readonly Resource[];
   /** Those that an API server serves to who asks for them. */
   readonly gatedResources: readonly Resource[];
+  /** What nodes may do to these. */
+  readonly gatedNodeRules: readonly JsonObject[];
   /** APIServices of what a server serves by itself: name and spec. */
   readonly apiServices: readonly JsonObject[];
   /** OpenAPI v3 schemas by name. */
@@ -99,6 +101,7 @@ function read(): ApiData {
     roles: list(data, "roles").filter(isObject),
     resources,
     gatedResources: list(data, "gatedResources").map((each) => resourceOf(each, byKind, keys)),
+    gatedNodeRules: list(data, "gatedNodeRules").filter(isObject),
     apiServices: list(data, "apiServices").filter(isObject),
   };
 }

@@ -1,7 +1,7 @@
 // What every cluster has from the start: namespaces, roles, priority classes, its own Service.
 import type { Api } from "./api.ts";
 import { apiData } from "./api-data.ts";
-import { type JsonObject, text } from "./json.ts";
+import { type JsonObject, text, texts } from "./json.ts";
 import { kubeletClientUser } from "./kubelet-proxy.ts";
 import { firstServiceAddress } from "./service-rules.ts";
 
@@ -14,6 +14,20 @@ const clusterRoleBinding = (name: string, role: string, kind: string, subject: s
   roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: role },
   subjects: [{ apiGroup: "rbac.authorization.k8s.io", kind, name: subject }],
 });
+
+/** Roles of nodes for kinds that are served because they were asked for. */
+function gatedRoles(api: Api): readonly JsonObject[] {
+  const rules = apiData().gatedNodeRules.filter((rule) =>
+    api.resources.some(
+      ({ group, name }) => texts(rule, "apiGroups").includes(group) && texts(rule, "resources").includes(name),
+    ),
+  );
+  return rules.flatMap((rule) => {
+    const name = `dev-cluster:nodes:${texts(rule, "resources").join("-")}`;
+    const role = { apiVersion: rbac, kind: "ClusterRole", metadata: { name }, rules: [rule] };
+    return [role, clusterRoleBinding(name, name, "Group", "system:nodes")];
+  });
+}
 
 /** Makes what is not there yet. `ca`: PEM of the authority of client certificates. */
 export function bootstrap(api: Api, ca: string): void {
@@ -28,6 +42,7 @@ export function bootstrap(api: Api, ca: string): void {
   const bindings = [
     // There is no authorizer for nodes: their role is bound to all of them.
     clusterRoleBinding("dev-cluster:nodes", "system:node", "Group", "system:nodes"),
+    ...gatedRoles(api),
     clusterRoleBinding(kubeletClientUser, "system:kubelet-api-admin", "User", kubeletClientUser),
   ];
   for (const role of [...apiData().roles, ...bindings]) {

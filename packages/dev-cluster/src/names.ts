@@ -20,5 +20,7 @@ export function nameFault(resource: Resource, name: string): readonly Cause[] {
   if (resource.key === "namespaces") return label.test(name) ? [] : fault(labelRule);
   if (resource.key === "services") return label1035.test(name) ? [] : fault(label1035Rule);
   if (name.length > 253) return fault("must be no more than 253 bytes");
-  return subdomain.test(name) ? [] : fault(subdomainRule);
+  // `signer.domain:path:name`
+  const own = resource.key === "clustertrustbundles.certificates.k8s.io" ? name.slice(name.lastIndexOf(":") + 1) : name;
+  return subdomain.test(own) ? [] : fault(subdomainRule);
 }

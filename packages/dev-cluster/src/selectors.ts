@@ -127,6 +127,8 @@ const selectable: Readonly<Record<string, readonly string[]>> = {
   "replicasets.apps": ["status.replicas"],
   "jobs.batch": ["status.successful"],
   "resourceslices.resource.k8s.io": ["spec.nodeName", "spec.driver"],
+  "clustertrustbundles.certificates.k8s.io": ["spec.signerName"],
+  "podcertificaterequests.certificates.k8s.io": ["spec.nodeName", "spec.podName", "spec.signerName"],
   "certificatesigningrequests.certificates.k8s.io": ["spec.signerName"],
 };
 

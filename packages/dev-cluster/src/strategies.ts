@@ -211,6 +211,9 @@ export const strategies: Readonly<Record<string, Strategy>> = {
   },
   "leases.coordination.k8s.io": { createdByUpdate: true },
   events: { createdByUpdate: true, create: completeEvent, update: completeEvent, faults: eventFaults },
+  "podcertificaterequests.certificates.k8s.io": {
+    updateFaults: (next, before) => unchanged(next, before, ["spec"]),
+  },
   "certificatesigningrequests.certificates.k8s.io": {
     create: (made, { user }) =>
       merge(made, ["spec"], {
