@@ -8,7 +8,7 @@ import type { CallContext } from "@virtual-kubelet/virtual-kubelet";
 import type { Urgency } from "@virtual-kubelet/virtual-kubelet/cloud";
 
 /** Throws VirtualKubeletError; its cause has the name that AWS gives the error, see awsErrorName. */
-export type AwsCall<I, O> = (input: I, context: CallContext, urgency?: Urgency) => Promise<O>;
+export type AwsCall<I, O> = (input: I, context: CallContext, urgency?: Urgency) => Promise<Omit<O, "$metadata">>;
 
 export interface AwsApi extends AsyncDisposable {
   readonly runTask: AwsCall<ecs.RunTaskCommandInput, ecs.RunTaskCommandOutput>;

@@ -1,2 +1,11 @@
 // A virtual kubelet's provider over AWS Fargate.
-export {};
+export type { AwsApi, AwsCall } from "./aws-api.ts";
+export { type FargateConfig, parseFargateConfig } from "./config.ts";
+export { FargateBackend, type FargateBackendOptions } from "./fargate-backend.ts";
+export {
+  checkProvider,
+  createFargateProvider,
+  createProvider,
+  describeProvider,
+  fargateProviderOf,
+} from "./fargate-provider.ts";

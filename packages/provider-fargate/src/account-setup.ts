@@ -1,0 +1,46 @@
+// What must be in the account before the first task: the cluster and the log group, made where the configuration says so.
+import { type CallContext, isErrorKind } from "@virtual-kubelet/virtual-kubelet";
+import type { AwsApi } from "./aws-api.ts";
+import type { FargateConfig } from "./config.ts";
+import { tagList } from "./task-parts.ts";
+
+export class AccountSetup {
+  readonly #aws: Pick<AwsApi, "describeClusters" | "createCluster" | "createLogGroup">;
+  readonly #config: FargateConfig;
+  #ready: Promise<void> | undefined;
+
+  constructor(aws: Pick<AwsApi, "describeClusters" | "createCluster" | "createLogGroup">, config: FargateConfig) {
+    this.#aws = aws;
+    this.#config = config;
+  }
+
+  /** Done once; tried again after an error. */
+  async ready(context: CallContext): Promise<void> {
+    this.#ready ??= this.#make(context);
+    const work = this.#ready;
+    try {
+      await work;
+    } catch (error) {
+      if (this.#ready === work) this.#ready = undefined;
+      throw error;
+    }
+  }
+
+  async #make(context: CallContext): Promise<void> {
+    const { cluster, createCluster, logs, tags } = this.#config;
+    if (createCluster) {
+      const { clusters = [] } = await this.#aws.describeClusters({ clusters: [cluster] }, context);
+      if (clusters[0]?.status !== "ACTIVE")
+        await this.#aws.createCluster(
+          { clusterName: cluster, capacityProviders: ["FARGATE", "FARGATE_SPOT"], tags: tagList(tags) },
+          context,
+        );
+    }
+    if (logs?.createGroup !== true) return;
+    try {
+      await this.#aws.createLogGroup({ logGroupName: logs.group, tags }, context);
+    } catch (error) {
+      if (!isErrorKind(error, "Conflict")) throw error;
+    }
+  }
+}

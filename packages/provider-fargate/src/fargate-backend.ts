@@ -1,0 +1,244 @@
+// Fargate as a cloud that runs whole pods: each pod a task of ECS.
+import type { Task } from "@aws-sdk/client-ecs";
+import {
+  type CallContext,
+  type Clock,
+  type Container,
+  type ContainerLogOptions,
+  type ContainerLogs,
+  errorText,
+  isErrorKind,
+  type Logger,
+  type NodeReport,
+  type PodFailure,
+  type PodRequest,
+  type ProbeType,
+  VirtualKubeletError,
+} from "@virtual-kubelet/virtual-kubelet";
+import type {
+  CloudBackend,
+  CloudGroup,
+  CreateNote,
+  GroupContainer,
+  GroupRef,
+} from "@virtual-kubelet/virtual-kubelet/cloud";
+import { AccountSetup } from "./account-setup.ts";
+import type { AwsApi } from "./aws-api.ts";
+import { CleanUp } from "./clean-up.ts";
+import type { FargateConfig } from "./config.ts";
+import { nativeProbe } from "./health-check.ts";
+import { familyOfArn, logStream } from "./names.ts";
+import { nodeReport } from "./node-report.ts";
+import { RestartLedger } from "./restart-ledger.ts";
+import { stopReasonText } from "./stop-reason.ts";
+import { TaskDefinitions } from "./task-definitions.ts";
+import { taskLogs } from "./task-logs.ts";
+import type { TaskOwner } from "./task-owner.ts";
+import { tagList } from "./task-parts.ts";
+import { taskPushes } from "./task-pushes.ts";
+import { describedAtOnce, TaskReader } from "./task-reader.ts";
+import { TaskRemains } from "./task-remains.ts";
+import { isGone, taskReport } from "./task-report.ts";
+import { TaskSecrets } from "./task-secrets.ts";
+import { TaskStarter } from "./task-starter.ts";
+import { TaskStats } from "./task-stats.ts";
+import { translate } from "./translate.ts";
+
+export interface FargateBackendOptions {
+  readonly aws: AwsApi;
+  readonly config: FargateConfig;
+  /** UID of the Kubernetes cluster. */
+  readonly cluster: string;
+  readonly node: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Milliseconds; default ten minutes. */
+  readonly cleanUpEveryMs?: number | undefined;
+}
+
+export class FargateBackend implements CloudBackend {
+  readonly type = "fargate";
+  readonly describeAtOnce: number = describedAtOnce;
+  /** By stopTimeout, as it was set at the creation. */
+  readonly honoursGrace = true;
+  declare readonly exec?: NonNullable<CloudBackend["exec"]>;
+  declare readonly logs?: NonNullable<CloudBackend["logs"]>;
+  declare readonly stats?: NonNullable<CloudBackend["stats"]>;
+  declare readonly watch?: NonNullable<CloudBackend["watch"]>;
+  readonly #options: FargateBackendOptions;
+  readonly #setup: AccountSetup;
+  readonly #starter: TaskStarter;
+  readonly #secrets: TaskSecrets;
+  readonly #reader: TaskReader;
+  readonly #restarts = new RestartLedger();
+  readonly #remains = new TaskRemains();
+  readonly #cleanUp: CleanUp;
+  readonly #stopping = new Set<Promise<void>>();
+  readonly #closing = new AbortController();
+
+  constructor(options: FargateBackendOptions) {
+    const { aws, config, cluster, node, clock, log } = options;
+    const owner = { cluster, node };
+    const tags = tagList({ ...config.tags, "virtual-kubelet.io/cluster": cluster, "virtual-kubelet.io/node": node });
+    const keepUnusedMs = config.taskDefinitions.keepUnusedSeconds * 1000;
+    this.#options = options;
+    this.#setup = new AccountSetup(aws, config);
+    const definitions = new TaskDefinitions({ aws, owner, tags, keepUnusedMs, clock });
+    this.#secrets = new TaskSecrets({ aws, owner, config, clock });
+    this.#reader = new TaskReader(aws, config.cluster, { cluster, node, adoptGoTasks: config.adoptGoTasks });
+    this.#starter = new TaskStarter({ aws, definitions, secrets: this.#secrets, cluster: config.cluster });
+    this.#cleanUp = new CleanUp({ definitions, secrets: this.#secrets, clock, log, everyMs: options.cleanUpEveryMs });
+    if (config.logs !== undefined) this.logs = (target, logOptions, context) => this.#logs(target, logOptions, context);
+    if (config.stats) {
+      const stats = new TaskStats(aws, config.cluster, clock);
+      this.stats = (groups, context) => stats.of(groups, context);
+    }
+    const { events } = config;
+    if (events !== undefined) this.watch = (context) => taskPushes(aws, events.queueURL, context);
+  }
+
+  admit(request: PodRequest): void {
+    translate(request, this.#options.config);
+  }
+
+  async create(
+    request: PodRequest,
+    context: CallContext,
+  ): Promise<{ readonly id: string; readonly notes: readonly CreateNote[] }> {
+    const plan = translate(request, this.#options.config);
+    await this.#setup.ready(context);
+    return { id: await this.#starter.start(plan, request.owner, context), notes: plan.notes };
+  }
+
+  async list(context: CallContext): Promise<readonly CloudGroup[]> {
+    await this.#setup.ready(context);
+    const tasks = await this.#reader.all(context);
+    const arns = new Set(tasks.map(({ task }) => task.taskArn ?? ""));
+    this.#restarts.keep(arns);
+    this.#remains.keep(arns);
+    this.#cleanUp.begin(tasks);
+    return tasks.flatMap(({ task, owner }) => this.#group(task, owner) ?? []);
+  }
+
+  async describe(refs: readonly GroupRef[], context: CallContext): Promise<readonly (CloudGroup | undefined)[]> {
+    const tasks = await this.#reader.some(
+      refs.map(({ id }) => id),
+      context,
+    );
+    return refs.map(({ id, owner }) => {
+      const task = tasks.get(id);
+      return task === undefined ? undefined : this.#group(task, { owner });
+    });
+  }
+
+  async remove(ref: GroupRef, _options: { readonly gracePeriodSeconds: number }, context: CallContext): Promise<void> {
+    await this.#starter.stop(ref.id, stopReasonText({ type: "deleted" }), context);
+    this.#remains.deleted(ref.id);
+    try {
+      await this.#secrets.remove(ref.owner, context);
+    } catch (error) {
+      // Found again by the clean-up.
+      if (isErrorKind(error, "Aborted")) throw error;
+      context.log.warn({ err: errorText(error) }, "the secret of a pod that was deleted is still there");
+    }
+  }
+
+  async stop(
+    ref: GroupRef,
+    { failure }: { readonly failure?: PodFailure | undefined },
+    context: CallContext,
+  ): Promise<void> {
+    await this.#starter.stop(ref.id, stopReasonText({ type: "stopped", failure }), context);
+    if (failure !== undefined) this.#remains.failed(ref.id, failure);
+  }
+
+  /** ECS starts no container anew from outside: the pod ends as a whole, and who made it makes another. */
+  async restartContainer({ group, container }: GroupContainer, context: CallContext): Promise<void> {
+    const failure = {
+      reason: "Unhealthy",
+      message: `container ${container} failed a probe and cannot be started anew alone`,
+    };
+    await this.stop(group, { failure }, context);
+  }
+
+  async updateMetadata(ref: GroupRef, { revision }: PodRequest, context: CallContext): Promise<void> {
+    const tags = [{ key: "virtual-kubelet.io/revision", value: revision }];
+    try {
+      await this.#options.aws.tagResource({ resourceArn: ref.id, tags }, context);
+    } catch (error) {
+      // One that has ended takes no tags, and needs none.
+      if (!isErrorKind(error, "Invalid", "NotFound")) throw error;
+    }
+  }
+
+  nativeProbes(container: Container): readonly ProbeType[] {
+    const native = nativeProbe(container);
+    return native === undefined ? [] : [native.type];
+  }
+
+  async *watchNode({ signal }: CallContext): AsyncGenerator<NodeReport> {
+    yield nodeReport(this.#options.config);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    signal.addEventListener("abort", () => resolve(), { once: true });
+    if (!signal.aborted) await promise;
+  }
+
+  async ping(context: CallContext): Promise<void> {
+    const { aws, config } = this.#options;
+    const { clusters = [] } = await aws.describeClusters({ clusters: [config.cluster] }, context);
+    const status = clusters[0]?.status ?? "missing";
+    if (status !== "ACTIVE" && !config.createCluster)
+      throw new VirtualKubeletError("Unavailable", `the ECS cluster ${config.cluster} is ${status}`);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.abort();
+    await this.#cleanUp[Symbol.asyncDispose]();
+    await Promise.all(this.#stopping);
+    await this.#options.aws[Symbol.asyncDispose]();
+  }
+
+  /** Undefined: it counts as removed. */
+  #group(task: Task, owner: TaskOwner): CloudGroup | undefined {
+    const { taskArn = "" } = task;
+    if (isGone(task) || (task.lastStatus === "STOPPED" && this.#remains.isDeleted(taskArn))) return undefined;
+    const { group, isOver } = taskReport(task, owner, (name, runtimeId) =>
+      this.#restarts.count(taskArn, name, runtimeId),
+    );
+    if (isOver && this.#remains.beginsToStop(taskArn)) this.#endTask(taskArn);
+    const failure = group.failure ?? (group.stage === "ended" ? this.#remains.failureOf(taskArn) : undefined);
+    return failure === undefined ? group : { ...group, failure };
+  }
+
+  /** Its main containers have ended: nothing but our keeper, or sidecars, run. */
+  #endTask(taskArn: string): void {
+    const { log } = this.#options;
+    const work = this.#starter
+      .stop(taskArn, stopReasonText({ type: "ended" }), { signal: this.#closing.signal, log })
+      .catch((error: unknown) => {
+        this.#remains.notStopped(taskArn);
+        if (!this.#closing.signal.aborted)
+          log.warn({ task: taskArn, err: errorText(error) }, "a task that is over cannot be stopped yet");
+      })
+      .finally(() => this.#stopping.delete(work));
+    this.#stopping.add(work);
+  }
+
+  async #logs(
+    { group, container }: GroupContainer,
+    options: ContainerLogOptions,
+    context: CallContext,
+  ): Promise<ContainerLogs> {
+    const { aws, clock, config } = this.#options;
+    const family = familyOfArn(group.annotations?.["fargate.virtual-kubelet.io/task-definition"] ?? "");
+    // The Go provider's streams begin with family and container.
+    const prefix = family.startsWith("vk-podspec_") ? `${family}_${container}` : group.owner.namespace;
+    const hasEnded = async (given: CallContext): Promise<boolean> => {
+      const task = (await this.#reader.some([group.id], given)).get(group.id);
+      const found = task?.containers?.find(({ name }) => name === container);
+      return task === undefined || task.lastStatus === "STOPPED" || found?.lastStatus === "STOPPED";
+    };
+    const stream = { group: config.logs?.group ?? "", name: logStream(prefix, container, group.id), hasEnded };
+    return taskLogs({ aws, clock }, stream, options, context);
+  }
+}

@@ -1,0 +1,86 @@
+// The Fargate provider: CloudProvider over tasks of ECS.
+import {
+  type Capabilities,
+  type CheckProvider,
+  type CreateProvider,
+  type DescribeProvider,
+  type Pod,
+  type PodFeature,
+  type Provider,
+  type ProviderInit,
+  type ProviderMethod,
+  systemClock,
+  type VolumeKind,
+} from "@virtual-kubelet/virtual-kubelet";
+import { CloudProvider } from "@virtual-kubelet/virtual-kubelet/cloud";
+import { admitPod } from "./admission.ts";
+import type { AwsApi } from "./aws-api.ts";
+import { awsSdk } from "./aws-sdk.ts";
+import { fargateChecks } from "./check.ts";
+import { type FargateConfig, readFargateConfig } from "./config.ts";
+import { FargateBackend } from "./fargate-backend.ts";
+import { nodeReport } from "./node-report.ts";
+import { mostContainers } from "./translate.ts";
+
+export const createProvider: CreateProvider = async (init) => createFargateProvider(init);
+
+export const describeProvider: DescribeProvider = async (init) => {
+  const config = await readFargateConfig({ path: init.configPath, object: init.config });
+  return {
+    capabilities: { ...capabilitiesOf(config), resolve: true },
+    node: nodeReport(config),
+    methods: methodsOf(config),
+    admit: (pod: Pod) => admitPod(pod, config),
+  };
+};
+
+export const checkProvider: CheckProvider = async (init, context) => {
+  const config = await readFargateConfig({ path: init.configPath, object: init.config });
+  await using aws = awsSdk({ config, clock: systemClock, log: context.log });
+  return fargateChecks(aws, config, context);
+};
+
+/** Throws Invalid with all faults of the configuration. Calls nothing yet. */
+export async function createFargateProvider(
+  init: Pick<ProviderInit, "node" | "cluster" | "configPath" | "config" | "log">,
+): Promise<Provider> {
+  const config = await readFargateConfig({ path: init.configPath, object: init.config });
+  return fargateProviderOf(init, config, awsSdk({ config, clock: systemClock, log: init.log }));
+}
+
+export function fargateProviderOf(
+  { node, cluster, log }: Pick<ProviderInit, "node" | "cluster" | "log">,
+  config: FargateConfig,
+  aws: AwsApi,
+): Provider {
+  const backend = new FargateBackend({ aws, config, cluster, node, log, clock: systemClock });
+  return new CloudProvider({ backend, node, log, capabilities: capabilitiesOf(config) });
+}
+
+/** What a pod may ask for here. */
+export function capabilitiesOf({ platform, helperImage }: FargateConfig): Capabilities {
+  const linux = platform.operatingSystem === "LINUX";
+  const features: PodFeature[] = [
+    ...(["initContainers", "sidecarContainers", "probes", "lifecycleHooks", "securityContext", "tty"] as const),
+    ...(linux ? [] : (["windows"] as const)),
+  ];
+  const volumes: VolumeKind[] = [
+    ...(["emptyDir", "nfs", "csi"] as const),
+    ...(linux && helperImage !== "" ? (["configMap", "downwardAPI", "projected", "secret"] as const) : []),
+  ];
+  const requests = linux ? { cpu: "16", memory: "120Gi" } : { cpu: "4", memory: "30Gi" };
+  return {
+    features,
+    volumes,
+    limits: { containers: mostContainers, requests: { ...requests, "ephemeral-storage": "200Gi" } },
+  };
+}
+
+function methodsOf({ exec, logs, stats }: FargateConfig): readonly ProviderMethod[] {
+  return [
+    ...(["updatePod", "stopPod", "watchPods", "watchNode", "ping", "getProbeMetrics"] as const),
+    ...(logs === undefined ? [] : (["getContainerLogs"] as const)),
+    ...(exec ? (["runInContainer"] as const) : []),
+    ...(stats ? (["getStatsSummary"] as const) : []),
+  ];
+}

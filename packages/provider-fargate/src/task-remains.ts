@@ -1,0 +1,43 @@
+// What this process knows of tasks beyond what ECS tells: those that were deleted after they had ended, failures of those that could
+// be told none any more, those that are being stopped because their pods have ended.
+import type { PodFailure } from "@virtual-kubelet/virtual-kubelet";
+
+export class TaskRemains {
+  readonly #deleted = new Set<string>();
+  readonly #failures = new Map<string, PodFailure>();
+  readonly #over = new Set<string>();
+
+  deleted(taskArn: string): void {
+    this.#deleted.add(taskArn);
+  }
+
+  isDeleted(taskArn: string): boolean {
+    return this.#deleted.has(taskArn);
+  }
+
+  failed(taskArn: string, failure: PodFailure): void {
+    this.#failures.set(taskArn, failure);
+  }
+
+  failureOf(taskArn: string): PodFailure | undefined {
+    return this.#failures.get(taskArn);
+  }
+
+  /** False: it is being stopped already. */
+  beginsToStop(taskArn: string): boolean {
+    if (this.#over.has(taskArn)) return false;
+    this.#over.add(taskArn);
+    return true;
+  }
+
+  /** It could not be stopped: the next look tries again. */
+  notStopped(taskArn: string): void {
+    this.#over.delete(taskArn);
+  }
+
+  /** Drops the tasks that ECS shows no more. */
+  keep(taskArns: ReadonlySet<string>): void {
+    for (const known of [this.#deleted, this.#over]) for (const arn of known) if (!taskArns.has(arn)) known.delete(arn);
+    for (const arn of this.#failures.keys()) if (!taskArns.has(arn)) this.#failures.delete(arn);
+  }
+}
