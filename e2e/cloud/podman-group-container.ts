@@ -1,0 +1,136 @@
+// One container of a group on a test's engine: started, ended, looked into.
+import { readFileSync } from "node:fs";
+import type { EngineClient } from "../../packages/provider-containers/src/engine/engine-client.ts";
+import { attachToContainer } from "../../packages/provider-containers/src/streams/attach.ts";
+import { execInContainer } from "../../packages/provider-containers/src/streams/exec.ts";
+import { execByRuntime, isRunHere } from "../../packages/provider-containers/src/streams/exec-by-runtime.ts";
+import { isErrorKind, VirtualKubeletError } from "../../packages/virtual-kubelet/src/errors.ts";
+import { cgroupFigures, cgroupMounts, processGroups } from "../../packages/virtual-kubelet/src/host/cgroup-figures.ts";
+import { silentLogger } from "../../packages/virtual-kubelet/src/log.ts";
+import type { ContainerIO } from "../../packages/virtual-kubelet/src/provider/streams.ts";
+import type {
+  RunnerContainer,
+  RunnerLogLine,
+  RunnerState,
+  RunnerStats,
+} from "../../packages/virtual-kubelet/src/testing/group-runner.ts";
+
+const callMs = 60_000;
+
+export class PodmanGroupContainer {
+  readonly id: string;
+  state: RunnerState = { state: "created", restarts: 0 };
+  readonly #client: EngineClient;
+  readonly #spec: RunnerContainer;
+  #killed = false;
+  #ending = Promise.withResolvers<RunnerState>();
+
+  constructor(client: EngineClient, id: string, spec: RunnerContainer) {
+    this.#client = client;
+    this.id = id;
+    this.#spec = spec;
+  }
+
+  async start(): Promise<void> {
+    const { state, restarts } = this.state;
+    if (state === "running") return;
+    const signal = AbortSignal.timeout(callMs);
+    const again = state === "exited";
+    this.#killed = false;
+    if (again) this.#ending = Promise.withResolvers<RunnerState>();
+    this.state = { state: "running", restarts: restarts + (again ? 1 : 0), startedAt: Date.now() };
+    try {
+      await this.#client.startContainer(this.id, { signal });
+    } catch (error) {
+      this.state = { state, restarts };
+      throw error;
+    }
+    await this.look(signal);
+  }
+
+  /** Takes what the engine says of its end. */
+  async look(signal: AbortSignal): Promise<void> {
+    if (this.state.state !== "running") return;
+    const { startedAt, finishedAt, exitCode, oomKilled, running, state } = await this.#client.inspectContainer(
+      this.id,
+      { signal },
+    );
+    if (startedAt !== undefined) this.state = { ...this.state, startedAt };
+    if (running || !["exited", "stopped", "dead"].includes(state)) return;
+    // Of version 1 of control groups Podman does not tell it: who was killed by nobody of us was killed for its memory.
+    const oom = oomKilled || (exitCode === 137 && !this.#killed && this.#spec.memoryLimit !== undefined);
+    this.state = {
+      ...{ ...this.state, state: "exited", exitCode, finishedAt: Math.max(finishedAt ?? Date.now(), startedAt ?? 0) },
+      ...(oom ? { oomKilled: true } : {}),
+    };
+    this.#ending.resolve(this.state);
+  }
+
+  async ended(): Promise<RunnerState> {
+    return await this.#ending.promise;
+  }
+
+  async stop(graceMs: number): Promise<void> {
+    if (this.state.state !== "running") return;
+    const signal = AbortSignal.timeout(callMs + graceMs);
+    this.#killed = true;
+    if (graceMs <= 0) await this.#client.killContainer(this.id, "KILL", { signal });
+    else await this.#client.stopContainer(this.id, Math.ceil(graceMs / 1000), { signal });
+    await this.look(signal);
+    await this.ended();
+  }
+
+  /** As of a shell, 127 where there is no such command. */
+  async exec(command: readonly string[], io: ContainerIO, signal: AbortSignal): Promise<number> {
+    const context = { signal, log: silentLogger };
+    try {
+      // The runtime is much quicker than the engine, and leaves no process behind; it has no terminals for us.
+      const byRuntime = !io.tty && isRunHere(this.id);
+      const { exitCode } = byRuntime
+        ? await execByRuntime(this.id, command, io, context)
+        : await execInContainer(this.#client, this.id, command, io, context);
+      return exitCode;
+    } catch (error) {
+      if (!isErrorKind(error, "Invalid")) throw error;
+      (io.tty ? io.stdout : (io.stderr ?? io.stdout))?.write(`${VirtualKubeletError.from(error).message}\n`);
+      return 127;
+    }
+  }
+
+  async attach(io: ContainerIO, signal: AbortSignal): Promise<void> {
+    const details = await this.#client.inspectContainer(this.id, { signal });
+    await attachToContainer(this.#client, details, io, { signal, log: silentLogger });
+  }
+
+  async logs(): Promise<readonly RunnerLogLine[]> {
+    const { logPath } = await this.#client.inspectContainer(this.id, { signal: AbortSignal.timeout(callMs) });
+    if (this.state.state === "created") return [];
+    return criLines(readFileSync(logPath, "utf8"));
+  }
+
+  async stats(): Promise<RunnerStats> {
+    const { pid } = await this.#client.inspectContainer(this.id, { signal: AbortSignal.timeout(callMs) });
+    if (pid === 0) return { cpuNanoseconds: 0, memoryBytes: 0 };
+    const mounts = cgroupMounts(readFileSync("/proc/self/mountinfo", "utf8"));
+    const groups = processGroups(readFileSync(`/proc/${pid}/cgroup`, "utf8"), mounts);
+    const { cpuNanoseconds = 0, workingSetBytes = 0 } = cgroupFigures(groups);
+    return { cpuNanoseconds, memoryBytes: workingSetBytes };
+  }
+}
+
+/** Pure. Parts of a line are put together; what has no end yet is left out. */
+function criLines(text: string): readonly RunnerLogLine[] {
+  const lines: RunnerLogLine[] = [];
+  const open = { stdout: "", stderr: "" };
+  for (const [, seconds = "", fraction = "", zone = "", stream, tag, part = ""] of text.matchAll(
+    /^(\S+?)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d) (stdout|stderr) ([FP])\S* ?(.*)$/gm,
+  )) {
+    if (stream !== "stdout" && stream !== "stderr") continue;
+    open[stream] += part;
+    if (tag === "P") continue;
+    const time = BigInt(Date.parse(`${seconds}${zone}`)) * 1_000_000n + BigInt(fraction.padEnd(9, "0"));
+    lines.push({ time, stream, text: open[stream] });
+    open[stream] = "";
+  }
+  return lines;
+}
