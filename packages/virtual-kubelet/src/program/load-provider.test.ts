@@ -31,6 +31,8 @@ const files: Readonly<Record<string, string>> = {
   "node_modules/@virtual-kubelet/provider-containers/own.js": good("official"),
   "node_modules/@virtual-kubelet/provider-aci/package.json": '{"type":"module","exports":"./own.js"}',
   "node_modules/@virtual-kubelet/provider-aci/own.js": good("aci"),
+  "node_modules/@virtual-kubelet/provider-fargate/package.json": '{"type":"module","exports":"./own.js"}',
+  "node_modules/@virtual-kubelet/provider-fargate/own.js": good("fargate"),
 };
 before(async () => {
   directory = await mkdtemp(join(tmpdir(), "program-provider-"));
@@ -62,6 +64,7 @@ describe("loads", () => {
     ["a sub-path of an npm package", () => "@scope/esm/sub", "subpath"],
     ["an npm package by its short name", () => "containers", "official"],
     ["an npm package by the name that a Go provider goes by", () => "azure", "aci"],
+    ["another one by it", () => "aws", "fargate"],
   ];
   for (const [what, name, mark] of cases) {
     test(what, async () => {
@@ -78,7 +81,7 @@ describe("tells", () => {
       "a name that is near a built-in one",
       "mok",
       "NotFound",
-      /^no such provider: mok \(did you mean mock\?\); built in: mock, process, containers, aci; else/,
+      /^no such provider: mok \(did you mean mock\?\); built in: mock, process, containers, aci, fargate; else/,
     ],
     ["a file that is not there", "./no.mjs", "NotFound", /^no such provider: \.\/no\.mjs; built in/],
     ["a name that is none", "a b%", "NotFound", /^no such provider: a b%/],

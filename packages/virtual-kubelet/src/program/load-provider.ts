@@ -39,10 +39,14 @@ const packaged: Readonly<Record<string, { readonly about: string; readonly packa
     about: "runs pods as container groups of Azure Container Instances; `azure` is the same",
     package: "@virtual-kubelet/provider-aci",
   },
+  fargate: {
+    about: "runs pods as tasks of Amazon ECS on AWS Fargate; `aws` is the same",
+    package: "@virtual-kubelet/provider-fargate",
+  },
 };
 
 /** Names that the Go providers go by. */
-const aliases: Readonly<Record<string, string>> = { azure: "aci" };
+const aliases: Readonly<Record<string, string>> = { azure: "aci", aws: "fargate" };
 
 /** Those that have a short name. */
 export const builtInProviders: readonly { readonly name: string; readonly about: string }[] = Object.entries({
