@@ -39,6 +39,7 @@ const top = [
   "kubelet-api",
   "identity",
   "program",
+  "composite",
   "diagnosis",
   "trial",
   "view",

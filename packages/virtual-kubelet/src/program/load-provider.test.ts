@@ -81,7 +81,7 @@ describe("tells", () => {
       "a name that is near a built-in one",
       "mok",
       "NotFound",
-      /^no such provider: mok \(did you mean mock\?\); built in: mock, process, containers, aci, fargate; else/,
+      /^no such provider: mok \(did you mean mock\?\); built in: mock, process, composite, containers, aci, fargate; else/,
     ],
     ["a file that is not there", "./no.mjs", "NotFound", /^no such provider: \.\/no\.mjs; built in/],
     ["a name that is none", "a b%", "NotFound", /^no such provider: a b%/],

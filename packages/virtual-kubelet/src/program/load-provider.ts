@@ -28,6 +28,12 @@ const builtIn: Readonly<Record<string, { readonly about: string; readonly load: 
   },
 };
 
+/** Made of other providers, which it loads by what is here. */
+const composite = {
+  name: "composite",
+  about: "gives each pod to one of several other providers by a rule, and to the next when that one has no room",
+};
+
 /** Providers with a short name that are in packages of their own, to be installed beside this one. */
 const packaged: Readonly<Record<string, { readonly about: string; readonly package: string }>> = {
   containers: {
@@ -51,6 +57,7 @@ const aliases: Readonly<Record<string, string>> = { azure: "aci", aws: "fargate"
 /** Those that have a short name. */
 export const builtInProviders: readonly { readonly name: string; readonly about: string }[] = Object.entries({
   ...builtIn,
+  [composite.name]: composite,
   ...packaged,
 }).map(([name, { about }]) => ({ name, about }));
 
@@ -93,6 +100,14 @@ async function importProvider(given: string, cwd: string): Promise<unknown> {
   const name = (Object.hasOwn(aliases, given) ? aliases[given] : undefined) ?? given;
   const known = Object.hasOwn(builtIn, name) ? builtIn[name] : undefined;
   if (known !== undefined) return known.load();
+  if (name === composite.name) {
+    const { compositeModule } = await import("../composite/composite-module.ts");
+    return compositeModule({
+      create: (member) => loadProvider(member, cwd),
+      describe: (member) => loadDescription(member, cwd),
+      check: (member) => loadCheck(member, cwd),
+    });
+  }
   const official = Object.hasOwn(packaged, name) ? packaged[name] : undefined;
   if (official !== undefined) return importPackage(name, official.package, cwd);
   if (/^(unix|https?|grpcs?|tcp):/.test(name)) {

@@ -1,5 +1,5 @@
 // A cloud in memory for tests of CloudProvider: groups whose containers run until they are told to end, or end by their image
-// ("exit-3"). It counts calls, fails on request, shows a group late, and lists without containers if it is to.
+// ("exit-3"), or never begin ("never"). It counts calls, fails on request, shows a group late, and lists without containers if it is to.
 import type {
   CloudBackend,
   CloudEvent,
@@ -91,7 +91,8 @@ export class MemoryCloud implements CloudBackend {
       ...{ request, id: `group/${uid}`, ip: `10.1.${this.#made >> 8}.${this.#made & 255}`, createdAt: now },
       ...{ events: [], revision: request.revision, failure: undefined, stopped: false },
       containers: containersOf(request).map((spec) => ({
-        ...{ spec, state: begun(now), restarts: 0, exitCode: 0 },
+        ...{ spec, restarts: 0, exitCode: 0 },
+        state: spec.image === "never" ? { waiting: { reason: "Provisioning" } } : begun(now),
       })),
     };
     this.#groups.set(uid, group);
@@ -194,7 +195,7 @@ export class MemoryCloud implements CloudBackend {
     const ended = containers.every(({ state }) => state.terminated !== undefined);
     return {
       ...{ owner: request.owner, id, revision, podIPs: [ip], events: [...events] },
-      stage: ended ? "ended" : "running",
+      stage: ended ? "ended" : containers.some(({ state }) => state.waiting !== undefined) ? "starting" : "running",
       containers: containers.map(({ spec, state, restarts }): ContainerReport => {
         const containerID = `memory://${request.owner.uid}/${spec.name}/${restarts}`;
         return { name: spec.name, state, restartCount: restarts, containerID };

@@ -1,0 +1,120 @@
+// The provider module `composite`: makes, describes and checks its members by what each of their own modules exports.
+import { errorText, VirtualKubeletError } from "../errors.ts";
+import { refusals } from "../pod/capabilities.ts";
+import type { ProviderCheck } from "../provider/check.ts";
+import type {
+  CallContext,
+  CheckProvider,
+  CreateProvider,
+  DescribeProvider,
+  Provider,
+  ProviderDescription,
+  ProviderInit,
+} from "../provider.ts";
+import { combinedCapabilities } from "./combine.ts";
+import { CompositeProvider } from "./composite-provider.ts";
+import { type MemberConfig, readCompositeConfig } from "./config.ts";
+
+/** Finds a provider module's exports by the name of the provider. */
+export interface MemberLoader {
+  readonly create: (name: string) => Promise<CreateProvider>;
+  readonly describe: (name: string) => Promise<DescribeProvider | undefined>;
+  readonly check: (name: string) => Promise<CheckProvider | undefined>;
+}
+
+export interface CompositeModule {
+  readonly createProvider: CreateProvider;
+  readonly describeProvider: DescribeProvider;
+  readonly checkProvider: CheckProvider;
+}
+
+export function compositeModule(loader: MemberLoader): CompositeModule {
+  return {
+    createProvider: async (init, context) => {
+      const config = await configOf(init);
+      const made = await Promise.allSettled(
+        config.members.map(async (member): Promise<readonly [string, Provider]> => {
+          const create = await loader.create(member.provider);
+          return [member.name, await create(initOf(init, member), context)];
+        }),
+      );
+      const providers = new Map(made.flatMap((each) => (each.status === "fulfilled" ? [each.value] : [])));
+      const faults = made.flatMap((each, index) =>
+        each.status === "rejected" ? [{ name: config.members[index]?.name ?? "", reason: each.reason }] : [],
+      );
+      const [first] = faults;
+      if (first !== undefined) {
+        await Promise.all([...providers.values()].map(async (provider) => provider[Symbol.asyncDispose]?.()));
+        const message = faults.map(({ name, reason }) => `member ${name}: ${errorText(reason)}`).join("; ");
+        throw new VirtualKubeletError(VirtualKubeletError.from(first.reason).kind, message, { cause: first.reason });
+      }
+      return new CompositeProvider({ node: init.node, config, providers, log: init.log });
+    },
+    describeProvider: async (init) => {
+      const { members } = await configOf(init);
+      const described = await Promise.all(
+        members.map(async (member): Promise<ProviderDescription> => {
+          const describe = await loader.describe(member.provider);
+          return (await describe?.(initOf(init, member))) ?? { capabilities: {} };
+        }),
+      );
+      return {
+        capabilities: combinedCapabilities(described.map(({ capabilities }) => capabilities)),
+        admit: (pod) => {
+          const faults = described.map(({ admit, capabilities }) => {
+            const [fault] = refusals(pod, capabilities);
+            if (fault !== undefined)
+              return new VirtualKubeletError("Unsupported", fault.message, { field: fault.field });
+            try {
+              admit?.(pod);
+              return undefined;
+            } catch (error) {
+              return VirtualKubeletError.from(error);
+            }
+          });
+          if (faults.includes(undefined)) return;
+          const words = faults.map((fault, index) => `${members[index]?.name}: ${errorText(fault)}`).join("; ");
+          const field = faults.find((fault) => fault?.field !== undefined)?.field;
+          throw new VirtualKubeletError("Unsupported", `no member can run it: ${words}`, { field });
+        },
+      };
+    },
+    checkProvider: async (init, context) => {
+      const { members } = await configOf(init);
+      const checks = await Promise.all(members.map((member) => checkedMember(member, init, context)));
+      return checks.flat();
+    },
+  };
+
+  async function checkedMember(
+    member: MemberConfig,
+    init: ProviderInit,
+    context: CallContext,
+  ): Promise<readonly ProviderCheck[]> {
+    try {
+      const check = await loader.check(member.provider);
+      const found = await check?.(initOf(init, member), context);
+      if (found === undefined)
+        return [
+          { name: member.name, status: "skip", message: `the provider ${member.provider} has no checks of its own` },
+        ];
+      return found.map((each) => ({ ...each, name: `${member.name}: ${each.name}` }));
+    } catch (error) {
+      if (context.signal.aborted) throw error;
+      // What is wrong with one says nothing of the others.
+      return [{ name: member.name, status: "fail", message: errorText(error) }];
+    }
+  }
+}
+
+const configOf = (init: ProviderInit): ReturnType<typeof readCompositeConfig> =>
+  readCompositeConfig({ path: init.configPath, object: init.config });
+
+function initOf(init: ProviderInit, member: MemberConfig): ProviderInit {
+  return {
+    ...init,
+    config: member.config,
+    configPath: member.configPath,
+    log: init.log.child({ member: member.name }),
+  };
+}

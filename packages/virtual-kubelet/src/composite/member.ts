@@ -1,0 +1,103 @@
+// One back end of a composite: its provider, whether new pods go there now, and what it last said of its pods.
+import type { Clock } from "../clock.ts";
+import { errorText, VirtualKubeletError } from "../errors.ts";
+import type { NodeReport } from "../provider/node.ts";
+import type { PodReport } from "../provider/pods.ts";
+import type { CallContext, Provider } from "../provider.ts";
+import {
+  type Circuit,
+  type CircuitRules,
+  closedCircuit,
+  failed,
+  passage,
+  succeeded,
+  trying,
+  undecided,
+} from "./circuit.ts";
+import type { MemberConfig } from "./config.ts";
+
+export class Member {
+  readonly config: MemberConfig;
+  readonly provider: Provider;
+  node: NodeReport | undefined;
+  readonly #clock: Clock;
+  readonly #rules: CircuitRules;
+  readonly #changed: () => void;
+  #circuit: Circuit = closedCircuit;
+  #reports: Map<string, PodReport> | undefined;
+
+  constructor(
+    config: MemberConfig,
+    provider: Provider,
+    options: { readonly clock: Clock; readonly rules: CircuitRules; readonly changed: () => void },
+  ) {
+    this.config = config;
+    this.provider = provider;
+    this.#clock = options.clock;
+    this.#rules = options.rules;
+    this.#changed = options.changed;
+  }
+
+  get name(): string {
+    return this.config.name;
+  }
+
+  /** Why nothing new goes there now. */
+  get barred(): string | undefined {
+    return passage(this.#circuit, this.#clock.now()) === "barred" ? this.#circuit.message : undefined;
+  }
+
+  /** It has said what it has. */
+  get isListed(): boolean {
+    return this.#reports !== undefined;
+  }
+
+  /** A call by whose outcome it is judged. */
+  async judged<T>(work: () => Promise<T>): Promise<T> {
+    if (passage(this.#circuit, this.#clock.now()) === "try") this.#circuit = trying(this.#circuit);
+    try {
+      const answer = await work();
+      this.#set(succeeded(this.#circuit));
+      return answer;
+    } catch (thrown) {
+      const { kind } = VirtualKubeletError.from(thrown);
+      // What is wrong with the pod, or was ended here, says nothing of the back end.
+      const isItsFault = kind !== "Invalid" && kind !== "Unsupported" && kind !== "Aborted" && kind !== "NotFound";
+      this.#set(
+        isItsFault
+          ? failed(this.#circuit, this.#clock.now(), errorText(thrown), this.#rules)
+          : undecided(this.#circuit),
+      );
+      throw thrown;
+    }
+  }
+
+  /** All its pods; those of the last listing, with what was pushed since, while it cannot be asked. Throws before the first. */
+  async pods(context: CallContext): Promise<readonly PodReport[]> {
+    try {
+      const reports = await this.provider.getPods(context);
+      this.#reports = new Map(reports.map((report) => [report.owner.uid, report]));
+    } catch (error) {
+      if (context.signal.aborted || this.#reports === undefined) throw error;
+      context.log.warn(
+        { member: this.name, err: errorText(error) },
+        "a member cannot be listed: its pods are as last seen",
+      );
+    }
+    return [...this.#reports.values()];
+  }
+
+  saw(report: PodReport): void {
+    this.#reports?.set(report.owner.uid, report);
+  }
+
+  lost(uid: string): void {
+    this.#reports?.delete(uid);
+  }
+
+  #set(circuit: Circuit): void {
+    const was = this.#circuit.openUntil;
+    this.#circuit = circuit;
+    if (was !== circuit.openUntil) this.#changed();
+  }
+}
