@@ -23,6 +23,7 @@ import { aciChecks } from "./check.ts";
 import type { AciConfig } from "./config.ts";
 import { accountSettings, credentialOf } from "./credentials-source.ts";
 import { callLimits, fallbackLimit } from "./limits.ts";
+import { podNotes } from "./pod-notes.ts";
 import { readAciConfig } from "./read-config.ts";
 
 export const createProvider: CreateProvider = async (init, context) => await createAciProvider(init, context);
@@ -34,6 +35,7 @@ export const describeProvider: DescribeProvider = async (init) => {
     capabilities: { ...capabilitiesOf(init.operatingSystem), resolve: true },
     node: nodeReport(config),
     admit: (pod) => admitPod(pod, { config, operatingSystem: init.operatingSystem }),
+    notes: (pod) => podNotes(pod, config).map(({ message }) => message),
   };
 };
 

@@ -6,9 +6,12 @@ import { type PodWishes, wishesOf } from "./pod-annotations.ts";
 import { invalid, unsupported } from "./pod-faults.ts";
 import { checkProbes, type Reach } from "./probes.ts";
 import { containerSecurity, podSecurity } from "./security.ts";
+import { helperHint, noDirectories } from "./volumes.ts";
 
 export const gpuResource = "nvidia.com/gpu";
 const fileVolumes = ["configMap", "secret", "downwardAPI", "projected"] as const;
+
+type Volume = NonNullable<PodSpec["volumes"]>[number];
 
 export interface AdmissionRules {
   readonly config: AciConfig;
@@ -58,7 +61,27 @@ export function admitPod(pod: Pod, { config, operatingSystem }: AdmissionRules):
       !isApiAccess(volume.name)
     )
       throw unsupported(path, "groups of Windows have no such volumes");
+    const nested = config.helperImage === "" ? nestedPath(volume) : undefined;
+    if (nested !== undefined && isMountedWhole(volume.name, spec))
+      throw unsupported(path, `${noDirectories(nested)}: ${helperHint}`);
   }
+}
+
+/** A path in a directory, by the items of its sources. */
+function nestedPath({ configMap, secret, downwardAPI, projected }: Volume): string | undefined {
+  const sources = [configMap, secret, downwardAPI];
+  for (const source of projected?.sources ?? []) {
+    const { serviceAccountToken: token } = source;
+    if (token?.path.includes("/") === true) return token.path;
+    sources.push(source.configMap, source.secret, source.downwardAPI);
+  }
+  return sources.flatMap((source) => source?.items ?? []).find(({ path }) => path.includes("/"))?.path;
+}
+
+function isMountedWhole(volume: string, { initContainers = [], containers }: PodSpec): boolean {
+  return [...initContainers, ...containers].some(({ volumeMounts = [] }) =>
+    volumeMounts.some(({ name, subPath, subPathExpr }) => name === volume && !subPath && !subPathExpr),
+  );
 }
 
 /** What the API server adds to every pod; it is left out on Windows, with a note. */

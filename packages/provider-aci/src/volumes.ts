@@ -53,13 +53,18 @@ export function translatedVolumes(input: VolumesInput): TranslatedVolumes {
         delivered.set(name, files);
         continue;
       }
-      if (why?.isFinal === true)
-        throw unsupported(why.field, `${why.message}: only with helperImage in the provider's configuration`);
+      if (why?.isFinal === true) throw unsupported(why.field, `${why.message}: ${helperHint}`);
       if (why !== undefined) notes.push(ignored(why.field, why.message));
       volumes.push(files.length === 0 ? { name, emptyDir: {} } : { name, secret: contentOf(files) });
     }
   }
   return { volumes, delivered, notes };
+}
+
+export const helperHint = "only with helperImage in the provider's configuration";
+
+export function noDirectories(path: string): string {
+  return `the cloud's volumes have no directories (${path})`;
 }
 
 interface HelperReason {
@@ -71,8 +76,7 @@ interface HelperReason {
 
 function needsHelper(volume: PodVolume, files: readonly ResolvedFile[], path: string): HelperReason | undefined {
   const nested = files.find((file) => file.path.includes("/"));
-  if (nested !== undefined)
-    return { field: path, message: `the cloud's volumes have no directories (${nested.path})`, isFinal: true };
+  if (nested !== undefined) return { field: path, message: noDirectories(nested.path), isFinal: true };
   if (holdsToken(volume))
     return { field: path, message: "a token in the cloud's own volumes is not renewed", isFinal: false };
   const odd = files.find(({ mode, uid }) => mode !== defaultMode || uid !== undefined);

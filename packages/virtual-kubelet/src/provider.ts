@@ -184,6 +184,8 @@ export interface ProviderDescription {
   readonly methods?: readonly ProviderMethod[] | undefined;
   /** Throws what createPod would throw about a pod that asks for too much, as far as that can be told from here. */
   readonly admit?: ((pod: Pod) => void) | undefined;
+  /** What its users would be told of a pod that is admitted: sizes that are rounded, fields without effect. */
+  readonly notes?: ((pod: Pod) => readonly string[]) | undefined;
 }
 
 /**

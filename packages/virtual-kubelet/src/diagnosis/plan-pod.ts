@@ -74,7 +74,7 @@ export function planPod(origin: string, given: Pod, target: PlanTarget, sources:
     },
     fits: refused.length === 0,
     refusals: refused,
-    notes: notesOf(pod, target),
+    notes: [...notesOf(pod, target), ...(refused.length === 0 ? (description.notes?.(pod) ?? []) : [])],
     needs:
       resolution?.type === "missing"
         ? [...new Set(resolution.faults.map(({ field, message }) => `${message} (${field})`))]
