@@ -9,7 +9,7 @@ import { type Clock, errorText, systemClock } from "@virtual-kubelet/virtual-kub
 import { createAuthority, type GroupRunner } from "@virtual-kubelet/virtual-kubelet/testing";
 import type { CloudEndpoints } from "../arm/clouds.ts";
 import { execBody, groupOf } from "./fake-bodies.ts";
-import { type FakeFault, FakeFaults, type FakeOperation } from "./fake-faults.ts";
+import { FakeFaults, type FakeOperation, faultReply } from "./fake-faults.ts";
 import type { FakePace } from "./fake-group.ts";
 import { FakeGroups } from "./fake-groups.ts";
 import { listen, textOf } from "./fake-http.ts";
@@ -120,7 +120,10 @@ export class FakeArm implements AsyncDisposable {
     });
     plain.on(
       "request",
-      (request, response) => void this.#serve(request, response, async () => this.#metadata(request)),
+      (request, response) =>
+        void this.#serve(request, response, async () =>
+          this.tokens.metadata(new URL(request.url ?? "", this.metadataUrl), request.headers),
+        ),
     );
   }
 
@@ -288,7 +291,8 @@ export class FakeArm implements AsyncDisposable {
     if (![...initContainers, ...containers].some((each) => each.name === container) || group.running === undefined)
       throw new FakeRefusal(404, "ContainerNotFound", `The container '${container}' was not found in '${name}'.`);
     const { running } = group;
-    if (operation === "logs") return logsOf(running, container, url.searchParams, this.#options.logLines ?? 10_000);
+    if (operation === "logs")
+      return logsOf(running, container, group.runBefore(container), url.searchParams, this.#options.logLines ?? 10_000);
     if (!group.isRunning(container))
       throw new FakeRefusal(409, "ContainerNotRunning", `The container '${container}' is not running.`);
     const { command, rows = 24, cols = 80 } = execBody(body);
@@ -300,25 +304,4 @@ export class FakeArm implements AsyncDisposable {
       ...(operation === "exec" ? { command: command ?? "" } : {}),
     });
   }
-
-  /** http: the machine's metadata service, App Service's endpoint and Arc's. */
-  #metadata(request: IncomingMessage): FakeReply {
-    const url = new URL(request.url ?? "", this.metadataUrl);
-    const { headers } = request;
-    if (url.pathname === "/metadata/identity/oauth2/token") {
-      if (headers["metadata"] !== "true") return { status: 400, body: { error: "invalid_request" } };
-      return this.tokens.identityEndpoint("imds", url.searchParams);
-    }
-    if (url.pathname === "/msi/token") {
-      if (headers["x-identity-header"] !== this.tokens.identityHeader)
-        return { status: 403, body: { error: "denied" } };
-      return this.tokens.identityEndpoint("app-service", url.searchParams);
-    }
-    return { status: 404, body: { error: "not_found" } };
-  }
-}
-
-function faultReply(answer: NonNullable<FakeFault["answer"]>): FakeReply {
-  const { status, code = "Fault", message = "as the test wants it", headers, text } = answer;
-  return { status, headers, body: text ?? { error: { code, message } } };
 }

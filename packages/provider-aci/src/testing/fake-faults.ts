@@ -1,5 +1,7 @@
 // Faults of the fake, set by tests: throttling, refusals, answers that get lost, a region that is down.
 
+import type { FakeReply } from "./fake-refusal.ts";
+
 export type FakeOperation =
   | ("create" | "get" | "list" | "remove" | "stop" | "start" | "restart" | "updateTags")
   | ("logs" | "exec" | "attach" | "subnet" | "capabilities" | "usage" | "metrics" | "ping" | "permissions")
@@ -76,4 +78,9 @@ export class FakeFaults {
     bucket.tokens -= 1;
     return undefined;
   }
+}
+
+export function faultReply(answer: NonNullable<FakeFault["answer"]>): FakeReply {
+  const { status, code = "Fault", message = "as the test wants it", headers, text } = answer;
+  return { status, headers, body: text ?? { error: { code, message } } };
 }

@@ -1,7 +1,7 @@
 // One container group of the fake: what the cloud does with it from its acceptance to its end. Containers run by a GroupRunner; order,
 // restarts, states and events are made here, as the cloud makes them.
 import { type Clock, errorText, pause } from "@virtual-kubelet/virtual-kubelet";
-import type { GroupRunner, RunnerContainer, RunnerState, RunningGroup } from "@virtual-kubelet/virtual-kubelet/testing";
+import type { GroupRunner, RunnerState, RunningGroup } from "@virtual-kubelet/virtual-kubelet/testing";
 import type {
   Container,
   ContainerGroup,
@@ -12,6 +12,7 @@ import type {
 } from "../wire.ts";
 import type { ContainerFacts, GroupFacts } from "./fake-group-view.ts";
 import { untilUnhealthy } from "./fake-probes.ts";
+import { runnerContainer, terminated, timeOf } from "./fake-run.ts";
 
 /** Milliseconds that the cloud takes. */
 export interface FakePace {
@@ -109,6 +110,12 @@ export class FakeGroup {
     return this.#runs.get(container)?.current.state === "Running";
   }
 
+  /** When the container's run before the present one ended, epoch milliseconds; 0: there was none. */
+  runBefore(container: string): number {
+    const finish = this.#runs.get(container)?.previous?.finishTime;
+    return finish === undefined ? 0 : Date.parse(finish);
+  }
+
   /** Begins its life; how it goes is seen by its facts. */
   begin(): void {
     const end = new AbortController();
@@ -143,7 +150,10 @@ export class FakeGroup {
 
   async restart(): Promise<void> {
     await this.stop();
-    for (const run of this.#runs.values()) run.restarts = 0;
+    for (const run of this.#runs.values()) {
+      run.restarts = 0;
+      run.previous = run.current.state === "Terminated" ? run.current : run.previous;
+    }
     this.provisioningState = "Pending";
     this.state = "Pending";
     this.begin();
@@ -300,39 +310,4 @@ export class FakeGroup {
     if (before === undefined) events.push({ count: 1, firstTimestamp: now, lastTimestamp: now, name, message, type });
     else events[index] = { ...before, count: (before.count ?? 0) + 1, lastTimestamp: now };
   }
-}
-
-function runnerContainer({ name, properties }: Container | InitContainerDefinition): RunnerContainer {
-  const { image = "", command, environmentVariables = [], volumeMounts = [], securityContext } = properties;
-  const { runAsUser, runAsGroup } = securityContext ?? {};
-  const resources = "resources" in properties ? properties.resources : undefined;
-  const memory = resources?.limits?.memoryInGB ?? resources?.requests.memoryInGB;
-  return {
-    name,
-    image,
-    ...(command === undefined ? {} : { entrypoint: command, args: [] }),
-    env: Object.fromEntries(environmentVariables.map((each) => [each.name, each.value ?? each.secureValue ?? ""])),
-    mounts: volumeMounts.map((mount) => ({
-      volume: mount.name,
-      path: mount.mountPath,
-      readOnly: mount.readOnly === true,
-    })),
-    ...(runAsUser === undefined ? {} : { user: `${runAsUser}${runAsGroup === undefined ? "" : `:${runAsGroup}`}` }),
-    ...(memory === undefined ? {} : { memoryLimit: Math.round(memory * 1e9) }),
-  };
-}
-
-function terminated(state: RunnerState): ContainerState {
-  const exitCode = state.exitCode ?? 0;
-  return {
-    state: "Terminated",
-    ...(state.startedAt === undefined ? {} : { startTime: timeOf(state.startedAt) }),
-    exitCode,
-    ...(state.finishedAt === undefined ? {} : { finishTime: timeOf(state.finishedAt) }),
-    detailStatus: state.oomKilled === true ? "OOMKilled" : exitCode === 0 ? "Completed" : "Error",
-  };
-}
-
-function timeOf(milliseconds: number): string {
-  return new Date(milliseconds).toISOString();
 }

@@ -2,16 +2,16 @@
 import type { RunningGroup } from "@virtual-kubelet/virtual-kubelet/testing";
 import type { FakeReply } from "./fake-refusal.ts";
 
-/** `kept`: lines that the cloud keeps. */
+/** `since`: epoch milliseconds of the end of the run before. `kept`: lines that the cloud keeps. */
 export async function logsOf(
   running: RunningGroup,
   container: string,
+  since: number,
   query: URLSearchParams,
   kept: number,
 ): Promise<FakeReply> {
-  const { startedAt = 0 } = running.state(container);
-  const since = BigInt(Math.floor(startedAt)) * 1_000_000n;
-  const lines = (await running.logs(container)).filter((line) => line.time >= since).slice(-kept);
+  const before = BigInt(since) * 1_000_000n;
+  const lines = (await running.logs(container)).filter((line) => line.time > before).slice(-kept);
   const tail = Number(query.get("tail") ?? 0);
   const wanted = tail > 0 ? lines.slice(-tail) : lines;
   const withTimes = query.get("timestamps") === "true";

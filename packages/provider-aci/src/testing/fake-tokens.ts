@@ -1,6 +1,7 @@
-// Who gives tokens, as the fake has it: Microsoft Entra ID's token endpoint, a metadata service, App Service's and Arc's endpoints.
+// Who gives tokens, as the fake has it: Microsoft Entra ID's token endpoint, a metadata service, App Service's endpoint.
 // What they gave is what the fake of Azure Resource Manager takes.
 import { constants, createPublicKey, randomBytes, type SigningOptions, verify, X509Certificate } from "node:crypto";
+import type { IncomingHttpHeaders } from "node:http";
 import type { Clock } from "@virtual-kubelet/virtual-kubelet";
 import { FakeRefusal, type FakeReply } from "./fake-refusal.ts";
 
@@ -27,7 +28,7 @@ export class FakeTokens {
   lifetime = 3600;
   /** Client ids of the machine's user-assigned identities; "": its own. */
   readonly identities: Set<string> = new Set([""]);
-  /** What App Service and Arc want as a proof. */
+  /** What App Service wants as a proof. */
   readonly identityHeader: string = randomBytes(8).toString("hex");
   /** `<kind of proof>` of each token given, in order. */
   readonly given: string[] = [];
@@ -87,8 +88,20 @@ export class FakeTokens {
     return this.#give(proof, scope[1] ?? "");
   }
 
-  /** GET of a metadata service or App Service; `identity` is the client id that was asked for. */
-  identityEndpoint(kind: string, query: URLSearchParams): FakeReply {
+  /** http: the machine's metadata service, and App Service's endpoint. */
+  metadata(url: URL, headers: IncomingHttpHeaders): FakeReply {
+    if (url.pathname === "/metadata/identity/oauth2/token") {
+      if (headers["metadata"] !== "true") return { status: 400, body: { error: "invalid_request" } };
+      return this.#identity("imds", url.searchParams);
+    }
+    if (url.pathname === "/msi/token") {
+      if (headers["x-identity-header"] !== this.identityHeader) return { status: 403, body: { error: "denied" } };
+      return this.#identity("app-service", url.searchParams);
+    }
+    return { status: 404, body: { error: "not_found" } };
+  }
+
+  #identity(kind: string, query: URLSearchParams): FakeReply {
     const identity = query.get("client_id") ?? "";
     if (!this.identities.has(identity))
       return { status: 400, body: { error: "invalid_request", error_description: "Identity not found" } };

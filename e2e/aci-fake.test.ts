@@ -1,0 +1,168 @@
+// The fake of Azure Resource Manager over real containers: what its groups report, log and run is what an engine did.
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import type { AciClient, ArmCall, ArmTerminal } from "../packages/provider-aci/src/arm-client.ts";
+import { clientOf } from "../packages/provider-aci/src/testing/arm-bench.ts";
+import { FakeArm } from "../packages/provider-aci/src/testing/fake-arm.ts";
+import type { ContainerGroup, ContainerProperties } from "../packages/provider-aci/src/wire.ts";
+import { silentLogger } from "../packages/virtual-kubelet/src/log.ts";
+import { PodmanGroups } from "./cloud/podman-groups.ts";
+import { eventually } from "./harness.ts";
+import { benchImage, PodmanBench } from "./podman.ts";
+
+const sh = (script: string): readonly string[] => ["/bin/sh", "-c", script];
+
+/** Holds 300 MB in its shell; 100 MB are allowed. */
+const greedy = "x=$(head -c 300000000 /dev/zero | tr '\\0' a); exit 0";
+
+function container(name: string, script: string, more: Partial<ContainerProperties> = {}) {
+  const resources = { requests: { cpu: 0.1, memoryInGB: 0.1 } };
+  return { name, properties: { image: benchImage, command: sh(script), resources, ...more } };
+}
+
+describe("the fake of Azure Resource Manager over an engine", () => {
+  let bench: PodmanBench;
+  let runner: PodmanGroups;
+  let fake: FakeArm;
+  let client: AciClient;
+  let call: ArmCall;
+
+  before(async () => {
+    bench = await PodmanBench.start();
+    runner = new PodmanGroups(bench);
+    fake = await FakeArm.start({ runner, logLines: 100 });
+    client = clientOf(fake);
+    call = { signal: AbortSignal.timeout(180_000), log: silentLogger };
+  });
+
+  after(async () => {
+    await client[Symbol.asyncDispose]();
+    await fake[Symbol.asyncDispose]();
+    await runner[Symbol.asyncDispose]();
+    await bench[Symbol.asyncDispose]();
+  });
+
+  async function make(name: string, properties: Partial<ContainerGroup["properties"]>): Promise<void> {
+    const whole = { osType: "Linux", restartPolicy: "Never", containers: [], ...properties } as const;
+    await client.createOrUpdate(name, { location: "westeurope", properties: whole }, call);
+  }
+
+  const reaches = (name: string, state: string): Promise<ContainerGroup> =>
+    eventually(`${name} is ${state}`, 60_000, async () => {
+      const group = await client.get(name, call);
+      return group.properties.instanceView?.state === state ? group : undefined;
+    });
+
+  it("init containers go one after another, files and variables are there, exit codes are the containers' own", async () => {
+    await make("job", {
+      volumes: [
+        { name: "work", emptyDir: {} },
+        { name: "files", secret: { "a.txt": Buffer.from("secret file").toString("base64") } },
+      ],
+      initContainers: [
+        {
+          name: "first",
+          properties: {
+            image: benchImage,
+            command: sh("echo one > /work/out"),
+            volumeMounts: [{ name: "work", mountPath: "/work" }],
+          },
+        },
+        {
+          name: "second",
+          properties: {
+            image: benchImage,
+            command: sh("echo two >> /work/out"),
+            volumeMounts: [{ name: "work", mountPath: "/work" }],
+          },
+        },
+      ],
+      containers: [
+        container("main", 'cat /work/out /files/a.txt; echo; echo "$PLAIN $HIDDEN"; exit 7', {
+          environmentVariables: [
+            { name: "PLAIN", value: "seen" },
+            { name: "HIDDEN", secureValue: "unseen" },
+          ],
+          volumeMounts: [
+            { name: "work", mountPath: "/work" },
+            { name: "files", mountPath: "/files", readOnly: true },
+          ],
+        }),
+      ],
+    });
+    const group = await reaches("job", "Failed");
+    const state = group.properties.containers[0]?.properties.instanceView?.currentState;
+    assert.equal(state?.exitCode, 7);
+    assert.equal(state?.detailStatus, "Error");
+    assert.equal(await client.listLogs("job", "main", {}, call), "one\ntwo\nsecret file\nseen unseen\n");
+  });
+
+  it("a container beyond its memory is killed, and it is told", async () => {
+    await make("greedy", {
+      containers: [container("main", greedy)],
+    });
+    const group = await reaches("greedy", "Failed");
+    assert.equal(group.properties.containers[0]?.properties.instanceView?.currentState?.exitCode, 137);
+    assert.equal(group.properties.containers[0]?.properties.instanceView?.currentState?.detailStatus, "OOMKilled");
+  });
+
+  it("logs have their end only, and the times of the engine; containers of a group share localhost", async () => {
+    await make("pair", {
+      restartPolicy: "Always",
+      containers: [
+        container("server", "mkdir /w; echo hello > /w/index.html; exec httpd -f -p 8080 -h /w"),
+        container("client", "seq 1 500; until wget -qO- http://127.0.0.1:8080/ ; do sleep 0.2; done; exec sleep 1000"),
+      ],
+    });
+    await reaches("pair", "Running");
+    const log = await eventually("the client has read", 30_000, async () => {
+      const text = await client.listLogs("pair", "client", { timestamps: true }, call);
+      return text.includes("hello") ? text : undefined;
+    });
+    const lines = log.trimEnd().split("\n");
+    assert.equal(lines.length, 100);
+    assert.ok(lines.every((line) => /^\d{4}-\d\d-\d\dT[\d:]{8}\.\d{9}Z ./.test(line)));
+  });
+
+  async function read(terminal: ArmTerminal): Promise<string> {
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of terminal.output) chunks.push(chunk);
+    return Buffer.concat(chunks).toString();
+  }
+
+  it("exec is one program in a terminal of the size that was asked for, without arguments", async () => {
+    const shell = await client.exec("pair", "server", { command: "/bin/sh", rows: 33, cols: 99 }, call);
+    await shell.write(Buffer.from("stty size; tty >/dev/null && echo is-a-terminal; echo $((6 * 7)) >&2; exit\n"));
+    const output = await read(shell);
+    assert.match(output, /33 99\r\nis-a-terminal\r\n42\r\n/);
+    const arguments_ = await client.exec("pair", "server", { command: "/bin/ls /" }, call);
+    assert.match(await read(arguments_), /no such file|not found/i);
+  });
+
+  it("attach gives what the container's own process writes from now on", async () => {
+    await make("talker", {
+      restartPolicy: "Always",
+      containers: [container("main", "while true; do echo tick; sleep 0.2; done")],
+    });
+    await reaches("talker", "Running");
+    const terminal = await client.attach("talker", "main", call);
+    for await (const chunk of terminal.output) {
+      assert.match(Buffer.from(chunk).toString(), /tick/);
+      break;
+    }
+    await eventually("the session is over", 10_000, () => fake.sessions === 0);
+  });
+
+  it("figures are the engine's; nothing is left of what is removed", async () => {
+    const from = Date.now() - 120_000;
+    const series = await client.metrics("pair", { names: ["MemoryUsage"], from, byContainer: true }, call);
+    assert.deepEqual(series.map((each) => each.container).sort(), ["client", "server"]);
+    assert.ok(series.every((each) => (each.points[0]?.average ?? 0) > 10_000));
+    await client.stop("talker", call);
+    await reaches("talker", "Stopped");
+    for (const { name = "" } of await client.list(call)) await client.remove(name, call);
+    await eventually("all are gone", 60_000, async () => (await client.list(call)).length === 0);
+    assert.deepEqual(runner.ids, []);
+    assert.deepEqual(fake.problems, []);
+  });
+});
