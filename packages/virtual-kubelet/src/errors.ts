@@ -96,7 +96,9 @@ export function errorText(value: unknown): string {
   const parts: string[] = [];
   for (let error: unknown = value; error !== undefined && error !== null; ) {
     const message = error instanceof Error ? error.message : String(error);
-    if (message !== "" && !parts.some((part) => part.includes(message))) parts.push(message);
+    const code = /: (E[A-Z]+)$/.exec(parts.at(-1) ?? "")?.[1];
+    if (message !== "" && !parts.some((part) => part.includes(message)))
+      parts.push(code !== undefined && message.startsWith(`${code}: `) ? message.slice(code.length + 2) : message);
     error = error instanceof Error ? error.cause : undefined;
   }
   return parts.join(": ").replaceAll(/\s*\n\s*/g, " ");

@@ -189,7 +189,10 @@ export class SecureEndpoint {
     try {
       return source.current();
     } catch (error) {
-      this.#options.log.warn({ err: error, inUse: this.#ready }, `${what} is not there yet`);
+      const { log } = this.#options;
+      // At the start that is in the order of things: what it waits for, its source tells.
+      if (this.#ready) log.warn({ err: error }, `${what} cannot be had, the one before stays in use`);
+      else log.debug({ err: error }, `${what} is not there yet`);
       return undefined;
     }
   }
