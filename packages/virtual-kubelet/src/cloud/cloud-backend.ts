@@ -44,7 +44,7 @@ export interface CloudGroup extends GroupRef {
   readonly failure?: PodFailure | undefined;
   /** What the cloud tells of it, all that it still keeps: each is made an Event once, by its key. */
   readonly events?: readonly CloudEvent[] | undefined;
-  /** For the API object: keys with the provider's domain. */
+  /** For the API object; see PodReport.annotations for keys. */
   readonly annotations?: Readonly<Record<string, string>> | undefined;
 }
 

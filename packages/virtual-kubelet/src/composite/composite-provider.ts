@@ -26,7 +26,7 @@ export interface CompositeOptions {
 }
 
 /** Annotation of the pods: the member that runs it. */
-export const memberAnnotation = "virtual-kubelet.io/member";
+export const memberAnnotation = "backend.virtual-kubelet.io/member";
 
 export class CompositeProvider implements Provider {
   readonly capabilities: Capabilities;

@@ -35,6 +35,11 @@ describe("revisionOf", () => {
     assert.equal(new Set([base, ...others.map(revisionOf)]).size, others.length + 1);
   });
 
+  it("is the same with annotations of the backend's own", () => {
+    const own = { c: "d", "backend.virtual-kubelet.io/id": "7" };
+    assert.equal(revisionOf(pod({ labels: { a: "b" }, annotations: own })), base);
+  });
+
   it("depends on nothing else, nor on the order of keys", () => {
     fc.assert(
       fc.property(fc.dictionary(fc.string(), fc.string(), { noNullPrototype: true }), (labels) => {

@@ -146,12 +146,17 @@ export function newEntry(owner: PodOwner, seenAt: number): PodEntry {
  */
 export function revisionOf(pod: Stored<Pod>): string {
   const { generation, labels, annotations } = pod.metadata;
-  return `${generation ?? 0}/${textHash(canonical(labels))}/${textHash(canonical(annotations))}`;
+  return `${generation ?? 0}/${textHash(canonical(labels))}/${textHash(canonical(annotations, backendPrefix))}`;
 }
 
-function canonical(map: Readonly<Record<string, string>> | undefined): string {
+/** Of annotations that a backend has set (PodReport.annotations): it need not be told of them. */
+const backendPrefix = "backend.virtual-kubelet.io/";
+
+/** Without what begins with `left`. */
+function canonical(map: Readonly<Record<string, string>> | undefined, left?: string): string {
   if (map === undefined) return "";
-  const keys = Object.keys(map).sort();
+  const all = Object.keys(map);
+  const keys = (left === undefined ? all : all.filter((key) => !key.startsWith(left))).sort();
   let text = "";
   for (const key of keys) text += `${key}\0${map[key] ?? ""}\0`;
   return text;

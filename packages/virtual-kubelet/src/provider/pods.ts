@@ -108,7 +108,10 @@ export interface PodReport {
     | undefined;
   /** The backend wants the pod gone (it was removed there by hand): the core deletes the API object with this grace. */
   readonly evict?: { readonly gracePeriodSeconds: number } | undefined;
-  /** Annotations to be set on the API object, e.g. the backend's own id; keys should carry the provider's domain. */
+  /**
+   * Annotations to be set on the API object, e.g. the backend's own id. Keys below `backend.virtual-kubelet.io/` are no part of a request's
+   * revision; setting others is a change of the pod that comes back by updatePod.
+   */
   readonly annotations?: Readonly<Record<string, string>> | undefined;
 }
 
