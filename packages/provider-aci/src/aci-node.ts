@@ -33,7 +33,7 @@ export function nodeReport({ capacity, region }: AciConfig, ready?: NodeReport["
 
 /** Yields the node, not ready as long as its subnet is not; ends when that is settled. */
 export async function* watchNode(
-  client: AciClient,
+  client: Pick<AciClient, "getSubnet" | "createOrUpdateSubnet">,
   config: AciConfig,
   clock: Clock,
   context: CallContext,
@@ -59,7 +59,11 @@ export async function* watchNode(
 }
 
 /** Throws Invalid for a subnet that pods cannot be in. */
-export async function ensureSubnet(client: AciClient, config: SubnetConfig, context: CallContext): Promise<void> {
+export async function ensureSubnet(
+  client: Pick<AciClient, "getSubnet" | "createOrUpdateSubnet">,
+  config: SubnetConfig,
+  context: CallContext,
+): Promise<void> {
   const ref: SubnetRef = config;
   const found = await client.getSubnet(ref, context);
   const wanted = wantedSubnet(found, config);

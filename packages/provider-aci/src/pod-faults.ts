@@ -4,12 +4,12 @@ import type { CreateNote } from "@virtual-kubelet/virtual-kubelet/cloud";
 
 /** What can never run here. */
 export function unsupported(field: string, message: string): VirtualKubeletError {
-  return new VirtualKubeletError("Unsupported", `${field}: ${message}`, { field });
+  return new VirtualKubeletError("Unsupported", message, { field });
 }
 
 /** What is written wrongly. */
 export function invalid(field: string, message: string): VirtualKubeletError {
-  return new VirtualKubeletError("Invalid", `${field}: ${message}`, { field });
+  return new VirtualKubeletError("Invalid", message, { field });
 }
 
 export function ignored(field: string, message: string): CreateNote {
