@@ -5,6 +5,7 @@ import type {
   ContainerState,
   EnvironmentVariable,
   InstanceEvent,
+  IpAddress,
   Volume,
 } from "../wire.ts";
 
@@ -61,9 +62,7 @@ export function viewOf(facts: GroupFacts, whole: boolean): ContainerGroup {
           })),
         }),
     ...publicParts(body),
-    ...(properties.ipAddress === undefined
-      ? {}
-      : { ipAddress: { ...properties.ipAddress, ...(facts.ip === undefined ? {} : { ip: facts.ip }) } }),
+    ...addressOf(properties, facts.ip),
     ...(whole ? { instanceView: { events: [...facts.events], state: facts.state } } : {}),
   };
   return {
@@ -73,6 +72,15 @@ export function viewOf(facts: GroupFacts, whole: boolean): ContainerGroup {
     ...present({ location, tags, zones, identity }),
     properties: shown,
   };
+}
+
+/** Groups in a subnet have an address, whether they asked for one or not. */
+function addressOf(
+  { ipAddress, subnetIds }: ContainerGroup["properties"],
+  ip: string | undefined,
+): { readonly ipAddress?: IpAddress } {
+  if (ipAddress === undefined && subnetIds === undefined) return {};
+  return { ipAddress: { ...(ipAddress ?? { type: "Private", ports: [] }), ...(ip === undefined ? {} : { ip }) } };
 }
 
 function publicEnvironment(of: { readonly environmentVariables?: readonly EnvironmentVariable[] | undefined }): {

@@ -93,7 +93,7 @@ export class FakeGroup {
   facts(): GroupFacts {
     const containers: ReadonlyMap<string, ContainerFacts> = this.#runs;
     const { id, name } = this.options;
-    const ip = this.body.properties.ipAddress === undefined ? undefined : this.#running?.ip;
+    const ip = this.#running?.ip;
     return {
       id,
       name,
