@@ -2,6 +2,13 @@
 import { timestamp } from "./access.ts";
 import { type Json, type JsonObject, list, object, text } from "./json.ts";
 
+export interface Condition {
+  readonly type: string;
+  readonly status: string;
+  readonly reason?: string;
+  readonly message?: string;
+}
+
 export function conditionOf(of: Json | undefined, type: string): Json | undefined {
   return list(of, "status", "conditions").find((each) => text(each, "type") === type);
 }
@@ -9,7 +16,7 @@ export function conditionOf(of: Json | undefined, type: string): Json | undefine
 /** The conditions with this one set; its transition time is new only where its status is. */
 export function withCondition(
   conditions: readonly Json[],
-  wanted: { readonly type: string; readonly status: string; readonly reason?: string; readonly message?: string },
+  wanted: Condition,
   now: number,
   more: JsonObject = {},
 ): readonly Json[] {

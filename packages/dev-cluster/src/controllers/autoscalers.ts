@@ -3,11 +3,12 @@ import { timestamp } from "../access.ts";
 import type { Api } from "../api.ts";
 import { apiData, type Resource } from "../api-data.ts";
 import { withCondition } from "../conditions.ts";
-import { at, equal, type Json, type JsonObject, list, merge, number, object, put, text } from "../json.ts";
+import { at, equal, type Json, type JsonObject, list, number, object, put, text } from "../json.ts";
 import { quantityValue } from "../quantity.ts";
 import { selects } from "../selectors.ts";
 import type { Controller } from "./controller.ts";
 import {
+  change,
   isFinished,
   isGoing,
   keyOf,
@@ -96,8 +97,7 @@ export function autoscalers(api: Api, usage: PodUsage): Controller {
       wishes.set(which, kept);
       const replicas = bounded >= current ? bounded : Math.min(current, Math.max(...kept.map((each) => each.replicas)));
       if (replicas !== current) {
-        const to = (now: JsonObject): JsonObject => put(now, ["spec", "replicas"], replicas);
-        api.update(api.resource(resource.key), namespaceOf(target), nameOf(target), { to });
+        change(api, resource.key, target, (now) => put(now, ["spec", "replicas"], replicas));
         const why =
           replicas > current
             ? `${found.find((each) => each.replicas === wanted)?.what} above target`
@@ -210,6 +210,5 @@ function report(
     (all, each) => withCondition(all, each, api.now()),
     list(scaler, "status", "conditions"),
   );
-  const status = merge(object(scaler, "status"), [], { ...more, conditions });
-  writeStatus(api, key, scaler, status);
+  writeStatus(api, key, scaler, { ...more, conditions });
 }

@@ -25,8 +25,7 @@ export function budgets(api: Api): Controller {
       // What their controllers ask for counts, not what happens to be there.
       const owners = new Map(pods.map((pod) => [text(controllerOf(pod), "uid") || text(pod, "metadata", "uid"), pod]));
       const expected = [...owners.values()].reduce((sum, pod) => sum + wantedOf(api, pod), 0);
-      const status = budgetStatus(budget, pods, expected);
-      writeStatus(api, key, budget, status);
+      writeStatus(api, key, budget, budgetStatus(budget, pods, expected));
       return undefined;
     },
   };

@@ -3,10 +3,10 @@
 import { timestamp } from "../access.ts";
 import type { Api } from "../api.ts";
 import { type Authority, requestedSubject } from "../certificates.ts";
-import { conditionOf, withCondition } from "../conditions.ts";
-import { type JsonObject, list, number, object, put, text, texts } from "../json.ts";
+import { conditionOf } from "../conditions.ts";
+import { type JsonObject, list, number, put, text, texts } from "../json.ts";
 import type { Controller } from "./controller.ts";
-import { nameOf, writeStatus } from "./objects.ts";
+import { change, nameOf, writeCondition, writeStatus } from "./objects.ts";
 
 const key = "certificatesigningrequests.certificates.k8s.io";
 const yearMs = 365 * 24 * 3_600_000;
@@ -36,12 +36,15 @@ export function certificateRequests(api: Api, authority: Authority): Controller 
       try {
         requireSubject(request, pem);
         const certificate = Buffer.from(await authority.sign(pem, wanted, validMs, api.now())).toString("base64");
-        writeStatus(api, key, request, { ...object(request, "status"), certificate });
+        writeStatus(api, key, request, { certificate });
       } catch (error) {
         const message = error instanceof Error ? error.message : String(error);
-        const failed = { type: "Failed", status: "True", reason: "SignerValidationFailure", message };
-        const conditions = withCondition(list(request, "status", "conditions"), failed, api.now());
-        writeStatus(api, key, request, { ...object(request, "status"), conditions });
+        writeCondition(api, key, request, {
+          type: "Failed",
+          status: "True",
+          reason: "SignerValidationFailure",
+          message,
+        });
       }
       return undefined;
     },
@@ -83,6 +86,5 @@ function approve(api: Api, request: JsonObject): void {
   };
   const now = timestamp(api.now());
   const conditions = [{ ...condition, lastUpdateTime: now, lastTransitionTime: now }];
-  const to = (current: JsonObject): JsonObject => put(current, ["status", "conditions"], conditions);
-  api.update(api.resource(key), "", nameOf(request), { subresource: "approval", to });
+  change(api, key, request, (now) => put(now, ["status", "conditions"], conditions), "approval");
 }

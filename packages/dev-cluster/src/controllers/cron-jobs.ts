@@ -2,7 +2,7 @@
 import { timestamp } from "../access.ts";
 import type { Api } from "../api.ts";
 import { conditionOf } from "../conditions.ts";
-import { type Json, type JsonObject, list, merge, number, object, text } from "../json.ts";
+import { type Json, type JsonObject, list, number, object, text } from "../json.ts";
 import { nextTime } from "../schedule.ts";
 import type { Controller } from "./controller.ts";
 import {
@@ -12,6 +12,7 @@ import {
   nameOf,
   namespaceOf,
   ownerReference,
+  remove,
   splitKey,
   tell,
   uidOf,
@@ -74,7 +75,7 @@ function start(api: Api, cron: JsonObject, due: number, active: readonly JsonObj
     tell(api, cron, { type: "Normal", reason: "JobAlreadyActive", message, component });
     return undefined;
   }
-  for (const job of policy === "Replace" ? active : []) remove(api, cron, job);
+  for (const job of policy === "Replace" ? active : []) removeJob(api, cron, job);
   const template = object(cron, "spec", "jobTemplate");
   const name = `${nameOf(cron)}-${Math.floor(due / 60_000)}`;
   if (api.store.get(jobKey, namespaceOf(cron), name) === undefined) {
@@ -89,8 +90,8 @@ function start(api: Api, cron: JsonObject, due: number, active: readonly JsonObj
   return due;
 }
 
-function remove(api: Api, cron: JsonObject, job: JsonObject): void {
-  api.delete(api.resource(jobKey), namespaceOf(job), nameOf(job), { propagationPolicy: "Background" });
+function removeJob(api: Api, cron: JsonObject, job: JsonObject): void {
+  remove(api, jobKey, job, { propagationPolicy: "Background" });
   tell(api, cron, { type: "Normal", reason: "SuccessfulDelete", message: `Deleted job ${nameOf(job)}`, component });
 }
 
@@ -108,7 +109,7 @@ function cleanUp(api: Api, cron: JsonObject, jobs: readonly JsonObject[]): void 
       .filter((job) => endOf(job) === end && !isGoing(job))
       .toSorted((a, b) => (born(a) < born(b) ? -1 : 1));
     const limit = number(cron, "spec", field) ?? fallback;
-    for (const job of ended.slice(0, Math.max(0, ended.length - limit))) remove(api, cron, job);
+    for (const job of ended.slice(0, Math.max(0, ended.length - limit))) removeJob(api, cron, job);
   }
 }
 
@@ -136,10 +137,9 @@ function write(api: Api, before: JsonObject, more: JsonObject): void {
     );
   const succeeded = jobs.map((job) => text(job, "status", "completionTime")).filter((each) => each !== "");
   const lastSuccessfulTime = [text(cron, "status", "lastSuccessfulTime"), ...succeeded].sort().at(-1) || undefined;
-  const status = merge(object(cron, "status"), [], {
+  writeStatus(api, key, cron, {
     lastSuccessfulTime,
     ...more,
     active: active.length > 0 ? active : undefined,
   });
-  writeStatus(api, key, cron, status);
 }

@@ -12,12 +12,11 @@ import {
   labelsOf,
   nameOf,
   namespaceOf,
-  ownerReference,
   splitKey,
   tell,
   writeStatus,
 } from "./objects.ts";
-import { deletePod, keysOfOwner } from "./owned-pods.ts";
+import { createPod, deletePod, keysOfOwner } from "./owned-pods.ts";
 import { currentRevision, revisionLabel } from "./revisions.ts";
 
 const key = "daemonsets.apps";
@@ -67,11 +66,12 @@ function isOther(node: JsonObject, before: JsonObject): boolean {
   return parts(node) !== parts(before);
 }
 
-const generationLabel = "pod-template-generation";
-const generationOf = (set: JsonObject): string =>
-  text(object(set, "metadata", "annotations"), "deprecated.daemonset.template.generation");
+function labelsFor(set: JsonObject, hash: string): JsonObject {
+  const generation = object(set, "metadata", "annotations")["deprecated.daemonset.template.generation"];
+  return { ...labelsOf(at(set, "spec", "template")), [revisionLabel]: hash, "pod-template-generation": generation };
+}
 
-function podFor(set: JsonObject, hash: string, node: JsonObject): JsonObject {
+function specFor(set: JsonObject, node: JsonObject): JsonObject {
   const template = object(set, "spec", "template");
   const added = tolerated.map(
     ([name, effect]): Json => ({ key: `node.kubernetes.io/${name}`, operator: "Exists", effect }),
@@ -86,25 +86,16 @@ function podFor(set: JsonObject, hash: string, node: JsonObject): JsonObject {
     matchFields: [field],
   }));
   const affinity = merge(object(template, "spec", "affinity"), ["nodeAffinity"], { [path]: { nodeSelectorTerms } });
-  return {
-    metadata: {
-      ...object(template, "metadata"),
-      labels: { ...labelsOf(template), [revisionLabel]: hash, [generationLabel]: generationOf(set) },
-      generateName: `${nameOf(set)}-`,
-      namespace: namespaceOf(set),
-      ownerReferences: [ownerReference(set)],
-    },
-    spec: merge(object(template, "spec"), [], {
-      affinity,
-      tolerations: [...list(template, "spec", "tolerations"), ...added, ...(isOfHost ? [network] : [])],
-    }),
-  };
+  return merge(object(template, "spec"), [], {
+    affinity,
+    tolerations: [...list(template, "spec", "tolerations"), ...added, ...(isOfHost ? [network] : [])],
+  });
 }
 
 /** Room is not asked for: a pod that does not fit waits, or is refused by its node. */
 function mayBeOn(set: JsonObject, node: JsonObject): boolean {
-  const bare = podFor(set, "", node);
-  const sizeless = merge(bare, ["spec"], { containers: [], initContainers: [] });
+  const metadata = { namespace: namespaceOf(set), labels: labelsOf(at(set, "spec", "template")) };
+  const sizeless = { metadata, spec: { ...specFor(set, node), containers: [], initContainers: [] } };
   const roomy = merge(node, ["status"], { allocatable: { pods: "1000000" } });
   return misfit(sizeless, { node: roomy, pods: [] }, []) === undefined;
 }
@@ -160,8 +151,7 @@ function manage(
     }
     const alive = own.filter((pod) => pod !== failed && !isFinished(pod));
     if (alive.length > 0) continue;
-    const made = api.create(api.resource("pods"), namespaceOf(set), podFor(set, hash, node));
-    tell(api, set, { type: "Normal", reason: "SuccessfulCreate", message: `Created pod: ${nameOf(made)}`, component });
+    createPod(api, set, component, { labels: labelsFor(set, hash) }, specFor(set, node));
   }
   update(api, set, hash, nodes.length);
   return Number.isFinite(wait) ? wait : undefined;
@@ -188,7 +178,7 @@ function writeCounts(api: Api, set: JsonObject, hash: string, nodes: readonly Js
   const pods = controlledBy(api, "pods", set).filter((pod) => !isGoing(pod) && !isFinished(pod));
   const placed = pods.filter((pod) => names.has(text(pod, "spec", "nodeName")));
   const ready = placed.filter(isReady).length;
-  const status = merge(object(set, "status"), [], {
+  writeStatus(api, key, set, {
     currentNumberScheduled: placed.length,
     numberMisscheduled: pods.length - pods.filter((pod) => names.has(nodeOf(pod))).length,
     desiredNumberScheduled: nodes.length,
@@ -198,5 +188,4 @@ function writeCounts(api: Api, set: JsonObject, hash: string, nodes: readonly Js
     numberAvailable: ready || undefined,
     numberUnavailable: nodes.length - ready || undefined,
   });
-  writeStatus(api, key, set, status);
 }

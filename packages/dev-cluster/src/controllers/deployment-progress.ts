@@ -3,7 +3,7 @@ import { timestamp } from "../access.ts";
 import type { Api } from "../api.ts";
 import { conditionOf, withCondition } from "../conditions.ts";
 import { share } from "../disruption.ts";
-import { type Json, type JsonObject, list, merge, number, object, text } from "../json.ts";
+import { type Json, type JsonObject, list, number, object, text } from "../json.ts";
 import { controlledBy, nameOf, namespaceOf, writeStatus } from "./objects.ts";
 
 export const deploymentKey = "deployments.apps";
@@ -66,8 +66,7 @@ export function writeProgress(api: Api, before: JsonObject, current: JsonObject 
     },
     list(deployment, "status", "conditions"),
   );
-  const status = merge(object(deployment, "status"), [], { ...counts, conditions });
-  writeStatus(api, deploymentKey, deployment, status);
+  writeStatus(api, deploymentKey, deployment, { ...counts, conditions });
   return wait;
 }
 

@@ -4,6 +4,7 @@ import { equal, type JsonObject, merge, number, object, put, text } from "../jso
 import type { Controller } from "./controller.ts";
 import { deploymentKey as key, limits, setKey, writeProgress } from "./deployment-progress.ts";
 import {
+  change,
   controlledBy,
   isFinished,
   isGoing,
@@ -12,6 +13,7 @@ import {
   nameOf,
   namespaceOf,
   ownerReference,
+  remove,
   splitKey,
   tell,
   templateHash,
@@ -125,8 +127,7 @@ function total(sets: readonly JsonObject[]): number {
 function scaleTo(api: Api, deployment: JsonObject, set: JsonObject, replicas: number): void {
   const now = api.store.get(setKey, namespaceOf(set), nameOf(set));
   if (now === undefined || replicasOf(now) === replicas) return;
-  const to = (each: JsonObject): JsonObject => put(each, ["spec", "replicas"], replicas);
-  api.update(api.resource(setKey), namespaceOf(set), nameOf(set), { to });
+  change(api, setKey, set, (each) => put(each, ["spec", "replicas"], replicas));
   tellScaled(api, deployment, set, replicasOf(now), replicas);
 }
 
@@ -169,7 +170,7 @@ function keepRevision(api: Api, deployment: JsonObject, current: JsonObject, oth
     [key, deployment],
   ] as const) {
     if (revisionOf(each) === revision) continue;
-    api.update(api.resource(resource), namespaceOf(each), nameOf(each), { to: (now) => put(now, path, `${revision}`) });
+    change(api, resource, each, (now) => put(now, path, `${revision}`));
   }
 }
 
@@ -179,5 +180,5 @@ function cleanUp(api: Api, deployment: JsonObject, others: readonly JsonObject[]
     (set) => replicasOf(set) === 0 && (number(set, "status", "replicas") ?? 0) === 0 && !isGoing(set),
   );
   const old = empty.toSorted((a, b) => revisionOf(a) - revisionOf(b)).slice(0, Math.max(0, empty.length - limit));
-  for (const set of old) api.delete(api.resource(setKey), namespaceOf(set), nameOf(set));
+  for (const set of old) remove(api, setKey, set);
 }

@@ -5,6 +5,7 @@ import { at, equal, type Json, type JsonObject, list, merge, number, object, par
 import { selects } from "../selectors.ts";
 import type { Controller } from "./controller.ts";
 import {
+  change,
   isFinished,
   isGoing,
   keyOf,
@@ -12,6 +13,7 @@ import {
   nameOf,
   namespaceOf,
   ownerReference,
+  remove,
   splitKey,
   uidOf,
 } from "./objects.ts";
@@ -76,7 +78,6 @@ function portsOf(service: JsonObject, pod: JsonObject): readonly JsonObject[] {
 type Groups = ReadonlyMap<string, readonly JsonObject[]>;
 
 function writeSlices(api: Api, service: JsonObject, groups: Groups): void {
-  const resource = api.resource(sliceKey);
   const own = api.store
     .list(sliceKey, namespaceOf(service))
     .filter((slice) => text(labelsOf(slice), serviceLabel) === nameOf(service) && isOurs(slice, sliceManager));
@@ -89,17 +90,16 @@ function writeSlices(api: Api, service: JsonObject, groups: Groups): void {
     const labels = { ...labelsOf(service), ...sliceManager, [serviceLabel]: nameOf(service), ...headless(service) };
     const kept = own.find((slice) => equal(at(slice, "ports") ?? [], wanted.ports)) ?? [...spare][0];
     if (kept !== undefined && spare.delete(kept)) {
-      const to = (slice: JsonObject): JsonObject => merge({ ...slice, ...wanted }, ["metadata"], { labels });
-      api.update(resource, namespaceOf(kept), nameOf(kept), { to });
+      change(api, sliceKey, kept, (slice) => merge({ ...slice, ...wanted }, ["metadata"], { labels }));
       continue;
     }
-    api.create(resource, namespaceOf(service), {
+    api.create(api.resource(sliceKey), namespaceOf(service), {
       metadata: { generateName: `${nameOf(service)}-`, labels, ownerReferences: [ownerReference(service)] },
       addressType: "IPv4",
       ...wanted,
     });
   }
-  for (const slice of spare) api.delete(resource, namespaceOf(slice), nameOf(slice));
+  for (const slice of spare) remove(api, sliceKey, slice);
 }
 
 function isServing(service: JsonObject, pod: JsonObject): boolean {
@@ -140,10 +140,14 @@ function writeEndpoints(api: Api, service: JsonObject, groups: Groups): void {
     ];
   });
   const labels = { ...labelsOf(service), ...manager, ...headless(service) };
-  const place = [api.resource("endpoints"), namespaceOf(service)] as const;
   const known = api.store.get("endpoints", namespaceOf(service), nameOf(service));
-  if (known === undefined) api.create(...place, { metadata: { name: nameOf(service), labels }, subsets });
-  else api.update(...place, nameOf(service), { to: (now) => merge({ ...now, subsets }, ["metadata"], { labels }) });
+  if (known !== undefined)
+    change(api, "endpoints", known, (now) => merge({ ...now, subsets }, ["metadata"], { labels }));
+  else
+    api.create(api.resource("endpoints"), namespaceOf(service), {
+      metadata: { name: nameOf(service), labels },
+      subsets,
+    });
 }
 
 function headless(service: JsonObject): JsonObject {
@@ -157,5 +161,5 @@ function isOurs(each: JsonObject, by: JsonObject): boolean {
 /** Slices go with their owner; Endpoints have none. */
 function withdraw(api: Api, which: string): undefined {
   const left = api.store.get("endpoints", ...splitKey(which));
-  if (left !== undefined && isOurs(left, manager)) api.delete(api.resource("endpoints"), ...splitKey(which));
+  if (left !== undefined && isOurs(left, manager)) remove(api, "endpoints", left);
 }

@@ -13,7 +13,7 @@ export interface NodeState {
 type Amounts = Map<string, number>;
 
 /** What the scheduler counts for a pod: the larger of its main containers with sidecars, and each init container. */
-export function requestsOf(pod: Json): Amounts {
+function requestsOf(pod: Json): Amounts {
   const total: Amounts = new Map();
   const add = (to: Amounts, container: Json): void => {
     for (const [name, value] of Object.entries(object(container, "resources", "requests"))) {

@@ -4,11 +4,12 @@ import { timestamp } from "../access.ts";
 import type { Api } from "../api.ts";
 import { conditionOf, withCondition } from "../conditions.ts";
 import { isReady } from "../disruption.ts";
-import { at, type Json, type JsonObject, list, merge, number, object, put, text } from "../json.ts";
+import { at, type Json, type JsonObject, list, number, object, put, text } from "../json.ts";
 import type { Controller } from "./controller.ts";
 import { formatIndexes, indexedPod, indexOf, isIndexed, nextIndexes, parseIndexes } from "./job-indexes.ts";
 import { policyOf } from "./job-policy.ts";
 import {
+  change,
   controlledBy,
   isFinished,
   isGoing,
@@ -16,6 +17,7 @@ import {
   labelsOf,
   nameOf,
   namespaceOf,
+  remove,
   splitKey,
   tell,
   writeStatus,
@@ -63,7 +65,7 @@ function count(api: Api, job: JsonObject): string | undefined {
   if (!isOver) {
     const failed = (number(job, "status", "failed") ?? 0) + of("Failed");
     const succeeded = (number(job, "status", "succeeded") ?? 0) + of("Succeeded");
-    writeStatus(api, key, job, { ...object(job, "status"), failed, succeeded, ...countIndexes(job, countable) });
+    writeStatus(api, key, job, { failed, succeeded, ...countIndexes(job, countable) });
   }
   for (const pod of countable) release(api, pod);
   return countable.map((pod) => policyOf(job, pod)).find((each) => each?.action === "FailJob")?.message;
@@ -82,11 +84,10 @@ function countIndexes(job: JsonObject, ended: readonly JsonObject[]): JsonObject
 }
 
 function release(api: Api, pod: JsonObject): void {
-  const to = (now: JsonObject): JsonObject => {
+  change(api, "pods", pod, (now) => {
     const left = list(now, "metadata", "finalizers").filter((each) => each !== finalizer);
     return put(now, ["metadata", "finalizers"], left.length > 0 ? left : undefined);
-  };
-  api.update(api.resource("pods"), namespaceOf(pod), nameOf(pod), { to });
+  });
 }
 
 /** Pods of a Job that is gone are counted by nobody. */
@@ -106,7 +107,7 @@ function expire(api: Api, job: JsonObject, end: Json): number | undefined {
   if (limit === undefined) return undefined;
   const left = Date.parse(text(end, "lastTransitionTime")) + limit * 1000 - api.now();
   if (left > 0) return left;
-  api.delete(api.resource(key), namespaceOf(job), nameOf(job), { propagationPolicy: "Foreground" });
+  remove(api, key, job, { propagationPolicy: "Foreground" });
   return undefined;
 }
 
@@ -219,12 +220,7 @@ function conclude(
       withCondition(all, { type, status: "True", reason, message }, api.now(), { lastProbeTime: timestamp(api.now()) }),
     list(job, "status", "conditions"),
   );
-  writeStatus(
-    api,
-    key,
-    job,
-    merge(object(job, "status"), [], { ...more, conditions, active: undefined, ready: 0, terminating: 0 }),
-  );
+  writeStatus(api, key, job, { ...more, conditions, active: undefined, ready: 0, terminating: 0 });
 }
 
 function write(api: Api, job: JsonObject, isSuspended: boolean): void {
@@ -241,7 +237,7 @@ function write(api: Api, job: JsonObject, isSuspended: boolean): void {
   };
   const isTold = isSuspended || conditionOf(now, "Suspended") !== undefined;
   const said = isTold ? withCondition(conditions, suspended, api.now()) : conditions;
-  const status = merge(object(now, "status"), [], {
+  writeStatus(api, key, now, {
     startTime: text(now, "status", "startTime") || (isSuspended ? undefined : timestamp(api.now())),
     active: active.length || undefined,
     ready: active.filter(isReady).length,
@@ -249,5 +245,4 @@ function write(api: Api, job: JsonObject, isSuspended: boolean): void {
     uncountedTerminatedPods: {},
     conditions: said.length > 0 ? said : undefined,
   });
-  writeStatus(api, key, now, status);
 }

@@ -3,10 +3,10 @@
 import { timestamp } from "../access.ts";
 import type { Api } from "../api.ts";
 import { conditionOf, withCondition } from "../conditions.ts";
-import { at, equal, type Json, type JsonObject, list, number, object, put, text } from "../json.ts";
+import { at, equal, type Json, type JsonObject, list, number, put, text } from "../json.ts";
 import type { Controller } from "./controller.ts";
 import { tolerates } from "./fit.ts";
-import { isFinished, isGoing, nameOf, tell, writeStatus } from "./objects.ts";
+import { change, isFinished, isGoing, keyOf, nameOf, remove, tell, writeCondition, writeStatus } from "./objects.ts";
 
 const podGraceMs = 20_000;
 const lookMs = 5_000;
@@ -43,8 +43,7 @@ export function nodeLifecycle(api: Api, graceMs: number): Controller {
         const since = lost.get(name) ?? api.now();
         lost.set(name, since);
         if (api.now() - since < podGraceMs) return 1_000;
-        for (const pod of pods)
-          api.delete(api.resource("pods"), text(pod, "metadata", "namespace"), nameOf(pod), { gracePeriodSeconds: 0 });
+        for (const pod of pods) remove(api, "pods", pod, { gracePeriodSeconds: 0 });
         return undefined;
       }
       lost.delete(name);
@@ -72,7 +71,7 @@ function markSilent(api: Api, node: JsonObject, graceMs: number): JsonObject {
     const message = ready === undefined ? "Kubelet never posted node status." : "Kubelet stopped posting node status.";
     conditions = withCondition(conditions, { type, status: "Unknown", reason, message }, api.now());
   }
-  writeStatus(api, "nodes", node, put(object(node, "status"), ["conditions"], conditions));
+  writeStatus(api, "nodes", node, { conditions });
   markPodsNotReady(api, nameOf(node));
   tell(api, node, {
     type: "Normal",
@@ -86,8 +85,7 @@ function markSilent(api: Api, node: JsonObject, graceMs: number): JsonObject {
 function markPodsNotReady(api: Api, node: string): void {
   for (const pod of api.store.list("pods")) {
     if (text(pod, "spec", "nodeName") !== node || text(conditionOf(pod, "Ready"), "status") !== "True") continue;
-    const conditions = withCondition(list(pod, "status", "conditions"), { type: "Ready", status: "False" }, api.now());
-    writeStatus(api, "pods", pod, put(object(pod, "status"), ["conditions"], conditions));
+    writeCondition(api, "pods", pod, { type: "Ready", status: "False" });
   }
 }
 
@@ -113,9 +111,7 @@ function taint(api: Api, node: JsonObject): JsonObject {
   });
   const taints = [...others, ...mine];
   if (equal(taints, before)) return node;
-  const to = (current: JsonObject): JsonObject =>
-    put(current, ["spec", "taints"], taints.length > 0 ? taints : undefined);
-  return api.update(api.resource("nodes"), "", nameOf(node), { to });
+  return change(api, "nodes", node, (now) => put(now, ["spec", "taints"], taints.length > 0 ? taints : undefined));
 }
 
 /** Deletes pods that do not tolerate a NoExecute taint, or not for longer. Returns when to look again. */
@@ -130,9 +126,9 @@ function evictTainted(api: Api, node: JsonObject, pods: readonly JsonObject[], s
       next = Math.min(next, due - api.now());
       continue;
     }
-    const message = `Marking for deletion Pod ${text(pod, "metadata", "namespace")}/${nameOf(pod)}`;
+    const message = `Marking for deletion Pod ${keyOf(pod)}`;
     tell(api, pod, { type: "Normal", reason: "TaintManagerEviction", message, component: "taint-eviction-controller" });
-    api.delete(api.resource("pods"), text(pod, "metadata", "namespace"), nameOf(pod));
+    remove(api, "pods", pod);
   }
   return Math.max(next, 100);
 }

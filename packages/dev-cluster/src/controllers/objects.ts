@@ -2,7 +2,9 @@
 import { createHash } from "node:crypto";
 import { timestamp } from "../access.ts";
 import type { Api } from "../api.ts";
-import { type Json, type JsonObject, list, number, object, put, text } from "../json.ts";
+import { type Condition, withCondition } from "../conditions.ts";
+import type { DeleteRequest } from "../deletion.ts";
+import { type Json, type JsonObject, list, merge, number, object, text } from "../json.ts";
 
 export const nameOf = (of: Json | undefined): string => text(of, "metadata", "name");
 export const namespaceOf = (of: Json | undefined): string => text(of, "metadata", "namespace");
@@ -41,10 +43,30 @@ export function isFinished(pod: Json): boolean {
   return ["Succeeded", "Failed"].includes(text(pod, "status", "phase"));
 }
 
-/** Writes the status of an object as it is now; nothing where it says that already. */
-export function writeStatus(api: Api, resource: string, of: JsonObject, status: JsonObject): void {
-  const to = (current: JsonObject): JsonObject => put(current, ["status"], status);
-  api.update(api.resource(resource), namespaceOf(of), nameOf(of), { subresource: "status", to });
+/** Changes an object of a resource as it is now; of its status, where that is said. */
+export function change(
+  api: Api,
+  resource: string,
+  of: JsonObject,
+  to: (now: JsonObject) => JsonObject,
+  subresource = "",
+): JsonObject {
+  return api.update(api.resource(resource), namespaceOf(of), nameOf(of), { subresource, to });
+}
+
+/** Deletes an object, if it is still this one. */
+export function remove(api: Api, resource: string, of: JsonObject, request: DeleteRequest = {}): void {
+  api.delete(api.resource(resource), namespaceOf(of), nameOf(of), { uid: uidOf(of), ...request });
+}
+
+/** Writes fields of the status of an object as it is now, undefined to take one away; nothing where it says that already. */
+export function writeStatus(api: Api, resource: string, of: JsonObject, fields: JsonObject): void {
+  change(api, resource, of, (now) => merge(now, ["status"], fields), "status");
+}
+
+export function writeCondition(api: Api, resource: string, of: JsonObject, condition: Condition): void {
+  const conditions = withCondition(list(of, "status", "conditions"), condition, api.now());
+  writeStatus(api, resource, of, { conditions });
 }
 
 /** One event for each reason of an object; the same again is counted. */
@@ -61,7 +83,6 @@ export function tell(
   const namespace = namespaceOf(about) || "default";
   if (isGoing(api.store.get("namespaces", "", namespace))) return;
   const time = timestamp(api.now());
-  const events = api.resource("events");
   const known = api.store
     .list("events", namespace)
     .find(
@@ -72,8 +93,7 @@ export function tell(
     );
   if (known !== undefined) {
     const count = (number(known, "count") ?? 1) + 1;
-    const to = (current: JsonObject): JsonObject => ({ ...current, count, lastTimestamp: time });
-    api.update(events, namespace, nameOf(known), { to });
+    change(api, "events", known, (now) => ({ ...now, count, lastTimestamp: time }));
     return;
   }
   const { type, reason, message, component } = event;
@@ -85,7 +105,7 @@ export function tell(
     uid: uidOf(about),
     resourceVersion: text(about, "metadata", "resourceVersion"),
   };
-  api.create(events, namespace, {
+  api.create(api.resource("events"), namespace, {
     metadata: { generateName: `${nameOf(about)}.` },
     involvedObject,
     type,

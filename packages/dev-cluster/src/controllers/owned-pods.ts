@@ -1,7 +1,7 @@
 // Pods that a workload makes of its template and takes away, and whose they are.
 import type { Api } from "../api.ts";
 import { type JsonObject, object, text } from "../json.ts";
-import { controllerOf, nameOf, namespaceOf, ownerReference, tell, uidOf } from "./objects.ts";
+import { controllerOf, nameOf, namespaceOf, ownerReference, remove, tell } from "./objects.ts";
 
 export function keysOfOwner(of: JsonObject, kind: string): readonly string[] {
   const owner = controllerOf(of);
@@ -28,6 +28,6 @@ export function createPod(
 }
 
 export function deletePod(api: Api, owner: JsonObject, pod: JsonObject, component: string): void {
-  api.delete(api.resource("pods"), namespaceOf(pod), nameOf(pod), { uid: uidOf(pod) });
+  remove(api, "pods", pod);
   tell(api, owner, { type: "Normal", reason: "SuccessfulDelete", message: `Deleted pod: ${nameOf(pod)}`, component });
 }

@@ -3,7 +3,7 @@
 import type { Api } from "../api.ts";
 import { conditionOf } from "../conditions.ts";
 import { isReady } from "../disruption.ts";
-import { type JsonObject, merge, number, object, text } from "../json.ts";
+import { type JsonObject, number, object, text } from "../json.ts";
 import type { Controller } from "./controller.ts";
 import { controlledBy, isFinished, isGoing, keyOf, splitKey, writeStatus } from "./objects.ts";
 import { createPod, deletePod, keysOfOwner } from "./owned-pods.ts";
@@ -62,14 +62,13 @@ function writeCounts(api: Api, set: JsonObject, wanted: number): number | undefi
   const left = pods.map((pod) => untilAvailable(pod, minimum, api.now()));
   const ready = pods.filter(isReady).length;
   const available = left.filter((each) => each === 0).length;
-  const status = merge(object(set, "status"), [], {
+  writeStatus(api, key, set, {
     replicas: pods.length,
     fullyLabeledReplicas: pods.length || undefined,
     readyReplicas: ready || undefined,
     availableReplicas: available || undefined,
     observedGeneration: number(set, "metadata", "generation") ?? 0,
   });
-  writeStatus(api, key, set, status);
   const soon = Math.min(...left.filter((each) => each > 0));
   if (Number.isFinite(soon)) return soon;
   return pods.length < wanted && !isGoing(set) ? 1_000 : undefined;

@@ -2,12 +2,14 @@
 import type { Api } from "../api.ts";
 import { equal, type JsonObject, number, object, put, text } from "../json.ts";
 import {
+  change,
   controlledBy,
   isGoing,
   labelsOf,
   nameOf,
   namespaceOf,
   ownerReference,
+  remove,
   templateHash,
   uidOf,
 } from "./objects.ts";
@@ -42,8 +44,7 @@ export function currentRevision(api: Api, owner: JsonObject, hashLabel: string):
   if (same === undefined) return create(api, owner, hashLabel, highest + 1);
   if (orderOf(same) === highest) return same;
   // What is gone back to is the newest again.
-  const to = (now: JsonObject): JsonObject => ({ ...now, revision: highest + 1 });
-  return api.update(api.resource(key), namespaceOf(same), nameOf(same), { to });
+  return change(api, key, same, (now) => ({ ...now, revision: highest + 1 }));
 }
 
 function create(api: Api, owner: JsonObject, hashLabel: string, revision: number): JsonObject {
@@ -71,5 +72,5 @@ function thinOut(api: Api, owner: JsonObject, others: readonly JsonObject[], has
   );
   const surplus = unused.length - (number(owner, "spec", "revisionHistoryLimit") ?? 10);
   const oldest = unused.toSorted((a, b) => orderOf(a) - orderOf(b)).slice(0, Math.max(0, surplus));
-  for (const each of oldest) api.delete(api.resource(key), namespaceOf(each), nameOf(each));
+  for (const each of oldest) remove(api, key, each);
 }

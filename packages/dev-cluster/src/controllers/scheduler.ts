@@ -2,11 +2,11 @@
 
 import type { Api } from "../api.ts";
 import { bindPod } from "../binding.ts";
-import { conditionOf, withCondition } from "../conditions.ts";
-import { at, type JsonObject, list, object, put, text } from "../json.ts";
+import { conditionOf } from "../conditions.ts";
+import { at, type JsonObject, list, text } from "../json.ts";
 import type { Controller } from "./controller.ts";
 import { misfit, score, statesOf, unboundClaim } from "./fit.ts";
-import { isFinished, isGoing, keyOf, nameOf, namespaceOf, splitKey, tell, writeStatus } from "./objects.ts";
+import { isFinished, isGoing, keyOf, nameOf, namespaceOf, splitKey, tell, writeCondition } from "./objects.ts";
 
 const component = "default-scheduler";
 const retryMs = 5_000;
@@ -80,8 +80,7 @@ function refuse(api: Api, pod: JsonObject, reason: string, message: string): und
   const known = conditionOf(pod, "PodScheduled");
   if (text(known, "message") === message && text(known, "reason") === reason) return undefined;
   const condition = { type: "PodScheduled", status: "False", reason, message };
-  const conditions = withCondition(list(pod, "status", "conditions"), condition, api.now());
-  writeStatus(api, "pods", pod, put(object(pod, "status"), ["conditions"], conditions));
+  writeCondition(api, "pods", pod, condition);
   if (reason === "Unschedulable") tell(api, pod, { type: "Warning", reason: "FailedScheduling", message, component });
   return undefined;
 }

@@ -12,6 +12,7 @@ import {
   nameOf,
   namespaceOf,
   ownerReference,
+  remove,
   splitKey,
   tell,
   writeStatus,
@@ -39,7 +40,7 @@ export function statefulSets(api: Api): Controller {
 }
 
 const wantedOf = (set: JsonObject): number => number(set, "spec", "replicas") ?? 1;
-const ordinalOf = (pod: JsonObject): number => Number(nameOf(pod).slice(nameOf(pod).lastIndexOf("-") + 1));
+const ordinalOf = (of: JsonObject): number => Number(nameOf(of).slice(nameOf(of).lastIndexOf("-") + 1));
 const isHealthy = (pod: JsonObject): boolean => isReady(pod) && !isGoing(pod);
 
 /** Pods below it stay as they are. */
@@ -54,15 +55,28 @@ function act(api: Api, set: JsonObject, revision: JsonObject): void {
   for (let ordinal = 0; ordinal < wantedOf(set); ordinal++) {
     const pod = byOrdinal.get(ordinal);
     if (pod === undefined) create(api, set, revision, ordinal);
-    else if (isFinished(pod) && !isGoing(pod)) remove(api, set, pod);
+    else if (isFinished(pod) && !isGoing(pod)) removePod(api, set, pod);
     if (isOrdered && (pod === undefined || !isHealthy(pod))) return;
   }
   const surplus = pods.filter((pod) => ordinalOf(pod) >= wantedOf(set)).toSorted((a, b) => ordinalOf(b) - ordinalOf(a));
   for (const pod of surplus) {
-    if (!isGoing(pod)) remove(api, set, pod);
+    if (!isGoing(pod)) removePod(api, set, pod);
     if (isOrdered) return;
   }
+  releaseClaims(api, set, pods);
   update(api, set, nameOf(revision), pods);
+}
+
+/** Claims of numbers that are no more wanted go where the set says so. */
+function releaseClaims(api: Api, set: JsonObject, pods: readonly JsonObject[]): void {
+  if (text(set, "spec", "persistentVolumeClaimRetentionPolicy", "whenScaled") !== "Delete") return;
+  const templates = list(set, "spec", "volumeClaimTemplates").map(nameOf);
+  for (const claim of api.store.list(claimsKey, namespaceOf(set))) {
+    const ordinal = ordinalOf(claim);
+    const isOurs = templates.some((name) => nameOf(claim) === `${name}-${nameOf(set)}-${ordinal}`);
+    const isUsed = ordinal < wantedOf(set) || pods.some((pod) => ordinalOf(pod) === ordinal);
+    if (isOurs && !isUsed && !isGoing(claim)) remove(api, claimsKey, claim);
+  }
 }
 
 function update(api: Api, set: JsonObject, revision: string, pods: readonly JsonObject[]): void {
@@ -71,7 +85,7 @@ function update(api: Api, set: JsonObject, revision: string, pods: readonly Json
   for (const pod of current) {
     if (ordinalOf(pod) < partitionOf(set)) return;
     if (labelsOf(pod)[revisionLabel] !== revision) {
-      if (!isGoing(pod)) remove(api, set, pod);
+      if (!isGoing(pod)) removePod(api, set, pod);
       return;
     }
     // The next one waits for this one.
@@ -129,8 +143,8 @@ function ensureClaim(api: Api, set: JsonObject, template: JsonObject, pod: strin
   tell(api, set, { type: "Normal", reason: "SuccessfulCreate", message, component });
 }
 
-function remove(api: Api, set: JsonObject, pod: JsonObject): void {
-  api.delete(api.resource("pods"), namespaceOf(pod), nameOf(pod), { uid: text(pod, "metadata", "uid") });
+function removePod(api: Api, set: JsonObject, pod: JsonObject): void {
+  remove(api, "pods", pod);
   const message = `Delete Pod ${nameOf(pod)} in StatefulSet ${nameOf(set)} successful`;
   tell(api, set, { type: "Normal", reason: "SuccessfulDelete", message, component });
 }
@@ -143,7 +157,7 @@ function writeCounts(api: Api, set: JsonObject, revision: string): void {
   const updated = countOf(revision);
   const isDone = updated === wantedOf(set) && ready === wantedOf(set) && pods.length === updated;
   const current = isDone ? revision : text(set, "status", "currentRevision") || revision;
-  const status = merge(object(set, "status"), [], {
+  writeStatus(api, key, set, {
     observedGeneration: number(set, "metadata", "generation") ?? 0,
     replicas: pods.length,
     readyReplicas: ready || undefined,
@@ -154,5 +168,4 @@ function writeCounts(api: Api, set: JsonObject, revision: string): void {
     updateRevision: revision,
     collisionCount: 0,
   });
-  writeStatus(api, key, set, status);
 }

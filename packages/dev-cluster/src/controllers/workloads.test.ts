@@ -208,8 +208,15 @@ test("the pods of a StatefulSet claim volumes, and wait for them as nobody bring
     const { body: pod } = await api.get(`${podsPath}/claims-0`);
     return text(pod, "status", "phase") === "Running" ? true : undefined;
   });
+  const scaled = (whenScaled: string, replicas: number): JsonObject => ({
+    spec: { replicas, persistentVolumeClaimRetentionPolicy: { whenScaled } },
+  });
+  await api.patch(`${apps}/statefulsets/claims`, scaled("Retain", 0));
+  await eventually("no pods", async () => ((await podsOf("claims")).length === 0 ? true : undefined));
+  assert.equal((await api.get(claimPath)).code, 200, "claims outlive their pods");
+  await api.patch(`${apps}/statefulsets/claims`, scaled("Delete", 0));
+  await eventually("gone", async () => ((await api.get(claimPath)).code === 404 ? true : undefined));
   await api.delete(`${apps}/statefulsets/claims`);
-  assert.equal((await api.get(claimPath)).code, 200, "claims outlive their sets");
 });
 
 test("what fits no node waits, and is told why", async () => {
