@@ -13,7 +13,7 @@ import {
   type VolumeKind,
 } from "@virtual-kubelet/virtual-kubelet";
 import { CloudProvider } from "@virtual-kubelet/virtual-kubelet/cloud";
-import { admitPod } from "./admission.ts";
+import { admittedNotes } from "./admission.ts";
 import type { AwsApi } from "./aws-api.ts";
 import { awsSdk } from "./aws-sdk.ts";
 import { fargateChecks } from "./check.ts";
@@ -30,7 +30,10 @@ export const describeProvider: DescribeProvider = async (init) => {
     capabilities: { ...capabilitiesOf(config), resolve: true },
     node: nodeReport(config),
     methods: methodsOf(config),
-    admit: (pod: Pod) => admitPod(pod, config),
+    admit: (pod: Pod) => {
+      admittedNotes(pod, config);
+    },
+    notes: (pod: Pod) => admittedNotes(pod, config).map(({ message }) => message),
   };
 };
 

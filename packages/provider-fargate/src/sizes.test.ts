@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { sizeNote, storageSize, taskSize } from "./sizes.ts";
+import { sizeNotes, storageSize, taskSize } from "./sizes.ts";
 
 const gi = 1024 ** 3;
 
@@ -36,11 +36,10 @@ describe("the size of a task", () => {
   });
 
   it("is told of where it is another than was asked for", () => {
-    assert.equal(sizeNote({ milliCPU: 250, bytes: 0.5 * gi }, { cpu: 256, memory: 512 }), undefined);
-    assert.match(
-      sizeNote({ milliCPU: 300, bytes: gi }, { cpu: 512, memory: 1024 }) ?? "",
-      /300m of cpu and 1024Mi of memory became .*0\.5 vCPU and 1024Mi/,
-    );
+    assert.deepEqual(sizeNotes({ milliCPU: 250, bytes: 0.5 * gi }, { cpu: 256, memory: 512 }), []);
+    assert.deepEqual(sizeNotes({ milliCPU: 0, bytes: 0 }, { cpu: 256, memory: 512 }), []);
+    const [note] = sizeNotes({ milliCPU: 300, bytes: gi }, { cpu: 512, memory: 1024 });
+    assert.match(note?.message ?? "", /300m of cpu and 1024Mi of memory became .*0\.5 vCPU and 1024Mi/);
   });
 
   it("storage is asked for beyond what there is anyway, up to 200Gi", () => {

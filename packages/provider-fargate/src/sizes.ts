@@ -1,5 +1,6 @@
 // The sizes that Fargate has, and which of them a pod gets. Pure.
 import { parseQuantity, VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
+import type { CreateNote } from "@virtual-kubelet/virtual-kubelet/cloud";
 
 /** In units of ECS: 1024 are a vCPU; MiB. */
 export interface TaskSize {
@@ -57,12 +58,13 @@ export function taskSize(
   );
 }
 
-/** What is told of a size that is not what was asked for; undefined where it is. */
-export function sizeNote({ milliCPU, bytes }: WantedSize, size: TaskSize): string | undefined {
+/** What is told of a size that is not what was asked for; nothing of a pod that asks for nothing. */
+export function sizeNotes({ milliCPU, bytes }: WantedSize, size: TaskSize): readonly CreateNote[] {
   const cpu = Math.ceil((milliCPU * 1024) / 1000);
   const memory = Math.ceil(bytes / 1024 ** 2);
-  if (cpu === size.cpu && memory === size.memory) return undefined;
-  return `${milliCPU}m of cpu and ${memory}Mi of memory became Fargate's next size: ${size.cpu / 1024} vCPU and ${size.memory}Mi`;
+  if ((cpu === size.cpu && memory === size.memory) || cpu + memory === 0) return [];
+  const message = `${milliCPU}m of cpu and ${memory}Mi of memory became Fargate's next size: ${size.cpu / 1024} vCPU and ${size.memory}Mi`;
+  return [{ eventType: "Normal", reason: "ResourcesRounded", message }];
 }
 
 /** GiB that Fargate gives without being asked, and between which it can be asked. */

@@ -4,9 +4,9 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
-import { parseAllDocuments, stringify } from "yaml";
+import { stringify } from "yaml";
 import { parseFargateConfig } from "./config.ts";
-import { type GoldenPod, goldenRequest } from "./testing/golden-request.ts";
+import { type GoldenPod, goldenPods, goldenRequest } from "./testing/golden-request.ts";
 import { translate } from "./translate.ts";
 
 const testdata = join(import.meta.dirname, "testdata");
@@ -23,18 +23,7 @@ const config = parseFargateConfig(
   },
   {},
 );
-const pods = parseAllDocuments(await readFile(join(testdata, "pods.yaml"), "utf8")).map((document) =>
-  goldenPod(document.toJS()),
-);
-
-function goldenPod(value: unknown): GoldenPod {
-  if (!isGoldenPod(value)) throw new TypeError("no pod of the golden files");
-  return value;
-}
-
-function isGoldenPod(value: unknown): value is GoldenPod {
-  return typeof value === "object" && value !== null && "name" in value && "spec" in value;
-}
+const pods = await goldenPods();
 
 /** What the plan is, or why there is none. */
 function outcome(pod: GoldenPod): unknown {

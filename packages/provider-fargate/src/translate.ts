@@ -12,7 +12,7 @@ import { pullCredentials } from "./pull-credentials.ts";
 import { podNotes } from "./refusals.ts";
 import { taskRole } from "./roles.ts";
 import { SecretValues } from "./secret-values.ts";
-import { sizeNote, storageSize, taskSize } from "./sizes.ts";
+import { sizeNotes, storageSize, taskSize } from "./sizes.ts";
 import { startOrder } from "./start-order.ts";
 import { containerTags, fittingOverrides, graceNotes, tagList, withSystemControls } from "./task-parts.ts";
 import type { TaskPlan } from "./task-plan.ts";
@@ -33,9 +33,7 @@ export function translate(request: PodRequest, config: FargateConfig): TaskPlan 
   const notes = [...podNotes(spec, linux), ...graceNotes(spec), ...commandNotes(spec, canExec)];
   const amounts = podAmounts(spec);
   const size = taskSize(amounts.wanted, config.platform.operatingSystem);
-  const rounded = sizeNote(amounts.wanted, size);
-  if (rounded !== undefined && amounts.wanted.milliCPU + amounts.wanted.bytes > 0)
-    notes.push({ eventType: "Normal", reason: "ResourcesRounded", message: rounded });
+  notes.push(...sizeNotes(amounts.wanted, size));
   const volumes = taskVolumes(spec, resolved);
   const storage = storageSize(Math.max(amounts.ephemeralStorage, volumes.scratchBytes), "spec.volumes");
   const secretValues = new SecretValues(secretName(config.secrets.prefix, owner, "pod"));

@@ -1,11 +1,28 @@
 // Pods of the golden files as the core would hand them over, with what they refer to made up.
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import type { Pod, PodRequest, ResolvedContainer, ResolvedVolume, Stored } from "@virtual-kubelet/virtual-kubelet";
 import { parseQuantity, wholeUnits } from "@virtual-kubelet/virtual-kubelet";
+import { parseAllDocuments } from "yaml";
 
 export interface GoldenPod {
   readonly name: string;
   readonly annotations?: Readonly<Record<string, string>>;
   readonly spec: NonNullable<Pod["spec"]>;
+}
+
+/** Those of testdata/pods.yaml. */
+export async function goldenPods(): Promise<readonly GoldenPod[]> {
+  const text = await readFile(join(import.meta.dirname, "../testdata/pods.yaml"), "utf8");
+  return parseAllDocuments(text).map((document) => {
+    const value: unknown = document.toJS();
+    if (!isGoldenPod(value)) throw new TypeError("no pod of the golden files");
+    return value;
+  });
+}
+
+function isGoldenPod(value: unknown): value is GoldenPod {
+  return typeof value === "object" && value !== null && "name" in value && "spec" in value;
 }
 
 const uid = "0b6c9d4e-7a51-4f0c-9d53-2f8e1a6b7c80";
