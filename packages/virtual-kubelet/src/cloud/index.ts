@@ -16,6 +16,7 @@ export type {
   GroupRef,
 } from "./cloud-backend.ts";
 export { CloudProvider, type CloudProviderOptions } from "./cloud-provider.ts";
+export { type DeliveredVolume, type DeliveryOptions, type FileDelivery, fileDelivery } from "./file-delivery.ts";
 export { goOwnerOf, ownerOf, ownerTags, revisionOf, type TagOptions } from "./owner-tags.ts";
 export { defaultPace, type PollPace } from "./poll-schedule.ts";
 export { type ShortNameOptions, shortName } from "./short-name.ts";
