@@ -32,6 +32,8 @@ export interface FakeArmOptions {
   readonly pageSize?: number | undefined;
   /** Lines that are kept of a log; default 10 000. */
   readonly logLines?: number | undefined;
+  /** Images that are not there are refused with the group, or waited for when containers start; the cloud does both. Default "atOnce". */
+  readonly imagesChecked?: "atOnce" | "whenPulled" | undefined;
   readonly clock?: Clock | undefined;
 }
 
@@ -102,7 +104,16 @@ export class FakeArm implements AsyncDisposable {
     this.region = new FakeRegion(this.location, quota, clock);
     const onFault = (text: string): void => void this.problems.push(text);
     const pace = { ...defaultPace, ...options.pace };
-    this.groups = new FakeGroups({ runner, region: this.region, pace, clock, url: this.url, subscription, onFault });
+    this.groups = new FakeGroups({
+      runner,
+      region: this.region,
+      pace,
+      clock,
+      url: this.url,
+      subscription,
+      onFault,
+      imagesChecked: options.imagesChecked ?? "atOnce",
+    });
     this.#sockets = new FakeSockets(this.url.replace("https", "wss"));
     this.#servers = [secure, plain];
     for (const server of this.#servers)

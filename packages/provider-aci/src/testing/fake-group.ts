@@ -1,18 +1,11 @@
 // One container group of the fake: what the cloud does with it from its acceptance to its end. Containers run by a GroupRunner; order,
 // restarts, states and events are made here, as the cloud makes them.
-import { type Clock, errorText, pause } from "@virtual-kubelet/virtual-kubelet";
+import { type Clock, errorText, isErrorKind, pause } from "@virtual-kubelet/virtual-kubelet";
 import type { GroupRunner, RunnerState, RunningGroup } from "@virtual-kubelet/virtual-kubelet/testing";
-import type {
-  Container,
-  ContainerGroup,
-  ContainerProperties,
-  ContainerState,
-  InitContainerDefinition,
-  InstanceEvent,
-} from "../wire.ts";
+import type { Container, ContainerGroup, ContainerProperties, InitContainerDefinition } from "../wire.ts";
 import type { ContainerFacts, GroupFacts } from "./fake-group-view.ts";
-import { untilUnhealthy } from "./fake-probes.ts";
-import { runnerContainer, terminated, timeOf } from "./fake-run.ts";
+import { probe } from "./fake-probes.ts";
+import { FakeEvents, FakeRun, runnerContainer, terminated, timeOf } from "./fake-run.ts";
 
 /** Milliseconds that the cloud takes. */
 export interface FakePace {
@@ -37,18 +30,11 @@ export interface FakeGroupOptions {
   readonly onFault: (text: string) => void;
 }
 
-interface Run {
-  restarts: number;
-  current: ContainerState;
-  previous: ContainerState | undefined;
-  readonly events: InstanceEvent[];
-}
-
 export class FakeGroup {
   readonly name: string;
   readonly options: FakeGroupOptions;
-  readonly #runs = new Map<string, Run>();
-  readonly #events: InstanceEvent[] = [];
+  readonly #runs = new Map<string, FakeRun>();
+  readonly #events: FakeEvents;
   body: ContainerGroup;
   provisioningState = "Pending";
   state = "Pending";
@@ -59,13 +45,8 @@ export class FakeGroup {
     this.options = options;
     this.name = options.name;
     this.body = options.body;
-    for (const { name } of this.#all())
-      this.#runs.set(name, {
-        restarts: 0,
-        current: { state: "Waiting", detailStatus: "" },
-        previous: undefined,
-        events: [],
-      });
+    this.#events = new FakeEvents(options.clock);
+    for (const { name } of this.#all()) this.#runs.set(name, new FakeRun(this.options.clock));
   }
 
   /** Makes the containers, none of them started. Throws NotFound for an image that is not there. */
@@ -100,7 +81,7 @@ export class FakeGroup {
       body: this.body,
       provisioningState: this.provisioningState,
       state: this.state,
-      events: this.#events,
+      events: this.#events.all,
       ip,
       containers,
     };
@@ -138,12 +119,7 @@ export class FakeGroup {
   /** Spot capacity was taken away: everything is killed, and stays as it is. */
   async evict(): Promise<void> {
     await this.#end();
-    this.#tell(
-      this.#events,
-      "Evicted",
-      "The container group was evicted: the capacity is needed elsewhere.",
-      "Warning",
-    );
+    this.#events.tell("Evicted", "The container group was evicted: the capacity is needed elsewhere.", "Warning");
     await Promise.all(this.#all().map(({ name }) => this.#stopOne(name, 0, "Evicted")));
     this.state = "Failed";
   }
@@ -178,7 +154,7 @@ export class FakeGroup {
     const run = this.#runs.get(name);
     if (run === undefined || this.#running === undefined) return;
     if (this.#running.state(name).state === "running") {
-      this.#tell(run.events, "Killing", `Killing container with id ${name}.`);
+      run.tell("Killing", `Killing container with id ${name}.`);
       await this.#running.stop(name, graceMs);
     }
     const state = this.#running.state(name);
@@ -193,6 +169,7 @@ export class FakeGroup {
     if (signal.aborted) return;
     this.provisioningState = "Creating";
     for (const { name, properties } of this.#all()) await this.#pull(name, properties.image ?? "", signal);
+    if (signal.aborted) return;
     for (const { name } of initContainers) {
       if (signal.aborted) return;
       if (!(await this.#initialize(name, signal))) return;
@@ -212,13 +189,31 @@ export class FakeGroup {
     this.state = codes.every((code) => code === 0) ? "Succeeded" : "Failed";
   }
 
+  /** Made by now, or as soon as its images are there; an image that is not is tried again and again. */
+  async #pulled(signal: AbortSignal): Promise<void> {
+    const { pace, clock } = this.options;
+    while (this.#running === undefined && !signal.aborted) {
+      try {
+        await this.create();
+      } catch (error) {
+        if (!isErrorKind(error, "NotFound")) throw error;
+        for (const { name, properties } of this.#all())
+          this.#runs.get(name)?.pullFailed(properties.image ?? "", errorText(error));
+        await pause(clock, pace.restartMs * 5, signal);
+      }
+    }
+    // The removal did not see it.
+    if (signal.aborted) await this.#running?.remove();
+  }
+
   async #pull(name: string, image: string, signal: AbortSignal): Promise<void> {
     const { pace, clock } = this.options;
     const run = this.#runs.get(name);
     if (run === undefined || signal.aborted) return;
-    this.#tell(run.events, "Pulling", `pulling image "${image}"`);
+    run.tell("Pulling", `pulling image "${image}"`);
     await pause(clock, pace.pullMs, signal);
-    this.#tell(run.events, "Pulled", `Successfully pulled image "${image}"`);
+    if (this.#running === undefined) await this.#pulled(signal);
+    if (!signal.aborted) run.tell("Pulled", `Successfully pulled image "${image}"`);
   }
 
   /** False: the group has failed. */
@@ -256,15 +251,27 @@ export class FakeGroup {
     }
   }
 
-  async #probe(name: string, { livenessProbe }: ContainerProperties, signal: AbortSignal): Promise<void> {
+  /** Until the signal ends it, or liveness has failed for good and the container is ended for it. */
+  async #probe(name: string, properties: ContainerProperties, signal: AbortSignal): Promise<void> {
     const running = this.#running;
     const run = this.#runs.get(name);
-    if (livenessProbe === undefined || running === undefined || run === undefined) return;
-    const why = await untilUnhealthy(running, name, livenessProbe, this.options.clock, signal);
-    if (why === undefined || signal.aborted) return;
-    this.#tell(run.events, "Unhealthy", `Liveness probe failed: ${why}`, "Warning");
-    this.#tell(run.events, "Killing", `Killing container with id ${name}: container failed liveness probe.`);
-    await running.stop(name, this.options.pace.stopGraceMs);
+    if (running === undefined || run === undefined) return;
+    const { livenessProbe, readinessProbe } = properties;
+    const { clock, pace } = this.options;
+    const target = { running, container: name, clock, signal };
+    const ready = probe(readinessProbe, target, (why) => {
+      run.tell("Unhealthy", `Readiness probe failed: ${why}`, "Warning");
+      return "go on";
+    });
+    const alive = probe(livenessProbe, target, (why, failures) => {
+      run.tell("Unhealthy", `Liveness probe failed: ${why}`, "Warning");
+      return failures < (livenessProbe?.failureThreshold ?? 3) ? "go on" : "end";
+    });
+    if ((await alive) === "ended") {
+      run.tell("Killing", `Killing container with id ${name}: container failed liveness probe.`);
+      await running.stop(name, pace.stopGraceMs);
+    }
+    await ready;
   }
 
   async #start(name: string): Promise<void> {
@@ -273,7 +280,7 @@ export class FakeGroup {
     await this.#running.start(name);
     const { startedAt } = this.#running.state(name);
     run.current = { state: "Running", startTime: timeOf(startedAt ?? this.options.clock.now()), detailStatus: "" };
-    this.#tell(run.events, "Started", "Started container");
+    run.tell("Started", "Started container");
   }
 
   async #ended(name: string, signal: AbortSignal): Promise<RunnerState | undefined> {
@@ -297,17 +304,8 @@ export class FakeGroup {
     const delay = pace.restartMs * 2 ** Math.min(6, run.restarts);
     run.previous = run.current;
     run.current = { state: "Waiting", detailStatus: "CrashLoopBackOff: Back-off restarting failed" };
-    this.#tell(run.events, "BackOff", "Back-off restarting failed container", "Warning");
+    run.tell("BackOff", "Back-off restarting failed container", "Warning");
     await pause(clock, delay, signal);
     run.restarts += 1;
-  }
-
-  /** The same again counts on. */
-  #tell(events: InstanceEvent[], name: string, message: string, type: "Normal" | "Warning" = "Normal"): void {
-    const now = timeOf(this.options.clock.now());
-    const index = events.findIndex((event) => event.name === name && event.message === message);
-    const before = events[index];
-    if (before === undefined) events.push({ count: 1, firstTimestamp: now, lastTimestamp: now, name, message, type });
-    else events[index] = { ...before, count: (before.count ?? 0) + 1, lastTimestamp: now };
   }
 }

@@ -22,6 +22,7 @@ export interface FakeGroupsOptions {
   readonly url: string;
   readonly subscription: string;
   readonly onFault: (text: string) => void;
+  readonly imagesChecked: "atOnce" | "whenPulled";
 }
 
 export class FakeGroups implements AsyncDisposable {
@@ -92,17 +93,7 @@ export class FakeGroups implements AsyncDisposable {
     region.checkQuota(group, this.all);
     // It is there from now on: a second PUT meets it.
     this.#groups.set(key, group);
-    try {
-      await group.create();
-    } catch (error) {
-      this.#groups.delete(key);
-      if (!isErrorKind(error, "NotFound")) throw error;
-      throw new FakeRefusal(
-        400,
-        "InaccessibleImage",
-        `The image in container group '${name}' is not accessible. Please check the image and registry credential. ${errorText(error)}`,
-      );
-    }
+    if (this.#options.imagesChecked === "atOnce") await this.#checkImages(key, group);
     this.created.push({ name, tags: body.tags ?? {} });
     group.begin();
     const operation = this.#operation(until(() => group.provisioningState, clock, this.#end.signal));
@@ -164,6 +155,20 @@ export class FakeGroups implements AsyncDisposable {
     await Promise.all([...this.#operations.values()]);
     await Promise.all(this.all.map((group) => group.remove()));
     this.#groups.clear();
+  }
+
+  async #checkImages(key: string, group: FakeGroup): Promise<void> {
+    try {
+      await group.create();
+    } catch (error) {
+      this.#groups.delete(key);
+      if (!isErrorKind(error, "NotFound")) throw error;
+      throw new FakeRefusal(
+        400,
+        "InaccessibleImage",
+        `The image in container group '${group.name}' is not accessible. Please check the image and registry credential. ${errorText(error)}`,
+      );
+    }
   }
 
   /** The same again changes nothing but tags. Images, commands and variables can change, and the containers begin anew. */

@@ -1,25 +1,32 @@
-// Liveness probes as the cloud runs them.
+// Probes as the cloud runs them.
 import { PassThrough } from "node:stream";
 import { type Clock, pause } from "@virtual-kubelet/virtual-kubelet";
 import type { RunningGroup } from "@virtual-kubelet/virtual-kubelet/testing";
 import { request } from "undici";
 import type { ContainerProbe } from "../wire.ts";
 
-/** Resolves with why when the probe has failed often enough, undefined when the signal ends it. */
-export async function untilUnhealthy(
-  running: RunningGroup,
-  container: string,
-  probe: ContainerProbe,
-  clock: Clock,
-  signal: AbortSignal,
-): Promise<string | undefined> {
-  const { initialDelaySeconds = 0, periodSeconds = 10, failureThreshold = 3, timeoutSeconds = 1 } = probe;
+export interface Probed {
+  readonly running: RunningGroup;
+  readonly container: string;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+}
+
+/** Runs the probe until the signal aborts, or `onFailure` (told why, and how often in a row) says so: "ended" then. */
+export async function probe(
+  probed: ContainerProbe | undefined,
+  target: Probed,
+  onFailure: (why: string, failures: number) => "go on" | "end",
+): Promise<"ended" | undefined> {
+  if (probed === undefined) return undefined;
+  const { running, container, clock, signal } = target;
+  const { initialDelaySeconds = 0, periodSeconds = 10, timeoutSeconds = 1 } = probed;
   await pause(clock, initialDelaySeconds * 1000, signal);
   for (let failures = 0; !signal.aborted; await pause(clock, periodSeconds * 1000, signal)) {
     const end = AbortSignal.any([signal, AbortSignal.timeout(timeoutSeconds * 1000)]);
-    const fault = await faultOf(running, container, probe, end);
+    const fault = await faultOf(running, container, probed, end);
     failures = fault === undefined ? 0 : failures + 1;
-    if (failures >= failureThreshold && !signal.aborted) return fault;
+    if (fault !== undefined && !signal.aborted && onFailure(fault, failures) === "end") return "ended";
   }
   return undefined;
 }

@@ -1,6 +1,52 @@
-// What the runner is told of a container, and what its runs look like in answers. Pure.
+// A container of the fake: how its runs look in answers, its events, and what the runner is told of it.
+import type { Clock } from "@virtual-kubelet/virtual-kubelet";
 import type { RunnerContainer, RunnerState } from "@virtual-kubelet/virtual-kubelet/testing";
-import type { Container, ContainerState, InitContainerDefinition } from "../wire.ts";
+import type { Container, ContainerState, InitContainerDefinition, InstanceEvent } from "../wire.ts";
+
+export class FakeEvents {
+  readonly all: InstanceEvent[] = [];
+  readonly #clock: Clock;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** The same again counts on. */
+  tell(name: string, message: string, type: "Normal" | "Warning" = "Normal"): void {
+    const now = timeOf(this.#clock.now());
+    const index = this.all.findIndex((event) => event.name === name && event.message === message);
+    const before = this.all[index];
+    if (before === undefined) this.all.push({ count: 1, firstTimestamp: now, lastTimestamp: now, name, message, type });
+    else this.all[index] = { ...before, count: (before.count ?? 0) + 1, lastTimestamp: now };
+  }
+}
+
+export class FakeRun {
+  restarts = 0;
+  current: ContainerState = { state: "Waiting", detailStatus: "" };
+  previous: ContainerState | undefined;
+  readonly #events: FakeEvents;
+
+  constructor(clock: Clock) {
+    this.#events = new FakeEvents(clock);
+  }
+
+  get events(): readonly InstanceEvent[] {
+    return this.#events.all;
+  }
+
+  tell(name: string, message: string, type?: "Normal" | "Warning"): void {
+    this.#events.tell(name, message, type);
+  }
+
+  /** `why` names the image that is not there. */
+  pullFailed(image: string, why: string): void {
+    if (!why.includes(image)) return;
+    this.tell("Failed", `Failed to pull image "${image}": ${why}`, "Warning");
+    this.tell("BackOff", `Back-off pulling image "${image}"`, "Warning");
+    this.current = { state: "Waiting", detailStatus: "" };
+  }
+}
 
 /** With the limit of memory, and the request where there is none. */
 export function runnerContainer({ name, properties }: Container | InitContainerDefinition): RunnerContainer {
