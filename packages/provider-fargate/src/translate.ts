@@ -5,7 +5,8 @@ import { podAmounts } from "./amounts.ts";
 import { commandNotes } from "./command-rules.ts";
 import type { FargateConfig } from "./config.ts";
 import { containerDefinition, type DefinedContainer } from "./container-definition.ts";
-import { filesHelper, keeperHelper } from "./helper-containers.ts";
+import { filesHelper } from "./files-helper.ts";
+import { keeperHelper } from "./keeper.ts";
 import { keeperContainer, secretName } from "./names.ts";
 import { placedContainers } from "./pod-containers.ts";
 import { pullCredentials } from "./pull-credentials.ts";
@@ -43,8 +44,8 @@ export function translate(request: PodRequest, config: FargateConfig): TaskPlan 
     owner,
     config.secrets.prefix,
   );
-  const files = filesHelper({ spec, resolved, owner, secretValues, config });
-  const places = startOrder(spec, { files: files !== undefined, helperImage: config.helperImage });
+  const files = filesHelper({ spec, resolved, owner, volumes: volumes.volumes, secretValues, config });
+  const places = startOrder(spec, { files: files.definition !== undefined, helperImage: config.helperImage });
   const containers = placedContainers(spec).flatMap((placed): readonly DefinedContainer[] => {
     const { name } = placed.container;
     const known = resolved.containers.find((each) => each.name === name);
@@ -62,7 +63,7 @@ export function translate(request: PodRequest, config: FargateConfig): TaskPlan 
   const keeper = places.get(keeperContainer);
   const fitting = fittingOverrides(containers);
   const definitions = [
-    ...(files === undefined ? [] : [files.definition]),
+    ...(files.definition === undefined ? [] : [files.definition]),
     ...fitting.definitions,
     ...(keeper === undefined ? [] : [keeperHelper(keeper, owner, config)]),
   ];
@@ -95,9 +96,7 @@ export function translate(request: PodRequest, config: FargateConfig): TaskPlan 
       ...(role === "" ? {} : { taskRoleArn: role }),
       ...(storage === undefined ? {} : { ephemeralStorage: { sizeInGiB: storage } }),
       ...(spec.shareProcessNamespace === true ? { pidMode: "task" } : {}),
-      ...(volumes.volumes.length + (files?.volumes.length ?? 0) === 0
-        ? {}
-        : { volumes: [...volumes.volumes, ...(files?.volumes ?? [])] }),
+      ...(volumes.volumes.length === 0 ? {} : { volumes: [...volumes.volumes] }),
       containerDefinitions: withSystemControls(definitions, spec),
     },
     run: {
@@ -112,7 +111,7 @@ export function translate(request: PodRequest, config: FargateConfig): TaskPlan 
       ...(fitting.overrides.length === 0 ? {} : { overrides: { containerOverrides: [...fitting.overrides] } }),
     },
     secrets,
-    notes: [...notes, ...volumes.notes, ...pull.notes, ...containers.flatMap((each) => each.notes)],
+    notes: [...notes, ...volumes.notes, ...files.notes, ...pull.notes, ...containers.flatMap((each) => each.notes)],
   };
 }
 
