@@ -13,6 +13,11 @@ export function conditionOf(of: Json | undefined, type: string): Json | undefine
   return list(of, "status", "conditions").find((each) => text(each, "type") === type);
 }
 
+/** Whether a condition is there and true. */
+export function isTrue(of: Json | undefined, type: string): boolean {
+  return text(conditionOf(of, type), "status") === "True";
+}
+
 /** The conditions with this one set; its transition time is new only where its status is. */
 export function withCondition(
   conditions: readonly Json[],

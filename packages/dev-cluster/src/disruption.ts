@@ -1,5 +1,6 @@
 // Disruption budgets: whether a pod may be evicted now, and what a budget says of itself.
-import { type Json, type JsonObject, list, number, object, text } from "./json.ts";
+import { isTrue } from "./conditions.ts";
+import { type Json, type JsonObject, number, object, text } from "./json.ts";
 import { selects } from "./selectors.ts";
 
 /**
@@ -24,9 +25,7 @@ export function disruption(
 }
 
 export function isReady(pod: Json): boolean {
-  return list(pod, "status", "conditions").some(
-    (each) => text(each, "type") === "Ready" && text(each, "status") === "True",
-  );
+  return isTrue(pod, "Ready");
 }
 
 /** `count` of a whole, where it is a percentage. */

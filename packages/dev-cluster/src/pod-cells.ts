@@ -1,6 +1,7 @@
 // The cells of pods in tables: the status that sums a pod up, its restarts.
 
 import type { Cell } from "./cell.ts";
+import { isTrue } from "./conditions.ts";
 import { duration } from "./duration.ts";
 import { at, type Json, type JsonObject, list, number, text } from "./json.ts";
 
@@ -62,10 +63,7 @@ function reasonOfContainers(pod: JsonObject, before: string): string {
     else if (at(status, "ready") === true && at(status, "state", "running") !== undefined) isRunning = true;
   }
   if (reason !== "Completed" || !isRunning) return reason;
-  const isReady = list(pod, "status", "conditions").some(
-    (each) => text(each, "type") === "Ready" && text(each, "status") === "True",
-  );
-  return isReady ? "Running" : "NotReady";
+  return isTrue(pod, "Ready") ? "Running" : "NotReady";
 }
 
 export const podCells: Readonly<Record<string, Cell>> = {
@@ -90,9 +88,7 @@ export const podCells: Readonly<Record<string, Cell>> = {
   "Readiness Gates"(pod) {
     const gates = list(pod, "spec", "readinessGates").map((each) => text(each, "conditionType"));
     if (gates.length === 0) return "<none>";
-    const met = gates.filter((gate) =>
-      list(pod, "status", "conditions").some((each) => text(each, "type") === gate && text(each, "status") === "True"),
-    );
+    const met = gates.filter((gate) => isTrue(pod, gate));
     return `${met.length}/${gates.length}`;
   },
 };

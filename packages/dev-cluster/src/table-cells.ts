@@ -1,6 +1,7 @@
 // The cells of the tables that `kubectl get` prints. Columns without an entry here are `<none>`.
 import type { Resource } from "./api-data.ts";
 import { amount, type Cell, labels, none, path } from "./cell.ts";
+import { conditionOf, isTrue } from "./conditions.ts";
 import { duration, since } from "./duration.ts";
 import { at, isList, type Json, type JsonObject, list, number, object, text } from "./json.ts";
 import { podCells } from "./pod-cells.ts";
@@ -41,8 +42,8 @@ const table: Readonly<Record<string, Readonly<Record<string, Cell>>>> = {
   pods: podCells,
   nodes: {
     Status(node) {
-      const ready = list(node, "status", "conditions").find((each) => text(each, "type") === "Ready");
-      const state = ready === undefined ? "Unknown" : text(ready, "status") === "True" ? "Ready" : "NotReady";
+      const isTold = conditionOf(node, "Ready") !== undefined;
+      const state = isTold ? (isTrue(node, "Ready") ? "Ready" : "NotReady") : "Unknown";
       return at(node, "spec", "unschedulable") === true ? `${state},SchedulingDisabled` : state;
     },
     Roles(node) {
@@ -105,6 +106,16 @@ const table: Readonly<Record<string, Readonly<Record<string, Cell>>>> = {
       const types = list(item, "status", "conditions").map((each) => text(each, "type"));
       if (text(item, "status", "certificate") !== "") types.push("Issued");
       return types.length === 0 ? "Pending" : types.join(",");
+    },
+  },
+  "apiservices.apiregistration.k8s.io": {
+    Service: (each) =>
+      [text(each, "spec", "service", "namespace"), text(each, "spec", "service", "name")].filter(Boolean).join("/") ||
+      "Local",
+    Available(each) {
+      const found = list(each, "status", "conditions").find((one) => text(one, "type") === "Available");
+      if (found === undefined) return "Unknown";
+      return text(found, "status") === "True" ? "True" : `${text(found, "status")} (${text(found, "reason")})`;
     },
   },
   "ingresses.networking.k8s.io": {

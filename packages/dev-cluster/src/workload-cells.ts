@@ -1,5 +1,6 @@
 // The cells of workloads: what makes pods of a template, and what scales it.
 import { amount, type Cell, fraction, labels, none, path } from "./cell.ts";
+import { isTrue } from "./conditions.ts";
 import { duration, since } from "./duration.ts";
 import { at, type JsonObject, list, number, text } from "./json.ts";
 
@@ -52,14 +53,10 @@ export const workloadCells: Readonly<Record<string, Readonly<Record<string, Cell
   "jobs.batch": {
     ...workload,
     Status(job) {
-      const met = (type: string): boolean =>
-        list(job, "status", "conditions").some(
-          (each) => text(each, "type") === type && text(each, "status") === "True",
-        );
-      if (met("Complete")) return "Complete";
-      if (met("Failed")) return "Failed";
+      const end = ["Complete", "Failed"].find((type) => isTrue(job, type));
+      if (end !== undefined) return end;
       if (text(job, "metadata", "deletionTimestamp") !== "") return "Terminating";
-      return met("Suspended") ? "Suspended" : met("FailureTarget") ? "FailureTarget" : "Running";
+      return isTrue(job, "Suspended") ? "Suspended" : isTrue(job, "FailureTarget") ? "FailureTarget" : "Running";
     },
     Completions(job) {
       const done = number(job, "status", "succeeded") ?? 0;

@@ -3,7 +3,7 @@
 import { timestamp } from "../access.ts";
 import type { Api } from "../api.ts";
 import { type Authority, requestedSubject } from "../certificates.ts";
-import { conditionOf } from "../conditions.ts";
+import { conditionOf, isTrue } from "../conditions.ts";
 import { type JsonObject, list, number, put, text, texts } from "../json.ts";
 import type { Controller } from "./controller.ts";
 import { change, nameOf, writeCondition, writeStatus } from "./objects.ts";
@@ -27,7 +27,7 @@ export function certificateRequests(api: Api, authority: Authority): Controller 
         approve(api, request);
         return undefined;
       }
-      const isApproved = text(conditionOf(request, "Approved"), "status") === "True";
+      const isApproved = isTrue(request, "Approved");
       const wanted = usages[text(request, "spec", "signerName")];
       if (!isApproved || wanted === undefined || conditionOf(request, "Denied") !== undefined) return undefined;
       const asked = number(request, "spec", "expirationSeconds");

@@ -1,7 +1,7 @@
 // CronJobs: a Job each time that their schedule says so, and no more of the old ones than are asked for.
 import { timestamp } from "../access.ts";
 import type { Api } from "../api.ts";
-import { conditionOf } from "../conditions.ts";
+import { isTrue } from "../conditions.ts";
 import { type Json, type JsonObject, list, number, object, text } from "../json.ts";
 import { nextTime } from "../schedule.ts";
 import type { Controller } from "./controller.ts";
@@ -96,7 +96,7 @@ function removeJob(api: Api, cron: JsonObject, job: JsonObject): void {
 }
 
 function endOf(job: JsonObject): string | undefined {
-  return ["Complete", "Failed"].find((type) => text(conditionOf(job, type), "status") === "True");
+  return ["Complete", "Failed"].find((type) => isTrue(job, type));
 }
 
 function cleanUp(api: Api, cron: JsonObject, jobs: readonly JsonObject[]): void {

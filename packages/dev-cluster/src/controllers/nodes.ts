@@ -2,7 +2,7 @@
 
 import { timestamp } from "../access.ts";
 import type { Api } from "../api.ts";
-import { conditionOf, withCondition } from "../conditions.ts";
+import { conditionOf, isTrue, withCondition } from "../conditions.ts";
 import { at, equal, type Json, type JsonObject, list, number, put, text } from "../json.ts";
 import type { Controller } from "./controller.ts";
 import { tolerates } from "./fit.ts";
@@ -84,7 +84,7 @@ function markSilent(api: Api, node: JsonObject, graceMs: number): JsonObject {
 
 function markPodsNotReady(api: Api, node: string): void {
   for (const pod of api.store.list("pods")) {
-    if (text(pod, "spec", "nodeName") !== node || text(conditionOf(pod, "Ready"), "status") !== "True") continue;
+    if (text(pod, "spec", "nodeName") !== node || !isTrue(pod, "Ready")) continue;
     writeCondition(api, "pods", pod, { type: "Ready", status: "False" });
   }
 }
@@ -92,7 +92,7 @@ function markPodsNotReady(api: Api, node: string): void {
 function wantedTaints(node: JsonObject): readonly { readonly key: string; readonly effect: string }[] {
   const ready = text(conditionOf(node, "Ready"), "status");
   const names = Object.entries(byCondition)
-    .filter(([type]) => text(conditionOf(node, type), "status") === "True")
+    .filter(([type]) => isTrue(node, type))
     .map(([, key]) => key);
   if (ready === "False" || ready === "") names.push("not-ready");
   if (ready === "Unknown") names.push("unreachable");
