@@ -1,159 +1,25 @@
 // The configuration file's schema: every setting once, with its text. Flags, environment, help and the manual are read off it.
 import { isIP } from "node:net";
 import * as v from "valibot";
-import type { NodeAddress, Quantity, Taint } from "../kube/types.gen.ts";
-import type { ProcessConfig, ProviderConfig } from "./config.ts";
-import { parseDuration } from "./duration.ts";
-
-type Given<T> = { readonly [K in keyof T]?: T[K] };
-
-/** What one layer (flags, environment or file) says about nodes. */
-export interface NodeSettings {
-  readonly operatingSystem?: "linux" | "windows";
-  readonly architecture?: string;
-  readonly provider?: Given<ProviderConfig>;
-  readonly labels?: Readonly<Record<string, string>>;
-  readonly annotations?: Readonly<Record<string, string>>;
-  readonly taints?: readonly Taint[];
-  readonly internalIP?: string;
-  readonly addresses?: readonly NodeAddress[];
-  readonly capacity?: Readonly<Record<string, Quantity>>;
-  readonly providerID?: string;
-  readonly port?: number;
-  readonly listenAddress?: string;
-}
-
-export interface NodeEntry extends NodeSettings {
-  readonly name: string;
-  readonly count?: number;
-}
-
-/** What one layer says about the process. */
-export type ProcessSettings = {
-  readonly [K in keyof ProcessConfig]?: ProcessConfig[K] extends string | number | readonly string[] | undefined
-    ? ProcessConfig[K]
-    : Given<ProcessConfig[K]>;
-};
-
-export interface FileSettings extends ProcessSettings {
-  readonly nodeDefaults?: NodeSettings;
-  readonly nodes?: readonly NodeEntry[];
-}
-
-/** What flags or environment say: single values for all nodes, which win over the file's. */
-export interface OverrideSettings extends ProcessSettings {
-  readonly nodeName?: string;
-  readonly nodeCount?: number;
-  readonly nodeOverrides?: NodeSettings;
-  readonly taint?: {
-    readonly key?: string;
-    readonly value?: string;
-    readonly effect?: Taint["effect"];
-    readonly disabled?: boolean;
-  };
-}
-
-/** A check with one message for all that can be wrong: `must be ...`. */
-function leaf<T>(is: (value: unknown) => boolean, must: string): v.GenericSchema<T> {
-  return v.custom<T>(is, must);
-}
-const matches =
-  (pattern: RegExp) =>
-  (value: unknown): boolean =>
-    typeof value === "string" && pattern.test(value);
-const text = (what = "text"): v.GenericSchema<string> => leaf(matches(/./s), `must be ${what}`);
-const flag = (): v.GenericSchema<boolean> => leaf((value) => typeof value === "boolean", "must be true or false");
-const integer = (least: number, most: number): v.GenericSchema<number> =>
-  leaf(
-    (value) => typeof value === "number" && Number.isInteger(value) && value >= least && value <= most,
-    `must be a whole number from ${least} to ${most}`,
-  );
-const oneOf = <const T extends string>(...options: readonly T[]): v.PicklistSchema<readonly T[], string> =>
-  v.picklist(options, `must be one of ${options.join(", ")}`);
-/** Text like "1m30s"; milliseconds afterwards. */
-function duration(leastMs: number): v.GenericSchema<string, number> {
-  const must = `must be a duration such as "30s" or "1m30s"${leastMs > 0 ? `, at least ${leastMs / 1000}s` : ""}`;
-  return v.pipe(
-    leaf<string>((value) => typeof value === "string" && (parseDuration(value) ?? -1) >= leastMs, must),
-    v.transform((value) => parseDuration(value) ?? 0),
-    v.metadata({ duration: true }),
-  );
-}
-/** An optional setting with its text for help and manual. */
-const say = <I, O>(
-  schema: v.GenericSchema<I, O>,
-  about: string,
-): v.ExactOptionalSchema<v.GenericSchema<I, O>, undefined> => {
-  const described: v.GenericSchema<I, O> = v.pipe(schema, v.description(about));
-  return v.exactOptional(described);
-};
-
-const dnsLabel = "[a-z0-9](?:[a-z0-9-]*[a-z0-9])?";
-const isNodeName = (value: unknown): boolean =>
-  typeof value === "string" &&
-  value.length <= 253 &&
-  new RegExp(`^${dnsLabel}(?:\\.${dnsLabel})*$`).test(value.replace("{}", "0"));
-const nodeName = (): v.GenericSchema<string> =>
-  leaf(isNodeName, 'must be lower-case letters, digits, "-" and ".", and may hold one "{}" for the number');
-const labelValue = /^(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$/;
-const qualifiedName = /^(?:[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?\/)?[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
-const nameKey = leaf<string>(matches(qualifiedName), "must be a qualified name such as example.com/name");
-const quantity = leaf<string>(
-  (value) => matches(/^\+?(?:\d+\.?\d*|\.\d+)(?:[numkMGTPE]|[KMGTPE]i|[eE][+-]?\d+)?$/)(value),
-  'must be a quantity in quotes, such as "4", "500m" or "16Gi"',
-);
-const map = <T>(value: v.GenericSchema<T>): v.GenericSchema<Record<string, T>> =>
-  v.record(nameKey, value, "must be a map");
-const list = <I, O>(item: v.GenericSchema<I, O>): v.GenericSchema<I[], O[]> => v.array(item, "must be a list");
-const section = <const E extends v.ObjectEntries>(entries: E): v.ObjectSchema<E, string> =>
-  v.object(entries, "must be a map");
-
-const effect = oneOf("NoSchedule", "PreferNoSchedule", "NoExecute");
-const taint = section({
-  key: nameKey,
-  value: v.exactOptional(leaf<string>(matches(labelValue), "must be a label value")),
-  effect,
-});
-const address = section({
-  type: oneOf("InternalIP", "ExternalIP", "Hostname", "InternalDNS", "ExternalDNS"),
-  address: text(),
-});
-
-const ipAddress = leaf<string>((value) => typeof value === "string" && isIP(value) !== 0, "must be an IP address");
-
-const nodeEntries = {
-  operatingSystem: say(oneOf("linux", "windows"), "Operating system of the node: linux or windows."),
-  architecture: say(
-    oneOf("amd64", "arm64", "arm", "ppc64le", "riscv64", "s390x"),
-    "Processor architecture of the node, where the provider reports none; default amd64.",
-  ),
-  provider: say(
-    section({
-      name: say(text(), "Built-in name, npm package, or path of a module that exports createProvider."),
-      config: say(v.unknown(), "The provider's own settings; see the provider."),
-      configPath: say(text("a path"), "File that the provider reads instead; see the provider."),
-    }),
-    "What runs the pods.",
-  ),
-  labels: say(map(leaf<string>(matches(labelValue), "must be a label value")), "Labels of the node."),
-  annotations: say(map(leaf<string>((value) => typeof value === "string", "must be text")), "Annotations of the node."),
-  taints: say(
-    list(taint),
-    "Taints of the node. Default: virtual-kubelet.io/provider=<provider>:NoSchedule; an empty list for none.",
-  ),
-  internalIP: say(
-    ipAddress,
-    "InternalIP address of the node. Default, while the kubelet API is served: the machine's first address that others can reach.",
-  ),
-  addresses: say(list(address), "Further addresses of the node, each with type and address."),
-  capacity: say(map(quantity), "Capacity by resource, where the provider reports none."),
-  providerID: say(text(), "spec.providerID of the node."),
-  port: say(
-    integer(0, 65535),
-    "Port of the node's kubelet API, counted up over the nodes of one entry; 0 for a free one. Default: 10250 for a single node, free ones for several.",
-  ),
-  listenAddress: say(ipAddress, "Address on which the node's kubelet API listens; default kubelet.address."),
-};
+import type { FileSettings, OverrideSettings } from "./config-settings.ts";
+import { effect, nodeEntries } from "./node-schema.ts";
+import {
+  anyText,
+  duration,
+  flag,
+  integer,
+  ipAddress,
+  labelValue,
+  leaf,
+  list,
+  matches,
+  nameKey,
+  nodeName,
+  oneOf,
+  say,
+  section,
+  text,
+} from "./setting-kinds.ts";
 
 const processEntries = {
   kubeconfig: say(text("a path"), "kubeconfig file; default ~/.kube/config, then the pod's service account."),
@@ -346,7 +212,7 @@ const processEntries = {
             (value) => matches(/./)(value) && !["operatingSystem", "provider", "nodeName"].includes(String(value)),
             "is a reserved tag (operatingSystem, provider, nodeName)",
           ),
-          leaf<string>((value) => typeof value === "string", "must be text"),
+          anyText,
           "must be a map",
         ),
         "Attributes of the resource, by name.",
@@ -388,7 +254,7 @@ export const overrideSchema: v.GenericSchema<unknown, OverrideSettings> = sectio
   taint: say(
     section({
       key: say(nameKey, "Key of the node's taint."),
-      value: say(leaf<string>(matches(labelValue), "must be a label value"), "Value of the node's taint."),
+      value: say(labelValue, "Value of the node's taint."),
       effect: say(effect, "Effect of the node's taint."),
       disabled: say(flag(), "Registers the node without the taint."),
     }),

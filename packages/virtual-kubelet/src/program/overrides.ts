@@ -1,5 +1,6 @@
 // The layers above the configuration file: flags and environment variables, checked by the same schema, each fault with its source.
-import { type OverrideSettings, overrideSchema } from "./config-schema.ts";
+import { overrideSchema } from "./config-schema.ts";
+import type { OverrideSettings } from "./config-settings.ts";
 import { type Fault, pathText } from "./fault.ts";
 import { convert, type FlagSpec, type Kind } from "./flags.ts";
 import { parseLeniently } from "./schema-walk.ts";

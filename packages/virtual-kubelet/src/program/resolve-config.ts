@@ -1,7 +1,7 @@
 // Puts the layers together: flags over environment over file over defaults, and what holds between settings checked.
 import { isLoopback } from "./address.ts";
 import { type Config, type ProcessConfig, processDefaults } from "./config.ts";
-import type { FileSettings, OverrideSettings } from "./config-schema.ts";
+import type { FileSettings, OverrideSettings } from "./config-settings.ts";
 import type { Fault } from "./fault.ts";
 import type { Layer } from "./overrides.ts";
 import { resolveNodes } from "./resolve-nodes.ts";

@@ -10,7 +10,7 @@ import {
   nodeDefaults,
   type ProviderConfig,
 } from "./config.ts";
-import type { FileSettings, NodeEntry, NodeSettings, OverrideSettings } from "./config-schema.ts";
+import type { FileSettings, NodeEntry, NodeSettings, OverrideSettings } from "./config-settings.ts";
 import type { Fault } from "./fault.ts";
 import type { Layer } from "./overrides.ts";
 
