@@ -1,8 +1,10 @@
 // A WebSocket to a process in a container: a password first, then raw bytes both ways.
+import { Agent } from "node:https";
 import { getCACertificates } from "node:tls";
 import { VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
 import { WebSocket } from "ws";
 import type { ArmTerminal } from "../arm-client.ts";
+import { proxyOf } from "./https.ts";
 
 export interface TerminalOptions {
   readonly uri: string;
@@ -11,6 +13,8 @@ export interface TerminalOptions {
   readonly passwordAs: "message" | "header";
   /** PEM, beside the system's. */
   readonly ca?: string | undefined;
+  /** HTTPS_PROXY and NO_PROXY count. */
+  readonly env?: NodeJS.ProcessEnv | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -24,12 +28,14 @@ export async function openTerminal(options: TerminalOptions): Promise<ArmTermina
   if (!uri.startsWith("wss://"))
     throw new VirtualKubeletError("Unavailable", "the cloud gave an address for the session that is not wss");
   if (signal.aborted) throw new VirtualKubeletError("Aborted", "the session was aborted");
+  const proxyEnv = proxyOf(options.env ?? {});
+  const trusted = options.ca === undefined ? {} : { ca: [...getCACertificates("default"), options.ca] };
   const socket = new WebSocket(uri, {
     perMessageDeflate: false,
     handshakeTimeout: 30_000,
     maxPayload: 16 * 2 ** 20,
     ...(options.passwordAs === "header" ? { headers: { authorization: password } } : {}),
-    ...(options.ca === undefined ? {} : { ca: [...getCACertificates("default"), options.ca] }),
+    ...(proxyEnv === undefined ? trusted : { agent: new Agent({ ...trusted, proxyEnv }) }),
   });
   const terminal = new SocketTerminal(socket, signal);
   await terminal.opened();

@@ -38,8 +38,7 @@ export class Https implements AsyncDisposable {
     const ca = options.ca === undefined ? {} : { ca: [...getCACertificates("default"), options.ca] };
     const connect = { timeout: 10_000, ...ca };
     const common = { connections: 16, keepAliveTimeout: 30_000, maxResponseSize: longestBody };
-    const proxy = variable(options.env ?? {}, "HTTPS_PROXY");
-    const exempt = [variable(options.env ?? {}, "NO_PROXY") ?? "", "localhost", "127.0.0.1", "::1"];
+    const proxy = proxyOf(options.env ?? {});
     this.#dispatcher =
       proxy === undefined
         ? new Agent({ ...common, connect })
@@ -47,9 +46,9 @@ export class Https implements AsyncDisposable {
             ...common,
             connect,
             requestTls: connect,
-            httpsProxy: proxy,
-            httpProxy: proxy,
-            noProxy: exempt.filter((each) => each !== "").join(","),
+            httpsProxy: proxy.HTTPS_PROXY,
+            httpProxy: proxy.HTTPS_PROXY,
+            noProxy: proxy.NO_PROXY,
           });
   }
 
@@ -76,6 +75,16 @@ export class Https implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#dispatcher.destroy();
   }
+}
+
+/** Which proxy to go through, and to whom without; undefined: to nobody. */
+export function proxyOf(
+  env: NodeJS.ProcessEnv,
+): { readonly HTTPS_PROXY: string; readonly NO_PROXY: string } | undefined {
+  const proxy = variable(env, "HTTPS_PROXY");
+  if (proxy === undefined) return undefined;
+  const exempt = [variable(env, "NO_PROXY") ?? "", "localhost", "127.0.0.1", "::1"];
+  return { HTTPS_PROXY: proxy, NO_PROXY: exempt.filter((each) => each !== "").join(",") };
 }
 
 function variable(env: NodeJS.ProcessEnv, name: string): string | undefined {

@@ -1,8 +1,12 @@
 import assert from "node:assert/strict";
+import { createServer } from "node:http";
+import { connect } from "node:net";
+import type { Duplex } from "node:stream";
 import { type TestContext, test } from "node:test";
 import { type isErrorKind, VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
 import { eventually } from "@virtual-kubelet/virtual-kubelet/testing";
-import { type ArmBench, type ArmBenchOptions, groupOf, startArmBench } from "../testing/arm-bench.ts";
+import { type ArmBench, type ArmBenchOptions, clientOf, groupOf, startArmBench } from "../testing/arm-bench.ts";
+import { listen } from "../testing/fake-http.ts";
 import type { ContainerGroup } from "../wire.ts";
 
 async function bench(t: TestContext, options: ArmBenchOptions = {}): Promise<ArmBench> {
@@ -293,4 +297,35 @@ test("liveness probes restart a container", async (t) => {
     return (found?.restartCount ?? 0) > 0 ? found : undefined;
   });
   assert.ok(view.events?.some((event) => event.name === "Unhealthy" && event.type === "Warning"));
+});
+
+test("a proxy is gone through, for calls and for sessions", async (t) => {
+  const { fake, client, call } = await bench(t);
+  await client.createOrUpdate("a", groupOf("web"), call);
+  await eventually("it runs", 15_000, () => fake.groups.named("a")?.isRunning("web"));
+  const asked: string[] = [];
+  const proxy = createServer();
+  proxy.on("connect", (request, socket: Duplex) => {
+    asked.push(request.url ?? "");
+    const upstream = connect(Number(request.url?.split(":")[1]), "127.0.0.1", () => {
+      socket.write("HTTP/1.1 200 OK\r\n\r\n");
+      upstream.pipe(socket).pipe(upstream);
+    });
+    for (const each of [upstream, socket]) each.on("error", () => {});
+  });
+  const port = await listen(proxy);
+  t.after(() => proxy.close());
+  const name = `arm.test:${new URL(fake.url).port}`;
+  await using behind = clientOf(fake, {
+    env: { HTTPS_PROXY: `http://127.0.0.1:${port}` },
+    endpoints: { resourceManager: `https://${name}`, authority: `https://${name}/login` },
+  });
+  await behind.ping(call);
+  const before = asked.length;
+  const terminal = await behind.exec("a", "web", { command: "/bin/sh" }, call);
+  await terminal.write(Buffer.from("exit\n"));
+  for await (const _ of terminal.output);
+  assert.equal(before, 1);
+  assert.equal(asked.length, 2, "a session has a connection of its own");
+  assert.ok(asked.every((each) => each === name));
 });

@@ -245,7 +245,8 @@ class RestClient implements AciClient {
   }
 
   #terminal(uri: string, password: string, passwordAs: "message" | "header", call: ArmCall): Promise<ArmTerminal> {
-    return openTerminal({ uri, password, passwordAs, ca: this.#options.ca, signal: call.signal });
+    const { ca, env } = this.#options;
+    return openTerminal({ uri, password, passwordAs, ca, env, signal: call.signal });
   }
 
   #scope(): string {

@@ -2,6 +2,7 @@
 import { silentLogger, systemClock } from "@virtual-kubelet/virtual-kubelet";
 import { CallBudget } from "@virtual-kubelet/virtual-kubelet/cloud";
 import { MemoryGroups } from "@virtual-kubelet/virtual-kubelet/testing";
+import type { CloudEndpoints } from "../arm/clouds.ts";
 import { connectArm } from "../arm/rest-client.ts";
 import type { AciClient, ArmCall } from "../arm-client.ts";
 import type { Credential } from "../credentials/credential.ts";
@@ -18,6 +19,7 @@ export interface ArmBench extends AsyncDisposable {
 export type ArmBenchOptions = Partial<FakeArmOptions> & {
   readonly credential?: Credential;
   readonly env?: NodeJS.ProcessEnv;
+  readonly endpoints?: Partial<CloudEndpoints>;
 };
 
 export async function startArmBench(options: ArmBenchOptions = {}): Promise<ArmBench> {
@@ -36,11 +38,11 @@ export async function startArmBench(options: ArmBenchOptions = {}): Promise<ArmB
 
 export function clientOf(
   fake: FakeArm,
-  { credential, env = {} }: Pick<ArmBenchOptions, "credential" | "env"> = {},
+  { credential, env = {}, endpoints = {} }: Pick<ArmBenchOptions, "credential" | "env" | "endpoints"> = {},
 ): AciClient {
   const many = { perSecond: 1000, burst: 1000 };
   return connectArm({
-    endpoints: fake.endpoints,
+    endpoints: { ...fake.endpoints, ...endpoints },
     subscription: fake.subscription,
     resourceGroup: "group",
     credential: credential ?? {

@@ -67,7 +67,7 @@ export class FakeArm implements AsyncDisposable {
   readonly #options: FakeArmOptions;
   readonly #resourceGroups: ReadonlySet<string>;
   readonly #clock: Clock;
-  readonly #sockets: FakeSockets;
+  readonly #sockets: FakeSockets = new FakeSockets();
   readonly #servers: readonly Server[];
   readonly #connections = new Set<Duplex>();
 
@@ -77,7 +77,7 @@ export class FakeArm implements AsyncDisposable {
     const { certificate, key } = authority.issue({
       commonName: "fake-arm",
       ipAddresses: ["127.0.0.1"],
-      dnsNames: ["localhost"],
+      dnsNames: ["localhost", "arm.test"],
     });
     const secure = createTlsServer({ cert: certificate, key });
     const plain = createServer();
@@ -114,7 +114,6 @@ export class FakeArm implements AsyncDisposable {
       onFault,
       imagesChecked: options.imagesChecked ?? "atOnce",
     });
-    this.#sockets = new FakeSockets(this.url.replace("https", "wss"));
     this.#servers = [secure, plain];
     for (const server of this.#servers)
       server.on("connection", (socket: Duplex) => {
@@ -288,12 +287,13 @@ export class FakeArm implements AsyncDisposable {
       case "ping":
         return { status: 200, body: { id: url.pathname, name: resourceGroup, location: this.location } };
       default:
-        return this.#ofContainer(route, url, body);
+        return this.#ofContainer(route, request.headers.host ?? "", url, body);
     }
   }
 
   #ofContainer(
     { operation, resourceGroup, name, container }: FakeRoute,
+    host: string,
     url: URL,
     body: unknown,
   ): FakeReply | Promise<FakeReply> {
@@ -308,7 +308,7 @@ export class FakeArm implements AsyncDisposable {
       throw new FakeRefusal(409, "ContainerNotRunning", `The container '${container}' is not running.`);
     const { command, rows = 24, cols = 80 } = execBody(body);
     const size = { width: cols, height: rows };
-    return this.#sockets.offer({
+    return this.#sockets.offer(host, {
       running,
       container,
       size,

@@ -20,27 +20,22 @@ interface Session {
 export class FakeSockets implements AsyncDisposable {
   readonly #server = new WebSocketServer({ noServer: true, perMessageDeflate: false });
   readonly #sessions = new Map<string, Session>();
-  readonly #url: string;
   readonly #ends = new AbortController();
-
-  /** `url`: `wss://host:port`. */
-  constructor(url: string) {
-    this.#url = url;
-  }
 
   /** Sessions that are open. */
   get open(): number {
     return this.#server.clients.size;
   }
 
-  offer(session: Omit<Session, "password">): FakeReply {
+  /** `host`: with its port, as the caller reaches it. */
+  offer(host: string, session: Omit<Session, "password">): FakeReply {
     const id = randomBytes(8).toString("hex");
     const password = randomBytes(16).toString("base64url");
     this.#sessions.set(id, { ...session, password });
     const isExec = session.command !== undefined;
     return {
       status: 200,
-      body: { webSocketUri: `${this.#url}/sessions/${id}?rows=${session.size.height}`, password },
+      body: { webSocketUri: `wss://${host}/sessions/${id}?rows=${session.size.height}`, password },
       model: isExec ? "ContainerExecResponse" : "ContainerAttachResponse",
     };
   }
