@@ -1,13 +1,7 @@
 // A container of a pod as one of a task definition. Pure.
 import type { ContainerDefinition, KeyValuePair, MountPoint } from "@aws-sdk/client-ecs";
-import {
-  type LateText,
-  type PodOwner,
-  type PodSpec,
-  type ResolvedContainer,
-  VirtualKubeletError,
-} from "@virtual-kubelet/virtual-kubelet";
-import type { CreateNote } from "@virtual-kubelet/virtual-kubelet/cloud";
+import type { PodOwner, PodSpec, ResolvedContainer } from "@virtual-kubelet/virtual-kubelet";
+import { type CreateNote, withoutLateTexts } from "@virtual-kubelet/virtual-kubelet/cloud";
 import type { FargateConfig } from "./config.ts";
 import { environmentOf, refuseSecretArguments } from "./environment.ts";
 import { nativeProbe } from "./health-check.ts";
@@ -35,6 +29,8 @@ export interface DefinitionInput {
   /** Secret with the credentials of the image's registry. */
   readonly pullSecret: string | undefined;
   readonly config: FargateConfig;
+  /** Of the node, for status.hostIP. */
+  readonly hostIPs: readonly string[] | undefined;
 }
 
 export interface DefinedContainer {
@@ -46,14 +42,14 @@ export interface DefinedContainer {
 
 /** Throws Unsupported or Invalid with the field. */
 export function containerDefinition(input: DefinitionInput): DefinedContainer {
-  const { placed, resolved, spec, owner, place, amounts, mounts, secretValues, pullSecret, config } = input;
+  const { placed, resolved, spec, owner, place, amounts, mounts, secretValues, pullSecret, config, hostIPs } = input;
   const { container, field } = placed;
   const linux = config.platform.operatingSystem === "LINUX";
   const security = securitySettings(placed, spec, linux);
   refuseSecretArguments(container, resolved, field);
-  const { environment, secrets, own } = environmentOf(resolved, owner, secretValues);
-  const command = texts(resolved.command, `${field}.command`);
-  const args = texts(resolved.args, `${field}.args`);
+  const process = withoutLateTexts(resolved, { field, spec: container, hostIPs });
+  const { environment, secrets, own } = environmentOf(process.env, owner, secretValues);
+  const { command, args } = process;
   const native = nativeProbe(placed.container);
   const rounded: CreateNote[] =
     native?.rounded === undefined
@@ -67,8 +63,8 @@ export function containerDefinition(input: DefinitionInput): DefinedContainer {
     essential: place.essential,
     ...(place.dependsOn.length === 0 ? {} : { dependsOn: [...place.dependsOn] }),
     ...(place.restartPolicy === undefined ? {} : { restartPolicy: place.restartPolicy }),
-    ...(command === undefined ? {} : { entryPoint: command }),
-    ...(args === undefined ? {} : { command: args }),
+    ...(command === undefined ? {} : { entryPoint: [...command] }),
+    ...(args === undefined ? {} : { command: [...args] }),
     ...(container.workingDir === undefined ? {} : { workingDirectory: container.workingDir }),
     environment: [...environment],
     ...(secrets.length === 0 ? {} : { secrets: [...secrets] }),
@@ -113,17 +109,4 @@ function ports(all: PlacedContainer["container"]["ports"]): Pick<ContainerDefini
     ]),
   );
   return known.size === 0 ? {} : { portMappings: [...known.values()] };
-}
-
-function texts(list: readonly LateText[] | undefined, field: string): string[] | undefined {
-  return list?.map((text, index) => {
-    if (typeof text === "string") return text;
-    throw new VirtualKubeletError(
-      "Unsupported",
-      "what is known only when the pod runs cannot be part of a task definition",
-      {
-        field: `${field}[${index}]`,
-      },
-    );
-  });
 }

@@ -7,6 +7,7 @@ import {
   type ResolvedContainer,
   VirtualKubeletError,
 } from "@virtual-kubelet/virtual-kubelet";
+import type { PlainEnvVar } from "@virtual-kubelet/virtual-kubelet/cloud";
 import type { SecretValues } from "./secret-values.ts";
 
 export interface Environment {
@@ -17,7 +18,7 @@ export interface Environment {
 }
 
 export function environmentOf(
-  { env }: Pick<ResolvedContainer, "env">,
+  env: readonly PlainEnvVar[],
   owner: Pick<PodOwner, "name" | "uid">,
   secretValues: SecretValues,
 ): Environment {
@@ -25,8 +26,6 @@ export function environmentOf(
   const secrets: Secret[] = [];
   const own: KeyValuePair[] = [];
   for (const { name, value, secret } of env) {
-    // Others are set by the command itself.
-    if (typeof value !== "string") continue;
     // Secrets Manager gives no empty values.
     if (secret === true && value !== "") secrets.push({ name, valueFrom: secretValues.add(value) });
     else if (value.includes(owner.uid) || value.includes(owner.name)) own.push({ name, value });

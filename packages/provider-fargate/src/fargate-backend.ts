@@ -35,6 +35,7 @@ import { TaskDefinitions } from "./task-definitions.ts";
 import { taskLogs } from "./task-logs.ts";
 import type { TaskOwner } from "./task-owner.ts";
 import { tagList } from "./task-parts.ts";
+import type { TaskPlan } from "./task-plan.ts";
 import { taskPushes } from "./task-pushes.ts";
 import { describedAtOnce, TaskReader } from "./task-reader.ts";
 import { TaskRemains } from "./task-remains.ts";
@@ -50,6 +51,8 @@ export interface FargateBackendOptions {
   /** UID of the Kubernetes cluster. */
   readonly cluster: string;
   readonly node: string;
+  /** Of the node, for pods that ask for it. Absent: who asks is refused. */
+  readonly hostIPs?: readonly string[] | undefined;
   readonly clock: Clock;
   readonly log: Logger;
   /** Milliseconds; default ten minutes. */
@@ -98,14 +101,14 @@ export class FargateBackend implements CloudBackend {
   }
 
   admit(request: PodRequest): void {
-    translate(request, this.#options.config);
+    this.#translated(request);
   }
 
   async create(
     request: PodRequest,
     context: CallContext,
   ): Promise<{ readonly id: string; readonly notes: readonly CreateNote[] }> {
-    const plan = translate(request, this.#options.config);
+    const plan = this.#translated(request);
     await this.#setup.ready(context);
     return { id: await this.#starter.start(plan, request.owner, context), notes: plan.notes };
   }
@@ -196,6 +199,10 @@ export class FargateBackend implements CloudBackend {
     await this.#cleanUp[Symbol.asyncDispose]();
     await Promise.all(this.#stopping);
     await this.#options.aws[Symbol.asyncDispose]();
+  }
+
+  #translated(request: PodRequest): TaskPlan {
+    return translate(request, this.#options.config, this.#options.hostIPs);
   }
 
   /** Undefined: it counts as removed. */

@@ -45,18 +45,21 @@ export const checkProvider: CheckProvider = async (init, context) => {
 
 /** Throws Invalid with all faults of the configuration. Calls nothing yet. */
 export async function createFargateProvider(
-  init: Pick<ProviderInit, "node" | "cluster" | "configPath" | "config" | "log">,
+  init: Pick<ProviderInit, "node" | "cluster" | "configPath" | "config" | "log" | "internalIP">,
 ): Promise<Provider> {
   const config = await readFargateConfig({ path: init.configPath, object: init.config });
   return fargateProviderOf(init, config, awsSdk({ config, clock: systemClock, log: init.log }));
 }
 
 export function fargateProviderOf(
-  { node, cluster, log }: Pick<ProviderInit, "node" | "cluster" | "log">,
+  { node, cluster, log, internalIP }: Pick<ProviderInit, "node" | "cluster" | "log" | "internalIP">,
   config: FargateConfig,
   aws: AwsApi,
 ): Provider {
-  const backend = new FargateBackend({ aws, config, cluster, node, log, clock: systemClock });
+  const backend = new FargateBackend({
+    ...{ aws, config, cluster, node, log, clock: systemClock },
+    hostIPs: internalIP === undefined ? undefined : [internalIP],
+  });
   return new CloudProvider({ backend, node, log, capabilities: capabilitiesOf(config) });
 }
 

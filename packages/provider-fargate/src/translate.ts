@@ -24,7 +24,7 @@ import { whereToRun } from "./where-to-run.ts";
 export const mostContainers = 10;
 
 /** Throws Unsupported or Invalid, with the field. */
-export function translate(request: PodRequest, config: FargateConfig): TaskPlan {
+export function translate(request: PodRequest, config: FargateConfig, hostIPs?: readonly string[]): TaskPlan {
   const { pod, owner, revision, resolved } = request;
   if (resolved === undefined) throw new VirtualKubeletError("Internal", "a pod came without what it refers to");
   const spec = specOf(pod);
@@ -53,7 +53,7 @@ export function translate(request: PodRequest, config: FargateConfig): TaskPlan 
     if (known === undefined || place === undefined) return [];
     return [
       containerDefinition({
-        ...{ placed, resolved: known, spec, owner, place, secretValues, config },
+        ...{ placed, resolved: known, spec, owner, place, secretValues, config, hostIPs },
         amounts: amounts.containers.get(name) ?? {},
         mounts: volumes.mounts.get(name) ?? [],
         pullSecret: pull.secretOf.get(known.image),
