@@ -31,8 +31,9 @@ export async function credentialOf(config: CredentialsConfig, env: NodeJS.Proces
       return (await fileOf(env, config))?.credential ?? credentialFromEnvironment(env);
     case "clientSecret": {
       const { type, tenantID: tenantId, clientID: clientId, clientSecretFile } = config;
-      const clientSecret = (await contentOf(clientSecretFile, "credentials.clientSecretFile")).toString("utf8").trim();
-      return { type, tenantId, clientId, clientSecret };
+      // That it can be read is told now; it is read again for each token.
+      await contentOf(clientSecretFile, "credentials.clientSecretFile");
+      return { type, tenantId, clientId, clientSecret: { file: clientSecretFile } };
     }
     case "clientCertificate": {
       const { type, tenantID: tenantId, clientID: clientId, certificateFile } = config;
