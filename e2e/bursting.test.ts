@@ -6,7 +6,8 @@ import { test } from "node:test";
 import { deployments, nodes, pods } from "../packages/virtual-kubelet/src/kube/resource.ts";
 import type { Affinity } from "../packages/virtual-kubelet/src/kube/types.gen.ts";
 import { providerTaint } from "../packages/virtual-kubelet/src/node/node-object.ts";
-import { eventually, isReady, mockNode, podTemplate, startHarness } from "./harness.ts";
+import { eventually, isReady, podTemplate, startHarness } from "./harness.ts";
+import { mockNode } from "./mock-node.ts";
 
 /** Each ordinary node has room for four pods of 500m. */
 const ordinary = `

@@ -13,12 +13,12 @@ import {
   type Harness,
   isReady,
   isRunning,
-  mockNode,
   type PodShape,
   podObject,
   startHarness,
   throughout,
 } from "./harness.ts";
+import { mockNode } from "./mock-node.ts";
 
 let harness: Harness;
 

@@ -10,16 +10,8 @@ import { events, pods, type Stored } from "../packages/virtual-kubelet/src/kube/
 import type { Pod } from "../packages/virtual-kubelet/src/kube/types.gen.ts";
 import { createMetrics, type Metrics } from "../packages/virtual-kubelet/src/metrics.ts";
 import { between, Churn, noFaults, recordHistory, seededRandom, together, Wire } from "./chaos.ts";
-import {
-  type Backend,
-  eventually,
-  type Harness,
-  isRunning,
-  mockNode,
-  type PodShape,
-  podObject,
-  startHarness,
-} from "./harness.ts";
+import { eventually, type Harness, isRunning, type PodShape, podObject, startHarness } from "./harness.ts";
+import { type Backend, mockNode } from "./mock-node.ts";
 
 let harness: Harness;
 let policies: string;

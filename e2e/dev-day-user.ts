@@ -1,7 +1,8 @@
 // One user of a day with kubectl: how they type, and what they write down.
 import assert from "node:assert/strict";
-import type { Harness, MockNode } from "./harness.ts";
+import type { Harness } from "./harness.ts";
 import { type Client, type Ended, runKubectl } from "./kubectl.ts";
+import type { MockNode } from "./mock-node.ts";
 import type { ProcessSubject } from "./semantics.ts";
 
 /** What a day is spent with. */

@@ -8,8 +8,9 @@ import { freePort } from "../packages/virtual-kubelet/src/testing/free-port.ts";
 import { type ControlPlaneTraits, operationSteps } from "./dev-day-operations.ts";
 import { type DayBench, dayUser } from "./dev-day-user.ts";
 import { workloadSteps } from "./dev-day-workloads.ts";
-import { Harness, type MockNode, mockNode, type RunningKubelet } from "./harness.ts";
+import { Harness, type RunningKubelet } from "./harness.ts";
 import type { Client } from "./kubectl.ts";
+import { type MockNode, mockNode } from "./mock-node.ts";
 import { ownAddress, ProcessSubject } from "./semantics.ts";
 
 export interface DayOptions {

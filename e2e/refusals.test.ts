@@ -8,14 +8,13 @@ import {
   eventually,
   type Harness,
   isRunning,
-  type MockNode,
-  mockNode,
   type PodShape,
   podObject,
   podTemplate,
   type RunningKubelet,
   startHarness,
 } from "./harness.ts";
+import { type MockNode, mockNode } from "./mock-node.ts";
 
 let harness: Harness;
 let node: MockNode;

@@ -6,7 +6,8 @@ import type { PodOwner } from "../packages/virtual-kubelet/src/provider/pods.ts"
 import type { Provider } from "../packages/virtual-kubelet/src/provider.ts";
 import type { LateText, ResolvedPod, ResolvedVolume } from "../packages/virtual-kubelet/src/resolved-pod.ts";
 import type { VirtualNode } from "../packages/virtual-kubelet/src/virtual-kubelet.ts";
-import { eventually, type Harness, mockNode, podObject } from "./harness.ts";
+import { eventually, type Harness, podObject } from "./harness.ts";
+import { mockNode } from "./mock-node.ts";
 
 export interface Handed {
   readonly owner: PodOwner;

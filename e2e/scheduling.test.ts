@@ -9,13 +9,13 @@ import {
   eventually,
   type Harness,
   isRunning,
-  mockNode,
   type PodShape,
   podObject,
   startHarness,
   throughout,
   tolerateVirtual,
 } from "./harness.ts";
+import { mockNode } from "./mock-node.ts";
 
 let harness: Harness;
 

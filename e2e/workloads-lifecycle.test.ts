@@ -4,20 +4,18 @@ import { after, before, describe, it } from "node:test";
 import { endpointSlices, pods, type Stored, services } from "../packages/virtual-kubelet/src/kube/resource.ts";
 import type { Pod } from "../packages/virtual-kubelet/src/kube/types.gen.ts";
 import {
-  Backend,
   conditionOf,
   eventually,
   type Harness,
   isReady,
   isRunning,
-  type MockNode,
-  mockNode,
   type PodShape,
   podObject,
   type RunningKubelet,
   startHarness,
   throughout,
 } from "./harness.ts";
+import { Backend, type MockNode, mockNode } from "./mock-node.ts";
 
 let harness: Harness;
 let node: MockNode;

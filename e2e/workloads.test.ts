@@ -15,12 +15,11 @@ import {
   type Harness,
   isReady,
   isRunning,
-  type MockNode,
-  mockNode,
   podTemplate,
   type RunningKubelet,
   startHarness,
 } from "./harness.ts";
+import { type MockNode, mockNode } from "./mock-node.ts";
 
 let harness: Harness;
 let node: MockNode;
