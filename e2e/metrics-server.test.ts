@@ -15,7 +15,6 @@ before(async () => {
     apiServerArgs: aggregationArgs,
     controllerManagerArgs: [
       "--horizontal-pod-autoscaler-sync-period=2s",
-      "--horizontal-pod-autoscaler-downscale-stabilization=5s",
       "--horizontal-pod-autoscaler-initial-readiness-delay=1s",
       "--horizontal-pod-autoscaler-cpu-initialization-period=1s",
     ],
@@ -87,6 +86,7 @@ describe("metrics-server", { timeout: 400_000, concurrency: true }, () => {
         scaleTargetRef: { apiVersion: "apps/v1", kind: "Deployment", name: "wave" },
         minReplicas: 1,
         maxReplicas: 4,
+        behavior: { scaleDown: { stabilizationWindowSeconds: 5 } },
         metrics: [
           { type: "Resource", resource: { name: "cpu", target: { type: "Utilization", averageUtilization: 100 } } },
         ],

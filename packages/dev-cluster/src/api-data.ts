@@ -117,7 +117,8 @@ function messagesOf(data: JsonObject): Record<string, Message> {
   return Object.fromEntries(messages);
 }
 
-function resourceOf(data: Json, byKind: ReadonlyMap<string, string>, known: ReadonlySet<string>): Resource {
+/** A resource as discovery tells of it. `byKind`: names of schemas; `known`: keys of those that are there already. */
+export function resourceOf(data: Json, byKind: ReadonlyMap<string, string>, known: ReadonlySet<string>): Resource {
   const group = text(data, "group");
   const version = text(data, "version");
   const name = text(data, "name");

@@ -1,4 +1,5 @@
 // What every cluster has from the start: namespaces, roles, priority classes, its own Service.
+import { frontProxyUser } from "./aggregation.ts";
 import type { Api } from "./api.ts";
 import { apiData } from "./api-data.ts";
 import { type JsonObject, text, texts } from "./json.ts";
@@ -29,8 +30,8 @@ function gatedRoles(api: Api): readonly JsonObject[] {
   });
 }
 
-/** Makes what is not there yet. `ca`: PEM of the authority of client certificates. */
-export function bootstrap(api: Api, ca: string): void {
+/** Makes what is not there yet. PEM of the authorities of client certificates, and of those who say who asks: default nobody. */
+export function bootstrap(api: Api, ca: string, frontProxyCa = ""): void {
   const ensure = (key: string, namespace: string, document: JsonObject): void => {
     if (api.store.get(key, namespace, text(document, "metadata", "name")) === undefined) {
       api.create(api.resource(key), namespace, document);
@@ -57,23 +58,38 @@ export function bootstrap(api: Api, ca: string): void {
       preemptionPolicy: "PreemptLowerPriority",
     });
   }
+  for (const { name, spec } of apiData().apiServices) {
+    const isServed = api.resources.some(
+      ({ group, version }) => group === text(spec, "group") && version === text(spec, "version"),
+    );
+    const metadata = { name, labels: { "kube-aggregator.kubernetes.io/automanaged": "onstart" } };
+    if (isServed) ensure("apiservices.apiregistration.k8s.io", "", { metadata, spec });
+  }
   ensure("services", "default", {
     metadata: { name: "kubernetes", labels: { component: "apiserver", provider: "kubernetes" } },
     spec: { clusterIP: firstServiceAddress, ports: [{ name: "https", port: 443, protocol: "TCP", targetPort: 6443 }] },
   });
   // What extension API servers, and kubelets, know clients by.
   const reader = "extension-apiserver-authentication-reader";
-  ensure("configmaps", "kube-system", {
-    metadata: { name: "extension-apiserver-authentication" },
-    data: { "client-ca-file": ca },
-  });
+  const known = "extension-apiserver-authentication";
+  const data = {
+    "client-ca-file": ca,
+    "requestheader-client-ca-file": frontProxyCa,
+    "requestheader-allowed-names": JSON.stringify([frontProxyUser]),
+    "requestheader-username-headers": '["X-Remote-User"]',
+    "requestheader-uid-headers": '["X-Remote-Uid"]',
+    "requestheader-group-headers": '["X-Remote-Group"]',
+    "requestheader-extra-headers-prefix": '["X-Remote-Extra-"]',
+  };
+  ensure("configmaps", "kube-system", { metadata: { name: known }, data });
+  api.update(api.resource("configmaps"), "kube-system", known, { to: (current) => ({ ...current, data }) });
   ensure("roles.rbac.authorization.k8s.io", "kube-system", {
     metadata: { name: reader },
     rules: [
       {
         apiGroups: [""],
         resources: ["configmaps"],
-        resourceNames: ["extension-apiserver-authentication"],
+        resourceNames: [known],
         verbs: ["get", "list", "watch"],
       },
     ],

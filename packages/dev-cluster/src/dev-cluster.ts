@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { chmod, mkdir, mkdtemp, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { Aggregation, frontProxyUser } from "./aggregation.ts";
 import { Api } from "./api.ts";
 import { apiData } from "./api-data.ts";
 import type { AuditEvent } from "./audit.ts";
@@ -102,14 +103,22 @@ async function start(
     existsSync(path(name)) ? readFileSync(path(name), "utf8") : undefined;
   const { store, close } = isKept ? storeFrom(path("state.jsonl")) : { store: new Store(), close: () => undefined };
   const authority = await authorityOf(known("ca.crt"), known("ca.key"), now());
+  const frontProxy = await authorityOf(known("front-proxy-ca.crt"), known("front-proxy-ca.key"), now());
   const tokens = new Tokens({ store, now, key: known("service-accounts.key") });
   if (isKept) {
-    const files = { "ca.crt": authority.certificate, "ca.key": authority.key, "service-accounts.key": tokens.key };
+    const files = {
+      "ca.crt": authority.certificate,
+      "ca.key": authority.key,
+      "front-proxy-ca.crt": frontProxy.certificate,
+      "front-proxy-ca.key": frontProxy.key,
+      "service-accounts.key": tokens.key,
+    };
     // Those that are known, too: they may have been open to others.
     for (const [name, content] of Object.entries(files)) writeWhole(path(name), content);
   }
   const api = new Api({ store, now, resources: servedResources(options) });
-  bootstrap(api, authority.certificate);
+  bootstrap(api, authority.certificate, frontProxy.certificate);
+  const aggregation = new Aggregation(api, await frontProxy.issue({ user: frontProxyUser, usages: ["client"] }, now()));
   const names = [
     "kubernetes",
     "kubernetes.default",
@@ -133,6 +142,7 @@ async function start(
   };
   const server = new ApiServer({
     api,
+    aggregation,
     tokens,
     log,
     authorizer: new Authorizer(store),
@@ -149,7 +159,9 @@ async function start(
   const metrics = new ResourceMetrics(api, (node) => scrape(api, node, kubelets, running.signal));
   const controllers = (): readonly Controller[] =>
     allControllers(api, authority, options.nodeMonitorGraceMs ?? 50_000, (pods) => metrics.ofPods(pods));
-  const ran = (options.controllers ?? true) ? runControllers(api, controllers(), log, running.signal) : undefined;
+  // An API server looks after APIServices itself.
+  const all = [aggregation, ...((options.controllers ?? true) ? controllers() : [])];
+  const ran = runControllers(api, all, log, running.signal);
 
   const writeKubeconfig = async (name: string, user: KeyPair | { readonly token: string }): Promise<string> => {
     const file = path(`${name}.kubeconfig`);

@@ -1,7 +1,7 @@
 // From a request to what answers it: discovery, documents, reviews, objects.
 import type { Answer } from "./access.ts";
 import type { Api } from "./api.ts";
-import { metricsGroup } from "./api-data.ts";
+import { metricsGroup, type Resource } from "./api-data.ts";
 import { methodNotAllowed, noSuchResource, notHere } from "./api-error.ts";
 import type { Authorizer } from "./authorization.ts";
 import type { Call, ResourceCall } from "./call.ts";
@@ -30,9 +30,12 @@ export class Handler {
   readonly #tokens: Tokens;
   readonly #reading: Reading;
   readonly #metrics: ResourceMetrics;
+  readonly #served: () => readonly Resource[];
 
   constructor(parts: {
     readonly api: Api;
+    /** What discovery lists: here and elsewhere. */
+    readonly served: () => readonly Resource[];
     readonly authorizer: Authorizer;
     readonly tokens: Tokens;
     readonly scrape: Scrape;
@@ -40,6 +43,7 @@ export class Handler {
     this.#api = parts.api;
     this.#authorizer = parts.authorizer;
     this.#tokens = parts.tokens;
+    this.#served = parts.served;
     this.#reading = new Reading(parts.api);
     this.#metrics = new ResourceMetrics(parts.api, parts.scrape);
   }
@@ -93,7 +97,7 @@ export class Handler {
 
   #ofPath({ route, accept }: Call, server: string): HandledAnswer {
     if (route.verb !== "get" && route.verb !== "head") throw noSuchResource();
-    const discovered = discovery(route.path, accept, server, this.#api.resources);
+    const discovered = discovery(route.path, accept, server, this.#served());
     if (discovered !== undefined) return { code: 200, ...discovered };
     if (route.path === "/openapi/v2" && accept.includes(protobufType)) {
       return {

@@ -13,7 +13,7 @@ const label1035Rule =
 
 export function nameFault(resource: Resource, name: string): readonly Cause[] {
   const fault = (why: string): readonly Cause[] => [invalidValue("metadata.name", name, why)];
-  if (resource.group === "rbac.authorization.k8s.io") {
+  if (["rbac.authorization.k8s.io", "apiregistration.k8s.io"].includes(resource.group)) {
     const bad = name === "." || name === ".." || /[/%]/.test(name);
     return bad ? fault("may not contain '/' or '%'") : [];
   }

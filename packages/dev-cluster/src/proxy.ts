@@ -158,5 +158,6 @@ function headOf(incoming: IncomingMessage): string {
 
 /** As programs that know Kubernetes look for it. */
 function wordsOf(error: NodeJS.ErrnoException): string {
-  return error.code === "ECONNREFUSED" ? `${error.message}: connection refused` : error.message;
+  if (error.code === "ECONNREFUSED") return "connect: connection refused";
+  return error.message || (error.code ?? error.name);
 }

@@ -4,10 +4,18 @@ import { ApiError, forbidden } from "./api-error.ts";
 import type { Attributes, Authorizer } from "./authorization.ts";
 import type { Route } from "./route.ts";
 
-export function attributesOf({ verb, resource, subresource, namespace, name, path }: Route): Attributes {
+export function attributesOf({ verb, resource, subresource, namespace, path, query, ...route }: Route): Attributes {
+  const name = route.name || (collective.includes(verb) ? selectedName(query) : "");
   if (resource === undefined) return { verb, path, group: "", resource: "", namespace: "", name: "" };
   const full = `${resource.name}${subresource === "" ? "" : `/${subresource}`}`;
   return { verb, group: resource.group, resource: full, namespace, name, path: "" };
+}
+
+const collective: readonly string[] = ["list", "watch", "deletecollection"];
+
+/** Who selects one object by its name asks for that one alone. */
+function selectedName(query: URLSearchParams): string {
+  return /(?:^|,)metadata\.name==?([^,]+)/.exec(query.get("fieldSelector") ?? "")?.[1] ?? "";
 }
 
 export function refusal(user: User, asked: Attributes): ApiError {

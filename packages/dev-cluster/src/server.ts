@@ -9,6 +9,7 @@ import {
 } from "node:http2";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { type Aggregation, onBehalfOf } from "./aggregation.ts";
 import type { Api } from "./api.ts";
 import { ApiError, forbiddenValue, invalid, methodNotAllowed, noSuchResource } from "./api-error.ts";
 import type { Call } from "./call.ts";
@@ -27,6 +28,7 @@ const watchLimit = 32 * 2 ** 20;
 
 export interface ServerParts extends CallersParts {
   readonly api: Api;
+  readonly aggregation: Aggregation;
   readonly serving: KeyPair;
   /** PEM; verifies client certificates. */
   readonly clientCa: string;
@@ -51,9 +53,11 @@ export class ApiServer {
   constructor(parts: ServerParts) {
     this.#parts = parts;
     this.#callers = new Callers(parts, parts.api.now);
-    this.#find = finderOf(parts.api.resources);
+    const here = finderOf(parts.api.resources);
+    this.#find = (...names) => parts.aggregation.find(...names) ?? here(...names);
     this.#handler = new Handler({
       ...parts,
+      served: () => parts.aggregation.served(),
       scrape: (node) => scrape(parts.api, node, parts.kubelets, this.#stop.signal),
     });
     this.#server = createSecureServer({
@@ -125,8 +129,9 @@ export class ApiServer {
         body: await bodyOf(request),
         warn: (text) => warnings.push(text),
       };
-      if (route.verb === "watch") this.#watch(call, response);
-      else if (isProxied(route)) await this.#proxy(call, request, response);
+      if (this.#parts.aggregation.serves(route) || (isProxied(route) && route.verb !== "watch"))
+        await this.#proxy(call, request, response);
+      else if (route.verb === "watch") this.#watch(call, response);
       else {
         const answer = await this.#handler.answer(call, this.#address);
         audited(answer.code, text(answer.body, "metadata", "name"));
@@ -166,7 +171,9 @@ export class ApiServer {
   }
 
   async #proxy(call: Call, request: Http2ServerRequest, response: Http2ServerResponse): Promise<void> {
-    const target = targetOf(this.#parts.api, call.route, this.#parts.kubelets);
+    const { aggregation, api, kubelets } = this.#parts;
+    const isAggregated = aggregation.serves(call.route);
+    const target = isAggregated ? aggregation.targetOf(call.route) : targetOf(api, call.route, kubelets);
     if (target === undefined) {
       response.writeHead(204);
       response.end();
@@ -176,11 +183,11 @@ export class ApiServer {
     response.once("close", () => gone.abort());
     const passed = {
       method: request.method,
-      headers: request.headers,
+      headers: isAggregated ? onBehalfOf(call.user, request.headers) : request.headers,
       signal: AbortSignal.any([gone.signal, this.#stop.signal]),
     };
     const incoming = await pass(target, passed, call.body);
-    if (call.route.subresource === "log" && (incoming.statusCode ?? 500) >= 400) {
+    if (!isAggregated && call.route.subresource === "log" && (incoming.statusCode ?? 500) >= 400) {
       const chunks: Buffer[] = await incoming.toArray();
       throw kubeletRefusal(incoming.statusCode ?? 500, Buffer.concat(chunks).toString());
     }
@@ -195,7 +202,8 @@ export class ApiServer {
       const admitted = this.#callers.admit(request, route);
       audited = admitted.audited;
       this.#callers.authorize(admitted);
-      if (!isProxied(route)) throw new ApiError(400, "BadRequest", "no such connection can be upgraded");
+      if (!isProxied(route) || this.#parts.aggregation.serves(route))
+        throw new ApiError(400, "BadRequest", "no such connection can be upgraded");
       const passed = {
         method: request.method ?? "GET",
         headers: { ...request.headers, "x-forwarded-for": request.socket.remoteAddress },

@@ -211,6 +211,14 @@ export const strategies: Readonly<Record<string, Strategy>> = {
   },
   "leases.coordination.k8s.io": { createdByUpdate: true },
   events: { createdByUpdate: true, create: completeEvent, update: completeEvent, faults: eventFaults },
+  "apiservices.apiregistration.k8s.io": {
+    faults(service) {
+      const name = `${text(service, "spec", "version")}.${text(service, "spec", "group")}`;
+      const own = text(service, "metadata", "name");
+      const why = `must be \`spec.version+"."+spec.group\`: ${JSON.stringify(name)}`;
+      return own === name ? [] : [invalidValue("metadata.name", own, why)];
+    },
+  },
   "podcertificaterequests.certificates.k8s.io": {
     updateFaults: (next, before) => unchanged(next, before, ["spec"]),
   },
