@@ -18,6 +18,8 @@ export type {
 export { CloudProvider, type CloudProviderOptions } from "./cloud-provider.ts";
 export { type DeliveredVolume, type DeliveryOptions, type FileDelivery, fileDelivery } from "./file-delivery.ts";
 export { type LateEnvOptions, type PlainEnvVar, type PlainProcess, withoutLateTexts } from "./late-env.ts";
+export type { PolledLine } from "./log-overlap.ts";
+export { followedByPolling, type LogPollerOptions, type PolledLog } from "./log-poller.ts";
 export { goOwnerOf, ownerOf, ownerTags, revisionOf, type TagOptions } from "./owner-tags.ts";
 export { defaultPace, type PollPace } from "./poll-schedule.ts";
 export { type ShortNameOptions, shortName } from "./short-name.ts";
