@@ -30,11 +30,8 @@ import type { ControlPlane, ControlPlaneOptions } from "../packages/virtual-kube
 import { eventually, throughout } from "../packages/virtual-kubelet/src/testing/eventually.ts";
 import { type ManagedProcess, ProcessGroup } from "../packages/virtual-kubelet/src/testing/processes.ts";
 import { startProgram } from "../packages/virtual-kubelet/src/testing/program-process.ts";
-import {
-  VirtualKubelet,
-  type VirtualKubeletOptions,
-  type VirtualNode,
-} from "../packages/virtual-kubelet/src/virtual-kubelet.ts";
+import { VirtualKubelet } from "../packages/virtual-kubelet/src/virtual-kubelet.ts";
+import type { VirtualKubeletOptions, VirtualNode } from "../packages/virtual-kubelet/src/virtual-kubelet-options.ts";
 import { startChosenControlPlane } from "./dev-control-plane.ts";
 
 const sources = join(import.meta.dirname, "../packages/virtual-kubelet/src");

@@ -10,7 +10,7 @@ import {
 } from "../packages/virtual-kubelet/src/providers/mock/backend.ts";
 import { type BackendConnection, localConnection } from "../packages/virtual-kubelet/src/providers/mock/connection.ts";
 import { createMockProvider, type MockControl } from "../packages/virtual-kubelet/src/providers/mock/mock-provider.ts";
-import type { VirtualNode } from "../packages/virtual-kubelet/src/virtual-kubelet.ts";
+import type { VirtualNode } from "../packages/virtual-kubelet/src/virtual-kubelet-options.ts";
 
 /** A mock backend in this process whose pods outlive the virtual kubelets, with a record of every create and delete. */
 export class Backend {

@@ -5,7 +5,7 @@ import type { Container, Event, Pod, PodSpec } from "../packages/virtual-kubelet
 import type { PodOwner } from "../packages/virtual-kubelet/src/provider/pods.ts";
 import type { Provider } from "../packages/virtual-kubelet/src/provider.ts";
 import type { LateText, ResolvedPod, ResolvedVolume } from "../packages/virtual-kubelet/src/resolved-pod.ts";
-import type { VirtualNode } from "../packages/virtual-kubelet/src/virtual-kubelet.ts";
+import type { VirtualNode } from "../packages/virtual-kubelet/src/virtual-kubelet-options.ts";
 import { eventually, type Harness, podObject } from "./harness.ts";
 import { mockNode } from "./mock-node.ts";
 

@@ -36,6 +36,7 @@ const top = [
   "index",
   "main",
   "virtual-kubelet",
+  "virtual-kubelet-options",
   "kubelet-api",
   "identity",
   "program",

@@ -171,10 +171,5 @@ export type {
 export type { PodSituation } from "./status/pod-situation.ts";
 export { podStatus, type StatusInput } from "./status/pod-status.ts";
 export { effectivePolicy, isSidecar, type RestartDecision, restartDecision } from "./status/restart-policy.ts";
-export {
-  type Health,
-  type PodTunables,
-  VirtualKubelet,
-  type VirtualKubeletOptions,
-  type VirtualNode,
-} from "./virtual-kubelet.ts";
+export { type Health, VirtualKubelet } from "./virtual-kubelet.ts";
+export type { PodTunables, VirtualKubeletOptions, VirtualNode } from "./virtual-kubelet-options.ts";

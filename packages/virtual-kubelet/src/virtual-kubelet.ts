@@ -1,14 +1,9 @@
 // Assembly of one virtual kubelet: events, pods and nodes over one client, in the order in which they start and stop.
 import { type Clock, pause, systemClock } from "./clock.ts";
-import { VirtualKubeletError } from "./errors.ts";
-import type { Identity } from "./identity.ts";
-import { nodeOfUser } from "./identity.ts";
-import type { KubeClient } from "./kube/client.ts";
 import { EventRecorder } from "./kube/event-recorder.ts";
-import { parseQuantity } from "./kube/quantity.ts";
 import type { Stored } from "./kube/resource.ts";
 import type { Node, NodeAddress, Quantity } from "./kube/types.gen.ts";
-import { KubeletApi, type KubeletApiOptions } from "./kubelet-api.ts";
+import { KubeletApi } from "./kubelet-api.ts";
 import { type Logger, silentLogger } from "./log.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { NodeController } from "./node/node-controller.ts";
@@ -17,66 +12,12 @@ import { defaultPort, withCapacity } from "./node/node-object.ts";
 import { nodeWatchMode } from "./node/node-watch.ts";
 import type { ShutdownRule } from "./pod/node-shutdown.ts";
 import { PodController } from "./pod/pod-controller.ts";
-import type { PodControllerOptions } from "./pod/pod-controller-options.ts";
-import type { PodObserver } from "./pod/pod-inspection.ts";
 import type { NodeReport } from "./provider/node.ts";
 import type { CallContext, Provider } from "./provider.ts";
 import { PodResolver } from "./resolve/pod-resolver.ts";
-import type { ResolveSettings } from "./resolve/resolve-pod.ts";
 import { observedClient } from "./view/observed-client.ts";
 import { observedRecorder } from "./view/observed-recorder.ts";
-import type { ProcessObserver } from "./view/observer.ts";
-
-/** One virtual node and the provider that runs its pods. */
-export interface VirtualNode {
-  readonly node: Omit<NodeSpec, "ping" | "watchNode" | "configureNode">;
-  readonly provider: Provider;
-  /** Wins over what the provider reports, resource by resource. */
-  readonly capacity?: Readonly<Record<string, Quantity>> | undefined;
-  /** IP address on which its kubelet API listens, at `node.port` (0: a free one); default all of the machine's. */
-  readonly listenAddress?: string | undefined;
-}
-
-/** Tunables of the pod side; see PodControllerOptions for meanings and defaults. */
-export type PodTunables = Pick<
-  PodControllerOptions,
-  | "workers"
-  | "statusWorkers"
-  | "statusForm"
-  | "resyncMs"
-  | "pollMinMs"
-  | "pollMaxMs"
-  | "orphanGraceMs"
-  | "lostAfterMs"
-  | "callTimeoutMs"
->;
-
-export interface VirtualKubeletOptions {
-  readonly client: KubeClient;
-  /** Of `client`: see `identify`. */
-  readonly identity: Identity;
-  /** At least one; with a node's own credentials exactly that node. */
-  readonly nodes: readonly VirtualNode[];
-  readonly pods?: PodTunables | undefined;
-  /** For providers that want pods resolved; default: domain cluster.local, the cluster's own DNS Service. */
-  readonly resolve?: Partial<ResolveSettings> | undefined;
-  /** Absent: the kubelet API is not served. */
-  readonly kubeletApi?: KubeletApiOptions | undefined;
-  /** With a ServiceAccount: up to so many nodes have watches of their own, more share one; default 10. */
-  readonly perNodeWatchLimit?: number | undefined;
-  /** What becomes of the Node objects at the end; default "leave". */
-  readonly shutdownNode?: "leave" | "not-ready" | "delete" | undefined;
-  /** Default 40 s. */
-  readonly leaseDurationSeconds?: number | undefined;
-  /** The node status is written at least so often; default 5 min. */
-  readonly statusReportMs?: number | undefined;
-  /** Told of what is done about pods; costs nothing when absent. */
-  readonly observer?: (ProcessObserver & PodObserver) | undefined;
-  readonly metrics?: Metrics | undefined;
-  readonly log?: Logger | undefined;
-  readonly clock?: Clock | undefined;
-  readonly random?: (() => number) | undefined;
-}
+import { checkNodes, type VirtualKubeletOptions, type VirtualNode } from "./virtual-kubelet-options.ts";
 
 export interface Health {
   readonly ready: boolean;
@@ -344,33 +285,4 @@ async function* watched(
 ): AsyncIterable<NodeReport> {
   if (provider.watchNode === undefined) return;
   for await (const report of provider.watchNode(context)) yield withCapacity(report, capacity);
-}
-
-/** A limit that is no quantity would refuse every pod, one by one: it is a fault of the provider, told at once. */
-function checkCapabilities(node: string, { capabilities }: Provider): void {
-  for (const [name, quantity] of Object.entries(capabilities?.limits?.requests ?? {})) {
-    try {
-      parseQuantity(quantity);
-    } catch (cause) {
-      const field = `capabilities.limits.requests[${name}]`;
-      throw new VirtualKubeletError("Invalid", `the provider of node ${node}: ${field}`, { cause, field });
-    }
-  }
-}
-
-function checkNodes({ nodes, identity }: VirtualKubeletOptions): void {
-  for (const { node, provider } of nodes) checkCapabilities(node.name, provider);
-  const names = nodes.map(({ node }) => node.name);
-  if (names.length === 0) throw new VirtualKubeletError("Invalid", "nodes: none is configured", { field: "nodes" });
-  const twice = names.find((name, index) => names.indexOf(name) !== index);
-  if (twice !== undefined)
-    throw new VirtualKubeletError("Invalid", `nodes: two are named ${twice}; names must differ`, { field: "nodes" });
-  if (identity.credentials !== "node-user") return;
-  const own = nodeOfUser(identity.user) ?? "";
-  if (names.length === 1 && names[0] === own) return;
-  throw new VirtualKubeletError(
-    "Invalid",
-    `nodes: ${names.join(", ")}: the credentials are those of the node ${own} and good for no other; use them for a node of that name alone, or a ServiceAccount`,
-    { field: "nodes" },
-  );
 }

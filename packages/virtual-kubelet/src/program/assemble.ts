@@ -6,7 +6,7 @@ import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import type { CreateProvider, Provider } from "../provider.ts";
 import type { ProcessObserver } from "../view/observer.ts";
-import type { PodTunables, VirtualKubeletOptions, VirtualNode } from "../virtual-kubelet.ts";
+import type { PodTunables, VirtualKubeletOptions, VirtualNode } from "../virtual-kubelet-options.ts";
 import type { Config, NodeConfig } from "./config.ts";
 import { loadProvider, makeProvider } from "./load-provider.ts";
 import { shortProviderName } from "./resolve-nodes.ts";
