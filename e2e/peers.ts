@@ -36,13 +36,21 @@ const modules = {
   promcheck: { package: "." },
   // Without discovery of services, which is most of it and of no use here.
   promtool: { package: "github.com/prometheus/prometheus/cmd/promtool", tags: "remove_all_sd" },
+  "session-manager-plugin": { package: "github.com/aws/session-manager-plugin/src/sessionmanagerplugin-main" },
 } as const satisfies Readonly<Record<string, Peer>>;
 
 /** kubectl of a version whatever there is on the PATH; its module is the control plane's. */
 const kubectls = { "kubectl-1.36": "1.36.3" } as const;
 
 export type PeerName = keyof typeof modules | keyof typeof kubectls;
-export const peerNames: readonly PeerName[] = ["helm", "promcheck", "promtool", "metrics-server", "kubectl-1.36"];
+export const peerNames: readonly PeerName[] = [
+  "helm",
+  "promcheck",
+  "promtool",
+  "metrics-server",
+  "kubectl-1.36",
+  "session-manager-plugin",
+];
 
 /**
  * Absolute path of the program, built where it is not in the cache yet: minutes for the larger ones, so call it before
