@@ -1,4 +1,5 @@
 // The calls of AwsApi by the vendor's SDK. Clients are made when they are first needed, and anew when AWS refused the credentials.
+import type { AwsCredentialIdentityProvider } from "@aws-sdk/types";
 import { type CallContext, type Clock, isErrorKind, type Logger } from "@virtual-kubelet/virtual-kubelet";
 import { CallBudget, type Urgency } from "@virtual-kubelet/virtual-kubelet/cloud";
 import type { AwsApi } from "./aws-api.ts";
@@ -12,6 +13,8 @@ export interface AwsSdkOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly random?: (() => number) | undefined;
+  /** In place of what is configured. */
+  readonly credentials?: AwsCredentialIdentityProvider | undefined;
 }
 
 interface Client {
@@ -26,7 +29,7 @@ export interface AwsSdk extends AwsApi {
   readonly budget: CallBudget;
 }
 
-export function awsSdk({ config, clock, log, random = Math.random }: AwsSdkOptions): AwsSdk {
+export function awsSdk({ config, clock, log, random = Math.random, credentials }: AwsSdkOptions): AwsSdk {
   const limits = { ...callLimits };
   for (const [operation, limit] of Object.entries(config.callLimits))
     limits[operation] = { ...callLimits[operation], ...limit };
@@ -37,7 +40,7 @@ export function awsSdk({ config, clock, log, random = Math.random }: AwsSdkOptio
   /** Retries are the budget's and the caller's. */
   const options = async (endpoint: string | undefined) => ({
     region: config.region,
-    credentials: await credentialsOf(config),
+    credentials: credentials ?? (await credentialsOf(config)),
     maxAttempts: 1,
     requestHandler: { requestTimeout: requestTimeoutMs, connectionTimeout: 10_000 },
     ...(endpoint === undefined ? {} : { endpoint }),

@@ -12,7 +12,7 @@ import {
   systemClock,
   type VolumeKind,
 } from "@virtual-kubelet/virtual-kubelet";
-import { CloudProvider } from "@virtual-kubelet/virtual-kubelet/cloud";
+import { CloudProvider, type CloudProviderOptions } from "@virtual-kubelet/virtual-kubelet/cloud";
 import { admittedNotes } from "./admission.ts";
 import type { AwsApi } from "./aws-api.ts";
 import { awsSdk } from "./aws-sdk.ts";
@@ -51,16 +51,22 @@ export async function createFargateProvider(
   return fargateProviderOf(init, config, awsSdk({ config, clock: systemClock, log: init.log }));
 }
 
+/** For tests. */
+export interface FargateTiming extends Pick<CloudProviderOptions, "pace" | "consistencyMs"> {
+  readonly cleanUpEveryMs?: number | undefined;
+}
+
 export function fargateProviderOf(
   { node, cluster, log, internalIP }: Pick<ProviderInit, "node" | "cluster" | "log" | "internalIP">,
   config: FargateConfig,
   aws: AwsApi,
+  { cleanUpEveryMs, ...timing }: FargateTiming = {},
 ): Provider {
   const backend = new FargateBackend({
-    ...{ aws, config, cluster, node, log, clock: systemClock },
+    ...{ aws, config, cluster, node, log, clock: systemClock, cleanUpEveryMs },
     hostIPs: internalIP === undefined ? undefined : [internalIP],
   });
-  return new CloudProvider({ backend, node, log, capabilities: capabilitiesOf(config) });
+  return new CloudProvider({ backend, node, log, capabilities: capabilitiesOf(config), ...timing });
 }
 
 /** What a pod may ask for here. */

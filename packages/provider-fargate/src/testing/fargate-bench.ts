@@ -2,7 +2,7 @@
 import { type Provider, silentLogger, systemClock } from "@virtual-kubelet/virtual-kubelet";
 import { awsSdk } from "../aws-sdk.ts";
 import { type FargateConfig, parseFargateConfig } from "../config.ts";
-import { fargateProviderOf } from "../fargate-provider.ts";
+import { type FargateTiming, fargateProviderOf } from "../fargate-provider.ts";
 import type { FakeEcs } from "./fake-ecs.ts";
 
 export const roles = {
@@ -27,9 +27,10 @@ export function providerOn(
   fake: FakeEcs,
   { node, cluster }: { readonly node: string; readonly cluster: string },
   config: FargateConfig = configOn(fake),
+  timing: FargateTiming = {},
 ): Provider {
   const credentials = async () => fake.clientConfig.credentials;
   const aws = awsSdk({ config, clock: systemClock, log: silentLogger, credentials });
   const pace = { fastMs: 20, slowMs: 100, steadyMs: 100, pushedMs: 200 };
-  return fargateProviderOf({ node, cluster, log: silentLogger }, config, aws, { pace });
+  return fargateProviderOf({ node, cluster, log: silentLogger }, config, aws, { pace, consistencyMs: 1000, ...timing });
 }
