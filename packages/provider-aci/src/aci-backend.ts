@@ -3,11 +3,15 @@ import {
   type CallContext,
   type Clock,
   type Container,
+  type ContainerIO,
+  type ContainerLogOptions,
+  type ContainerLogs,
   isErrorKind,
   type Logger,
   type NodeReport,
   type PodFailure,
   type PodRequest,
+  type PodStats,
   type ProbeType,
   VirtualKubeletError,
 } from "@virtual-kubelet/virtual-kubelet";
@@ -15,18 +19,23 @@ import {
   type CloudBackend,
   type CloudGroup,
   type CreateNote,
+  type GroupContainer,
   type GroupRef,
   ownerTags,
 } from "@virtual-kubelet/virtual-kubelet/cloud";
+import { attach } from "./aci-attach.ts";
+import { readLogs } from "./aci-logs.ts";
 import { watchNode } from "./aci-node.ts";
+import { AciStats } from "./aci-stats.ts";
 import { admitPod } from "./admission.ts";
 import type { AciClient } from "./arm-client.ts";
 import type { AciConfig } from "./config.ts";
+import { helperContainer } from "./files-helper.ts";
 import { groupReport, type ReportOptions } from "./group-report.ts";
 import { proxyKubeconfig } from "./kube-proxy.ts";
 import { nativeProbes } from "./probes.ts";
-import { isStoppedByUs, stopTags, tagOptions } from "./tags.ts";
-import { helperContainer, translateGroup } from "./translate.ts";
+import { createdTag, isStoppedByUs, stopTags, tagOptions } from "./tags.ts";
+import { translateGroup } from "./translate.ts";
 import type { ContainerGroup, Tags } from "./wire.ts";
 
 export interface AciBackendOptions {
@@ -37,8 +46,12 @@ export interface AciBackendOptions {
   readonly clusterDomain: string;
   /** "linux" or "windows". */
   readonly operatingSystem: string;
+  /** Addresses of the node, where it has some. */
+  readonly hostIPs?: readonly string[] | undefined;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Milliseconds between two looks at a log that is followed; default 2000. */
+  readonly followEveryMs?: number | undefined;
 }
 
 /** Parts of a request that failed and may have succeeded, at most. */
@@ -52,8 +65,12 @@ export class AciBackend implements CloudBackend {
   /** UIDs of pods whose creation has an outcome that is not known. */
   readonly #uncertain = new Set<string>();
 
+  readonly #stats: AciStats;
+
   constructor(options: AciBackendOptions) {
     this.#options = options;
+    const { client, clock, config } = options;
+    this.#stats = new AciStats({ client, clock, realTime: config.realTimeMetrics });
   }
 
   admit({ pod }: PodRequest): void {
@@ -76,7 +93,8 @@ export class AciBackend implements CloudBackend {
       return { id, notes };
     }
     try {
-      const made = await client.createOrUpdate(name, group, { ...context, urgency: "now" });
+      const tags = { ...group.tags, ...createdTag(this.#options.clock.now()) };
+      const made = await client.createOrUpdate(name, { ...group, tags }, { ...context, urgency: "now" });
       this.#uncertain.delete(uid);
       return { id: made.id ?? id, notes };
     } catch (error) {
@@ -141,6 +159,23 @@ export class AciBackend implements CloudBackend {
 
   ping(context: CallContext): Promise<void> {
     return this.#options.client.ping({ ...context, urgency: "later" });
+  }
+
+  logs(
+    { group, container }: GroupContainer,
+    options: ContainerLogOptions,
+    context: CallContext,
+  ): Promise<ContainerLogs> {
+    const { client, clock, followEveryMs = 2_000 } = this.#options;
+    return readLogs({ client, clock, followEveryMs }, { group, container }, nameOf(group), options, context);
+  }
+
+  attach({ group, container }: GroupContainer, io: ContainerIO, context: CallContext): Promise<void> {
+    return attach(this.#options.client, { group, container }, nameOf(group), io, context);
+  }
+
+  stats(groups: readonly CloudGroup[], context: CallContext): Promise<ReadonlyMap<string, Omit<PodStats, "podRef">>> {
+    return this.#stats.of(groups, context);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

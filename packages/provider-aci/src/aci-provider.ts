@@ -51,7 +51,18 @@ export async function createAciProvider(init: ProviderInit, context: CallContext
   const { node, cluster, clusterDomain, operatingSystem, log } = init;
   const client = await connect(config, { ...context, log });
   const clock = systemClock;
-  const backend = new AciBackend({ client, config, node, cluster, clusterDomain, operatingSystem, clock, log });
+  const hostIPs = init.internalIP === undefined ? undefined : [init.internalIP];
+  const backend = new AciBackend({
+    client,
+    config,
+    node,
+    cluster,
+    clusterDomain,
+    operatingSystem,
+    hostIPs,
+    clock,
+    log,
+  });
   return new CloudProvider({ backend, node, log, capabilities: capabilitiesOf(operatingSystem) });
 }
 

@@ -97,6 +97,10 @@ function checkStart(container: Container, path: string, spec: PodSpec): void {
       "the cloud has no arguments beside an image's own entrypoint: say that by `command`",
     );
   const why = "the cloud has no such setting; the container needs a `command`, which a shell of its image runs then";
+  const late = (container.env ?? []).findIndex(({ valueFrom }) =>
+    ["status.podIP", "status.podIPs"].includes(valueFrom?.fieldRef?.fieldPath ?? ""),
+  );
+  if (late >= 0) throw unsupported(`${path}.env[${late}]`, why);
   if (container.workingDir !== undefined && container.workingDir !== "") throw unsupported(`${path}.workingDir`, why);
   if ((spec.hostAliases ?? []).length > 0 && path.startsWith("spec.containers"))
     throw unsupported("spec.hostAliases", `${why} (${path})`);

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { CloudGroup } from "@virtual-kubelet/virtual-kubelet/cloud";
 import { groupReport } from "./group-report.ts";
-import { stopTags } from "./tags.ts";
+import { createdTag, stopTags } from "./tags.ts";
 import type {
   ContainerGroup,
   ContainerInstanceView,
@@ -245,8 +245,9 @@ describe("the state of a group", () => {
     assert.deepEqual([group?.partial, group?.stage, group?.containers], [true, "running", []]);
   });
 
-  it("addresses, the first time, the resource's id", () => {
+  it("addresses, when it was made, the resource's id", () => {
     const group = report({
+      tags: { ...ownTags, ...createdTag(Date.parse("2026-01-01T00:00:00.7Z")) },
       main: running,
       more: { ipAddress: { type: "Public", ports: [], ip: "192.0.2.1", fqdn: "a.example.com" } },
     });

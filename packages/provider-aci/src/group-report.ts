@@ -3,7 +3,7 @@ import type { ContainerState, PodFailure, PodOwner } from "@virtual-kubelet/virt
 import { type CloudGroup, goOwnerOf, ownerOf, revisionOf } from "@virtual-kubelet/virtual-kubelet/cloud";
 import { containerReport, hasEnded, latest } from "./container-report.ts";
 import { groupEvents } from "./group-events.ts";
-import { failureOf, isStoppedByUs, tagOptions } from "./tags.ts";
+import { createdAt, failureOf, isStoppedByUs, tagOptions } from "./tags.ts";
 import type { ContainerGroup, ContainerInstanceView, InstanceEvent } from "./wire.ts";
 
 export interface ReportOptions {
@@ -53,12 +53,14 @@ export function groupReport(answer: ContainerGroup, options: ReportOptions): Clo
     ),
   ].filter((container) => !hidden.has(container.name));
   const { ip = "", fqdn = "" } = properties.ipAddress ?? {};
-  const failure = failureOf(tags) ?? groupFailure(answer);
-  const stopped = properties.instanceView?.state === "Stopped";
-  const startTime = firstTime(answer);
+  const state = properties.instanceView?.state ?? "";
+  const isOver = ["Stopped", "Succeeded", "Failed"].includes(state) && !isRunning(containers);
+  // Before it is over, something of it may still begin.
+  const failure = (isOver ? failureOf(tags) : undefined) ?? groupFailure(answer);
+  const startTime = createdAt(tags);
   return {
     ...base,
-    stage: stageOf(answer, containers, failure !== undefined || stopped),
+    stage: stageOf(answer, containers, failure !== undefined || state === "Stopped"),
     containers,
     ...(ip !== "" && { podIPs: [ip] }),
     ...(startTime !== undefined && { startTime }),
@@ -92,14 +94,14 @@ function partialStage(provisioningState = ""): CloudGroup["stage"] {
 }
 
 function stageOf(
-  { properties }: ContainerGroup,
+  { tags = {}, properties }: ContainerGroup,
   containers: CloudGroup["containers"],
   isOver: boolean,
 ): CloudGroup["stage"] {
   const { provisioningState = "", restartPolicy = "Always", instanceView } = properties;
   if (provisioningState === "Deleting") return "ending";
   if (isRunning(containers)) {
-    if (isOver) return "ending";
+    if (isOver || isStoppedByUs(tags)) return "ending";
     const main = new Set(properties.containers.map(({ name }) => name));
     // What has ended and is restarted is looked at often.
     const isSteady = ({ running, terminated }: ContainerState): boolean =>
@@ -142,17 +144,4 @@ function groupFailure({ tags = {}, properties }: ContainerGroup): PodFailure | u
 function reasonOf(event: InstanceEvent | undefined): string | undefined {
   const word = event?.name?.replaceAll(/[^A-Za-z0-9]/g, "") ?? "";
   return word === "" ? undefined : word;
-}
-
-/** When the first thing happened to it. */
-function firstTime({ properties }: ContainerGroup): string | undefined {
-  const all = [...(properties.initContainers ?? []), ...properties.containers].flatMap((container) => [
-    ...(container.properties.instanceView?.events ?? []).map(({ firstTimestamp }) => firstTimestamp),
-    container.properties.instanceView?.currentState?.startTime,
-    container.properties.instanceView?.previousState?.startTime,
-  ]);
-  const times = [...all, ...(properties.instanceView?.events ?? []).map(({ firstTimestamp }) => firstTimestamp)]
-    .map((text) => Date.parse(text ?? ""))
-    .filter((time) => Number.isFinite(time) && time > 0);
-  return times.length === 0 ? undefined : new Date(Math.min(...times)).toISOString().replace(/\.\d+Z$/, "Z");
 }

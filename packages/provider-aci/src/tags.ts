@@ -5,12 +5,26 @@ import type { Tags } from "./wire.ts";
 
 export const tagOptions: TagOptions = { separator: "." };
 const key = {
+  created: "virtual-kubelet.io.created",
   stopped: "virtual-kubelet.io.stopped",
   reason: "virtual-kubelet.io.failure",
   message: "virtual-kubelet.io.failure-message",
   disruption: "virtual-kubelet.io.disruption",
 };
 const longest = 256;
+
+/** The cloud tells nobody when it accepted a group. */
+export function createdTag(now: number): Tags {
+  return { [key.created]: new Date(now).toISOString().replace(/\.\d+Z$/, "Z") };
+}
+
+/** RFC 3339; of groups of the Go provider, too. */
+export function createdAt(tags: Tags): string | undefined {
+  const [, day, time] =
+    /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)/.exec(tagValue(tags, key.created) || tagValue(tags, "creationtimestamp")) ??
+    [];
+  return day === undefined ? undefined : `${day}T${time}Z`;
+}
 
 /** Of a group that we stop for good. */
 export function stopTags(failure: PodFailure | undefined): Tags {

@@ -1,12 +1,12 @@
 // The containers of a pod as a group has them. Pure.
-import type { Container, LateText, PodSpec, ResolvedContainer, ResolvedPod } from "@virtual-kubelet/virtual-kubelet";
+import type { Container, PodSpec, ResolvedContainer, ResolvedPod } from "@virtual-kubelet/virtual-kubelet";
 import { VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
+import { withoutLateTexts } from "@virtual-kubelet/virtual-kubelet/cloud";
 import { gpuResource, reachOf } from "./admission.ts";
 import type { AciConfig } from "./config.ts";
 import { translatedMounts, type VolumePart } from "./mounts.ts";
 import { containerPorts } from "./network.ts";
 import type { PodWishes } from "./pod-annotations.ts";
-import { unsupported } from "./pod-faults.ts";
 import { translatedProbes } from "./probes.ts";
 import { containerSecurity } from "./security.ts";
 import { groupSizes, type SizedContainer } from "./sizes.ts";
@@ -26,6 +26,8 @@ export interface ContainersInput {
   readonly config: AciConfig;
   /** Volumes that are left out, with their mounts. */
   readonly omitted: ReadonlySet<string>;
+  /** Addresses of the node, where it has some. */
+  readonly hostIPs?: readonly string[] | undefined;
 }
 
 export interface TranslatedContainers {
@@ -70,7 +72,7 @@ export function translatedContainers(input: ContainersInput): TranslatedContaine
 function commonProperties(
   container: Container,
   path: string,
-  { spec, resolved, config, omitted }: ContainersInput,
+  { spec, resolved, config, omitted, hostIPs }: ContainersInput,
 ): { readonly properties: InitContainerDefinition["properties"]; readonly parts: readonly VolumePart[] } {
   const given = resolved.containers.find(({ name }) => name === container.name);
   if (given === undefined) throw new VirtualKubeletError("Internal", `${path} is not resolved`);
@@ -83,7 +85,7 @@ function commonProperties(
   const isMain = path.startsWith("spec.containers");
   const hosts =
     isMain && (spec.hostAliases ?? []).length > 0 ? { text: aliases(spec), field: "spec.hostAliases" } : undefined;
-  const start = started(container, kept, path, { copies, hosts });
+  const start = started(container, kept, path, { copies, hosts }, hostIPs);
   const properties = {
     image: given.image,
     ...(start.command !== undefined && { command: start.command }),
@@ -99,25 +101,18 @@ function started(
   given: ResolvedContainer,
   path: string,
   steps: Pick<StartSteps, "copies" | "hosts">,
+  hostIPs: readonly string[] | undefined,
 ): { readonly command: readonly string[] | undefined; readonly env: readonly EnvironmentVariable[] } {
-  const texts = (list: readonly LateText[] | undefined): readonly string[] =>
-    (list ?? []).map((text) => plain(text, path));
-  const own = [...texts(given.command), ...texts(given.command === undefined ? undefined : given.args)];
+  const plain = withoutLateTexts(given, { field: path, spec: container, hostIPs });
+  const own = [...(plain.command ?? []), ...(plain.args ?? [])];
   const workingDir =
     container.workingDir === undefined || container.workingDir === ""
       ? undefined
       : { path: container.workingDir, field: `${path}.workingDir` };
   return {
     command: withSteps(own.length === 0 ? undefined : own, { ...steps, workingDir }),
-    env: given.env.map(({ name, value, secret }) =>
-      secret === true ? { name, secureValue: plain(value, path) } : { name, value: plain(value, path) },
-    ),
+    env: plain.env.map(({ name, value, secret }) => (secret === true ? { name, secureValue: value } : { name, value })),
   };
-}
-
-function plain(text: LateText, path: string): string {
-  if (typeof text !== "string") throw unsupported(path, "addresses are not known before the container is made");
-  return text;
 }
 
 function withGPU(sized: SizedContainer | undefined, { resources }: Container, { gpuSKU }: PodWishes): SizedContainer {

@@ -3,6 +3,7 @@ import { type PodRequest, type PodSpec, VirtualKubeletError } from "@virtual-kub
 import { type CreateNote, ownerTags, shortName } from "@virtual-kubelet/virtual-kubelet/cloud";
 import { admitPod, isApiAccess } from "./admission.ts";
 import type { AciConfig } from "./config.ts";
+import { helperOf } from "./files-helper.ts";
 import { type GroupExtras, groupProperties, identityOf } from "./group-properties.ts";
 import { translatedNetwork } from "./network.ts";
 import { wishesOf } from "./pod-annotations.ts";
@@ -19,6 +20,8 @@ export interface TranslationOptions {
   /** "linux" or "windows". */
   readonly operatingSystem: string;
   readonly extras?: GroupExtras | undefined;
+  /** Addresses of the node, where it has some. */
+  readonly hostIPs?: readonly string[] | undefined;
 }
 
 export interface TranslatedGroup {
@@ -28,8 +31,6 @@ export interface TranslatedGroup {
 }
 
 const longestName = 63;
-/** Brings files into volumes before all others run. */
-export const helperContainer = "virtual-kubelet-files";
 
 /** Of [a-z0-9-], the same for the same pod at any time. */
 export function groupName({ owner }: Pick<PodRequest, "owner">): string {
@@ -39,7 +40,7 @@ export function groupName({ owner }: Pick<PodRequest, "owner">): string {
 /** Throws Unsupported or Invalid with the field. */
 export function translateGroup(request: PodRequest, options: TranslationOptions): TranslatedGroup {
   const { owner, pod, revision, resolved } = request;
-  const { config, operatingSystem, clusterDomain, extras = {} } = options;
+  const { config, operatingSystem, clusterDomain, extras = {}, hostIPs } = options;
   admitPod(pod, { config, operatingSystem });
   if (resolved === undefined)
     throw new VirtualKubeletError("Internal", `what pod ${owner.namespace}/${owner.name} refers to is not resolved`);
@@ -49,16 +50,18 @@ export function translateGroup(request: PodRequest, options: TranslationOptions)
     operatingSystem === "windows" ? (spec.volumes ?? []).map(({ name }) => name).filter(isApiAccess) : [],
   );
   const { initContainers, containers, mounted, parts } = translatedContainers({
-    ...{ spec, resolved, wishes, config, omitted },
+    ...{ spec, resolved, wishes, config, omitted, hostIPs },
   });
   const volumes = translatedVolumes({
     ...{ spec: { ...spec, volumes: (spec.volumes ?? []).filter(({ name }) => !omitted.has(name)) } },
     ...{ namespace: owner.namespace, resolved: resolved.volumes, mounted, parts, config },
   });
   const network = translatedNetwork(pod, resolved.resolvConf, wishes, config, clusterDomain);
+  const helper = helperOf(volumes.delivered, spec, config);
+  const images = resolved.containers.map(({ image }) => image);
   const registries = registryCredentials(
     resolved.imageCredentials,
-    resolved.containers.map(({ image }) => image),
+    helper.length === 0 ? images : [...images, config.helperImage],
     config,
   );
   const identity = identityOf(wishes, registries);
@@ -70,7 +73,7 @@ export function translateGroup(request: PodRequest, options: TranslationOptions)
     properties: {
       osType: operatingSystem === "windows" ? "Windows" : "Linux",
       restartPolicy: policyOf(spec),
-      ...(initContainers.length > 0 && { initContainers }),
+      ...(helper.length + initContainers.length > 0 && { initContainers: [...helper, ...initContainers] }),
       containers,
       ...(volumes.volumes.length > 0 && { volumes: volumes.volumes }),
       ...(registries.length > 0 && { imageRegistryCredentials: registries }),

@@ -13,8 +13,14 @@ type PodVolume = NonNullable<PodSpec["volumes"]>[number];
 export interface TranslatedVolumes {
   readonly volumes: readonly Volume[];
   /** What the helper is to bring, by volume. */
-  readonly delivered: ReadonlyMap<string, readonly ResolvedFile[]>;
+  readonly delivered: ReadonlyMap<string, DeliveredFiles>;
   readonly notes: readonly CreateNote[];
+}
+
+export interface DeliveredFiles {
+  readonly files: readonly ResolvedFile[];
+  /** Of the volume, for errors. */
+  readonly field: string;
 }
 
 const defaultMode = 0o644;
@@ -34,7 +40,7 @@ export function translatedVolumes(input: VolumesInput): TranslatedVolumes {
   const { spec, namespace, resolved, mounted, parts, config } = input;
   const byName = new Map(resolved.map((volume) => [volume.name, volume]));
   const volumes: Volume[] = [];
-  const delivered = new Map<string, readonly ResolvedFile[]>();
+  const delivered = new Map<string, DeliveredFiles>();
   const notes: CreateNote[] = [];
   for (const [index, volume] of (spec.volumes ?? []).entries()) {
     const path = `spec.volumes[${index}]`;
@@ -50,7 +56,7 @@ export function translatedVolumes(input: VolumesInput): TranslatedVolumes {
       const why = needsHelper(volume, files, path);
       if (why !== undefined && config.helperImage !== "") {
         volumes.push({ name, emptyDir: {} });
-        delivered.set(name, files);
+        delivered.set(name, { files, field: path });
         continue;
       }
       if (why?.isFinal === true) throw unsupported(why.field, `${why.message}: ${helperHint}`);

@@ -21,7 +21,7 @@ export function backendOf(fake: FakeArm, { node, cluster, settings = {} }: Bench
   return new AciBackend({
     ...{ client: clientOf(fake), node, cluster, clock: systemClock, log: silentLogger },
     config: parseAciConfig({ ...account, network: { publicIP: true }, ...settings }),
-    ...{ clusterDomain: "cluster.local", operatingSystem: "linux" },
+    ...{ clusterDomain: "cluster.local", operatingSystem: "linux", followEveryMs: 50 },
   });
 }
 

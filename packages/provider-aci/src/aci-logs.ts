@@ -1,0 +1,137 @@
+// Logs of containers as the cloud keeps them: the end of the present run, with times.
+import {
+  type CallContext,
+  type Clock,
+  type ContainerLogOptions,
+  type ContainerLogs,
+  isErrorKind,
+  VirtualKubeletError,
+} from "@virtual-kubelet/virtual-kubelet";
+import { followedByPolling, type GroupContainer } from "@virtual-kubelet/virtual-kubelet/cloud";
+import type { AciClient, ArmCall } from "./arm-client.ts";
+
+/** Throws NotFound for runs before the present one, which the cloud keeps nothing of, and for containers that have not run. */
+export function checkRun({ group, container }: GroupContainer, options: ContainerLogOptions): void {
+  const report = group.containers.find(({ name }) => name === container);
+  const notFound = (message: string): VirtualKubeletError => new VirtualKubeletError("NotFound", message);
+  if (report === undefined) throw notFound(`container ${container} is not there`);
+  const { state, lastState, containerID } = report;
+  if (options.previous === true)
+    throw notFound(
+      lastState === undefined
+        ? `previous terminated container ${container} not found`
+        : `the cloud keeps no log of the run before: container ${container} has started anew`,
+    );
+  if (options.containerID !== undefined && containerID !== undefined && options.containerID !== containerID)
+    throw notFound(`the cloud keeps no log of the run ${options.containerID}`);
+  if (state.running === undefined && state.terminated === undefined && lastState === undefined)
+    throw notFound(`container ${container} is waiting to start: ${state.waiting?.reason ?? "ContainerCreating"}`);
+}
+
+export interface LogReaderOptions {
+  readonly client: Pick<AciClient, "listLogs" | "get">;
+  readonly clock: Clock;
+  /** Milliseconds between two looks at a log that is followed. */
+  readonly followEveryMs: number;
+}
+
+/** `name`: of the group. */
+export async function readLogs(
+  reader: LogReaderOptions,
+  target: GroupContainer,
+  name: string,
+  options: ContainerLogOptions,
+  context: CallContext,
+): Promise<ContainerLogs> {
+  checkRun(target, options);
+  const { tailLines, follow = false } = options;
+  const applied: NonNullable<ContainerLogs["applied"]> = [
+    ...(tailLines === undefined ? [] : (["tailLines"] as const)),
+    ...(follow ? (["follow"] as const) : []),
+  ];
+  if (follow) return { format: "timestamped", data: followed(reader, target, name, tailLines, context), applied };
+  // The cloud takes 0 for all.
+  const text = tailLines === 0 ? "" : await textOf(reader, target, name, tailLines, { ...context, urgency: "now" });
+  return { format: "timestamped", data: once(Buffer.from(text)), applied };
+}
+
+/** Of a log that is followed; more where that does not reach the lines that are known. */
+const tailOfFollowed = 1_000;
+const lookEveryMs = 5_000;
+
+function followed(
+  reader: LogReaderOptions,
+  target: GroupContainer,
+  name: string,
+  tailLines: number | undefined,
+  { log, signal }: CallContext,
+): AsyncIterable<Uint8Array> {
+  const { clock, followEveryMs } = reader;
+  let lookedAt = Number.NEGATIVE_INFINITY;
+  return followedByPolling({
+    ...{ clock, signal, tailLines, everyMs: followEveryMs },
+    read: async (since, limited) => {
+      const call = { log, signal: limited, urgency: "now" } as const;
+      if (since === undefined && tailLines === undefined)
+        return { lines: linesOf(await textOf(reader, target, name, undefined, call)) };
+      const wanted = since === undefined ? Math.max(1, tailLines ?? 0) : tailOfFollowed;
+      const lines = linesOf(await textOf(reader, target, name, wanted, call));
+      const isCut = since !== undefined && lines.length >= wanted && (lines[0]?.time ?? "") > since;
+      return { lines: isCut ? linesOf(await textOf(reader, target, name, undefined, call)) : lines };
+    },
+    ended: async (limited) => {
+      // A command to look costs as much as one to read.
+      if (clock.now() - lookedAt < Math.min(lookEveryMs, 3 * followEveryMs)) return false;
+      lookedAt = clock.now();
+      return hasRunEnded(reader, target, name, { log, signal: limited });
+    },
+  });
+}
+
+async function hasRunEnded(
+  { client }: LogReaderOptions,
+  { group, container }: GroupContainer,
+  name: string,
+  context: CallContext,
+): Promise<boolean> {
+  try {
+    const { properties } = await client.get(name, context);
+    const found = [...(properties.initContainers ?? []), ...properties.containers].find(
+      (each) => each.name === container,
+    )?.properties.instanceView;
+    const before = group.containers.find((each) => each.name === container)?.restartCount ?? 0;
+    return found?.currentState?.state !== "Running" || (found.restartCount ?? 0) !== before;
+  } catch (error) {
+    if (isErrorKind(error, "NotFound")) return true;
+    throw error;
+  }
+}
+
+async function textOf(
+  { client }: LogReaderOptions,
+  { container }: GroupContainer,
+  name: string,
+  tail: number | undefined,
+  call: ArmCall,
+): Promise<string> {
+  return client.listLogs(name, container, { tail, timestamps: true }, call);
+}
+
+function linesOf(text: string): { readonly time?: string; readonly text: string }[] {
+  const lines = text.split("\n");
+  if (lines.at(-1) === "") lines.pop();
+  return lines.map((line) => {
+    const [, time, rest] = /^(\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)) (.*)$/s.exec(line) ?? [];
+    return time === undefined ? { text: line } : { time: nanoTime(time), text: rest ?? "" };
+  });
+}
+
+/** With nine digits of a second, however many the cloud wrote: so that texts compare as times do. */
+function nanoTime(time: string): string {
+  const [, seconds = "", fraction = "", zone = ""] = /^([^.Z+]+?)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)$/.exec(time) ?? [];
+  return seconds === "" ? time : `${seconds}.${fraction.padEnd(9, "0").slice(0, 9)}${zone}`;
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  if (bytes.length > 0) yield bytes;
+}
