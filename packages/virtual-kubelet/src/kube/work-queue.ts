@@ -3,8 +3,7 @@ import { type Clock, systemClock } from "../clock.ts";
 import { errorText, VirtualKubeletError } from "../errors.ts";
 import { type Logger, silentLogger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
-import { DueHeap } from "./due-heap.ts";
-import { Lane } from "./lane.ts";
+import { newQueueEntry, type QueueEntry, WaitingKeys } from "./waiting-keys.ts";
 
 export interface WorkQueueOptions {
   /** Label of its metrics and log lines. */
@@ -38,28 +37,6 @@ export interface WorkQueueRunOptions {
   readonly flush?: boolean;
 }
 
-/** A key is known while it waits, is delayed, is worked on or has failures to remember; else it has no entry. */
-interface Entry {
-  readonly key: string;
-  /** When it was or will be due, while waiting or delayed. */
-  due: number;
-  heapIndex: number;
-  /** The lane it waits in. */
-  lane: Lane<Entry> | undefined;
-  /** While delayed: was it put back after a failure? Decides its lane when due. */
-  retry: boolean;
-  active: boolean;
-  /** When the work under way began. */
-  begunAt: number;
-  /** Added while active: runs again at once. */
-  dirty: boolean;
-  /** addAfter while active. */
-  after: number | undefined;
-  failures: number;
-}
-
-/** One retry is taken after so many fresh keys, however many wait. */
-const freshPerRetry = 9;
 /** So many keys are started before other work of the process gets a turn. */
 const startsPerTurn = 256;
 
@@ -75,18 +52,15 @@ export class WorkQueue {
   readonly #log: Logger;
   readonly #backoff: { readonly baseMs: number; readonly maxMs: number };
 
-  readonly #entries = new Map<string, Entry>();
-  readonly #fresh = new Lane<Entry>();
-  readonly #retry = new Lane<Entry>();
-  readonly #delayed = new DueHeap<Entry>();
+  readonly #entries = new Map<string, QueueEntry>();
+  readonly #keys = new WaitingKeys();
   #active = 0;
-  #freshInRow = 0;
   readonly #idlers = new Set<() => void>();
 
   /** Set while running; given to `process`. */
   #work: AbortSignal | undefined;
   /** Set while stopping: the entries still to be worked on. */
-  #flushing: Set<Entry> | undefined;
+  #flushing: Set<QueueEntry> | undefined;
   #pumpPlanned = false;
   #startsThisTurn = 0;
   #timer: { readonly at: number; readonly cancel: () => void } | undefined;
@@ -107,8 +81,8 @@ export class WorkQueue {
       entry.dirty = true;
       return;
     }
-    if (entry.lane === this.#fresh) return;
-    this.#wait(entry, this.#fresh, entry.lane === undefined ? this.#clock.now() : entry.due);
+    if (this.#keys.isFresh(entry)) return;
+    this.#keys.wait(entry, entry.lane === undefined ? this.#clock.now() : entry.due, false);
     this.#planPump();
   }
 
@@ -128,7 +102,7 @@ export class WorkQueue {
   forget(key: string): void {
     const entry = this.#entries.get(key);
     if (entry === undefined) return;
-    this.#unplace(entry);
+    this.#keys.remove(entry);
     entry.dirty = false;
     entry.after = undefined;
     entry.failures = 0;
@@ -151,7 +125,7 @@ export class WorkQueue {
   }
 
   get depth(): { readonly waiting: number; readonly delayed: number; readonly active: number } {
-    return { waiting: this.#fresh.size + this.#retry.size, delayed: this.#delayed.size, active: this.#active };
+    return { waiting: this.#keys.waiting, delayed: this.#keys.delayed, active: this.#active };
   }
 
   /** Resolves when nothing is due or worked on, or when the signal aborts. Delayed keys do not count. */
@@ -180,12 +154,12 @@ export class WorkQueue {
     const report = (): void => this.#reportDepth();
     sources?.add(report);
     try {
-      this.#promote();
+      this.#keys.promote(this.#clock.now());
       this.#armTimer();
       this.#planPump();
       await aborted(signal);
 
-      this.#promote();
+      this.#keys.promote(this.#clock.now());
       this.#timer?.cancel();
       this.#timer = undefined;
       this.#flushing = new Set(options.flush === true ? this.#due() : []);
@@ -212,101 +186,60 @@ export class WorkQueue {
     }
   }
 
-  #entry(key: string): Entry {
+  #entry(key: string): QueueEntry {
     let entry = this.#entries.get(key);
     if (entry === undefined) {
-      entry = {
-        key,
-        due: 0,
-        heapIndex: -1,
-        lane: undefined,
-        retry: false,
-        active: false,
-        begunAt: 0,
-        dirty: false,
-        after: undefined,
-        failures: 0,
-      };
+      entry = newQueueEntry(key);
       this.#entries.set(key, entry);
     }
     return entry;
   }
 
-  #unplace(entry: Entry): void {
-    entry.lane?.delete(entry);
-    entry.lane = undefined;
-    this.#delayed.remove(entry);
-  }
-
-  #wait(entry: Entry, lane: Lane<Entry>, due: number): void {
-    this.#unplace(entry);
-    entry.due = due;
-    entry.lane = lane;
-    lane.add(entry);
-  }
-
-  #delay(entry: Entry, due: number, retry: boolean): void {
-    this.#unplace(entry);
-    entry.due = due;
-    entry.retry = retry;
-    this.#delayed.push(entry);
+  #delay(entry: QueueEntry, due: number, retry: boolean): void {
+    this.#keys.delay(entry, due, retry);
     this.#armTimer();
   }
 
-  #tidy(entry: Entry): void {
+  #tidy(entry: QueueEntry): void {
     if (!entry.active && entry.lane === undefined && entry.heapIndex < 0 && entry.failures === 0) {
       this.#entries.delete(entry.key);
     }
   }
 
-  /** Moves what fell due from the heap to its lane. */
-  #promote(): void {
-    const now = this.#clock.now();
-    for (let entry = this.#delayed.peek(); entry !== undefined && entry.due <= now; entry = this.#delayed.peek()) {
-      this.#wait(entry, entry.retry ? this.#retry : this.#fresh, entry.due);
-    }
-  }
-
   #armTimer(): void {
     if (this.#work === undefined || this.#flushing !== undefined) return;
-    const next = this.#delayed.peek();
-    if (next === undefined) {
+    const due = this.#keys.nextDue;
+    if (due === undefined) {
       this.#timer?.cancel();
       this.#timer = undefined;
       return;
     }
     // A timer that fires too early costs less than a new one each time the first key goes.
-    if (this.#timer !== undefined && this.#timer.at <= next.due) return;
+    if (this.#timer !== undefined && this.#timer.at <= due) return;
     this.#timer?.cancel();
     const fire = (): void => {
       this.#timer = undefined;
-      this.#promote();
+      this.#keys.promote(this.#clock.now());
       this.#armTimer();
       this.#pump();
     };
-    this.#timer = { at: next.due, cancel: this.#clock.schedule(next.due - this.#clock.now(), fire) };
+    this.#timer = { at: due, cancel: this.#clock.schedule(due - this.#clock.now(), fire) };
   }
 
   /** Keys due now, in the order in which they would be taken. */
-  *#due(): Iterable<Entry> {
-    yield* this.#fresh.values();
-    yield* this.#retry.values();
+  *#due(): Iterable<QueueEntry> {
+    yield* this.#keys.values();
     for (const entry of this.#entries.values()) if (entry.active && entry.dirty) yield entry;
   }
 
-  #take(): Entry | undefined {
-    if (this.#flushing !== undefined) {
-      for (const entry of this.#flushing) {
-        if (entry.active) continue;
-        this.#flushing.delete(entry);
-        if (entry.lane !== undefined) return entry;
-      }
-      return undefined;
+  #take(): QueueEntry | undefined {
+    if (this.#flushing === undefined) return this.#keys.take();
+    for (const entry of this.#flushing) {
+      if (entry.active) continue;
+      this.#flushing.delete(entry);
+      if (entry.lane !== undefined) return entry;
     }
-    const retryFirst = this.#freshInRow >= freshPerRetry || this.#fresh.size === 0;
-    const entry = retryFirst ? (this.#retry.first() ?? this.#fresh.first()) : this.#fresh.first();
-    this.#freshInRow = entry?.lane === this.#fresh ? this.#freshInRow + 1 : 0;
-    return entry;
+    return undefined;
   }
 
   /** Starts work after the present code has run, so that adding a key never runs `process` under the caller's feet. */
@@ -338,10 +271,10 @@ export class WorkQueue {
     }
   }
 
-  #start(entry: Entry, signal: AbortSignal): void {
+  #start(entry: QueueEntry, signal: AbortSignal): void {
     const now = this.#clock.now();
     this.#options.metrics?.queueWait.observe({ queue: this.#options.name }, Math.max(0, now - entry.due) / 1000);
-    this.#unplace(entry);
+    this.#keys.remove(entry);
     entry.active = true;
     entry.begunAt = now;
     this.#active += 1;
@@ -371,7 +304,7 @@ export class WorkQueue {
     return (await this.#options.process(key, signal)) ?? undefined;
   }
 
-  #failed(entry: Entry, error: VirtualKubeletError): void {
+  #failed(entry: QueueEntry, error: VirtualKubeletError): void {
     const now = this.#clock.now();
     if (error.kind === "Aborted" && this.#flushing !== undefined) {
       // Stopped, not failed: the key keeps its turn for a later run.
@@ -399,10 +332,10 @@ export class WorkQueue {
   }
 
   /** Places a key whose work has ended by the earliest of what asked for it. */
-  #next(entry: Entry, due: number | undefined, retry: boolean): void {
+  #next(entry: QueueEntry, due: number | undefined, retry: boolean): void {
     const now = this.#clock.now();
     const after = entry.after;
-    if (entry.dirty) this.#wait(entry, this.#fresh, now);
+    if (entry.dirty) this.#keys.wait(entry, now, false);
     else if (after !== undefined && (due === undefined || after <= due)) this.#place(entry, after, false, now);
     else if (due !== undefined) this.#place(entry, due, retry, now);
     entry.dirty = false;
@@ -412,13 +345,13 @@ export class WorkQueue {
     this.#settled();
   }
 
-  #place(entry: Entry, due: number, retry: boolean, now: number): void {
+  #place(entry: QueueEntry, due: number, retry: boolean, now: number): void {
     if (due > now) this.#delay(entry, due, retry);
-    else this.#wait(entry, retry ? this.#retry : this.#fresh, now);
+    else this.#keys.wait(entry, now, retry);
   }
 
   #isIdle(): boolean {
-    return this.#active === 0 && this.#fresh.size + this.#retry.size === 0;
+    return this.#active === 0 && this.#keys.waiting === 0;
   }
 
   #settled(): void {
@@ -432,15 +365,10 @@ export class WorkQueue {
     if (metrics === undefined) return;
     for (const [state, value] of Object.entries(this.depth)) metrics.queueDepth.set({ queue, state }, value);
     const now = this.#clock.now();
-    let [waiting, active] = [now, now];
-    for (const lane of [this.#fresh, this.#retry]) {
-      for (const { due } of lane.values()) {
-        waiting = Math.min(waiting, due);
-        break; // Lanes keep the order in which keys came.
-      }
-    }
+    const waiting = this.#keys.oldest() ?? now;
+    let active = now;
     for (const entry of this.#entries.values()) if (entry.active) active = Math.min(active, entry.begunAt);
-    metrics.queueOldest.set({ queue, state: "waiting" }, (now - waiting) / 1000);
+    metrics.queueOldest.set({ queue, state: "waiting" }, Math.max(0, now - waiting) / 1000);
     metrics.queueOldest.set({ queue, state: "active" }, (now - active) / 1000);
   }
 }
