@@ -21,7 +21,7 @@ test("the SDK for Python makes, watches, lists, tags and removes a group of the 
   const ca = join(directory, "ca.pem");
   await writeFile(ca, fake.ca);
   const program = join(import.meta.dirname, "peers/azure-sdk/drive.py");
-  const args = [program, fake.url, fake.subscription, fake.tokens.mint(fake.url)];
+  const args = [program, fake.url, fake.subscription, fake.tokens.mint(fake.endpoints.audience)];
   const { stdout } = await promisify(execFile)(python, args, {
     env: { ...process.env, REQUESTS_CA_BUNDLE: ca },
     timeout: 60_000,

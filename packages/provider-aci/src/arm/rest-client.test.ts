@@ -327,3 +327,41 @@ test("a proxy is gone through, for calls and for sessions", async (t) => {
   assert.ok(asked.length > 0);
   assert.ok(asked.every((each) => each === name));
 });
+
+test("spot capacity that is taken away ends a group, and says so", async (t) => {
+  const at = await bench(t);
+  await at.client.createOrUpdate("a", groupOf("web", { priority: "Spot" }), at.call);
+  await running(at, "a");
+  await at.fake.groups.named("a")?.evict();
+  const { properties } = await running(at, "a", "Failed");
+  assert.deepEqual(
+    properties.instanceView?.events?.map((event) => event.name),
+    ["Evicted"],
+  );
+  assert.equal(properties.containers[0]?.properties.instanceView?.currentState?.exitCode, 137);
+});
+
+test("images that are looked for when containers start are waited for, and it is told", async (t) => {
+  const at = await bench(t, { imagesChecked: "whenPulled" });
+  await at.client.createOrUpdate("a", groupOf("missing"), at.call);
+  const view = await eventually("it is told", 15_000, async () => {
+    const found = (await at.client.get("a", at.call)).properties.containers[0]?.properties.instanceView;
+    return found?.events?.some((event) => event.name === "BackOff") ? found : undefined;
+  });
+  assert.equal(view.currentState?.state, "Waiting");
+  await at.client.remove("a", at.call);
+  await eventually("it is gone", 15_000, () => at.fake.groups.all.length === 0);
+  assert.deepEqual(at.fake.problems, []);
+});
+
+test("answers that are not understood are Unavailable", async (t) => {
+  const { client, call, fake } = await bench(t);
+  for (const text of ["", "<html>", "[]", '{"properties":{"containers":[{}]}}', "null"]) {
+    fake.faults.add({ operation: "get", answer: { status: 200, text } });
+    await assert.rejects(
+      client.get("a", call),
+      of("Unavailable", undefined, /get a: the answer is not understood/),
+      text,
+    );
+  }
+});

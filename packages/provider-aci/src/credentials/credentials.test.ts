@@ -139,10 +139,10 @@ test("Arc: the agent's own key is the proof, and no other file is read for it", 
 
 test("who is signed in at az", async (t) => {
   const at = await bench(t);
-  const token = at.fake.tokens.mint(at.fake.url);
+  const token = at.fake.tokens.mint(at.fake.endpoints.audience);
   const answer = JSON.stringify({ accessToken: token, expires_on: Math.floor(Date.now() / 1000) + 600 });
   const az = join(at.directory, "az");
-  await writeFile(az, `#!/bin/sh\n[ "$6" = "${at.fake.url}/.default" ] && echo '${answer}'\n`);
+  await writeFile(az, `#!/bin/sh\n[ "$6" = "${at.fake.endpoints.audience}/.default" ] && echo '${answer}'\n`);
   await chmod(az, 0o755);
   const env = { PATH: at.directory };
   await pings(at, { type: "azureCli" }, env);

@@ -7,16 +7,15 @@ import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Clock, errorText, systemClock } from "@virtual-kubelet/virtual-kubelet";
 import { createAuthority, type GroupRunner } from "@virtual-kubelet/virtual-kubelet/testing";
-import type { CloudEndpoints } from "../arm/clouds.ts";
-import { execBody, groupOf } from "./fake-bodies.ts";
+import { type CloudEndpoints, clouds } from "../arm/clouds.ts";
 import { FakeFaults, type FakeOperation, faultReply } from "./fake-faults.ts";
 import type { FakePace } from "./fake-group.ts";
 import { FakeGroups } from "./fake-groups.ts";
 import { listen, textOf } from "./fake-http.ts";
-import { logsOf } from "./fake-logs.ts";
 import { FakeRefusal, type FakeReply } from "./fake-refusal.ts";
 import { type FakeQuota, FakeRegion } from "./fake-region.ts";
 import { type FakeRoute, routeOf } from "./fake-routes.ts";
+import { FakeService } from "./fake-service.ts";
 import { FakeSockets } from "./fake-sockets.ts";
 import { FakeTokens } from "./fake-tokens.ts";
 import { type ApiVersion, apiVersions, type CheckedAs, modelFaults } from "./model-check.ts";
@@ -38,6 +37,7 @@ export interface FakeArmOptions {
 }
 
 const subscription = "00000000-0000-0000-0000-00000000000a";
+const { audience } = clouds.AzurePublicCloud;
 const defaultPace: FakePace = { acceptMs: 20, pullMs: 10, removeMs: 20, restartMs: 100, stopGraceMs: 1000 };
 
 /** Bodies whose model is looked at, by operation. */
@@ -64,7 +64,7 @@ export class FakeArm implements AsyncDisposable {
   readonly calls: Map<FakeOperation, number> = new Map();
   /** What was wrong with requests or answers, and what went wrong in here: tests expect none. */
   readonly problems: string[] = [];
-  readonly #options: FakeArmOptions;
+  readonly #service: FakeService;
   readonly #resourceGroups: ReadonlySet<string>;
   readonly #clock: Clock;
   readonly #sockets: FakeSockets = new FakeSockets();
@@ -93,12 +93,11 @@ export class FakeArm implements AsyncDisposable {
     [port = 0, plainPort = 0]: readonly number[],
   ) {
     const { clock = systemClock, runner, quota = { groups: 5000, cores: 10_000 } } = options;
-    this.#options = options;
     this.#clock = clock;
     this.ca = ca;
     this.url = `https://127.0.0.1:${port}`;
     this.metadataUrl = `http://127.0.0.1:${plainPort}`;
-    this.endpoints = { resourceManager: this.url, audience: this.url, authority: `${this.url}/login` };
+    this.endpoints = { resourceManager: this.url, audience, authority: `${this.url}/login` };
     this.#resourceGroups = new Set((options.resourceGroups ?? ["group"]).map((name) => name.toLowerCase()));
     this.tokens = new FakeTokens(clock, { tenantId: "tenant", clientId: "client", secret: "the-client-secret" });
     this.region = new FakeRegion(this.location, quota, clock);
@@ -113,6 +112,10 @@ export class FakeArm implements AsyncDisposable {
       subscription,
       onFault,
       imagesChecked: options.imagesChecked ?? "atOnce",
+    });
+    this.#service = new FakeService({
+      ...{ groups: this.groups, region: this.region, sockets: this.#sockets },
+      ...{ pageSize: options.pageSize ?? 50, logLines: options.logLines ?? 10_000 },
     });
     this.#servers = [secure, plain];
     for (const server of this.#servers)
@@ -194,14 +197,14 @@ export class FakeArm implements AsyncDisposable {
     try {
       if (login !== null)
         return this.tokens.tokenEndpoint(login[2] ?? "", new URLSearchParams(text), `${this.url}${url.pathname}`);
-      this.tokens.check(request.headers.authorization, this.url);
+      this.tokens.check(request.headers.authorization, audience);
       const wait = this.faults.throttled(operation, this.#clock.now());
       if (wait !== undefined)
         throw new FakeRefusal(429, "TooManyRequests", "Too many requests.", { "retry-after": String(wait) });
       if (route === undefined) throw new FakeRefusal(404, "InvalidResourceType", `No resource at ${url.pathname}.`);
       const version = this.#checkScope(route, url);
       const body = this.#checkedBody(route, request, text, version);
-      const reply = await this.#do(route, request, url, body);
+      const reply = await this.#service.do(route, request.method ?? "", request.headers.host ?? "", url, body);
       this.#check(reply.body, reply.model, version, "answer", operation);
       return fault?.loseAnswer === true ? "lost" : reply;
     } catch (error) {
@@ -253,66 +256,5 @@ export class FakeArm implements AsyncDisposable {
     const faults = modelFaults(value, { model, version, direction });
     this.problems.push(...faults.map((fault) => `${direction} of ${operation}: ${fault}`));
     return faults;
-  }
-
-  #do(route: FakeRoute, request: IncomingMessage, url: URL, body: unknown): FakeReply | Promise<FakeReply> {
-    const { operation, resourceGroup, name } = route;
-    switch (operation) {
-      case "create":
-        return this.groups.put(resourceGroup, name, groupOf(body));
-      case "get":
-        return this.groups.get(resourceGroup, name);
-      case "list":
-        return this.groups.list(resourceGroup === "" ? undefined : resourceGroup, url, this.#options.pageSize ?? 50);
-      case "updateTags":
-        return this.groups.patch(resourceGroup, name, body);
-      case "remove":
-        return this.groups.remove(resourceGroup, name);
-      case "stop":
-      case "start":
-      case "restart":
-        return this.groups.act(resourceGroup, name, operation);
-      case "lro":
-        return this.groups.operation(name);
-      case "subnet":
-        return request.method === "PUT" ? this.region.putSubnet(name, body) : this.region.getSubnet(name);
-      case "capabilities":
-        return this.region.capabilities();
-      case "usage":
-        return this.region.usage(this.groups.all);
-      case "metrics":
-        return this.region.metrics(this.groups.find(resourceGroup, name), url.searchParams);
-      case "permissions":
-        return this.region.permissions();
-      case "ping":
-        return { status: 200, body: { id: url.pathname, name: resourceGroup, location: this.location } };
-      default:
-        return this.#ofContainer(route, request.headers.host ?? "", url, body);
-    }
-  }
-
-  #ofContainer(
-    { operation, resourceGroup, name, container }: FakeRoute,
-    host: string,
-    url: URL,
-    body: unknown,
-  ): FakeReply | Promise<FakeReply> {
-    const group = this.groups.find(resourceGroup, name);
-    const { initContainers = [], containers } = group.body.properties;
-    if (![...initContainers, ...containers].some((each) => each.name === container) || group.running === undefined)
-      throw new FakeRefusal(404, "ContainerNotFound", `The container '${container}' was not found in '${name}'.`);
-    const { running } = group;
-    if (operation === "logs")
-      return logsOf(running, container, group.runBefore(container), url.searchParams, this.#options.logLines ?? 10_000);
-    if (!group.isRunning(container))
-      throw new FakeRefusal(409, "ContainerNotRunning", `The container '${container}' is not running.`);
-    const { command, rows = 24, cols = 80 } = execBody(body);
-    const size = { width: cols, height: rows };
-    return this.#sockets.offer(host, {
-      running,
-      container,
-      size,
-      ...(operation === "exec" ? { command: command ?? "" } : {}),
-    });
   }
 }

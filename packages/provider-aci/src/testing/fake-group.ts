@@ -4,7 +4,7 @@ import { type Clock, errorText, isErrorKind, pause } from "@virtual-kubelet/virt
 import type { GroupRunner, RunnerState, RunningGroup } from "@virtual-kubelet/virtual-kubelet/testing";
 import type { Container, ContainerGroup, ContainerProperties, InitContainerDefinition } from "../wire.ts";
 import type { ContainerFacts, GroupFacts } from "./fake-group-view.ts";
-import { probe } from "./fake-probes.ts";
+import { probeRun } from "./fake-probes.ts";
 import { FakeEvents, FakeRun, runnerContainer, terminated, timeOf } from "./fake-run.ts";
 
 /** Milliseconds that the cloud takes. */
@@ -175,13 +175,7 @@ export class FakeGroup {
       if (!(await this.#initialize(name, signal))) return;
     }
     if (signal.aborted) return;
-    await Promise.all(
-      containers.map(async ({ name, properties }) => {
-        await this.#start(name);
-        // The first start only; restarts go on from there.
-        return { name, properties };
-      }),
-    );
+    await Promise.all(containers.map(({ name }) => this.#start(name)));
     this.provisioningState = "Succeeded";
     this.state = "Running";
     const codes = await Promise.all(containers.map(({ name, properties }) => this.#mind(name, properties, signal)));
@@ -251,27 +245,12 @@ export class FakeGroup {
     }
   }
 
-  /** Until the signal ends it, or liveness has failed for good and the container is ended for it. */
-  async #probe(name: string, properties: ContainerProperties, signal: AbortSignal): Promise<void> {
+  async #probe(container: string, properties: ContainerProperties, signal: AbortSignal): Promise<void> {
     const running = this.#running;
-    const run = this.#runs.get(name);
+    const run = this.#runs.get(container);
     if (running === undefined || run === undefined) return;
-    const { livenessProbe, readinessProbe } = properties;
     const { clock, pace } = this.options;
-    const target = { running, container: name, clock, signal };
-    const ready = probe(readinessProbe, target, (why) => {
-      run.tell("Unhealthy", `Readiness probe failed: ${why}`, "Warning");
-      return "go on";
-    });
-    const alive = probe(livenessProbe, target, (why, failures) => {
-      run.tell("Unhealthy", `Liveness probe failed: ${why}`, "Warning");
-      return failures < (livenessProbe?.failureThreshold ?? 3) ? "go on" : "end";
-    });
-    if ((await alive) === "ended") {
-      run.tell("Killing", `Killing container with id ${name}: container failed liveness probe.`);
-      await running.stop(name, pace.stopGraceMs);
-    }
-    await ready;
+    await probeRun(run, properties, { running, container, clock, signal }, pace.stopGraceMs);
   }
 
   async #start(name: string): Promise<void> {

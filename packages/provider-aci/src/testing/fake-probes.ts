@@ -3,7 +3,8 @@ import { PassThrough } from "node:stream";
 import { type Clock, pause } from "@virtual-kubelet/virtual-kubelet";
 import type { RunningGroup } from "@virtual-kubelet/virtual-kubelet/testing";
 import { request } from "undici";
-import type { ContainerProbe } from "../wire.ts";
+import type { ContainerProbe, ContainerProperties } from "../wire.ts";
+import type { FakeRun } from "./fake-run.ts";
 
 export interface Probed {
   readonly running: RunningGroup;
@@ -12,8 +13,31 @@ export interface Probed {
   readonly signal: AbortSignal;
 }
 
+/** Until the signal ends it, or liveness has failed for good and the container is ended for it. Failures become events. */
+export async function probeRun(
+  run: FakeRun,
+  { livenessProbe, readinessProbe }: ContainerProperties,
+  target: Probed,
+  graceMs: number,
+): Promise<void> {
+  const { running, container } = target;
+  const ready = probe(readinessProbe, target, (why) => {
+    run.tell("Unhealthy", `Readiness probe failed: ${why}`, "Warning");
+    return "go on";
+  });
+  const alive = probe(livenessProbe, target, (why, failures) => {
+    run.tell("Unhealthy", `Liveness probe failed: ${why}`, "Warning");
+    return failures < (livenessProbe?.failureThreshold ?? 3) ? "go on" : "end";
+  });
+  if ((await alive) === "ended") {
+    run.tell("Killing", `Killing container with id ${container}: container failed liveness probe.`);
+    await running.stop(container, graceMs);
+  }
+  await ready;
+}
+
 /** Runs the probe until the signal aborts, or `onFailure` (told why, and how often in a row) says so: "ended" then. */
-export async function probe(
+async function probe(
   probed: ContainerProbe | undefined,
   target: Probed,
   onFailure: (why: string, failures: number) => "go on" | "end",

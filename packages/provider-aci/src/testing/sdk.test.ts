@@ -9,7 +9,10 @@ test("the SDK makes, watches, stops, starts and removes a group of the fake", as
   const fake = await FakeArm.start({ runner: new MemoryGroups(), pageSize: 1 });
   t.after(() => fake[Symbol.asyncDispose]());
   const credential = {
-    getToken: async () => ({ token: fake.tokens.mint(fake.url), expiresOnTimestamp: Date.now() + 3_600_000 }),
+    getToken: async () => ({
+      token: fake.tokens.mint(fake.endpoints.audience),
+      expiresOnTimestamp: Date.now() + 3_600_000,
+    }),
   };
   const options = { endpoint: fake.url, tlsOptions: { ca: fake.ca }, retryOptions: { maxRetries: 0 } };
   const { containerGroups, containers, location } = new ContainerInstanceManagementClient(
