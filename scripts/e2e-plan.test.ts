@@ -9,6 +9,8 @@ const complete: Machine = {
   noControlPlane: undefined,
   noPeers: undefined,
   noBrowser: undefined,
+  noRoot: undefined,
+  noContainers: undefined,
   hasKubectl: true,
   isCi: false,
 };
@@ -28,15 +30,29 @@ const cases: readonly {
   {
     what: "no Go and no binaries",
     machine: { noControlPlane: none, noPeers: none },
-    dev: "dev-day workloads",
-    skips: [`on a real control plane: chaos-kill, metrics-server: ${none}`],
+    dev: "chaos-kill dev-day workloads",
+    skips: [`with programs that Go builds: metrics-server: ${none}`],
+  },
+  {
+    what: "no Go, for what is about a real control plane, or has custom resources",
+    wish: { files: ["chart-install", "control-plane", "dev-traffic", "kubectl-logs"].map(file) },
+    machine: { noControlPlane: none, noPeers: none },
+    dev: "kubectl-logs",
+    skips: [`on a real control plane: chart-install, control-plane, dev-traffic: ${none}`],
+  },
+  {
+    what: "a machine without root",
+    wish: { files: ["podman", "process-kill", "workloads"].map(file) },
+    machine: { noRoot: "no root", noContainers: "no root" },
+    real: "workloads",
+    skips: ["in containers: podman: no root", "as processes: process-kill: no root"],
   },
   {
     what: "no kubectl either",
     machine: { noControlPlane: none, noPeers: none, hasKubectl: false },
     skips: [
-      `on a real control plane: chaos-kill, metrics-server: ${none}`,
-      "on the development cluster: dev-day, workloads: there is no kubectl on the PATH",
+      `with programs that Go builds: metrics-server: ${none}`,
+      "on the development cluster: chaos-kill, dev-day, workloads: there is no kubectl on the PATH",
     ],
   },
   {
@@ -61,8 +77,8 @@ const cases: readonly {
   {
     what: "the development cluster where there is a real one",
     wish: { devClusterOnly: true },
-    dev: "dev-day workloads",
-    skips: ["on a real control plane: chaos-kill, metrics-server: only the development cluster is asked for"],
+    dev: "chaos-kill dev-day workloads",
+    skips: ["with programs that Go builds: metrics-server: only the development cluster is asked for"],
   },
 ];
 for (const { what, wish, machine, real = "", dev = "", skips = [] } of cases)

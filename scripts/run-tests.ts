@@ -221,7 +221,16 @@ async function lookAround(version: string, devClusterOnly: boolean): Promise<Mac
     for (const peer of isReal ? peerNames : []) await findPeer(peer, options);
   });
   const blind = findBrowser() === undefined ? noBrowser : undefined;
-  return { noControlPlane, noPeers, noBrowser: blind, hasKubectl, isCi: mayNotSkip() };
+  const isRoot = process.platform === "linux" && process.getuid?.() === 0;
+  const noRoot = isRoot ? undefined : "they need root on Linux";
+  const noContainers = noRoot ?? (await missing(["podman", "runc", "busybox", "docker-registry", "htpasswd"]));
+  return { noControlPlane, noPeers, noBrowser: blind, noRoot, noContainers, hasKubectl, isCi: mayNotSkip() };
+}
+
+async function missing(programs: readonly string[]): Promise<string | undefined> {
+  const found = await Promise.all(programs.map((program) => findOnPath(program)));
+  const lacking = programs.filter((_, index) => found[index] === undefined);
+  return lacking.length === 0 ? undefined : `there is no ${lacking.join(", ")} on the PATH`;
 }
 
 function skipped(skips: SuiteResult["skips"]): SuiteResult {
