@@ -1,0 +1,167 @@
+// Commands with arguments, input, and exit codes over a terminal that has none of it: one in which /bin/sh runs and reads what is
+// typed. A mark that is made anew for each command tells where its output begins and ends; the client never sees it.
+//
+// Without `tty` the command has no terminal: its output is what it wrote, byte for byte; its input is typed in a code that the shell
+// undoes, and has an end; its errors are kept in a file in /tmp and come after its output, or in it where no file can be written.
+import { randomBytes } from "node:crypto";
+import { Writable } from "node:stream";
+import { finished } from "node:stream/promises";
+import { type Clock, systemClock } from "../clock.ts";
+import { VirtualKubeletError } from "../errors.ts";
+import { copyInto, drained } from "../host/stream-copy.ts";
+import type { ContainerIO, ExecResult, TerminalSize } from "../provider/streams.ts";
+import { inputEnd, inputLine, inputPiece, markOf, shellLines } from "./shell-lines.ts";
+import { ShellOutput, type ShownPiece } from "./shell-output.ts";
+
+/** /bin/sh runs in it, interactively. */
+export interface ShellTerminal {
+  /** Resolves when there is room for more. */
+  write(bytes: Uint8Array): Promise<void>;
+  /** Ends with the shell. Read once. */
+  readonly output: AsyncIterable<Uint8Array>;
+  /** Absent: the size is set once, by the shell. */
+  readonly resize?: ((size: TerminalSize) => Promise<void>) | undefined;
+  close(): void | Promise<void>;
+}
+
+export interface ShellExecOptions {
+  readonly signal: AbortSignal;
+  /** Most bytes of one write; default 1024. */
+  readonly writeBytes?: number | undefined;
+  /** For the shell to begin, milliseconds; default 30 000. */
+  readonly beginMs?: number | undefined;
+  /** Of the terminal at first, where it cannot be resized. */
+  readonly size?: TerminalSize | undefined;
+  readonly clock?: Clock | undefined;
+}
+
+/**
+ * Resolves when the command has ended and its output is written; closes the terminal. Unsupported: there is no /bin/sh in the image;
+ * Unavailable: the connection broke, or no shell answers.
+ */
+export async function execInShell(
+  terminal: ShellTerminal,
+  command: readonly string[],
+  io: ContainerIO,
+  options: ShellExecOptions,
+): Promise<ExecResult> {
+  const { signal, writeBytes = 1024, beginMs = 30_000, clock = systemClock } = options;
+  const token = randomBytes(16).toString("hex");
+  const output = new ShellOutput(markOf(token), io);
+  const over = new AbortController();
+  const until = AbortSignal.any([signal, over.signal]);
+  let late = false;
+  const close = (): void => void closed(terminal);
+  until.addEventListener("abort", close, { once: true });
+  const cancel = clock.schedule(beginMs, () => {
+    late = !output.hasBegun;
+    if (late) over.abort();
+  });
+  const typed = async (text: string | Uint8Array): Promise<void> => {
+    const bytes = typeof text === "string" ? Buffer.from(text) : text;
+    for (let at = 0; at < bytes.length && !until.aborted; at += writeBytes)
+      await terminal.write(bytes.subarray(at, at + writeBytes));
+  };
+  const request = {
+    ...{ command, token, tty: io.tty, stdin: io.stdin !== undefined && !io.tty, stderr: io.stderr !== undefined },
+    size: terminal.resize === undefined ? options.size : undefined,
+  };
+  const working: Promise<void>[] = [];
+  // Where it cannot be written to, its output ends, too, and tells why.
+  const inBackground = (work: Promise<void>): void => void working.push(work.catch(() => {}));
+  try {
+    signal.throwIfAborted();
+    inBackground(typed(shellLines(request).join("")));
+    let hasBegun = false;
+    for await (const chunk of terminal.output) {
+      await deliver(output.feed(chunk), io, until);
+      if (output.hasBegun && !hasBegun) {
+        hasBegun = true;
+        if (io.stdin !== undefined) inBackground(passInput(io.stdin, io.tty, typed, until));
+        if (io.tty && io.resize !== undefined && terminal.resize !== undefined)
+          inBackground(passSizes(io.resize, terminal.resize.bind(terminal), until));
+      }
+      if (output.exitCode !== undefined) return { exitCode: output.exitCode };
+    }
+    await deliver(output.end(), io, until);
+  } catch (error) {
+    if (!until.aborted) throw VirtualKubeletError.from(error);
+  } finally {
+    cancel();
+    over.abort();
+    until.removeEventListener("abort", close);
+    await closed(terminal);
+    await Promise.all(working);
+  }
+  if (signal.aborted) throw VirtualKubeletError.from(signal.reason);
+  throw notEnded(output, late, beginMs);
+}
+
+function notEnded(output: ShellOutput, late: boolean, beginMs: number): VirtualKubeletError {
+  if (output.hasBegun)
+    return new VirtualKubeletError("Unavailable", "the connection to the container ended before the command did");
+  if (late)
+    return new VirtualKubeletError("Unavailable", `no shell in the container answered within ${beginMs / 1000} s`);
+  const said = output.before
+    .replaceAll(/[^ -~]+/g, " ")
+    .trim()
+    .slice(-200);
+  return new VirtualKubeletError(
+    "Unsupported",
+    `commands run by a shell here: the container's image needs /bin/sh${said === "" ? "" : ` (${said})`}`,
+  );
+}
+
+async function deliver(pieces: readonly ShownPiece[], io: ContainerIO, signal: AbortSignal): Promise<void> {
+  for (const { stream, data } of pieces) {
+    const to = stream === "stdout" ? io.stdout : io.stderr;
+    if (to === undefined || to.destroyed || to.writableEnded) continue;
+    if (!to.write(data)) await drained(to, signal);
+  }
+}
+
+async function passInput(
+  stdin: NonNullable<ContainerIO["stdin"]>,
+  tty: boolean,
+  typed: (text: string | Uint8Array) => Promise<void>,
+  until: AbortSignal,
+): Promise<void> {
+  const write = async (chunk: Buffer): Promise<void> => {
+    if (tty) return await typed(chunk);
+    for (let at = 0; at < chunk.length && !until.aborted; at += inputPiece)
+      await typed(inputLine(chunk.subarray(at, at + inputPiece)));
+  };
+  const sink = new Writable({
+    write: (chunk: Buffer, _encoding, done) => void write(chunk).then(() => done(), done),
+    // With a terminal, an end would be typed into it.
+    final: (done) => void (tty ? Promise.resolve() : typed(inputEnd)).then(() => done(), done),
+  });
+  await copyInto(stdin, sink, until);
+  if (until.aborted) sink.destroy();
+  else await finished(sink.end());
+}
+
+async function passSizes(
+  sizes: AsyncIterable<TerminalSize>,
+  resize: (size: TerminalSize) => Promise<void>,
+  until: AbortSignal,
+): Promise<void> {
+  const iterator = sizes[Symbol.asyncIterator]();
+  const left = Promise.withResolvers<undefined>();
+  until.addEventListener("abort", () => left.resolve(undefined), { once: true });
+  for (;;) {
+    const next = await Promise.race([iterator.next(), left.promise]);
+    if (next === undefined || next.done === true || until.aborted) break;
+    await resize(next.value);
+  }
+  // Not waited for: it may end with the client alone.
+  void Promise.resolve(iterator.return?.()).catch(() => {});
+}
+
+async function closed(terminal: ShellTerminal): Promise<void> {
+  try {
+    await terminal.close();
+  } catch {
+    // It is closed, one way or another.
+  }
+}
