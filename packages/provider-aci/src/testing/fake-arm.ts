@@ -97,7 +97,7 @@ export class FakeArm implements AsyncDisposable {
     this.ca = ca;
     this.url = `https://127.0.0.1:${port}`;
     this.metadataUrl = `http://127.0.0.1:${plainPort}`;
-    this.endpoints = { resourceManager: this.url, audience, authority: `${this.url}/login` };
+    this.endpoints = { resourceManager: this.url, audience, authority: this.url };
     this.#resourceGroups = new Set((options.resourceGroups ?? ["group"]).map((name) => name.toLowerCase()));
     this.tokens = new FakeTokens(clock, { tenantId: "tenant", clientId: "client", secret: "the-client-secret" });
     this.region = new FakeRegion(this.location, quota, clock);
@@ -187,7 +187,7 @@ export class FakeArm implements AsyncDisposable {
 
   async #answer(request: IncomingMessage, text: string): Promise<FakeReply | "lost"> {
     const url = new URL(request.url ?? "", this.url);
-    const login = /^\/login(\/([^/]+)\/oauth2\/v2\.0\/token)$/.exec(url.pathname);
+    const login = /^\/([^/]+)\/(oauth2\/v2\.0\/token|v2\.0\/\.well-known\/openid-configuration)$/.exec(url.pathname);
     const route = routeOf(request.method ?? "", url.pathname);
     const operation = login === null ? (route?.operation ?? "unknown") : "token";
     this.calls.set(operation, (this.calls.get(operation) ?? 0) + 1);
@@ -195,8 +195,7 @@ export class FakeArm implements AsyncDisposable {
     if (fault?.answer !== undefined) return faultReply(fault.answer);
     if (fault?.delayMs !== undefined) await sleep(fault.delayMs, undefined, { ref: false });
     try {
-      if (login !== null)
-        return this.tokens.tokenEndpoint(login[2] ?? "", new URLSearchParams(text), `${this.url}${url.pathname}`);
+      if (login !== null) return this.tokens.login(login[1] ?? "", url, new URLSearchParams(text));
       this.tokens.check(request.headers.authorization, audience);
       const wait = this.faults.throttled(operation, this.#clock.now());
       if (wait !== undefined)
