@@ -318,7 +318,7 @@ test("a proxy is gone through, for calls and for sessions", async (t) => {
   const name = `arm.test:${new URL(fake.url).port}`;
   await using behind = clientOf(fake, {
     env: { HTTPS_PROXY: `http://127.0.0.1:${port}` },
-    endpoints: { resourceManager: `https://${name}`, authority: `https://${name}/login` },
+    endpoints: { resourceManager: `https://${name}`, authority: `https://${name}` },
   });
   const terminal = await behind.exec("a", "web", { command: "/bin/sh" }, call);
   await terminal.write(Buffer.from("exit\n"));

@@ -22,6 +22,13 @@ interface Issued {
   readonly expiresAt: number;
 }
 
+/** Of assertions, by `alg`. */
+const schemes: Readonly<Record<string, SigningOptions>> = {
+  ES256: { dsaEncoding: "ieee-p1363" },
+  PS256: { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 },
+  RS256: {},
+};
+
 export class FakeTokens {
   readonly principal: FakePrincipal;
   /** Seconds that tokens are good for. */
@@ -73,8 +80,19 @@ export class FakeTokens {
       );
   }
 
-  /** POST /<tenant>/oauth2/v2.0/token. */
-  tokenEndpoint(tenant: string, form: URLSearchParams, endpoint: string): FakeReply {
+  /** The token endpoint of a tenant, and where libraries learn of it. */
+  login(tenant: string, { origin, pathname }: URL, form: URLSearchParams): FakeReply {
+    const place = `${origin}/${tenant}`;
+    const endpoint = `${place}/oauth2/v2.0/token`;
+    if (!pathname.endsWith("openid-configuration")) return this.#tokenEndpoint(tenant, form, endpoint);
+    const body = {
+      ...{ issuer: `${place}/v2.0`, token_endpoint: endpoint },
+      ...{ authorization_endpoint: `${place}/oauth2/v2.0/authorize`, jwks_uri: `${place}/discovery/v2.0/keys` },
+    };
+    return { status: 200, body };
+  }
+
+  #tokenEndpoint(tenant: string, form: URLSearchParams, endpoint: string): FakeReply {
     if (tenant !== this.principal.tenantId)
       return refused("invalid_request", `AADSTS90002: Tenant '${tenant}' not found.`);
     if (form.get("grant_type") !== "client_credentials") return refused("unsupported_grant_type", "AADSTS70003");
@@ -129,23 +147,23 @@ export class FakeTokens {
   #isSigned(assertion: string, certificate: string, endpoint: string): boolean {
     const [header = "", claims = "", signature = ""] = assertion.split(".");
     const key = createPublicKey(this.principal.publicKey ?? certificate);
-    const scheme: SigningOptions =
-      key.asymmetricKeyType === "ec"
-        ? { dsaEncoding: "ieee-p1363" }
-        : { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 };
-    const text = Buffer.from(`${header}.${claims}`);
-    if (!verify("sha256", text, { key, ...scheme }, Buffer.from(signature, "base64url"))) return false;
     const decoded: unknown = JSON.parse(Buffer.from(claims, "base64url").toString());
     const head: unknown = JSON.parse(Buffer.from(header, "base64url").toString());
     const has = (value: unknown, name: string): unknown =>
-      Object.entries(value ?? {}).find(([key]) => key === name)?.[1];
-    const thumbprint = Buffer.from(new X509Certificate(certificate).fingerprint256.replaceAll(":", ""), "hex");
+      Object.entries(value ?? {}).find(([each]) => each === name)?.[1];
+    const scheme = schemes[String(has(head, "alg"))];
+    const text = Buffer.from(`${header}.${claims}`);
+    if (scheme === undefined || !verify("sha256", text, { key, ...scheme }, Buffer.from(signature, "base64url")))
+      return false;
+    const { fingerprint, fingerprint256 } = new X509Certificate(certificate);
+    const print = (hex: string): string => Buffer.from(hex.replaceAll(":", ""), "hex").toString("base64url");
+    const given = String(has(head, "x5t#S256") ?? has(head, "x5t"));
     return (
       has(decoded, "aud") === endpoint &&
       has(decoded, "iss") === this.principal.clientId &&
       has(decoded, "sub") === this.principal.clientId &&
       Number(has(decoded, "exp")) * 1000 > this.#clock.now() &&
-      has(head, "x5t#S256") === thumbprint.toString("base64url")
+      [print(fingerprint256), print(fingerprint)].includes(given.replace(/=+$/, ""))
     );
   }
 }
