@@ -4,6 +4,7 @@ import { connect } from "node:net";
 import { PassThrough } from "node:stream";
 import { text } from "node:stream/consumers";
 import { describe, it } from "node:test";
+import { execInShell } from "../packages/virtual-kubelet/src/cloud/shell-exec.ts";
 import { isErrorKind } from "../packages/virtual-kubelet/src/errors.ts";
 import type { RunnerContainer, RunningGroup } from "../packages/virtual-kubelet/src/testing/group-runner.ts";
 import { PodmanGroups } from "./cloud/podman-groups.ts";
@@ -59,7 +60,7 @@ describe("groups of real containers", () => {
     assert.deepEqual(lines.map(({ stream, text: line }) => `${stream} ${line}`).sort(), [
       ...["stderr two", "stderr two", "stdout one", "stdout one"],
     ]);
-    assert.ok(lines.every(({ time }) => time > BigInt(startedAt - 1) * 1_000_000n));
+    assert.ok(lines.every(({ time }) => time >= BigInt(startedAt) * 1_000_000n));
 
     assert.deepEqual(await run(group, "web", ["sh", "-c", "cat /shared/colour; echo bad >&2; exit 7"]), [
       7,
@@ -72,6 +73,9 @@ describe("groups of real containers", () => {
       "",
     ]);
     assert.equal((await run(group, "web", ["no-such-command"]))[0], 127);
+    assert.deepEqual(await inShell(group, "web", ["sh", "-c", "cat; echo bad >&2; exit 9"], "a\r\n\0\u00ff"), [
+      ...[9, "a\r\n\0\u00ff", "bad\n"],
+    ]);
     await eventually("the group answers on its address", 10_000, () => answers(group.ip, 8080, "hello\n"));
 
     const [stdin, stdout] = [new PassThrough(), new PassThrough()];
@@ -95,6 +99,31 @@ describe("groups of real containers", () => {
     await assert.rejects(groups.create(missing), (error) => isErrorKind(error, "NotFound"));
   });
 });
+
+/** As over a terminal of a cloud. */
+async function inShell(
+  group: RunningGroup,
+  name: string,
+  command: readonly string[],
+  input: string,
+): Promise<[number, string, string]> {
+  const [typed, shown] = [new PassThrough(), new PassThrough()];
+  const shell = new AbortController();
+  const running = group.exec(name, ["/bin/sh"], { stdin: typed, stdout: shown, tty: true }, shell.signal);
+  const ended = running.then(() => void shown.end()).catch(() => void shown.end());
+  const terminal = {
+    write: async (bytes: Uint8Array) => void typed.write(bytes),
+    output: shown,
+    close: () => shell.abort(),
+  };
+  const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()];
+  stdin.end(input);
+  const { exitCode } = await execInShell(terminal, command, { stdin, stdout, stderr, tty: false }, { signal });
+  stdout.end();
+  stderr.end();
+  await ended;
+  return [exitCode, await text(stdout), await text(stderr)];
+}
 
 async function answers(host: string, port: number, expected: string): Promise<boolean> {
   const socket = connect({ host, port });

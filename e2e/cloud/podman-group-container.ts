@@ -38,6 +38,7 @@ export class PodmanGroupContainer {
     const again = state === "exited";
     this.#killed = false;
     if (again) this.#ending = Promise.withResolvers<RunnerState>();
+    // The engine says when it has noted the start: the first lines of the log may be older.
     this.state = { state: "running", restarts: restarts + (again ? 1 : 0), startedAt: Date.now() };
     try {
       await this.#client.startContainer(this.id, { signal });
@@ -51,16 +52,19 @@ export class PodmanGroupContainer {
   /** Takes what the engine says of its end. */
   async look(signal: AbortSignal): Promise<void> {
     if (this.state.state !== "running") return;
-    const { startedAt, finishedAt, exitCode, oomKilled, running, state } = await this.#client.inspectContainer(
-      this.id,
-      { signal },
-    );
-    if (startedAt !== undefined) this.state = { ...this.state, startedAt };
+    const { finishedAt, exitCode, oomKilled, running, state } = await this.#client.inspectContainer(this.id, {
+      signal,
+    });
     if (running || !["exited", "stopped", "dead"].includes(state)) return;
     // Of version 1 of control groups Podman does not tell it: who was killed by nobody of us was killed for its memory.
     const oom = oomKilled || (exitCode === 137 && !this.#killed && this.#spec.memoryLimit !== undefined);
     this.state = {
-      ...{ ...this.state, state: "exited", exitCode, finishedAt: Math.max(finishedAt ?? Date.now(), startedAt ?? 0) },
+      ...{
+        ...this.state,
+        state: "exited",
+        exitCode,
+        finishedAt: Math.max(finishedAt ?? Date.now(), this.state.startedAt ?? 0),
+      },
       ...(oom ? { oomKilled: true } : {}),
     };
     this.#ending.resolve(this.state);
