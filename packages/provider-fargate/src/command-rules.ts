@@ -24,7 +24,8 @@ export function commandNotes(spec: PodSpec, canExec: boolean): readonly CreateNo
       if (probe === undefined || type === native) continue;
       if (probe.exec !== undefined && !canExec) refuse(`${type}Probe.exec`);
       if (type === "readiness") continue;
-      const message = `${field}.${type}Probe: ECS starts no container anew from outside: a pod that fails it is stopped and Failed`;
+      if (canExec) continue;
+      const message = `${field}.${type}Probe: without exec no container can be told to end: a pod that fails it is stopped and Failed`;
       notes.push({ eventType: "Normal", reason: "ProbeEndsPod", message });
     }
     for (const hook of ["postStart", "preStop"] as const)

@@ -41,6 +41,7 @@ export function containerView({ task, container, facts, restartCount, waitsForIn
     ...{ container, facts },
     report: {
       ...{ name, state, restartCount },
+      ...(restartCount === 0 ? {} : { lastState: unknownEnd }),
       ...(image === undefined ? {} : { image }),
       ...(image === undefined || imageDigest === undefined
         ? {}
@@ -51,6 +52,14 @@ export function containerView({ task, container, facts, restartCount, waitsForIn
     },
   };
 }
+
+/** As kubelets tell of a run of which they saw no end: ECS does not tell how it ended. */
+const unknownEnd: ContainerState = {
+  terminated: {
+    ...{ exitCode: 137, reason: "ContainerStatusUnknown" },
+    message: "ECS started the container again, and does not tell how the run before ended",
+  },
+};
 
 function stateOf(task: Task, container: Container, { kind }: ContainerFacts, waitsForInit: boolean): ContainerState {
   const { lastStatus, exitCode, reason = "", runtimeId } = container;

@@ -120,6 +120,7 @@ describe("the end of a pod", () => {
     assert.equal(aws.secrets.size, 0);
     assert.equal((await backend.describe([ref], context))[0]?.stage, "ending");
     aws.move(id, { lastStatus: "STOPPED" });
+    assert.equal((await backend.describe([ref], context))[0]?.stage, "ended", "its codes are shown once");
     assert.equal((await backend.describe([ref], context))[0], undefined);
     assert.deepEqual(await bench("c1", aws).backend.list(context), []);
   });

@@ -30,8 +30,10 @@ import { nativeProbe } from "./health-check.ts";
 import { familyOfArn, logStream } from "./names.ts";
 import { nodeReport } from "./node-report.ts";
 import { RestartLedger } from "./restart-ledger.ts";
+import { openSsmSession } from "./ssm/open-session.ts";
 import { stopReasonText } from "./stop-reason.ts";
 import { TaskDefinitions } from "./task-definitions.ts";
+import { execInTask, terminateInTask } from "./task-exec.ts";
 import { taskLogs } from "./task-logs.ts";
 import type { TaskOwner } from "./task-owner.ts";
 import { tagList } from "./task-parts.ts";
@@ -69,6 +71,7 @@ export class FargateBackend implements CloudBackend {
   declare readonly stats?: NonNullable<CloudBackend["stats"]>;
   declare readonly watch?: NonNullable<CloudBackend["watch"]>;
   readonly #options: FargateBackendOptions;
+  readonly #terminate: ((target: GroupContainer, context: CallContext) => Promise<void>) | undefined;
   readonly #setup: AccountSetup;
   readonly #starter: TaskStarter;
   readonly #secrets: TaskSecrets;
@@ -91,6 +94,11 @@ export class FargateBackend implements CloudBackend {
     this.#reader = new TaskReader(aws, config.cluster, { cluster, node, adoptGoTasks: config.adoptGoTasks });
     this.#starter = new TaskStarter({ aws, definitions, secrets: this.#secrets, cluster: config.cluster });
     this.#cleanUp = new CleanUp({ definitions, secrets: this.#secrets, clock, log, everyMs: options.cleanUpEveryMs });
+    const shells = { aws, cluster: config.cluster, clock, open: openSsmSession };
+    if (config.exec) {
+      this.exec = (target, command, io, context) => execInTask(shells, target, command, io, context);
+      this.#terminate = (target, context) => terminateInTask(shells, target, context);
+    }
     if (config.logs !== undefined) this.logs = (target, logOptions, context) => this.#logs(target, logOptions, context);
     if (config.stats) {
       const stats = new TaskStats(aws, config.cluster, clock);
@@ -120,7 +128,7 @@ export class FargateBackend implements CloudBackend {
     this.#restarts.keep(arns);
     this.#remains.keep(arns);
     this.#cleanUp.begin(tasks);
-    return tasks.flatMap(({ task, owner }) => this.#group(task, owner) ?? []);
+    return tasks.flatMap(({ task, owner }) => this.#group(task, owner, false) ?? []);
   }
 
   async describe(refs: readonly GroupRef[], context: CallContext): Promise<readonly (CloudGroup | undefined)[]> {
@@ -130,7 +138,7 @@ export class FargateBackend implements CloudBackend {
     );
     return refs.map(({ id, owner }) => {
       const task = tasks.get(id);
-      return task === undefined ? undefined : this.#group(task, { owner });
+      return task === undefined ? undefined : this.#group(task, { owner }, true);
     });
   }
 
@@ -155,11 +163,20 @@ export class FargateBackend implements CloudBackend {
     if (failure !== undefined) this.#remains.failed(ref.id, failure);
   }
 
-  /** ECS starts no container anew from outside: the pod ends as a whole, and who made it makes another. */
-  async restartContainer({ group, container }: GroupContainer, context: CallContext): Promise<void> {
+  /**
+   * ECS starts no container anew from outside, but one that ends: it is told to. One that does not heed that, or cannot be told, takes
+   * the pod with it, and who made the pod makes another.
+   */
+  async restartContainer(target: GroupContainer, context: CallContext): Promise<void> {
+    const { group, container } = target;
+    const run = group.containers.find(({ name }) => name === container)?.containerID ?? "";
+    if (this.#terminate !== undefined && this.#remains.beginsToEnd(group.id, `${container}/${run}`)) {
+      await this.#terminate(target, context);
+      return;
+    }
     const failure = {
       reason: "Unhealthy",
-      message: `container ${container} failed a probe and cannot be started anew alone`,
+      message: `container ${container} failed a probe and cannot be started anew`,
     };
     await this.stop(group, { failure }, context);
   }
@@ -205,10 +222,12 @@ export class FargateBackend implements CloudBackend {
     return translate(request, this.#options.config, this.#options.hostIPs);
   }
 
-  /** Undefined: it counts as removed. */
-  #group(task: Task, owner: TaskOwner): CloudGroup | undefined {
+  /** Undefined: it counts as removed. `isEndShown`: its end is shown once before, with the codes of its containers. */
+  #group(task: Task, owner: TaskOwner, isEndShown: boolean): CloudGroup | undefined {
     const { taskArn = "" } = task;
-    if (isGone(task) || (task.lastStatus === "STOPPED" && this.#remains.isDeleted(taskArn))) return undefined;
+    const isDeleted = isGone(task) || (task.lastStatus === "STOPPED" && this.#remains.isDeleted(taskArn));
+    if (isDeleted && !isEndShown) return undefined;
+    if (isDeleted && !this.#remains.showsEnd(taskArn)) return undefined;
     const { group, isOver } = taskReport(task, owner, (name, runtimeId) =>
       this.#restarts.count(taskArn, name, runtimeId),
     );

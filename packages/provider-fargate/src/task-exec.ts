@@ -2,11 +2,13 @@
 import {
   type CallContext,
   type Clock,
+  type ContainerIO,
+  type ExecResult,
   isErrorKind,
   pause,
   VirtualKubeletError,
 } from "@virtual-kubelet/virtual-kubelet";
-import type { GroupContainer } from "@virtual-kubelet/virtual-kubelet/cloud";
+import { execInShell, type GroupContainer } from "@virtual-kubelet/virtual-kubelet/cloud";
 import type { AwsApi } from "./aws-api.ts";
 import { awsErrorName } from "./aws-error.ts";
 import type { OpenSsmSession, SsmSession } from "./ssm/ssm-session.ts";
@@ -22,6 +24,37 @@ export interface TaskExecOptions {
 /** The agent in a container is there some seconds after the container. */
 const agentMs = 30_000;
 const againMs = 2_000;
+
+export async function execInTask(
+  options: TaskExecOptions,
+  target: GroupContainer,
+  command: readonly string[],
+  io: ContainerIO,
+  context: CallContext,
+): Promise<ExecResult> {
+  const { signal } = context;
+  return execInShell(await openShell(options, target, context), command, io, { signal, clock: options.clock });
+}
+
+/** TERM to the container's own process. */
+export async function terminateInTask(
+  options: TaskExecOptions,
+  target: GroupContainer,
+  context: CallContext,
+): Promise<void> {
+  try {
+    const { exitCode } = await execInTask(options, target, ["kill", "-TERM", "1"], { tty: false }, context);
+    if (exitCode !== 0) throw new VirtualKubeletError("Unavailable", `kill ended with exit code ${exitCode}`);
+  } catch (error) {
+    // The session may end with the container before the command does.
+    if (
+      !(error instanceof VirtualKubeletError) ||
+      error.kind !== "Unavailable" ||
+      !/ended before the command/.test(error.message)
+    )
+      throw error;
+  }
+}
 
 /** A session in which /bin/sh runs on a terminal. Throws Unavailable when the agent does not come. */
 export async function openShell(

@@ -9,6 +9,7 @@ export function taskFailure(task: Task, views: readonly ContainerView[]): PodFai
   const { stopCode, stoppedReason = "" } = task;
   const own = parseStopReason(stoppedReason);
   if (own?.type === "stopped") return own.failure;
+  if (own?.type === "deleted") return undefined;
   if (stopCode === "SpotInterruption" || stopCode === "TerminationNotice" || stopCode === "InfrastructureHealth")
     return { reason: stopCode, message: stoppedReason, disruption: stopCode };
   const ended = endedBadly(views);

@@ -6,6 +6,9 @@ export class TaskRemains {
   readonly #deleted = new Set<string>();
   readonly #failures = new Map<string, PodFailure>();
   readonly #over = new Set<string>();
+  readonly #shown = new Set<string>();
+  /** Runs of containers, by task. */
+  readonly #told = new Map<string, Set<string>>();
 
   deleted(taskArn: string): void {
     this.#deleted.add(taskArn);
@@ -23,6 +26,21 @@ export class TaskRemains {
     return this.#failures.get(taskArn);
   }
 
+  /** Its end is shown once, with the codes of its containers. */
+  showsEnd(taskArn: string): boolean {
+    if (this.#shown.has(taskArn)) return false;
+    this.#shown.add(taskArn);
+    return true;
+  }
+
+  /** A run of a container is told to end. False: it was told before. */
+  beginsToEnd(taskArn: string, run: string): boolean {
+    const runs = this.#told.get(taskArn) ?? new Set();
+    if (runs.has(run)) return false;
+    this.#told.set(taskArn, runs.add(run));
+    return true;
+  }
+
   /** False: it is being stopped already. */
   beginsToStop(taskArn: string): boolean {
     if (this.#over.has(taskArn)) return false;
@@ -37,7 +55,9 @@ export class TaskRemains {
 
   /** Drops the tasks that ECS shows no more. */
   keep(taskArns: ReadonlySet<string>): void {
-    for (const known of [this.#deleted, this.#over]) for (const arn of known) if (!taskArns.has(arn)) known.delete(arn);
+    for (const known of [this.#deleted, this.#over, this.#shown])
+      for (const arn of known) if (!taskArns.has(arn)) known.delete(arn);
+    for (const arn of this.#told.keys()) if (!taskArns.has(arn)) this.#told.delete(arn);
     for (const arn of this.#failures.keys()) if (!taskArns.has(arn)) this.#failures.delete(arn);
   }
 }
