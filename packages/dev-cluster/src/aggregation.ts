@@ -15,6 +15,8 @@ export const frontProxyUser = "front-proxy-client";
 
 const key = "apiservices.apiregistration.k8s.io";
 const checkMs = 30_000;
+/** While it does not answer. */
+const retryMs = 5_000;
 const checkDeadlineMs = 5_000;
 
 interface Fault {
@@ -35,7 +37,16 @@ export class Aggregation {
   constructor(api: Api, client: KeyPair) {
     this.#api = api;
     this.#client = client;
-    this.hears = { [key]: (changed) => [text(changed, "metadata", "name")] };
+    const ofPlace = (changed: JsonObject): readonly string[] => {
+      const [namespace, name] = [text(changed, "metadata", "namespace"), text(changed, "metadata", "name")];
+      const isThere = (each: JsonObject): boolean =>
+        text(each, "spec", "service", "namespace") === namespace && text(each, "spec", "service", "name") === name;
+      return api.store
+        .list(key)
+        .filter(isThere)
+        .map((each) => text(each, "metadata", "name"));
+    };
+    this.hears = { [key]: (changed) => [text(changed, "metadata", "name")], services: ofPlace, endpoints: ofPlace };
   }
 
   /** What is served, here and by others; what is registered takes the place of what is here. */
@@ -83,7 +94,7 @@ export class Aggregation {
       fault === undefined ? "True" : "False",
       fault ?? { reason: "Passed", message: "all checks passed" },
     );
-    return checkMs;
+    return fault === undefined ? checkMs : retryMs;
   }
 
   async #check(service: JsonObject, name: string): Promise<Fault | undefined> {
