@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { PassThrough } from "node:stream";
 import { text } from "node:stream/consumers";
 import { test } from "node:test";
+import { fileDelivery } from "../cloud/file-delivery.ts";
+import { execInShell } from "../cloud/shell-exec.ts";
 import { isErrorKind } from "../errors.ts";
 import type { ContainerIO } from "../provider/streams.ts";
 import type { RunnerContainer, RunningGroup } from "./group-runner.ts";
@@ -37,11 +39,12 @@ test("containers end by their image or script, are started anew, and are stopped
       container("web", "web:1", { env: { A: "b", C: "d" } }),
       container("script", "busybox", { entrypoint: ["/bin/sh", "-c"], args: ["echo one; echo two && exit 4"] }),
       container("hard", "stubborn"),
+      container("files", "busybox", { entrypoint: ["/bin/sh", "-c"], args: [fileDelivery([]).script] }),
     ],
     volumes: [],
   });
   assert.deepEqual(group.state("job"), { state: "created", restarts: 0 });
-  for (const name of ["job", "web", "script", "hard"]) await group.start(name);
+  for (const name of ["job", "web", "script", "hard", "files"]) await group.start(name);
   assert.equal((await group.ended("job")).exitCode, 3);
   await group.start("job");
   assert.equal(group.state("job").restarts, 1);
@@ -51,6 +54,7 @@ test("containers end by their image or script, are started anew, and are stopped
     (await group.logs("script")).map(({ text: line }) => line),
     ["script env=0", "one", "two"],
   );
+  assert.equal((await group.ended("files")).exitCode, 0);
   assert.equal((await group.logs("web"))[0]?.text, "web env=2");
   await group.stop("web", 60_000);
   assert.equal(group.state("web").exitCode, 143);
@@ -86,6 +90,48 @@ test("commands run in containers, see their environment and files, and can end t
   await run(group, "web", ["sh", "-c", "kill -TERM 1"]);
   assert.equal((await group.ended("web")).exitCode, 143);
   assert.equal((await sleeping)[0], 137);
+});
+
+/** As over a terminal of a cloud: with a shell and nothing else. */
+async function inShell(
+  group: RunningGroup,
+  command: readonly string[],
+  input: string,
+  tty = false,
+): Promise<[number, string, string]> {
+  const [typed, shown, shell] = [new PassThrough(), new PassThrough(), new AbortController()];
+  const running = group
+    .exec("web", ["/bin/sh"], { stdin: typed, stdout: shown, tty: true }, shell.signal)
+    .catch(() => undefined)
+    .finally(() => shown.end());
+  const terminal = {
+    write: async (bytes: Uint8Array) => void typed.write(bytes),
+    output: shown,
+    close: () => shell.abort(),
+  };
+  const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()];
+  if (tty) stdin.write(input);
+  else stdin.end(input);
+  const io = { stdin, stdout, ...(tty ? {} : { stderr }), tty };
+  const { exitCode } = await execInShell(terminal, command, io, { signal });
+  stdout.end();
+  stderr.end();
+  await running;
+  return [exitCode, await text(stdout), await text(stderr)];
+}
+
+test("a shell on a terminal runs what clouds type into it", async () => {
+  await using groups = new MemoryGroups();
+  const group = await groups.create({ id: "g1", containers: [container("web", "web")], volumes: [] });
+  await group.start("web");
+  const script = "cat; echo bad >&2; exit 9";
+  assert.deepEqual(await inShell(group, ["sh", "-c", script], "a\r\n\0\u00ff"), [9, "a\r\n\0\u00ff", "bad\n"]);
+  assert.deepEqual(await inShell(group, ["sh", "-c", "tty; head -n 1; exit 4"], "typed\n", true), [
+    4,
+    "/dev/pts/0\r\ntyped\r\ntyped\r\n",
+    "",
+  ]);
+  assert.equal((await inShell(group, ["no-such-command", "it's"], ""))[0], 127);
 });
 
 test("who is attached reads what is written from now on, and is read where the container has stdin", async () => {
