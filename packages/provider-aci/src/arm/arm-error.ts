@@ -62,9 +62,9 @@ const tryAgain =
   /^(InaccessibleImage|RegistryErrorResponse|ImagePull|.*Timeout$|.*InternalError$|InternalServerError$)/i;
 const quota =
   /Quota|^(ServiceUnavailable|InsufficientCapacity|.*CapacityNotAvailable|SkuNotAvailable|.*AllocationFailed)$/i;
-/** Nothing to do with what was asked for: the account or the configuration. */
+/** The account, or the configuration of this node: no pod is at fault. */
 const account =
-  /^(SubscriptionNotFound|InvalidSubscriptionId|SubscriptionNotRegistered|MissingSubscriptionRegistration|DisabledSubscription|ReadOnlyDisabledSubscription|InvalidTenantId)$/i;
+  /^(SubscriptionNotFound|InvalidSubscriptionId|SubscriptionNotRegistered|MissingSubscriptionRegistration|DisabledSubscription|ReadOnlyDisabledSubscription|InvalidTenantId|LocationNotAvailableForResourceType|NoRegisteredProviderFound|InvalidApiVersionParameter|InvalidResourceType)$/i;
 
 function kindOf(status: number, code: string | undefined): ErrorKind {
   if (status === 429 || /Throttled|^TooManyRequests$/i.test(code ?? "")) return "Throttled";

@@ -232,7 +232,7 @@ test("what the cloud refuses at sight: images, quotas, limits beyond the group, 
   await assert.rejects(put(greedy), of("Invalid", "ContainerLimitGreaterThanContainerGroupTotalRequest"));
   await assert.rejects(
     put({ ...groupOf("web"), location: "eastus" }),
-    of("Invalid", "LocationNotAvailableForResourceType"),
+    of("Forbidden", "LocationNotAvailableForResourceType"),
   );
   await assert.rejects(put({ ...groupOf("web"), tags: { "a/b": "c" } }), of("Invalid", "InvalidTagNameCharacters"));
   await put(groupOf("web"));

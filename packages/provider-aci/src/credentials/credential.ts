@@ -1,5 +1,5 @@
 // Which credentials to use: as configured, or as the environment of the process says, in the order of the vendor's own library.
-import type { Clock } from "@virtual-kubelet/virtual-kubelet";
+import { type Clock, VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
 import { Https, type HttpsOptions } from "../arm/https.ts";
 import { azureCli, azureDeveloperCli } from "./command-line.ts";
 import { managedIdentity, type UserIdentity } from "./managed-identity.ts";
@@ -10,7 +10,7 @@ import {
   type TokenTools,
   workloadIdentity,
 } from "./service-principal.ts";
-import { firstOf, type TokenSource } from "./token-source.ts";
+import { type AccessToken, firstOf, type TokenSource } from "./token-source.ts";
 
 export type Credential =
   | {
@@ -102,8 +102,15 @@ export class Credentials implements TokenSource, AsyncDisposable {
     this.kind = this.#source.kind;
   }
 
-  fetch(audience: string, signal: AbortSignal): ReturnType<TokenSource["fetch"]> {
-    return this.#source.fetch(audience, signal);
+  /** Throws Unauthorized where credentials are at fault, whatever it is: a pod whose call it was is not. */
+  async fetch(audience: string, signal: AbortSignal): Promise<AccessToken> {
+    try {
+      return await this.#source.fetch(audience, signal);
+    } catch (cause) {
+      const error = VirtualKubeletError.from(cause);
+      if (error.kind !== "Unsupported" && error.kind !== "Invalid") throw error;
+      throw new VirtualKubeletError("Unauthorized", `${this.kind}: ${error.message}`, { cause });
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -68,7 +68,7 @@ test("a certificate: elliptic and RSA keys sign what the token endpoint checks",
   assert.deepEqual(at.fake.tokens.given, ["certificate", "certificate"]);
   await writeFile(file, issued.certificate);
   await assert.rejects(pings(at, credential), {
-    kind: "Invalid",
+    kind: "Unauthorized",
     message: /must hold a certificate and its private key/,
   });
 });
@@ -109,6 +109,15 @@ test("managed identities: of the machine, of a user, of App Service, and none", 
   await assert.rejects(pings(at, credentialFromEnvironment({}), nowhere), {
     kind: "Unauthorized",
     message: /no credentials were found: managed identity \(IMDS\): .*Azure CLI: az is not on the PATH; .*azd is not/,
+  });
+});
+
+test("a machine without a metadata service has pods wait for it, not fail", async (t) => {
+  const at = await bench(t);
+  const env = { AZURE_POD_IDENTITY_AUTHORITY_HOST: "http://127.0.0.1:1" };
+  await assert.rejects(pings(at, { type: "managedIdentity" }, env), {
+    kind: "Unauthorized",
+    message: "managed identity (IMDS): no metadata service answers here",
   });
 });
 
@@ -170,6 +179,15 @@ test("tokens are shared and kept; one that is refused is fetched anew; one that 
   assert.equal(await kept.get(call.signal), "a", "it is due, and nobody gives another");
   kept.refused("a");
   await assert.rejects(kept.get(call.signal), { kind: "Unavailable" });
+});
+
+test("credentials whose tokens have expired are refused until they are renewed", async (t) => {
+  const { client, call, fake } = await bench(t);
+  fake.tokens.lifetime = 0;
+  await assert.rejects(client.ping(call), { kind: "Unauthorized", reason: "ExpiredAuthenticationToken" });
+  assert.equal(fake.calls.get("token"), 2, "one more try with another token");
+  fake.tokens.lifetime = 3600;
+  await client.ping(call);
 });
 
 test("the environment chooses as the vendor's library does", () => {
