@@ -1,14 +1,8 @@
 // Requests that no kubectl makes of itself: faults above all.
+import { apiData } from "../packages/dev-cluster/src/api-data.ts";
 import type { Json, JsonObject } from "../packages/dev-cluster/src/json.ts";
+import { type KindRequest, requestsOfKinds } from "./dev-kinds.ts";
 import type { RecordedRequest } from "./dev-traffic.ts";
-
-interface Step {
-  readonly method: string;
-  readonly path: string;
-  readonly body?: Json;
-  readonly type?: string;
-  readonly accept?: string;
-}
 
 const pods = "/api/v1/namespaces/default/pods";
 const maps = "/api/v1/namespaces/default/configmaps";
@@ -32,6 +26,15 @@ const deployment = (name: string, spec: JsonObject = {}): JsonObject => ({
     ...spec,
   },
 });
+const apiServices = "/apis/apiregistration.k8s.io/v1/apiservices";
+const apiService: JsonObject = {
+  group: "b.example",
+  version: "v1",
+  groupPriorityMinimum: 100,
+  versionPriority: 100,
+  service: { name: "none", namespace: "default" },
+};
+const table = "application/json;as=Table;v=v1;g=meta.k8s.io";
 const newerEvents = "/apis/events.k8s.io/v1/namespaces/kube-public/events";
 const microtime = "2026-01-01T00:00:00.000001Z";
 const newerEvent: JsonObject = {
@@ -84,14 +87,12 @@ const merge = "application/merge-patch+json";
 const strategic = "application/strategic-merge-patch+json";
 const jsonPatch = "application/json-patch+json";
 
-const steps: readonly Step[] = [
-  { method: "GET", path: "/api" },
-  { method: "GET", path: "/apis/apps" },
-  { method: "GET", path: "/apis/apps/v1" },
-  { method: "GET", path: "/apis/batch/v1" },
-  { method: "GET", path: "/apis/autoscaling" },
-  { method: "GET", path: "/apis/autoscaling/v1" },
-  { method: "GET", path: "/apis/events.k8s.io/v1" },
+const discovery = apiData()
+  .resources.filter(({ group }) => group !== "metrics.k8s.io")
+  .flatMap(({ group, apiVersion }) => (group === "" ? ["/api/v1"] : [`/apis/${group}`, `/apis/${apiVersion}`]));
+
+const steps: readonly KindRequest[] = [
+  ...["/api", "/apis", ...new Set(discovery)].map((path) => ({ method: "GET", path })),
   { method: "POST", path: newerEvents, body: { metadata: { name: "bad" } } },
   { method: "POST", path: newerEvents, body: { ...newerEvent, action: "" } },
   { method: "POST", path: newerEvents, body: newerEvent },
@@ -105,7 +106,7 @@ const steps: readonly Step[] = [
   { method: "GET", path: `${newerEvents}?fieldSelector=regarding.name=p` },
   { method: "GET", path: `${newerEvents}?fieldSelector=involvedObject.name=p` },
   { method: "GET", path: "/api/v1/namespaces/kube-public/events?fieldSelector=involvedObject.name=p" },
-  { method: "GET", path: newerEvents, accept: "application/json;as=Table;v=v1;g=meta.k8s.io" },
+  { method: "GET", path: newerEvents, accept: table },
   {
     method: "POST",
     path: `${autoscaling}/v1/${scalers}`,
@@ -117,6 +118,12 @@ const steps: readonly Step[] = [
   { method: "GET", path: `${autoscaling}/v1/${scalers}/all` },
   { method: "PATCH", path: `${autoscaling}/v1/${scalers}/all`, type: merge, body: { spec: { maxReplicas: 4 } } },
   { method: "GET", path: `${autoscaling}/v2/${scalers}/all` },
+  { method: "GET", path: `${apiServices}/v1.` },
+  { method: "GET", path: `${apiServices}?fieldSelector=metadata.name=v1.apps`, accept: table },
+  { method: "POST", path: apiServices, body: { metadata: { name: "v1.a.example" }, spec: apiService } },
+  { method: "POST", path: apiServices, body: { metadata: { name: "v1.b.example" }, spec: apiService } },
+  { method: "GET", path: "/apis/b.example/v1/things" },
+  { method: "GET", path: "/apis/certificates.k8s.io/v1beta1" },
   { method: "GET", path: "/api/v1/nothing" },
   { method: "POST", path: pods, body: pod("a") },
   { method: "POST", path: pods, body: pod("a") },
@@ -194,11 +201,13 @@ const steps: readonly Step[] = [
   },
 ];
 
-export const requestsByHand: readonly RecordedRequest[] = steps.map(({ method, path, body, type, accept }, index) => ({
-  command: `${index} ${method} ${path}`,
-  method,
-  path,
-  accept: accept ?? "application/json",
-  contentType: type ?? "application/json",
-  body: body === undefined ? "" : JSON.stringify(body),
-}));
+export const requestsByHand: readonly RecordedRequest[] = [...steps, ...requestsOfKinds().requests].map(
+  ({ method, path, body, type, accept }, index) => ({
+    command: `${index} ${method} ${path}`,
+    method,
+    path,
+    accept: accept ?? "application/json",
+    contentType: type ?? "application/json",
+    body: body === undefined ? "" : JSON.stringify(body),
+  }),
+);

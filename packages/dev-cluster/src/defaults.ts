@@ -116,6 +116,7 @@ const table: Readonly<Record<string, Readonly<Record<string, Default>>>> = {
     minReplicas: 1,
     metrics: [{ type: "Resource", resource: eightyPercent }],
   },
+  "io.k8s.kube-aggregator.pkg.apis.apiregistration.v1.ServiceReference": { port: 443 },
   "storage.v1.StorageClass": { reclaimPolicy: "Delete", volumeBindingMode: "Immediate" },
 };
 
