@@ -6,6 +6,7 @@ import {
   type ContainerIO,
   type ContainerLogOptions,
   type ContainerLogs,
+  type ExecResult,
   isErrorKind,
   type Logger,
   type NodeReport,
@@ -13,6 +14,7 @@ import {
   type PodRequest,
   type PodStats,
   type ProbeType,
+  type ResolvedVolume,
   VirtualKubeletError,
 } from "@virtual-kubelet/virtual-kubelet";
 import {
@@ -24,18 +26,21 @@ import {
   ownerTags,
 } from "@virtual-kubelet/virtual-kubelet/cloud";
 import { attach } from "./aci-attach.ts";
+import { exec, runQuietly } from "./aci-exec.ts";
 import { readLogs } from "./aci-logs.ts";
 import { watchNode } from "./aci-node.ts";
 import { AciStats } from "./aci-stats.ts";
 import { admitPod } from "./admission.ts";
 import type { AciClient } from "./arm-client.ts";
 import type { AciConfig } from "./config.ts";
+import { restartContainer, terminateContainer } from "./container-ends.ts";
 import { helperContainer } from "./files-helper.ts";
 import { groupReport, type ReportOptions } from "./group-report.ts";
 import { proxyKubeconfig } from "./kube-proxy.ts";
 import { nativeProbes } from "./probes.ts";
 import { createdTag, isStoppedByUs, stopTags, tagOptions } from "./tags.ts";
 import { translateGroup } from "./translate.ts";
+import { updateVolumes } from "./volume-updates.ts";
 import type { ContainerGroup, Tags } from "./wire.ts";
 
 export interface AciBackendOptions {
@@ -161,6 +166,33 @@ export class AciBackend implements CloudBackend {
     return this.#options.client.ping({ ...context, urgency: "later" });
   }
 
+  exec(target: GroupContainer, command: readonly string[], io: ContainerIO, context: CallContext): Promise<ExecResult> {
+    return exec(this.#options, target, nameOf(target.group), command, io, context);
+  }
+
+  terminate(target: GroupContainer, context: CallContext): Promise<void> {
+    return terminateContainer({ run: this.#run }, target, context);
+  }
+
+  restartContainer(target: GroupContainer, context: CallContext): Promise<void> {
+    const { client, clock } = this.#options;
+    return restartContainer({ client, clock, run: this.#run }, target, nameOf(target.group), context);
+  }
+
+  /** Volumes that the helper brought; Unsupported names the others, which stay as they are. */
+  async updateVolumes(
+    group: CloudGroup,
+    request: PodRequest,
+    volumes: readonly ResolvedVolume[],
+    context: CallContext,
+  ): Promise<void> {
+    const name = nameOf(group);
+    const now = await this.#options.client.get(name, context);
+    await updateVolumes(now, request, volumes, (container, command, input) =>
+      runQuietly(this.#options, { group, container }, name, command, context, input),
+    );
+  }
+
   logs(
     { group, container }: GroupContainer,
     options: ContainerLogOptions,
@@ -181,6 +213,9 @@ export class AciBackend implements CloudBackend {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#options.client[Symbol.asyncDispose]();
   }
+
+  readonly #run = (target: GroupContainer, command: readonly string[], context: CallContext): Promise<number> =>
+    runQuietly(this.#options, target, nameOf(target.group), command, context);
 
   async #get(name: string, context: CallContext): Promise<ContainerGroup | undefined> {
     try {

@@ -1,0 +1,80 @@
+// Commands in containers. The cloud starts one program without arguments in a terminal: a shell, which runs the command.
+import { Readable } from "node:stream";
+import {
+  type CallContext,
+  type Clock,
+  type ContainerIO,
+  type ExecResult,
+  pause,
+  type TerminalSize,
+  VirtualKubeletError,
+} from "@virtual-kubelet/virtual-kubelet";
+import { execInShell, type GroupContainer } from "@virtual-kubelet/virtual-kubelet/cloud";
+import type { AciClient } from "./arm-client.ts";
+
+export interface ExecOptions {
+  readonly client: Pick<AciClient, "exec">;
+  readonly clock: Clock;
+  readonly operatingSystem: string;
+}
+
+/** For so long a client's first size is waited for, milliseconds. */
+const sizeWaitMs = 500;
+
+/** `name`: of the group. */
+export async function exec(
+  { client, clock, operatingSystem }: ExecOptions,
+  { group, container }: GroupContainer,
+  name: string,
+  command: readonly string[],
+  io: ContainerIO,
+  context: CallContext,
+): Promise<ExecResult> {
+  const report = group.containers.find((each) => each.name === container);
+  if (report === undefined) throw new VirtualKubeletError("NotFound", `container ${container} is not there`);
+  if (operatingSystem === "windows")
+    throw new VirtualKubeletError("Unsupported", "commands run by /bin/sh here, which containers of Windows lack");
+  const size = io.tty && io.resize !== undefined ? await firstSize(io.resize, clock, context.signal) : undefined;
+  const terminal = await client.exec(
+    name,
+    container,
+    { command: "/bin/sh", ...(size !== undefined && { rows: size.height, cols: size.width }) },
+    { ...context, urgency: "now" },
+  );
+  return execInShell(terminal, command, io, { signal: context.signal, clock, size });
+}
+
+/** The exit code of a command that nobody watches. */
+export async function runQuietly(
+  options: ExecOptions,
+  target: GroupContainer,
+  name: string,
+  command: readonly string[],
+  context: CallContext,
+  input?: Buffer,
+): Promise<number> {
+  const io = { tty: false, ...(input !== undefined && { stdin: Readable.from([input]) }) };
+  return (await exec(options, target, name, command, io, context)).exitCode;
+}
+
+/** It stays as it is: the cloud changes no sizes. */
+async function firstSize(
+  sizes: AsyncIterable<TerminalSize>,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<TerminalSize | undefined> {
+  const iterator = sizes[Symbol.asyncIterator]();
+  const found = iterator.next();
+  // Who does not wait for it any more is not told that it failed.
+  found.catch(() => {});
+  const waited = new AbortController();
+  try {
+    const next = await Promise.race([
+      found,
+      pause(clock, sizeWaitMs, AbortSignal.any([signal, waited.signal])).then(() => undefined),
+    ]);
+    return next === undefined || next.done === true ? undefined : next.value;
+  } finally {
+    waited.abort();
+  }
+}
