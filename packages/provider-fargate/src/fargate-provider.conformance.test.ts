@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after } from "node:test";
 import { MemoryGroups, providerConformance } from "@virtual-kubelet/virtual-kubelet/testing";
 import { FakeEcs } from "./testing/fake-ecs.ts";
-import { providerOn } from "./testing/fargate-bench.ts";
+import { configOn, providerOn } from "./testing/fargate-bench.ts";
 
 const fake = await FakeEcs.start({ runner: new MemoryGroups(), logGroups: ["/pods"], paceMs: 5, secondMs: 20 });
 after(async () => {
@@ -13,7 +13,8 @@ after(async () => {
 
 providerConformance("Fargate", {
   create: async () => ({
-    provider: providerOn(fake, { node: "conformance-node", cluster: "conformance" }),
+    // Groups in memory have no shell on a terminal.
+    provider: providerOn(fake, { node: "conformance-node", cluster: "conformance" }, configOn(fake, { exec: false })),
     dispose: async () => {},
   }),
   runningPod: { spec: { containers: [{ name: "main", image: "app:1" }] } },

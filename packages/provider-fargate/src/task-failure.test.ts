@@ -30,6 +30,17 @@ describe("a pod failed as a whole", () => {
     );
   });
 
+  it("is told as soon as nothing of it runs", () => {
+    const ending = (lastStatus: string) =>
+      reportOf(
+        taskOf({ lastStatus: "DEPROVISIONING", desiredStatus: "STOPPED", stopCode: "SpotInterruption" }, [
+          { name: "web", lastStatus, exitCode: 143 },
+        ]),
+      ).group.failure?.reason;
+    assert.equal(ending("RUNNING"), undefined);
+    assert.equal(ending("STOPPED"), "SpotInterruption");
+  });
+
   it("by spot capacity that was taken back: a disruption", () => {
     const group = stopped(
       { stopCode: "SpotInterruption", stoppedReason: "Your Spot Task was interrupted." },

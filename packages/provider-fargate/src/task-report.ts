@@ -32,7 +32,10 @@ export function taskReport(
     return containerView({ task, container, facts, waitsForInit, restartCount: restarts(name, runtimeId) });
   });
   const stage = stageOf(task);
-  const failure = stage === "ended" ? taskFailure(task, views) : undefined;
+  // ECS frees the network of a task after its containers have ended: by then all is known.
+  const nothingRuns = views.length > 0 && (task.containers ?? []).every(({ lastStatus }) => lastStatus === "STOPPED");
+  const hasEnded = stage === "ended" || (stage === "ending" && nothingRuns);
+  const failure = hasEnded ? taskFailure(task, views) : undefined;
   const revision = revisionOf(tags);
   const startTime = timeText(task.createdAt);
   const mains = views.filter(({ facts }) => facts.kind === "main");
