@@ -1,14 +1,7 @@
 // What an answer of Azure Resource Manager that is no success means, in our kinds. Pure.
 import { type ErrorKind, VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
 import * as v from "valibot";
-
-/** An answer as far as errors are concerned. */
-export interface ErrorAnswer {
-  readonly status: number;
-  /** Lower-case names. */
-  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
-  readonly text: string;
-}
+import type { HttpAnswer } from "./https.ts";
 
 const detail = v.object({
   code: v.optional(v.nullable(v.string())),
@@ -23,7 +16,7 @@ const longestMessage = 2000;
 
 /** `what`: the call, for the message. `secrets` of the request are blotted out of what the cloud says of it. */
 export function armError(
-  answer: ErrorAnswer,
+  answer: HttpAnswer,
   what: string,
   now: number,
   secrets: readonly string[] = [],
@@ -45,7 +38,7 @@ export function armError(
 }
 
 /** Milliseconds, where the answer has one of the headers that the cloud uses for it. */
-export function retryAfterMs(headers: ErrorAnswer["headers"], now: number): number | undefined {
+export function retryAfterMs(headers: HttpAnswer["headers"], now: number): number | undefined {
   for (const name of ["retry-after-ms", "x-ms-retry-after-ms"]) {
     const value = headers[name];
     if (typeof value === "string" && /^\d+$/.test(value)) return Number(value);

@@ -23,7 +23,7 @@ import {
 } from "./region-answer.ts";
 import { secretsOf } from "./secrets.ts";
 
-export const containerInstanceVersion = "2025-09-01";
+const containerInstanceVersion = "2025-09-01";
 const networkVersion = "2024-05-01";
 const monitorVersion = "2023-10-01";
 const authorizationVersion = "2022-04-01";
