@@ -39,7 +39,8 @@ export interface Provider {
   /**
    * Starts a pod. Returns when the backend has accepted it, which may be long before it runs. Idempotent by
    * `owner.uid`: called again after a crash or an error of unknown outcome, it must not make a second one.
-   * Invalid and Unsupported are final (the pod becomes Failed); every other error is retried for ever.
+   * Invalid and Unsupported are final (the pod becomes Failed); every other error is retried for ever. One whose `reason` is a word of
+   * kubelets for a container that waits (ErrImagePull, CreateContainerError ...) shows as that, for the container of its `field` or for all.
    */
   createPod(request: PodRequest, context: CallContext): Promise<void>;
 

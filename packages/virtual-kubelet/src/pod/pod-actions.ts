@@ -119,9 +119,10 @@ async function observe(entry: PodEntry, context: ActionContext, signal: AbortSig
 }
 
 /** The user is to see why the pod does not get on. */
-function failed(entry: PodEntry, message: string, context: ActionContext): void {
+function failed(entry: PodEntry, message: string, context: ActionContext, waiting?: PodEntry["waiting"]): void {
   if (entry.failure === message) return;
   entry.failure = message;
+  entry.waiting = waiting;
   context.onStatus(entry.owner.uid);
 }
 
@@ -170,7 +171,7 @@ async function create(entry: PodEntry, context: ActionContext, signal: AbortSign
       const text = error.field === undefined || message.includes(error.field) ? message : `${error.field}: ${message}`;
       return hold(entry, { reason: error.reason ?? providerFailed, message: text, byProvider: true }, context);
     }
-    failed(entry, message, context);
+    failed(entry, message, context, waitingBy(error, pod));
     event(entry, context, "Warning", "ProviderCreateFailed", message);
     throw error;
   }
@@ -187,6 +188,19 @@ async function create(entry: PodEntry, context: ActionContext, signal: AbortSign
   event(entry, context, "Normal", "ProviderCreateSuccess", "Create pod in provider successfully");
   tellOmissions(entry, context);
   return lookAgain;
+}
+
+/** What a kubelet says of a container whose creation fails so. */
+const waitingReasons: ReadonlySet<string> = new Set([
+  ...["ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"],
+  ...["CreateContainerConfigError", "CreateContainerError"],
+]);
+
+function waitingBy({ reason, field }: VirtualKubeletError, pod: Pod): PodEntry["waiting"] {
+  if (reason === undefined || !waitingReasons.has(reason)) return undefined;
+  const [, list, index] = /^spec\.(containers|initContainers)\[(\d+)\]/.exec(field ?? "") ?? [];
+  const containers = list === "initContainers" ? pod.spec?.initContainers : pod.spec?.containers;
+  return { reason, container: index === undefined ? undefined : containers?.[Number(index)]?.name };
 }
 
 /** Did the backend surely not take it? A failure on the way leaves that open. */

@@ -75,6 +75,8 @@ export interface PodEntry {
   refusal: Refusal | undefined;
   /** Text of the last provider error that keeps it Pending. */
   failure: string | undefined;
+  /** With the failure, where a kubelet has a word for it. */
+  waiting: { readonly reason: string; readonly container?: string | undefined } | undefined;
   lost: boolean;
   /** This node ends it. */
   nodeEnd: NodeEnd | undefined;
@@ -123,6 +125,7 @@ export function newEntry(owner: PodOwner, seenAt: number): PodEntry {
     deletion: undefined,
     refusal: undefined,
     failure: undefined,
+    waiting: undefined,
     lost: false,
     nodeEnd: undefined,
     evicted: false,

@@ -36,7 +36,8 @@ export function situationOf(entry: PodEntry, next: PodAction, now: number): PodS
   if (over) return { type: "ended", report: entry.report };
   if (entry.report !== undefined) return { type: "reported", report: entry.report };
   if (entry.missing !== undefined) return { type: "unresolved", faults: entry.missing };
-  if (entry.failure !== undefined) return { type: "providerFailed", message: entry.failure };
+  if (entry.failure !== undefined)
+    return { type: "providerFailed", message: entry.failure, ...(entry.waiting && { waiting: entry.waiting }) };
   if (entry.createStartedAt !== undefined && now - entry.createStartedAt >= acceptedAfterMs)
     return { type: "accepted" };
   return undefined;

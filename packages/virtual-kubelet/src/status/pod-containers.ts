@@ -60,10 +60,18 @@ export function containersOf(
 
 /** As a kubelet shows them: none is made without volumes and sandbox, and then those that lack nothing of their own wait for the others. */
 function unresolvedContainers(spec: PodSpec, situation: PodSituation): readonly ContainerReport[] {
+  const all = [...(spec.initContainers ?? []), ...spec.containers, ...(spec.ephemeralContainers ?? [])];
+  if (situation.type === "providerFailed" && situation.waiting !== undefined) {
+    const { waiting, message } = situation;
+    return all.map(({ name }) => {
+      const isIt = waiting.container === undefined || waiting.container === name;
+      return { name, state: { waiting: isIt ? { reason: waiting.reason, message } : {} } };
+    });
+  }
   if (situation.type !== "unresolved") return [];
   const { faults } = situation;
   const none = faults.some(({ container }) => container === undefined);
-  return [...(spec.initContainers ?? []), ...spec.containers, ...(spec.ephemeralContainers ?? [])].map(({ name }) => {
+  return all.map(({ name }) => {
     const fault = none ? undefined : faults.find(({ container }) => container === name);
     const waiting = fault === undefined ? {} : { reason: unresolvedReason, message: fault.message };
     return { name, state: { waiting } };

@@ -9,7 +9,12 @@ export type PodSituation =
   /** Not given to the backend: something that it refers to is not there. */
   | { readonly type: "unresolved"; readonly faults: readonly ReferenceFault[] }
   /** The backend did not take it; it is tried again. */
-  | { readonly type: "providerFailed"; readonly message: string }
+  | {
+      readonly type: "providerFailed";
+      readonly message: string;
+      /** For what a kubelet has a word of its own: the containers that are in the way (default: all) wait with it. */
+      readonly waiting?: { readonly reason: string; readonly container?: string | undefined } | undefined;
+    }
   | { readonly type: "reported"; readonly report: PodReport }
   /** Refused, but not Failed yet: Pending with the reason, until its owner's turn to be told has come. */
   | { readonly type: "held"; readonly reason: string; readonly message: string }

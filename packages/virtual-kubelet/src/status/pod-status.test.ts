@@ -360,6 +360,17 @@ describe("before the backend", () => {
     assert.deepEqual([later.phase, later.reason, later.message], ["Running", undefined, undefined]);
   });
 
+  it("says of the container in the way what a kubelet would, where the provider has a word for it", () => {
+    const two = podOf({ containers: ["a", "b"].map((name) => ({ name, image: "i" })) });
+    const waiting = { reason: "ErrImagePull", container: "b" };
+    const failed = statusOf(two, { type: "providerFailed", message: "no such image", waiting });
+    assert.deepEqual(
+      failed.containerStatuses?.map(({ state }) => state?.waiting),
+      [{ reason: "ContainerCreating" }, { reason: "ErrImagePull", message: "no such image" }],
+    );
+    assert.equal(failed.reason, "ProviderFailed");
+  });
+
   it("refuses with reason and message, and nothing of containers", () => {
     const refused = statusOf(podOf({}), { type: "refused", reason: "OutOfcpu", message: "Pod was rejected: x" });
     assert.deepEqual([refused.phase, refused.reason, refused.message], ["Failed", "OutOfcpu", "Pod was rejected: x"]);
