@@ -1,0 +1,129 @@
+// The fake of ECS with real containers behind it: the provider's backend runs a pod on it, and AWS's own client has a session there.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { after, before, describe, it } from "node:test";
+import { openSsmSession } from "../packages/provider-fargate/src/ssm/open-session.ts";
+import { FakeEcs } from "../packages/provider-fargate/src/testing/fake-ecs.ts";
+import { silentLogger } from "../packages/virtual-kubelet/src/log.ts";
+import { PodmanGroups } from "./cloud/podman-groups.ts";
+import { FargateBench } from "./fargate-bench.ts";
+import { eventually } from "./harness.ts";
+import { findPeer } from "./peers.ts";
+import { benchImage, PodmanBench } from "./podman.ts";
+
+// Built before anything has a deadline.
+const client = await findPeer("session-manager-plugin");
+
+describe("a pod on the fake of ECS", () => {
+  let podman: PodmanBench;
+  let groups: PodmanGroups;
+  let fake: FakeEcs;
+  let bench: FargateBench;
+
+  before(async () => {
+    podman = await PodmanBench.start();
+    groups = new PodmanGroups(podman);
+    fake = await FakeEcs.start({ runner: groups, clusters: ["pods"] });
+    bench = new FargateBench(fake.endpoint);
+  });
+
+  after(async () => {
+    await bench?.[Symbol.asyncDispose]();
+    await fake?.[Symbol.asyncDispose]();
+    await groups?.[Symbol.asyncDispose]();
+    await podman?.[Symbol.asyncDispose]();
+  });
+
+  async function session(task: string, command: string): Promise<{ streamUrl: string; tokenValue: string }> {
+    const answer = await bench.aws.executeCommand(
+      { cluster: "pods", task, container: "web", interactive: true, command },
+      bench.context,
+    );
+    const { streamUrl = "", tokenValue = "" } = answer.session ?? {};
+    return { streamUrl, tokenValue };
+  }
+
+  it("runs really: init first, logs, commands in sessions, grace, and its codes", async () => {
+    const script = 'cat /data/from-init; echo ready; trap "echo bye; exit 0" TERM; while :; do sleep 0.2; done';
+    const request = bench.request("web", {
+      volumes: [{ name: "data", emptyDir: {} }],
+      initContainers: [
+        {
+          ...{ name: "init", image: benchImage, command: ["sh", "-c", "sleep 0.5; echo written > /data/from-init"] },
+          volumeMounts: [{ name: "data", mountPath: "/data" }],
+        },
+      ],
+      containers: [
+        {
+          ...{ name: "web", image: benchImage, command: ["sh", "-c", script] },
+          volumeMounts: [{ name: "data", mountPath: "/data" }],
+        },
+      ],
+    });
+    const { id } = await bench.backend.create(request, bench.context);
+    assert.equal((await bench.backend.create(request, bench.context)).id, id, "once for a UID");
+    const group = await bench.groupIs(id, "runs", ({ stage }) => stage === "running");
+    const stateOf = (name: string) => group.containers.find((each) => each.name === name)?.state;
+    assert.equal(stateOf("init")?.terminated?.exitCode, 0);
+    assert.ok(stateOf("web")?.running !== undefined);
+    assert.match(group.podIPs?.[0] ?? "", /^198\.18\./);
+    await eventually("the log is there", 10_000, async () => /written\n.*ready\n$/.test(await bench.log(group, "web")));
+
+    const opened = await openSsmSession(await session(id, "/bin/sh"), {
+      signal: AbortSignal.timeout(30_000),
+      log: silentLogger,
+    });
+    await opened.resize({ width: 91, height: 33 });
+    await opened.write(Buffer.from("stty size; cat /data/from-init; (exit 7); echo code=$?; exit\n"));
+    const output = Buffer.concat(await Array.fromAsync(opened.output)).toString();
+    assert.match(output, /33 91\r\n/);
+    assert.match(output, /written\r\n/);
+    assert.match(output, /code=7\r\n/);
+
+    await bench.backend.remove(group, { gracePeriodSeconds: 5 }, bench.context);
+    await eventually("the task has stopped", 20_000, () => fake.books.every(({ live }) => !live));
+    const stopped = [...fake.tasks.all.values()].find(({ arn }) => arn === id);
+    assert.equal(stopped?.containers.get("web")?.exitCode, 0, "TERM was heeded");
+    assert.match(await bench.log(group, "web"), /bye/);
+    assert.deepEqual(groups.ids, []);
+    assert.deepEqual(fake.misuse, []);
+  });
+
+  it("has sessions that AWS's own client understands", async () => {
+    const request = bench.request("own", {
+      terminationGracePeriodSeconds: 2,
+      containers: [{ name: "web", image: benchImage, command: ["sleep", "600"] }],
+    });
+    const { id } = await bench.backend.create(request, bench.context);
+    const group = await bench.groupIs(id, "runs", ({ stage }) => stage === "running");
+    const { streamUrl: StreamUrl, tokenValue: TokenValue } = await session(id, `/bin/sh -c 'read x; echo "got <$x>"'`);
+    const response = JSON.stringify({ SessionId: "session", StreamUrl, TokenValue });
+    // It wants a terminal.
+    const command = `'${client}' "$RESPONSE" eu-west-1 StartSession`;
+    const keys = {
+      AWS_EC2_METADATA_DISABLED: "true",
+      AWS_ACCESS_KEY_ID: "a",
+      AWS_SECRET_ACCESS_KEY: "b",
+      HOME: podman.directory,
+    };
+    const program = spawn("script", ["-qec", command, "/dev/null"], {
+      env: { ...process.env, ...keys, RESPONSE: response },
+      stdio: ["pipe", "pipe", "inherit"],
+    });
+    const exited = once(program, "exit");
+    let said = "";
+    program.stdout.setEncoding("utf8").on("data", (text: string) => {
+      said += text;
+    });
+    await eventually("the client has begun", 15_000, () => said.includes("Starting session"));
+    program.stdin.write("hello\r");
+    await exited;
+    assert.match(said, /got <hello>/);
+    const book = fake.exec.books.at(-1);
+    assert.match(book?.clientVersion ?? "", /^1\.3\./);
+    await bench.backend.remove(group, { gracePeriodSeconds: 0 }, bench.context);
+    await eventually("nothing runs", 20_000, () => groups.ids.length === 0);
+    assert.deepEqual(fake.misuse, []);
+  });
+});
