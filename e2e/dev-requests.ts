@@ -1,6 +1,6 @@
 // Requests that no kubectl makes of itself: faults above all.
 import { apiData } from "../packages/dev-cluster/src/api-data.ts";
-import type { Json, JsonObject } from "../packages/dev-cluster/src/json.ts";
+import type { JsonObject } from "../packages/dev-cluster/src/json.ts";
 import { type KindRequest, requestsOfKinds } from "./dev-kinds.ts";
 import type { RecordedRequest } from "./dev-traffic.ts";
 

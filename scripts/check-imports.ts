@@ -144,7 +144,7 @@ const devClusterFloors: readonly (readonly string[])[] = [
     "route",
     "subresources",
   ],
-  ["cell", "table-cells", "tokens", "watching", "workload-cells", "writing"],
+  ["cell", "configuration-cells", "table-cells", "tokens", "watching", "workload-cells", "writing"],
   ["server"],
   ["bootstrap", "dev-cluster", "index"],
 ];

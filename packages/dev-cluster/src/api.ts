@@ -137,7 +137,7 @@ export class Api {
     const isOther = (part: (of: JsonObject) => Json | undefined): boolean => !equal(part(next), part(current));
     const isCounted =
       (countedKinds.has(resource.key) && isOther((of) => ({ ...of, metadata: undefined, status: undefined }))) ||
-      (strategy.countsAnnotations === true && isOther((of) => at(of, "metadata", "annotations")));
+      (strategy.counts ?? []).some((field) => isOther((of) => at(of, "metadata", field)));
     if (isCounted) {
       next = put(next, ["metadata", "generation"], Number(object(current, "metadata")["generation"] ?? 0) + 1);
     }

@@ -14,6 +14,7 @@ const saidAtFirst: Readonly<Record<string, JsonObject>> = {
   persistentvolumeclaims: { phase: "Pending" },
   "statefulsets.apps": { availableReplicas: 0 },
   "horizontalpodautoscalers.autoscaling": { currentMetrics: null },
+  "volumeattachments.storage.k8s.io": { attached: false },
   "poddisruptionbudgets.policy": { disruptionsAllowed: 0, currentHealthy: 0, desiredHealthy: 0, expectedPods: 0 },
   "ingresses.networking.k8s.io": { loadBalancer: {} },
 };

@@ -19,6 +19,8 @@ const container: Readonly<Record<string, Default>> = {
 const workload: Readonly<Record<string, Default>> = { replicas: 1, revisionHistoryLimit: 10 };
 const retained = { whenDeleted: "Retain", whenScaled: "Retain" };
 const eightyPercent = { name: "cpu", target: { type: "Utilization", averageUtilization: 80 } };
+const selectors = { namespaceSelector: {}, objectSelector: {} };
+const webhook = { ...selectors, failurePolicy: "Fail", matchPolicy: "Equivalent", timeoutSeconds: 10 };
 const rolling = { maxUnavailable: "25%", maxSurge: "25%" };
 
 /** By the name of the schema without `io.k8s.api.`. */
@@ -37,6 +39,12 @@ const table: Readonly<Record<string, Readonly<Record<string, Default>>>> = {
   "core.v1.Probe": probe,
   "core.v1.HTTPGetAction": { path: "/", scheme: "HTTP" },
   "core.v1.GRPCAction": { service: "" },
+  "core.v1.EndpointPort": { protocol: "TCP" },
+  "core.v1.LimitRangeItem": {
+    default: (value) => (value["type"] === "Container" ? value["max"] : undefined),
+    defaultRequest: (value) => value["default"],
+  },
+  "core.v1.NodeSpec": { podCIDRs: (value) => (value["podCIDR"] === undefined ? undefined : [value["podCIDR"]]) },
   "core.v1.ObjectFieldSelector": { apiVersion: "v1" },
   "core.v1.ResourceFieldSelector": { divisor: "0" },
   "core.v1.SecretVolumeSource": { defaultMode: 0o644 },
@@ -74,6 +82,7 @@ const table: Readonly<Record<string, Readonly<Record<string, Default>>>> = {
   "apps.v1.ReplicaSetSpec": { replicas: 1 },
   "apps.v1.StatefulSetSpec": {
     ...workload,
+    serviceName: "",
     podManagementPolicy: "OrderedReady",
     updateStrategy: {},
     persistentVolumeClaimRetentionPolicy: retained,
@@ -115,6 +124,32 @@ const table: Readonly<Record<string, Readonly<Record<string, Default>>>> = {
   "autoscaling.v2.HorizontalPodAutoscalerSpec": {
     minReplicas: 1,
     metrics: [{ type: "Resource", resource: eightyPercent }],
+  },
+  "admissionregistration.v1.MatchResources": { ...selectors, matchPolicy: "Equivalent" },
+  "admissionregistration.v1.MutatingAdmissionPolicySpec": { failurePolicy: "Fail" },
+  "admissionregistration.v1.MutatingWebhook": { ...webhook, reinvocationPolicy: "Never" },
+  "admissionregistration.v1.NamedRuleWithOperations": { scope: "*" },
+  "admissionregistration.v1.RuleWithOperations": { scope: "*" },
+  "admissionregistration.v1.ServiceReference": { port: 443 },
+  "admissionregistration.v1.ValidatingAdmissionPolicySpec": { failurePolicy: "Fail" },
+  "admissionregistration.v1.ValidatingWebhook": webhook,
+  "discovery.v1.EndpointPort": { name: "", protocol: "TCP" },
+  "flowcontrol.v1.FlowSchemaSpec": { matchingPrecedence: 1000 },
+  "flowcontrol.v1.LimitedPriorityLevelConfiguration": { nominalConcurrencyShares: 30, lendablePercent: 0 },
+  "flowcontrol.v1.QueuingConfiguration": { queues: 64, handSize: 8, queueLengthLimit: 50 },
+  "resource.v1.ExactDeviceRequest": {
+    allocationMode: "ExactCount",
+    count: (value) => (value["allocationMode"] === "ExactCount" ? 1 : undefined),
+  },
+  "resource.v1.ResourceClaimTemplateSpec": { metadata: {} },
+  "storage.v1.CSIDriverSpec": {
+    attachRequired: true,
+    podInfoOnMount: false,
+    volumeLifecycleModes: ["Persistent"],
+    storageCapacity: false,
+    fsGroupPolicy: "ReadWriteOnceWithFSType",
+    requiresRepublish: false,
+    seLinuxMount: false,
   },
   "io.k8s.kube-aggregator.pkg.apis.apiregistration.v1.ServiceReference": { port: 443 },
   "storage.v1.StorageClass": { reclaimPolicy: "Delete", volumeBindingMode: "Immediate" },

@@ -18,8 +18,8 @@ export interface Strategy {
   readonly updateFaults?: (next: JsonObject, before: JsonObject) => readonly Cause[];
   /** Its status is kept when it is made. */
   readonly keepsStatus?: boolean;
-  /** Changes of its annotations count in metadata.generation, too. */
-  readonly countsAnnotations?: boolean;
+  /** What of its metadata counts in metadata.generation, too. */
+  readonly counts?: readonly ("annotations" | "labels")[];
   /** May be made by PUT. */
   readonly createdByUpdate?: boolean;
 }
@@ -87,6 +87,13 @@ const emptyNodeInfo = Object.fromEntries(
 const templateGeneration = ["metadata", "annotations", "deprecated.daemonset.template.generation"];
 const job = workload(["OnFailure", "Never"]);
 
+/** Its controller takes it off once nothing uses the object. */
+function inUse(made: JsonObject, kind: string): JsonObject {
+  const finalizer = `kubernetes.io/${kind}-protection`;
+  const finalizers = list(made, "metadata", "finalizers");
+  return finalizers.includes(finalizer) ? made : put(made, ["metadata", "finalizers"], [...finalizers, finalizer]);
+}
+
 /** Kinds that count in metadata.generation what changes beside metadata and status. */
 export const countedKinds: ReadonlySet<string> = new Set([
   "podtemplates",
@@ -144,8 +151,13 @@ export const strategies: Readonly<Record<string, Strategy>> = {
     },
     update: (next, before) => put(next, ["spec"], before["spec"]),
   },
+  persistentvolumeclaims: { create: (made) => inUse(made, "pvc") },
+  "volumeattributesclasses.storage.k8s.io": { create: (made) => inUse(made, "vac") },
   persistentvolumes: {
-    create: (made) => put(made, ["status", "lastPhaseTransitionTime"], object(made, "metadata")["creationTimestamp"]),
+    create(made) {
+      const since = object(made, "metadata")["creationTimestamp"];
+      return put(inUse(made, "pv"), ["status", "lastPhaseTransitionTime"], since);
+    },
   },
   services: { create: newService, update: (next, _, context) => newService(next, context) },
   secrets: {
@@ -154,7 +166,7 @@ export const strategies: Readonly<Record<string, Strategy>> = {
     updateFaults: (next, before) => [...unchanged(next, before, ["type"]), ...immutableData(next, before)],
   },
   configmaps: { updateFaults: immutableData },
-  "deployments.apps": { ...workload(["Always"]), countsAnnotations: true },
+  "deployments.apps": { ...workload(["Always"]), counts: ["annotations"] },
   "replicasets.apps": workload(["Always"]),
   "statefulsets.apps": { ...workload(["Always"]), updateFaults: unchangedSet },
   "daemonsets.apps": {
@@ -209,6 +221,7 @@ export const strategies: Readonly<Record<string, Strategy>> = {
     update: completeBehavior,
     faults: autoscalerFaults,
   },
+  "endpointslices.discovery.k8s.io": { counts: ["annotations", "labels"] },
   "leases.coordination.k8s.io": { createdByUpdate: true },
   events: { createdByUpdate: true, create: completeEvent, update: completeEvent, faults: eventFaults },
   "apiservices.apiregistration.k8s.io": {

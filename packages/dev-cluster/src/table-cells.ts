@@ -2,6 +2,7 @@
 import type { Resource } from "./api-data.ts";
 import { amount, type Cell, labels, none, path } from "./cell.ts";
 import { conditionOf, isTrue } from "./conditions.ts";
+import { configurationCells } from "./configuration-cells.ts";
 import { duration, since } from "./duration.ts";
 import { at, isList, type Json, type JsonObject, list, number, object, text } from "./json.ts";
 import { podCells } from "./pod-cells.ts";
@@ -39,6 +40,7 @@ function accessModes(modes: readonly Json[]): string {
 
 const table: Readonly<Record<string, Readonly<Record<string, Cell>>>> = {
   ...workloadCells,
+  ...configurationCells,
   pods: podCells,
   nodes: {
     Status(node) {

@@ -24,6 +24,10 @@ const replicas: Readonly<Record<string, Cell>> = {
   Ready: amount("status", "readyReplicas"),
 };
 export const workloadCells: Readonly<Record<string, Readonly<Record<string, Cell>>>> = {
+  podtemplates: {
+    ...ofTemplate("template"),
+    "Pod Labels": (item) => labels(at(item, "template", "metadata", "labels")),
+  },
   "deployments.apps": {
     ...workload,
     Ready: fraction(["status", "readyReplicas"], ["spec", "replicas"]),
@@ -31,7 +35,7 @@ export const workloadCells: Readonly<Record<string, Readonly<Record<string, Cell
     Available: amount("status", "availableReplicas"),
   },
   "replicasets.apps": replicas,
-  replicationcontrollers: replicas,
+  replicationcontrollers: { ...replicas, Selector: (item) => labels(at(item, "spec", "selector")) },
   "statefulsets.apps": { ...workload, Ready: fraction(["status", "readyReplicas"], ["spec", "replicas"]) },
   "controllerrevisions.apps": {
     Controller(revision) {

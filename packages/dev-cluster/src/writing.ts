@@ -1,6 +1,7 @@
 // POST, PUT, PATCH and DELETE of objects and collections.
 import type { Answer } from "./access.ts";
 import { type Api, subjectOf } from "./api.ts";
+import type { Resource } from "./api-data.ts";
 import { ApiError, badRequest, notFound } from "./api-error.ts";
 import { apply } from "./apply.ts";
 import { documentOf, type ResourceCall, writeOptions } from "./call.ts";
@@ -93,17 +94,7 @@ export async function remove(api: Api, call: ResourceCall): Promise<Answer> {
   const request = await deletionOf(call);
   const options = { ...writeOptions(call), dryRun: request.dryRun === true };
   const { object: last, gone } = api.delete(resource, namespaceOf(call), route.name, request, options);
-  const returnsObject =
-    !gone ||
-    [
-      "pods",
-      "services",
-      "serviceaccounts",
-      "persistentvolumeclaims",
-      "persistentvolumes",
-      "podtemplates",
-      "resourcequotas",
-    ].includes(resource.key);
+  const returnsObject = !gone || isShownWhenGone(resource);
   if (returnsObject) return { code: 200, body: shown(api, call, last) };
   const details = { ...subjectOf(resource, route.name), uid: text(last, "metadata", "uid") };
   const { group, ...coreDetails } = details;
@@ -140,8 +131,33 @@ export async function removeCollection(api: Api, reading: Reading, call: Resourc
   };
 }
 
+const shownWhenGone: ReadonlySet<string> = new Set([
+  "pods",
+  "services",
+  "serviceaccounts",
+  "persistentvolumeclaims",
+  "persistentvolumes",
+  "podtemplates",
+  "resourcequotas",
+]);
+
+/** Of other kinds there is a Status. */
+function isShownWhenGone({ key, group, name }: Resource): boolean {
+  const isOfVolumes = group === "storage.k8s.io" && name !== "csistoragecapacities";
+  return isOfVolumes || group === "resource.k8s.io" || shownWhenGone.has(key);
+}
+
+const jobWarning =
+  "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning";
+
+/** Kinds that are older than garbage collection leave theirs, where nothing else is said. */
 async function deletionOf(call: ResourceCall): Promise<DeleteRequest> {
-  return deleteRequest(call.body.length === 0 ? undefined : await documentOf(call), call.route.query);
+  const request = deleteRequest(call.body.length === 0 ? undefined : await documentOf(call), call.route.query);
+  const { key } = call.resource;
+  const isOld = key === "jobs.batch" || key === "replicationcontrollers";
+  if (!isOld || request.propagationPolicy !== undefined) return request;
+  if (key === "jobs.batch") call.warn(jobWarning);
+  return { ...request, propagationPolicy: "Orphan" };
 }
 
 function namespaceOf({ resource, route }: ResourceCall): string {

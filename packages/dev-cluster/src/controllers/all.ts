@@ -16,6 +16,7 @@ import { nodeLifecycle } from "./nodes.ts";
 import { replicaSets } from "./replica-sets.ts";
 import { scheduler } from "./scheduler.ts";
 import { statefulSets } from "./stateful-sets.ts";
+import { volumeProtection } from "./volume-protection.ts";
 
 export function allControllers(
   api: Api,
@@ -36,6 +37,7 @@ export function allControllers(
     jobs(api),
     cronJobs(api),
     endpoints(api),
+    volumeProtection(api),
     autoscalers(api, usage),
     budgets(api),
     certificateRequests(api, authority),

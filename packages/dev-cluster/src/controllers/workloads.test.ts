@@ -181,44 +181,6 @@ test("a StatefulSet and a DaemonSet keep their templates, and number one anew th
   }
 });
 
-test("the pods of a StatefulSet claim volumes, and wait for them as nobody brings any", async () => {
-  const claim = { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: "1Gi" } } };
-  const spec = {
-    selector: { matchLabels: { app: "claims" } },
-    template: template("claims"),
-    volumeClaimTemplates: [{ metadata: { name: "data" }, spec: claim }],
-  };
-  assert.equal((await api.post(`${apps}/statefulsets`, { metadata: { name: "claims" }, spec })).code, 201);
-  const condition = await eventually("unschedulable", async () => {
-    const { body } = await api.get(`${podsPath}/claims-0`);
-    return list(body, "status", "conditions").find((each) => text(each, "reason") === "Unschedulable");
-  });
-  assert.match(
-    text(condition, "message"),
-    /^0\/1 nodes are available: pod has unbound immediate PersistentVolumeClaims\.$/,
-  );
-  const claimPath = "/api/v1/namespaces/default/persistentvolumeclaims/data-claims-0";
-  const { body } = await api.get(claimPath);
-  assert.equal(text(body, "status", "phase"), "Pending");
-  assert.deepEqual(object(body, "metadata", "labels"), { app: "claims" });
-  const other = await api.patch(`${apps}/statefulsets/claims`, { spec: { volumeClaimTemplates: null } });
-  assert.equal(other.code, 422);
-  await api.patch(claimPath, { spec: { volumeName: "by-hand" } });
-  await eventually("bound by hand, it runs", async () => {
-    const { body: pod } = await api.get(`${podsPath}/claims-0`);
-    return text(pod, "status", "phase") === "Running" ? true : undefined;
-  });
-  const scaled = (whenScaled: string, replicas: number): JsonObject => ({
-    spec: { replicas, persistentVolumeClaimRetentionPolicy: { whenScaled } },
-  });
-  await api.patch(`${apps}/statefulsets/claims`, scaled("Retain", 0));
-  await eventually("no pods", async () => ((await podsOf("claims")).length === 0 ? true : undefined));
-  assert.equal((await api.get(claimPath)).code, 200, "claims outlive their pods");
-  await api.patch(`${apps}/statefulsets/claims`, scaled("Delete", 0));
-  await eventually("gone", async () => ((await api.get(claimPath)).code === 404 ? true : undefined));
-  await api.delete(`${apps}/statefulsets/claims`);
-});
-
 test("what fits no node waits, and is told why", async () => {
   await api.post(podsPath, {
     metadata: { name: "big" },
