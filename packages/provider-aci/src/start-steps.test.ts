@@ -35,7 +35,7 @@ describe("before the process", () => {
   });
 
   it("single files of volumes, in their place", async () => {
-    const from = join(directory, "from");
+    const from = join(directory, "source");
     await writeFile(from, "content");
     const to = join(directory, "etc", "app", "app.yaml");
     await run(withSteps(["true"], { copies: [{ from, to, field: "f" }] }));
