@@ -105,7 +105,7 @@ export class AciBackend implements CloudBackend {
     } catch (error) {
       if (isErrorKind(error, "Unavailable", "Aborted", "Internal") && this.#uncertain.size < mostUncertain)
         this.#uncertain.add(uid);
-      throw error;
+      throw asImageError(error, request);
     }
   }
 
@@ -244,4 +244,19 @@ export function nameOf({ id }: GroupRef): string {
 function withoutCase(tags: Tags, others: Tags): Tags {
   const keys = new Set(Object.keys(others).map((key) => key.toLowerCase()));
   return Object.fromEntries(Object.entries(tags).filter(([key]) => !keys.has(key.toLowerCase())));
+}
+
+/** That an image cannot be had is told of its container, in the kubelet's word. */
+function asImageError(thrown: unknown, { pod: { spec } }: PodRequest): unknown {
+  const error = VirtualKubeletError.from(thrown);
+  if (!/^(InaccessibleImage|RegistryErrorResponse|ImagePull)/.test(error.reason ?? "")) return thrown;
+  const fields = (["containers", "initContainers"] as const).flatMap((list) =>
+    (spec?.[list] ?? []).flatMap(({ image = "" }, index) =>
+      image !== "" && error.message.includes(image) ? [`spec.${list}[${index}].image`] : [],
+    ),
+  );
+  return new VirtualKubeletError(error.kind, error.message, {
+    ...{ cause: error.cause, httpStatus: error.httpStatus, retryAfterMs: error.retryAfterMs },
+    ...{ reason: "ErrImagePull", field: fields[0] },
+  });
 }
