@@ -21,6 +21,7 @@ export interface ShellTerminal {
   readonly output: AsyncIterable<Uint8Array>;
   /** Absent: the size is set once, by the shell. */
   readonly resize?: ((size: TerminalSize) => Promise<void>) | undefined;
+  /** Output ends then. Called more than once. */
   close(): void | Promise<void>;
 }
 
@@ -88,8 +89,8 @@ export async function execInShell(
     if (!until.aborted) throw VirtualKubeletError.from(error);
   } finally {
     cancel();
-    over.abort();
     until.removeEventListener("abort", close);
+    over.abort();
     await closed(terminal);
     await Promise.all(working);
   }
