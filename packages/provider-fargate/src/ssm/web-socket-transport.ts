@@ -90,7 +90,6 @@ export function webSocketTransport(url: string, options: WebSocketTransportOptio
         told = true;
         keepAlive.stop();
         socket.close(1000);
-        // A peer that never answers the closing frame is waited for by the library, half a minute.
       },
     };
   };

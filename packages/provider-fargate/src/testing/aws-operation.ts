@@ -1,10 +1,10 @@
 // One operation of a fake service: a request of the SDK's shape in, an answer of the SDK's shape out, both checked.
 import type { RunTask$ } from "@aws-sdk/client-ecs";
 import { refusal } from "./aws-refusal.ts";
-import { convert, type ShapeRef } from "./wire-schema.ts";
+import { convert } from "./wire-schema.ts";
 
 /** As the SDK's clients export them: `RunTask$`. */
-export type OperationSchema = typeof RunTask$;
+type OperationSchema = typeof RunTask$;
 
 export interface CallContext {
   readonly signal: AbortSignal;
@@ -40,5 +40,3 @@ export function operation<Input, Output extends object>(
 function isChecked<T>(_value: unknown, faults: readonly string[]): _value is T {
   return faults.length === 0;
 }
-
-export type { ShapeRef };

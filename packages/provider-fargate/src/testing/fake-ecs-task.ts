@@ -17,6 +17,8 @@ export interface TaskWorld {
   /** How long each passing state lasts. */
   readonly paceMs: number;
   readonly changed: (task: FakeEcsTask) => void;
+  /** What the runner could not do that no real cloud would fail with. */
+  readonly fault: (text: string) => void;
 }
 
 export class FakeEcsTask {
@@ -53,7 +55,7 @@ export class FakeEcsTask {
     this.containers = new Map(
       all.map((each) => [each.name ?? "", new FakeEcsContainer(each, world.timing, () => this.#changed())]),
     );
-    this.done = this.#live();
+    this.done = this.#live().catch((error) => world.fault(`${this.arn}: ${errorText(error)}`));
   }
 
   get desiredStatus(): "RUNNING" | "STOPPED" {

@@ -30,6 +30,8 @@ export interface FakeEcsOptions {
   readonly paceMs?: number | undefined;
   /** How long a second of health checks, restarts and stop timeouts takes, in milliseconds; default 1000. */
   readonly secondMs?: number | undefined;
+  /** How long a container has to run to be started again, in milliseconds; default by its restart policy, 60 seconds at least. */
+  readonly restartableMs?: number | undefined;
   /** Whether a container that is restarted has another runtime id (it is not documented); default "eachRun". */
   readonly runtimeIds?: "eachRun" | "kept" | undefined;
 }
@@ -55,6 +57,7 @@ export class FakeEcs implements AsyncDisposable {
   readonly queues: FakeQueues;
   /** What signs requests. Tests change it: an expired one is refused as the real service does. */
   readonly credentials: FakeCredentials[] = [{ accessKeyId: "AKIAFAKE", secretAccessKey: "fake-secret" }];
+  readonly #taskFaults: string[] = [];
   readonly #server: AwsServer;
   readonly #scheme: "http" | "https";
 
@@ -72,10 +75,11 @@ export class FakeEcs implements AsyncDisposable {
       (arn) => this.tasks.all.has(arn) || this.definitions.known.some((each) => each.taskDefinitionArn === arn),
       (clusterArn) => this.#counts(clusterArn),
     );
-    const timing = { clock, secondMs, runtimeIds };
+    const timing = { clock, secondMs, runtimeIds, restartableMs: options.restartableMs };
+    const fault = (text: string): number => this.#taskFaults.push(text);
     const { account, logs, secrets } = this;
     const changed = (task: FakeEcsTask): void => this.#publish(task);
-    const world = { account, runner: options.runner, logs, secrets, timing, paceMs, changed };
+    const world = { account, runner: options.runner, logs, secrets, timing, paceMs, changed, fault };
     this.tasks = new FakeEcsTasks(world, clusters, this.definitions);
     for (const clusterName of options.clusters ?? ["default"]) clusters.create({ clusterName });
     this.exec = new FakeEcsExec(clock, clusters, this.tasks);
@@ -133,7 +137,8 @@ export class FakeEcs implements AsyncDisposable {
 
   /** Requests that are none, answers of the fake that are none: empty when both sides keep to the SDK's shapes. */
   get misuse(): readonly string[] {
-    return [...this.#server.faults, ...this.exec.faults];
+    const sessions = this.exec.books.flatMap(({ fault }) => fault ?? []);
+    return [...this.#server.faults, ...this.exec.faults, ...sessions, ...this.#taskFaults];
   }
 
   /** Every task that is told of, stopped ones too. */

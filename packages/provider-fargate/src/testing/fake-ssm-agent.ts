@@ -1,7 +1,7 @@
 // The agent's side of a Session Manager data channel, in front of a command: what the service and the agent in a task do.
 import { randomUUID } from "node:crypto";
 import { PassThrough, Writable } from "node:stream";
-import { type Clock, silentLogger, type TerminalSize, VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
+import { type Clock, errorText, type TerminalSize, VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
 import {
   type AgentMessage,
   decodeAgentMessage,
@@ -50,6 +50,8 @@ export interface AgentBook {
   sizes: TerminalSize[];
   terminated: boolean;
   ended: boolean;
+  /** What failed behind the session. */
+  fault?: string | undefined;
 }
 
 export class FakeSsmAgent {
@@ -130,7 +132,11 @@ export class FakeSsmAgent {
         this.book.clientVersion = String(version);
         const complete = { HandshakeTimeToComplete: 1_000_000, CustomerMessage: "" };
         this.#sendNow(payloadTypes.handshakeComplete, jsonBytes(complete));
-        this.#run().catch((error) => silentLogger.error({ err: error }, "the session's command failed"));
+        this.#run().catch((error) => {
+          // A session that ended meanwhile has no use for what is written.
+          if (!this.book.ended) this.book.fault = errorText(error);
+          this.closed();
+        });
         break;
       }
       case payloadTypes.output:

@@ -15,7 +15,7 @@ export interface WireFaults {
   readonly random: () => number;
 }
 
-export const goodWire: WireFaults = { loss: 0, duplication: 0, delayMs: 0, random: () => 0.5 };
+const goodWire: WireFaults = { loss: 0, duplication: 0, delayMs: 0, random: () => 0.5 };
 
 export interface SsmBench {
   /** Rejects as startSession does. Not awaited before the clock is moved. */
