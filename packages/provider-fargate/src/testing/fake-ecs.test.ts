@@ -5,6 +5,7 @@ import * as ecs from "@aws-sdk/client-ecs";
 import { CreateSecretCommand, SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import { ReceiveMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { silentLogger } from "@virtual-kubelet/virtual-kubelet";
+import { createAuthority } from "@virtual-kubelet/virtual-kubelet/testing";
 import { openSsmSession } from "../ssm/open-session.ts";
 import type { FakeCredentials } from "./aws-signature.ts";
 import { EcsBench } from "./ecs-bench.ts";
@@ -187,6 +188,18 @@ describe("calls of the fake", () => {
     await rejects(bench.run(definition, { cluster: "none" }), "ClusterNotFoundException");
     await bench.ecs.send(new ecs.DeregisterTaskDefinitionCommand({ taskDefinition: definition }));
     await rejects(bench.run(definition), "ClientException", /inactive/);
+  });
+
+  it("are served over TLS, and lead to sessions over TLS", async () => {
+    const authority = createAuthority("clouds");
+    const { certificate: cert, key } = authority.issue({ commonName: "aws", ipAddresses: ["127.0.0.1"] });
+    await using bench = await EcsBench.start({ tls: { key, cert } });
+    assert.match(bench.fake.endpoint, /^https:/);
+    assert.match(bench.fake.exec.streamBase, /^wss:/);
+    const requestHandler = { httpsAgent: { ca: authority.certificate } };
+    const client = new ecs.ECSClient({ ...bench.fake.clientConfig, requestHandler, maxAttempts: 1 });
+    assert.deepEqual((await client.send(new ecs.ListTasksCommand({}))).taskArns, []);
+    client.destroy();
   });
 
   it("are throttled, fail, get lost, and are refused without good credentials", async () => {
