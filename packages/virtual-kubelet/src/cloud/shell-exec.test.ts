@@ -2,11 +2,15 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { PassThrough, Writable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { test } from "node:test";
 import fc from "fast-check";
 import { isErrorKind, VirtualKubeletError } from "../errors.ts";
+import { eventually } from "../testing/eventually.ts";
 import { execInShell, type ShellExecOptions, type ShellTerminal } from "./shell-exec.ts";
 
 const signal = AbortSignal.timeout(60_000);
@@ -142,7 +146,21 @@ test("without a shell it is said that the image needs one; who does not answer o
   await assert.rejects(run("sleep 50", ["true"], { beginMs: 200 }), (error) => isErrorKind(error, "Unavailable"));
   const dying = run("/bin/sh", ["sh", "-c", "kill -9 $PPID; sleep 1"]);
   await assert.rejects(dying, (error) => isErrorKind(error, "Unavailable"));
-  await assert.rejects(run("/bin/sh", ["sleep", "50"], { signal: AbortSignal.timeout(300) }), (error) =>
-    isErrorKind(error, "Unavailable", "Aborted"),
-  );
+});
+
+test("with its terminal a command ends, with and without input, and leaves no file", async () => {
+  for (const stdin of [undefined, new PassThrough()]) {
+    const directory = mkdtempSync(join(tmpdir(), "vk-shell-exec-"));
+    const [stdout, stderr, leaving] = [new PassThrough(), new PassThrough(), new AbortController()];
+    const terminal = terminalOf(`env TMPDIR=${directory} /bin/sh`);
+    const io = { stdout, stderr, ...(stdin === undefined ? {} : { stdin }), tty: false };
+    const running = execInShell(terminal, ["sh", "-c", "echo $$; exec sleep 50"], io, { signal: leaving.signal });
+    await once(stdout, "readable");
+    const pid = Number(String(stdout.read()));
+    leaving.abort();
+    await assert.rejects(running, (error) => isErrorKind(error, "Aborted"));
+    await eventually("the command has ended", 10_000, () => !existsSync(`/proc/${pid}`));
+    assert.deepEqual(readdirSync(directory), []);
+    rmSync(directory, { recursive: true });
+  }
 });

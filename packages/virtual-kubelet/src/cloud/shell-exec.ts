@@ -67,12 +67,13 @@ export async function execInShell(
     ...{ command, token, tty: io.tty, stdin: io.stdin !== undefined && !io.tty, stderr: io.stderr !== undefined },
     size: terminal.resize === undefined ? options.size : undefined,
   };
+  const lines = shellLines(request).join("");
   const working: Promise<void>[] = [];
   // Where it cannot be written to, its output ends, too, and tells why.
   const inBackground = (work: Promise<void>): void => void working.push(work.catch(() => {}));
   try {
     signal.throwIfAborted();
-    inBackground(typed(shellLines(request).join("")));
+    inBackground(typed(lines));
     let hasBegun = false;
     for await (const chunk of terminal.output) {
       await deliver(output.feed(chunk), io, until);
@@ -95,17 +96,19 @@ export async function execInShell(
     await Promise.all(working);
   }
   if (signal.aborted) throw VirtualKubeletError.from(signal.reason);
-  throw notEnded(output, late, beginMs);
+  throw notEnded(output, lines, late, beginMs);
 }
 
-function notEnded(output: ShellOutput, late: boolean, beginMs: number): VirtualKubeletError {
+function notEnded(output: ShellOutput, typed: string, late: boolean, beginMs: number): VirtualKubeletError {
   if (output.hasBegun)
     return new VirtualKubeletError("Unavailable", "the connection to the container ended before the command did");
   if (late)
     return new VirtualKubeletError("Unavailable", `no shell in the container answered within ${beginMs / 1000} s`);
+  // Not what the terminal shows of the command that was typed.
   const said = output.before
-    .replaceAll(/[^ -~]+/g, " ")
-    .trim()
+    .split(/[^ -~]+/)
+    .filter((line) => line.trim() !== "" && !typed.includes(line.trim()))
+    .join(" ")
     .slice(-200);
   return new VirtualKubeletError(
     "Unsupported",

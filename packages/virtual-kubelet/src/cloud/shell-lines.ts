@@ -82,9 +82,9 @@ function pipeScript({ stdin, stderr }: ShellRequest): string {
   const run = [
     ...(stderr
       ? [
-          'if [ -n "$e" ]; then "$@" 2>"$e"; else "$@" 2>&1; fi',
+          'if [ -n "$e" ]; then "$@" 2>&3 3>&- 4<&-; else "$@" 2>&1; fi',
           "c=$?",
-          `if [ -n "$e" ]; then ${tell("|")}; cat "$e"; rm -f "$e"; fi`,
+          `if [ -n "$e" ]; then ${tell("|")}; cat <&4; fi`,
         ]
       : ['"$@" 2>/dev/null', "c=$?"]),
     tell("]%d;", ' "$c"'),
@@ -92,12 +92,13 @@ function pipeScript({ stdin, stderr }: ShellRequest): string {
   return [
     ...begin,
     "stty -echo -opost -isig 2>/dev/null",
-    "e=",
     ...(stderr
       ? [
-          "e=$" + "{TMPDIR:-/tmp}/.vk-$t",
+          // biome-ignore lint/suspicious/noTemplateCurlyInString: a shell's.
+          "e=${TMPDIR:-/tmp}/.vk-$t",
           'command -v cat >/dev/null && command -v rm >/dev/null && (umask 077; : >"$e") 2>/dev/null || e=',
-          `trap 'rm -f "$e"; exit 129' HUP`,
+          // Without a name it is gone with the command, however that ends.
+          'if [ -n "$e" ]; then exec 3>"$e" 4<"$e"; rm -f "$e"; fi',
         ]
       : []),
     tell("[\\n"),

@@ -7,7 +7,7 @@ export interface ShownPiece {
 }
 
 /** Of what came before the command's output, for errors. */
-const keptBefore = 500;
+const keptBefore = 4_000;
 
 export class ShellOutput {
   readonly #mark: Buffer;
