@@ -181,6 +181,8 @@ describe("a trial", () => {
     const found = await home.run("get", "nodes");
     assert.match(found.stdout, /vk-1/);
     assert.match(found.stderr, ofTrial);
+    const own = await home.run("doctor", "--nodename", "vk-1", "--provider", "mock");
+    assert.match(own.stdout, /config names https:\/\/127\.0\.0\.1:1$/m, "who names a node means their own cluster");
     for (const outcome of [
       await home.run("get", "nodes", "--kubeconfig", config),
       await home.runWith({ KUBECONFIG: config }, "", "get", "nodes"),

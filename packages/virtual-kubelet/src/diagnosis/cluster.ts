@@ -1,4 +1,7 @@
 // The cluster that a sub-command looks at: the one of the program's flags, environment and configuration file.
+import { existsSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
 import type { KubeClient } from "../kube/client.ts";
 import { connect, resolveClusterConfig } from "../kube/connect.ts";
 import { flagSpecs } from "../program/flags.ts";
@@ -22,7 +25,7 @@ export function orOfTrial(input: Invocation): Invocation {
   const { line, env, stderr } = input;
   const flags = ["kubeconfig", "kube-context", "config"].map((name) => flagText(line, name));
   const trial = meantTrial(env, ...flags);
-  if (trial === undefined) return input;
+  if (trial === undefined || isAboutOwnNode(input)) return input;
   stderr.write(trialNote(trial));
   const given = new Map(line.given);
   for (const spec of flagSpecs) {
@@ -30,6 +33,12 @@ export function orOfTrial(input: Invocation): Invocation {
     if (spec.name === "config") given.set(spec, [trial.config]);
   }
   return { ...input, line: { ...line, given } };
+}
+
+/** Who names a node or its provider, and has a kubeconfig, is about to run it. */
+function isAboutOwnNode({ line, env }: Invocation): boolean {
+  const isNamed = ["nodename", "provider"].some((name) => flagText(line, name) !== undefined);
+  return isNamed && existsSync(join(env["HOME"] ?? homedir(), ".kube/config"));
 }
 
 /** A client, and the namespace of the kubeconfig's context. Throws Invalid with what is wrong with the kubeconfig. */
