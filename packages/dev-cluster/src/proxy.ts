@@ -3,6 +3,7 @@ import { addAbortListener } from "node:events";
 import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders } from "node:http";
 import type { Http2ServerResponse } from "node:http2";
 import { type RequestOptions, request } from "node:https";
+import { isIP } from "node:net";
 import type { Duplex } from "node:stream";
 import { connect } from "node:tls";
 import type { ApiError } from "./api-error.ts";
@@ -77,7 +78,7 @@ function shakeHands(
     key: client.key,
     rejectUnauthorized: false,
     ...(ca === undefined ? {} : { ca }),
-    ...(serverName === undefined ? {} : { servername: serverName }),
+    servername: serverName ?? (isIP(host) === 0 ? host : ""),
   });
   const aborted = addAbortListener(signal, () => socket.destroy());
   const fail = (error: Error): void => done(error, socket);
