@@ -100,7 +100,7 @@ async function hasRunEnded(
       (each) => each.name === container,
     )?.properties.instanceView;
     const before = group.containers.find((each) => each.name === container)?.restartCount ?? 0;
-    return found?.currentState?.state !== "Running" || (found.restartCount ?? 0) !== before;
+    return found?.currentState?.state !== "Running" || (found.restartCount ?? 0) > before;
   } catch (error) {
     if (isErrorKind(error, "NotFound")) return true;
     throw error;

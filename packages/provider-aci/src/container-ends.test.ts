@@ -5,7 +5,7 @@ import { silentLogger, VirtualKubeletError } from "@virtual-kubelet/virtual-kube
 import type { GroupContainer } from "@virtual-kubelet/virtual-kubelet/cloud";
 import { FakeClock, settle } from "@virtual-kubelet/virtual-kubelet/testing";
 import { restartContainer, terminateContainer } from "./container-ends.ts";
-import type { ContainerGroup } from "./wire.ts";
+import type { ContainerGroup, Tags } from "./wire.ts";
 
 const context = { signal: new AbortController().signal, log: silentLogger };
 const target: GroupContainer = {
@@ -16,6 +16,9 @@ const target: GroupContainer = {
   },
   container: "main",
 };
+
+/** The cloud may count anew. */
+const counted = 'g: {"virtual-kubelet.io.restarts":"3"}';
 
 interface World {
   readonly done: string[];
@@ -40,6 +43,10 @@ function world(
         })),
       },
     }),
+    updateTags: async (name: string, tags: Tags): Promise<ContainerGroup> => {
+      done.push(`${name}: ${JSON.stringify(tags)}`);
+      return client.get();
+    },
     restart: async (name: string) => void done.push(`restart ${name}`),
   };
   const run = async (_target: GroupContainer, command: readonly string[]): Promise<number> => {
@@ -89,13 +96,13 @@ describe("a container that is to start anew", () => {
   it("that does not end is restarted with its group, where it is alone in it", async () => {
     const { done, restart, clock } = world(() => 0, {});
     await through(restart(), clock);
-    assert.deepEqual(done, ["/bin/sh -c kill -TERM 1", "restart g"]);
+    assert.deepEqual(done, ["/bin/sh -c kill -TERM 1", counted, "restart g"]);
   });
 
   it("without a shell is restarted with its group at once", async () => {
     const { done, restart, clock } = world(noShell, {});
     await through(restart(), clock);
-    assert.deepEqual(done, ["/bin/sh -c kill -TERM 1", "restart g"]);
+    assert.deepEqual(done, ["/bin/sh -c kill -TERM 1", counted, "restart g"]);
   });
 
   it("beside others, or never to be restarted, is left alone and told of", async () => {

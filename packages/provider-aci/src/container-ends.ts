@@ -8,9 +8,10 @@ import {
 } from "@virtual-kubelet/virtual-kubelet";
 import type { GroupContainer } from "@virtual-kubelet/virtual-kubelet/cloud";
 import type { AciClient } from "./arm-client.ts";
+import { restartsTag } from "./tags.ts";
 
 export interface ContainerEndsOptions {
-  readonly client: Pick<AciClient, "get" | "restart">;
+  readonly client: Pick<AciClient, "get" | "restart" | "updateTags">;
   readonly clock: Clock;
   /** Runs a command in the container; answers its exit code. Throws Unsupported for an image without a shell. */
   readonly run: (target: GroupContainer, command: readonly string[], context: CallContext) => Promise<number>;
@@ -60,10 +61,11 @@ export async function restartContainer(
     if (context.signal.aborted || !isErrorKind(error, "Unsupported")) throw error;
     fault = `container ${container} has no shell by which it could be told to end`;
   }
-  const { properties } = await client.get(name, context);
+  const { tags = {}, properties } = await client.get(name, context);
   // What is never restarted must not be by that.
   if (properties.containers.length > 1 || properties.restartPolicy === "Never")
     throw new VirtualKubeletError("Unavailable", `${fault}, and the cloud restarts groups only as a whole`);
+  await client.updateTags(name, { ...tags, ...restartsTag(attempt + 1) }, { ...context, urgency: "now" });
   await client.restart(name, { ...context, urgency: "now" });
 }
 

@@ -9,6 +9,8 @@ export interface ContainerFacts {
   readonly view: ContainerInstanceView | undefined;
   /** Of the group: pulls are told there as well. */
   readonly groupEvents: readonly InstanceEvent[];
+  /** What its count of restarts is at least. */
+  readonly leastRestarts: number;
   /** It waits for init containers. */
   readonly isInitializing: boolean;
   /** The one that the cloud carries out. */
@@ -19,7 +21,8 @@ export interface ContainerFacts {
 
 export function containerReport(facts: ContainerFacts): ContainerReport {
   const { name, group, view } = facts;
-  const { currentState, previousState, restartCount = 0 } = view ?? {};
+  const { currentState, previousState } = view ?? {};
+  const restartCount = restartsOf(facts);
   const state = stateOf(currentState, facts);
   const lastState =
     previousState === undefined || !hasEnded(previousState) ? undefined : { terminated: endOf(previousState, facts) };
@@ -33,6 +36,10 @@ export function containerReport(facts: ContainerFacts): ContainerReport {
     ...(ready !== undefined && { ready }),
     ...(hasRun && { containerID: `aci://${group}/${name}/${restartCount}` }),
   };
+}
+
+function restartsOf({ view, leastRestarts }: ContainerFacts): number {
+  return Math.max(view?.restartCount ?? 0, leastRestarts);
 }
 
 const ended: ReadonlySet<string> = new Set(["Terminated", "Succeeded", "Failed", "Canceled", "Stopped"]);
@@ -67,7 +74,7 @@ function endOf(state: CloudState, facts: ContainerFacts): Terminated {
     ...(detailStatus !== "" && detailStatus !== reason && { message: detailStatus }),
     ...time("startedAt", state.startTime),
     ...time("finishedAt", state.finishTime),
-    containerID: `aci://${facts.group}/${facts.name}/${facts.view?.restartCount ?? 0}`,
+    containerID: `aci://${facts.group}/${facts.name}/${restartsOf(facts)}`,
   };
 }
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { CloudGroup } from "@virtual-kubelet/virtual-kubelet/cloud";
 import { groupReport } from "./group-report.ts";
-import { createdTag, stopTags } from "./tags.ts";
+import { createdTag, restartsTag, stopTags } from "./tags.ts";
 import type {
   ContainerGroup,
   ContainerInstanceView,
@@ -125,6 +125,13 @@ describe("the state of a container", () => {
     assert.equal(container?.restartCount, 4);
     assert.equal(container?.lastState?.terminated?.exitCode, 2);
     assert.equal(container?.containerID, "aci://shop-web-u/main/4");
+  });
+
+  it("a count of restarts that the cloud began anew does not fall", () => {
+    const tags = { ...ownTags, ...restartsTag(5) };
+    const main = { restartCount: 0, currentState: { state: "Running", startTime } };
+    const container = report({ tags, main })?.containers[0];
+    assert.deepEqual([container?.restartCount, container?.containerID], [5, "aci://shop-web-u/main/5"]);
   });
 
   it("a run before that is none is not told", () => {

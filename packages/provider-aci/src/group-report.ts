@@ -3,7 +3,7 @@ import type { ContainerState, PodFailure, PodOwner } from "@virtual-kubelet/virt
 import { type CloudGroup, goOwnerOf, ownerOf, revisionOf } from "@virtual-kubelet/virtual-kubelet/cloud";
 import { containerReport, hasEnded, latest } from "./container-report.ts";
 import { groupEvents } from "./group-events.ts";
-import { createdAt, failureOf, isStoppedByUs, tagOptions } from "./tags.ts";
+import { createdAt, failureOf, isStoppedByUs, leastRestarts, tagOptions } from "./tags.ts";
 import type { ContainerGroup, ContainerInstanceView, InstanceEvent } from "./wire.ts";
 
 export interface ReportOptions {
@@ -41,13 +41,14 @@ export function groupReport(answer: ContainerGroup, options: ReportOptions): Clo
     ...initContainers.map((container) =>
       containerReport({
         ...common,
-        ...{ name: container.name, view: container.properties.instanceView, isInitializing: false },
+        ...{ name: container.name, view: container.properties.instanceView, isInitializing: false, leastRestarts: 0 },
       }),
     ),
     ...properties.containers.map((container) =>
       containerReport({
         ...common,
         ...{ name: container.name, view: container.properties.instanceView, isInitializing },
+        leastRestarts: properties.containers.length === 1 ? leastRestarts(tags) : 0,
         readinessProbe: container.properties.readinessProbe,
       }),
     ),

@@ -6,6 +6,7 @@ import type { Tags } from "./wire.ts";
 export const tagOptions: TagOptions = { separator: "." };
 const key = {
   created: "virtual-kubelet.io.created",
+  restarts: "virtual-kubelet.io.restarts",
   stopped: "virtual-kubelet.io.stopped",
   reason: "virtual-kubelet.io.failure",
   message: "virtual-kubelet.io.failure-message",
@@ -24,6 +25,17 @@ export function createdAt(tags: Tags): string | undefined {
     /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)/.exec(tagValue(tags, key.created) || tagValue(tags, "creationtimestamp")) ??
     [];
   return day === undefined ? undefined : `${day}T${time}Z`;
+}
+
+/** Of a group of one container that is restarted as a whole: the cloud may count anew from then on. */
+export function restartsTag(count: number): Tags {
+  return { [key.restarts]: String(count) };
+}
+
+/** What its container's count of restarts is at least. */
+export function leastRestarts(tags: Tags): number {
+  const text = tagValue(tags, key.restarts);
+  return /^\d{1,9}$/.test(text) ? Number(text) : 0;
 }
 
 /** Of a group that we stop for good. */
