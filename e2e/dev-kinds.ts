@@ -15,7 +15,7 @@ const target = { apiVersion: "apps/v1", kind: "Deployment", name: "x" };
 const documents: Readonly<Record<string, JsonObject>> = {
   configmaps: { data: { a: "1" } },
   endpoints: { subsets: [{ addresses: [{ ip: "10.1.1.1" }], ports: [{ port: 80 }] }] },
-  events: { involvedObject: { kind: "Pod", namespace: "kube-public", name: "x" }, reason: "Told", type: "Normal" },
+  events: { involvedObject: { kind: "Pod", namespace: "default", name: "x" }, reason: "Told", type: "Normal" },
   limitranges: { spec: { limits: [{ type: "Container", max: { cpu: "1" } }] } },
   namespaces: {},
   nodes: { spec: { podCIDR: "10.2.0.0/24" } },
@@ -25,7 +25,7 @@ const documents: Readonly<Record<string, JsonObject>> = {
   persistentvolumes: {
     spec: { accessModes: ["ReadOnlyMany"], capacity: { storage: "1Gi" }, hostPath: { path: "/x" } },
   },
-  pods: { spec: { containers: [container], schedulerName: "nobody", serviceAccountName: "x" } },
+  pods: { spec: { containers: [container], schedulerName: "nobody" } },
   podtemplates: { template: podTemplate },
   replicationcontrollers: { spec: { replicas: 0, selector: { app: "x" }, template: podTemplate } },
   resourcequotas: { spec: { hard: { configmaps: "10" } } },
@@ -133,7 +133,7 @@ function lifeOf({ group, apiVersion, namespaced, name, kind }: Resource, documen
   const root = group === "" ? `/api/${apiVersion}` : `/apis/${apiVersion}`;
   const { metadata, ...content } = document;
   const own = text(metadata, "name") || "x";
-  const path = `${root}/${namespaced ? "namespaces/kube-public/" : ""}${name}`;
+  const path = `${root}/${namespaced ? "namespaces/default/" : ""}${name}`;
   return [
     { method: "POST", path, body: { apiVersion, kind, metadata: { name: own, labels: { of: "all" } }, ...content } },
     { method: "GET", path: `${path}/${own}` },
