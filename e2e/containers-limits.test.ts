@@ -2,6 +2,7 @@
 // Needs root on Linux.
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
+import { isDeepStrictEqual } from "node:util";
 import { nodes, pods, type Stored } from "../packages/virtual-kubelet/src/kube/resource.ts";
 import type { Container, Pod, PodSpec, ResourceRequirements } from "../packages/virtual-kubelet/src/kube/types.gen.ts";
 import { ContainersSubject } from "./containers.ts";
@@ -129,7 +130,7 @@ describe("limits of pods", () => {
       pod.status?.observedGeneration === pod.metadata.generation &&
       conditionOf(pod, "PodResizePending") === undefined &&
       conditionOf(pod, "PodResizeInProgress") === undefined &&
-      JSON.stringify(pod.status?.containerStatuses?.[0]?.resources) === JSON.stringify(wanted);
+      isDeepStrictEqual(pod.status?.containerStatuses?.[0]?.resources, wanted);
     await resize("resized", of("400m", "64Mi"));
     const { status } = await until(
       "resized",
