@@ -4,6 +4,7 @@ import { wantedSubnet } from "./aci-node.ts";
 import type { AciClient } from "./arm-client.ts";
 import type { AciConfig } from "./config.ts";
 import type { Permission, RegionCapabilities, Usage } from "./region-wire.ts";
+import { fitsPattern } from "./wildcard.ts";
 
 export async function aciChecks(
   client: AciClient,
@@ -92,7 +93,8 @@ export function rightsCheck(permissions: readonly Permission[]): ProviderCheck {
   const isAllowed = (action: string): boolean =>
     permissions.some(
       ({ actions = [], notActions = [] }) =>
-        actions.some((pattern) => fits(action, pattern)) && !notActions.some((pattern) => fits(action, pattern)),
+        actions.some((pattern) => fitsPattern(action, pattern)) &&
+        !notActions.some((pattern) => fitsPattern(action, pattern)),
     );
   const missing = needed.filter((action) => !isAllowed(action));
   if (missing.length === 0) return { name: "rights", status: "ok", message: "all that container groups need" };
@@ -102,11 +104,6 @@ export function rightsCheck(permissions: readonly Permission[]): ProviderCheck {
     message: `missing: ${missing.join(", ")}`,
     fix: "assign the role of docs/aci.md to the identity, in the resource group",
   };
-}
-
-function fits(action: string, pattern: string): boolean {
-  const parts = pattern.split("*").map((part) => part.replaceAll(/[\\^$+?.()|[\]{}]/g, String.raw`\$&`));
-  return new RegExp(`^${parts.join(".*")}$`, "i").test(action);
 }
 
 /** Pure. */

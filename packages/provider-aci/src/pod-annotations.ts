@@ -3,6 +3,7 @@
 import type { Pod } from "@virtual-kubelet/virtual-kubelet";
 import type { AciConfig } from "./config.ts";
 import { invalid, unsupported } from "./pod-faults.ts";
+import { fitsPattern } from "./wildcard.ts";
 import type { GpuSku } from "./wire.ts";
 
 export interface PodWishes {
@@ -89,10 +90,7 @@ function list(text: string | undefined): readonly string[] {
 }
 
 function isAllowed(id: string, patterns: readonly string[]): boolean {
-  return patterns.some((pattern) => {
-    const parts = pattern.split("*").map((part) => part.replaceAll(/[\\^$+?.()|[\]{}]/g, String.raw`\$&`));
-    return new RegExp(`^${parts.join(".*")}$`, "i").test(id);
-  });
+  return patterns.some((pattern) => fitsPattern(id, pattern));
 }
 
 function priorityOf(text: string | undefined, field: string): "Regular" | "Spot" | undefined {

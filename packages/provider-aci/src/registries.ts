@@ -1,6 +1,7 @@
 // Whom the cloud pulls images as: pull secrets of the pod, and managed identities by configuration. Pure.
 import { type ImageCredential, parseImageName } from "@virtual-kubelet/virtual-kubelet";
 import type { AciConfig } from "./config.ts";
+import { fitsPattern } from "./wildcard.ts";
 import type { ImageRegistryCredential } from "./wire.ts";
 
 /** What registries of the cloud's vendor take as the user's name beside a token. */
@@ -40,14 +41,5 @@ function hostOf(image: string): readonly string[] {
 function fits(host: string, pattern: string): boolean {
   const labels = host.split(".");
   const patterns = pattern.split(".");
-  return (
-    labels.length === patterns.length &&
-    patterns.every((each, index) => {
-      const expression = each
-        .replaceAll(/[\\^$+()|[\]{}]/g, String.raw`\$&`)
-        .replaceAll("*", ".*")
-        .replaceAll("?", ".");
-      return new RegExp(`^${expression}$`).test(labels[index] ?? "");
-    })
-  );
+  return labels.length === patterns.length && patterns.every((each, index) => fitsPattern(labels[index] ?? "", each));
 }

@@ -1,5 +1,6 @@
 // What a kubelet does to a container before its process and the cloud does not: a working directory, single files of volumes, names in
 // /etc/hosts. A shell of the image does it, and becomes the process. Pure.
+import { shellWord } from "@virtual-kubelet/virtual-kubelet/cloud";
 import { unsupported } from "./pod-faults.ts";
 
 export interface StartSteps {
@@ -22,17 +23,13 @@ export function withSteps(command: readonly string[] | undefined, steps: StartSt
     );
   const lines = [
     "set -e",
-    ...(hosts === undefined ? [] : [`printf %s ${quoted(hosts.text)} >>/etc/hosts`]),
+    ...(hosts === undefined ? [] : [`printf %s ${shellWord(hosts.text)} >>/etc/hosts`]),
     ...copies.flatMap(({ from, to }) => [
-      `mkdir -p ${quoted(to.replace(/\/[^/]*$/, "") || "/")}`,
-      `cp -p ${quoted(from)} ${quoted(to)}`,
+      `mkdir -p ${shellWord(to.replace(/\/[^/]*$/, "") || "/")}`,
+      `cp -p ${shellWord(from)} ${shellWord(to)}`,
     ]),
-    ...(workingDir === undefined ? [] : [`mkdir -p ${quoted(workingDir.path)}`, `cd ${quoted(workingDir.path)}`]),
+    ...(workingDir === undefined ? [] : [`mkdir -p ${shellWord(workingDir.path)}`, `cd ${shellWord(workingDir.path)}`]),
     'exec "$@"',
   ];
   return ["/bin/sh", "-c", lines.join("\n"), "sh", ...command];
-}
-
-function quoted(text: string): string {
-  return `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }
