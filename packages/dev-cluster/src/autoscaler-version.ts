@@ -16,7 +16,7 @@ import {
 
 const prefix = "autoscaling.alpha.kubernetes.io/";
 
-/** Fields of metrics by their type: what v2 has in `metric`, and v1 beside the others. */
+/** Where metrics say what they are, by their type. */
 const inner: Readonly<Record<string, string>> = {
   Resource: "resource",
   Pods: "pods",
@@ -24,6 +24,7 @@ const inner: Readonly<Record<string, string>> = {
   External: "external",
   ContainerResource: "containerResource",
 };
+
 /** `target` in specs, `current` in the status. */
 type Role = "target" | "current";
 
