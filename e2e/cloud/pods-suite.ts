@@ -149,7 +149,7 @@ export function cloudPodsSuite(name: string, start: () => Promise<CloudWorld>): 
     it("a container that ends is restarted and counted; one whose image is not there says so", async () => {
       await run("again", { restartPolicy: "Always", containers: [sh("echo run; sleep 1; exit 3")] });
       const restarted = await until("restarts", "again", (pod) => (stateOf(pod)?.restartCount ?? 0) >= 1);
-      assert.equal(stateOf(restarted)?.lastState?.terminated?.exitCode, 3);
+      if (bench.world.tellsLastCodes !== false) assert.equal(stateOf(restarted)?.lastState?.terminated?.exitCode, 3);
       await run("missing", { containers: [{ ...sh("true"), image: "registry.example/none:1" }] });
       await until("waits for its image", "missing", (pod) =>
         /ImagePull/.test(stateOf(pod)?.state?.waiting?.reason ?? ""),

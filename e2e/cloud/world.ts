@@ -21,6 +21,8 @@ export interface CloudWorld extends AsyncDisposable {
   readonly config: Readonly<Record<string, unknown>>;
   /** Image with /bin/sh, sleep, httpd and the like. */
   readonly image: string;
+  /** Whether it tells how the run of a container before the present one ended. Default true. */
+  readonly tellsLastCodes?: boolean | undefined;
   /** All that the service has now; whoever made it. */
   books(): readonly BookedGroup[];
   /** How many groups were ever made for each pod, by UID. */
