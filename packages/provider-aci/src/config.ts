@@ -216,7 +216,7 @@ const schema = v.pipe(
       v.record(
         word(
           "a tag's key: without <>%&\\?/ and not of virtual-kubelet.io",
-          /^(?!virtual-kubelet\.io)[^<>%&\\?/]{1,512}$/,
+          /^(?!virtual-kubelet\.io)[^<>%&\\?/]{1,512}$/i,
         ),
         v.pipe(v.string(), v.maxLength(256, "must be at most 256 characters")),
       ),

@@ -131,7 +131,7 @@ function tagsOf(text: string | undefined, field: string): Readonly<Record<string
   return Object.fromEntries(
     list(text).map((part): [string, string] => {
       const [key = "", ...value] = part.split("=");
-      if (!/^(?!virtual-kubelet\.io)[^<>%&\\?/]{1,512}$/.test(key) || value.length === 0 || part.length > 700)
+      if (!/^(?!virtual-kubelet\.io)[^<>%&\\?/]{1,512}$/i.test(key) || value.length === 0 || part.length > 700)
         throw invalid(field, `"${part.slice(0, 80)}" must be like key=value`);
       return [key, value.join("=").slice(0, 256)];
     }),
