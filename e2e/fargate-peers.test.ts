@@ -68,13 +68,16 @@ describe("the Fargate provider on ministack", () => {
     await using bench = new FargateBench(emulator.endpoint);
     const { backend, context } = bench;
     // It takes no entry point, so all of the command is in args.
-    const script = "echo hello from $NAME; sleep 1; exit 3";
+    const script = 'echo "hello from $NAME, $PASSWORD"; sleep 1; exit 3';
     const job = bench.request("job", {
       restartPolicy: "Never",
       containers: [
         {
           ...{ name: "job", image: benchImage, args: ["sh", "-c", script], resources: memory },
-          env: [{ name: "NAME", value: "podman" }],
+          env: [
+            { name: "NAME", value: "podman" },
+            { name: "PASSWORD", valueFrom: { secretKeyRef: { name: "s", key: "password" } } },
+          ],
         },
       ],
     });
@@ -83,7 +86,9 @@ describe("the Fargate provider on ministack", () => {
     const { terminated } = ended.containers[0]?.state ?? {};
     assert.equal(terminated?.exitCode, 3);
     assert.ok(Date.parse(terminated?.finishedAt ?? "") >= Date.parse(terminated?.startedAt ?? ""));
-    await eventually("the log is there", 20_000, async () => /hello from podman/.test(await bench.log(ended, "job")));
+    await eventually("the log is there", 20_000, async () =>
+      /hello from podman, swordfish/.test(await bench.log(ended, "job")),
+    );
 
     const missing = bench.request("missing", {
       containers: [{ name: "web", image: "localhost/none:1", resources: memory }],
@@ -98,6 +103,7 @@ describe("the Fargate provider on ministack", () => {
     });
     const { id: running } = await backend.create(web, context);
     const group = await bench.groupIs(running, "runs", ({ stage }) => stage === "running");
+    assert.match(group.podIPs?.[0] ?? "", /^\d+\.\d+\.\d+\.\d+$/);
     await backend.remove(group, { gracePeriodSeconds: 2 }, context);
     await eventually("it is gone", 60_000, async () => (await backend.describe([group], context))[0] === undefined);
     assert.ok((await backend.list(context)).every((each) => each.id !== running));
