@@ -103,6 +103,16 @@ describe("a pod on a cloud", () => {
     assert.deepEqual(bench.reasons(), ["ResourcesRounded", "Killing"]);
   });
 
+  test("ends with TERM although the cloud begins what ended anew", async () => {
+    await using bench = new Bench({ restartsAll: true });
+    const { owner } = await bench.created();
+    await bench.report(owner, "it runs", isReady);
+    await bench.provider.deletePod(owner, { gracePeriodSeconds: 600 }, bench.context);
+    await bench.gone(owner);
+    const last = bench.updates.findLast((update) => update.type === "report")?.report.containers[0];
+    assert.deepEqual([last?.state.terminated?.exitCode, last?.restartCount], [143, 0]);
+  });
+
   test("has its preStop hook run first, and sidecars end last", async () => {
     await using bench = new Bench({ commands: true });
     const hooked: Container = { ...web, lifecycle: { preStop: { exec: { command: ["drain"] } } } };

@@ -124,8 +124,10 @@ export class GroupEndings {
     const running = runningOf(entry);
     const sidecars = new Set((entry.request?.pod.spec?.initContainers ?? []).filter(isSidecar).map(({ name }) => name));
     const isSidecarRun = ({ name }: ContainerReport): boolean => sidecars.has(name);
-    for (const { name } of running)
+    for (const { name, restartCount = 0 } of running) {
+      if (!this.#options.backend.honoursGrace) entry.ended.set(name, restartCount);
       this.#options.event(entry.owner, "Normal", "Killing", `Stopping container ${name}`, name);
+    }
     await this.#quietenAll(
       entry,
       running.filter((run) => !isSidecarRun(run)),
@@ -143,7 +145,9 @@ export class GroupEndings {
     );
     if (backend.honoursGrace || backend.terminate === undefined) return;
     const names = new Set(runs.map(({ name }) => name));
-    while (this.#goesOn(entry) && this.#leftMs(entry) > 0 && runningOf(entry).some(({ name }) => names.has(name)))
+    const isUp = ({ name, restartCount = 0 }: ContainerReport): boolean =>
+      names.has(name) && restartCount <= (entry.ended.get(name) ?? restartCount);
+    while (this.#goesOn(entry) && this.#leftMs(entry) > 0 && runningOf(entry).some(isUp))
       await this.#change(entry, this.#leftMs(entry));
   }
 

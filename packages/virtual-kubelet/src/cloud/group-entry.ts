@@ -31,6 +31,8 @@ export interface GroupEntry extends HeapItem {
   failures: number;
   readonly told: ToldEvents;
   ending: GroupEnding | undefined;
+  /** By container: the attempt that was told to end. One that the cloud begins after it, by the pod's restart policy, counts for nothing. */
+  readonly ended: Map<string, number>;
   /** The end was begun; resolved when that work is over. */
   endingWork: Promise<void> | undefined;
   /** Called once each: a look was taken, or its deadline changed, or it is out of the table. */

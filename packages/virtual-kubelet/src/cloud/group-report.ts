@@ -31,12 +31,19 @@ function revisionOf({ request, group, ending }: GroupEntry, backend: CloudBacken
 }
 
 /** What the cloud does not show yet waits. */
-function shown({ request, group }: GroupEntry): readonly ContainerReport[] {
-  const found = group?.containers ?? [];
+function shown({ request, group, ended }: GroupEntry): readonly ContainerReport[] {
+  const found = (group?.containers ?? []).map((report) => lastWanted(report, ended.get(report.name)));
   const waiting = (request?.pod.spec?.containers ?? []).flatMap(({ name }): ContainerReport[] =>
     found.some((report) => report.name === name) ? [] : [{ name, state: { waiting: { reason: "ContainerCreating" } } }],
   );
   return waiting.length === 0 ? found : [...found, ...waiting];
+}
+
+/** The run that was told to end, where the cloud has begun another one since. */
+function lastWanted(report: ContainerReport, attempt: number | undefined): ContainerReport {
+  const { lastState, restartCount = 0 } = report;
+  if (attempt === undefined || restartCount <= attempt || lastState?.terminated === undefined) return report;
+  return { ...report, state: lastState, lastState: undefined, restartCount: attempt };
 }
 
 function merged(

@@ -80,6 +80,7 @@ export class GroupTable {
         ...{
           ending: undefined,
           endingWork: undefined,
+          ended: new Map(),
           postStarted: new Map(),
           restarted: new Map(),
           backoff: new Map(),

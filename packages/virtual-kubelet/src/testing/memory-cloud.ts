@@ -17,6 +17,7 @@ import type { ContainerIO, ExecResult } from "../provider/streams.ts";
 interface MemoryContainer {
   readonly spec: Container;
   state: ContainerState;
+  lastState?: ContainerState | undefined;
   restarts: number;
   /** What commands in this run of it answer. */
   exitCode: number;
@@ -44,6 +45,8 @@ export interface MemoryCloudOptions {
   readonly honoursGrace?: boolean | undefined;
   /** Runs commands: each answers itself and the container's `exitCode`. Default false. */
   readonly commands?: boolean | undefined;
+  /** Whatever ends begins anew, as by restartPolicy Always. Default false. */
+  readonly restartsAll?: boolean | undefined;
   /** Containers heed TERM. Default true. */
   readonly heedsTerm?: boolean | undefined;
   readonly nativeProbes?: readonly ProbeType[] | undefined;
@@ -134,7 +137,13 @@ export class MemoryCloud implements CloudBackend {
   async terminate({ group: { owner }, container }: GroupContainer): Promise<void> {
     this.#called("terminate");
     this.journal.push(`terminate ${container}`);
-    if (this.#options.heedsTerm !== false) end(this.container(owner.uid, container), 143);
+    if (this.#options.heedsTerm === false) return;
+    const found = this.container(owner.uid, container);
+    end(found, 143);
+    if (this.#options.restartsAll !== true) return;
+    found.lastState = found.state;
+    found.restarts += 1;
+    found.state = begun(Date.now());
   }
 
   async restartContainer({ group: { owner }, container }: GroupContainer): Promise<void> {
@@ -196,9 +205,9 @@ export class MemoryCloud implements CloudBackend {
     return {
       ...{ owner: request.owner, id, revision, podIPs: [ip], events: [...events] },
       stage: ended ? "ended" : containers.some(({ state }) => state.waiting !== undefined) ? "starting" : "running",
-      containers: containers.map(({ spec, state, restarts }): ContainerReport => {
+      containers: containers.map(({ spec, state, lastState, restarts }): ContainerReport => {
         const containerID = `memory://${request.owner.uid}/${spec.name}/${restarts}`;
-        return { name: spec.name, state, restartCount: restarts, containerID };
+        return { name: spec.name, state, lastState, restartCount: restarts, containerID };
       }),
       startTime: new Date(createdAt).toISOString(),
       ...(failure === undefined ? {} : { failure }),
