@@ -71,6 +71,14 @@ export class FakeEcsTask {
     this.#stopping.abort();
   }
 
+  /** Without grace, for the end of a test; resolves when nothing of it runs. */
+  async kill(): Promise<void> {
+    this.end("UserInitiated", "the test is over");
+    const running = [...this.containers.values()].filter(({ status }) => status === "RUNNING");
+    await Promise.all(running.map(({ name }) => this.group?.stop(name, 0)));
+    await this.done;
+  }
+
   #changed(): void {
     this.version += 1;
     this.#world.changed(this);

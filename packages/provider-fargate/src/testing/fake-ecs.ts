@@ -157,8 +157,7 @@ export class FakeEcs implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.exec.close();
     await this.#server[Symbol.asyncDispose]();
-    for (const task of this.tasks.all.values()) task.end("UserInitiated", "the test is over");
-    await Promise.all([...this.tasks.all.values()].map(({ done }) => done));
+    await Promise.all([...this.tasks.all.values()].map((task) => task.kill()));
   }
 
   #counts(clusterArn: string): { readonly running: number; readonly pending: number } {
