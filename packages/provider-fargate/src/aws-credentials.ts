@@ -1,12 +1,15 @@
 // Credentials by what is configured. Made anew after AWS refused them: files and variables are read again then.
-import type { AwsCredentialIdentityProvider } from "@aws-sdk/types";
+import type { fromEnv } from "@aws-sdk/credential-providers";
 import type { FargateConfig } from "./config.ts";
+
+/** Asked for each time that the ones before are about to expire. */
+export type AwsCredentials = ReturnType<typeof fromEnv>;
 
 export async function credentialsOf({
   credentials,
   region,
   endpoints,
-}: Pick<FargateConfig, "credentials" | "region" | "endpoints">): Promise<AwsCredentialIdentityProvider> {
+}: Pick<FargateConfig, "credentials" | "region" | "endpoints">): Promise<AwsCredentials> {
   const known = await import("@aws-sdk/credential-providers");
   const clientConfig = { region, ...(endpoints.sts === undefined ? {} : { endpoint: endpoints.sts }) };
   const files = { ignoreCache: true, clientConfig };

@@ -1,9 +1,8 @@
 // The calls of AwsApi by the vendor's SDK. Clients are made when they are first needed, and anew when AWS refused the credentials.
-import type { AwsCredentialIdentityProvider } from "@aws-sdk/types";
 import { type CallContext, type Clock, isErrorKind, type Logger } from "@virtual-kubelet/virtual-kubelet";
 import { CallBudget, type Urgency } from "@virtual-kubelet/virtual-kubelet/cloud";
 import type { AwsApi } from "./aws-api.ts";
-import { credentialsOf } from "./aws-credentials.ts";
+import { type AwsCredentials, credentialsOf } from "./aws-credentials.ts";
 import { awsError } from "./aws-error.ts";
 import { callLimits, fallbackLimit } from "./call-limits.ts";
 import type { FargateConfig } from "./config.ts";
@@ -14,7 +13,7 @@ export interface AwsSdkOptions {
   readonly log: Logger;
   readonly random?: (() => number) | undefined;
   /** In place of what is configured. */
-  readonly credentials?: AwsCredentialIdentityProvider | undefined;
+  readonly credentials?: AwsCredentials | undefined;
 }
 
 interface Client {
