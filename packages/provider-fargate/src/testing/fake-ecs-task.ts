@@ -75,7 +75,7 @@ export class FakeEcsTask {
   async kill(): Promise<void> {
     this.end("UserInitiated", "the test is over");
     const running = [...this.containers.values()].filter(({ status }) => status === "RUNNING");
-    await Promise.all(running.map(({ name }) => this.group?.stop(name, 0)));
+    for (const { name } of running) await this.group?.stop(name, 0);
     await this.done;
   }
 

@@ -5,7 +5,7 @@ import * as ecs from "@aws-sdk/client-ecs";
 import { CreateSecretCommand, SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import { ReceiveMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { silentLogger } from "@virtual-kubelet/virtual-kubelet";
-import { createAuthority } from "@virtual-kubelet/virtual-kubelet/testing";
+import { createAuthority, eventually } from "@virtual-kubelet/virtual-kubelet/testing";
 import { openSsmSession } from "../ssm/open-session.ts";
 import type { FakeCredentials } from "./aws-signature.ts";
 import { EcsBench } from "./ecs-bench.ts";
@@ -90,6 +90,28 @@ describe("tasks of the fake", () => {
     const task = bench.fake.tasks.all.get(arn);
     assert.ok((task?.containers.get("again")?.runs ?? 0) >= 2, "it was started again");
     assert.equal(task?.containers.get("early")?.runs, 1, "one that ends before its period is not");
+  });
+
+  it("wait for the health of what they depend on, and stop it after those that do", async () => {
+    await using bench = await EcsBench.start();
+    const check = (command: string): ecs.HealthCheck => ({ command: ["CMD-SHELL", command], interval: 5, retries: 1 });
+    const definition = await bench.register([
+      { name: "db", image: "nginx", healthCheck: check("true") },
+      { name: "app", image: "nginx", dependsOn: [{ containerName: "db", condition: "HEALTHY" }] },
+      { name: "ill", image: "nginx", essential: false, healthCheck: check("false") },
+    ]);
+    const arn = await bench.run(definition);
+    await bench.taskIs(arn, "RUNNING");
+    await eventually("the health is known", 5_000, async () => {
+      const { containers = [] } = await bench.task(arn);
+      return containers.map(({ healthStatus }) => healthStatus).join() === "HEALTHY,UNKNOWN,UNHEALTHY";
+    });
+    const order: string[] = [];
+    const { containers } = bench.fake.tasks.all.get(arn) ?? assert.fail();
+    for (const { name, stopped } of containers.values()) stopped.promise.then(() => order.push(name), assert.fail);
+    await bench.ecs.send(new ecs.StopTaskCommand({ task: arn }));
+    await bench.taskIs(arn, "STOPPED");
+    assert.ok(order.indexOf("app") < order.indexOf("db"), order.join());
   });
 
   it("fail to start without their image, secret or log group, and say why", async () => {
