@@ -1,5 +1,5 @@
 // The chart as it renders: what the API server says of it, what the program says of the configuration in it, that its rights are
-// those that the program asks for, and what it refuses.
+// those that the program asks for.
 import assert from "node:assert/strict";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -9,9 +9,10 @@ import { neededAccess } from "../packages/virtual-kubelet/src/diagnosis/needed-a
 import type { PodSpec, PodTemplateSpec } from "../packages/virtual-kubelet/src/kube/types.gen.ts";
 import { loadConfig } from "../packages/virtual-kubelet/src/program/load-config.ts";
 import { program } from "../packages/virtual-kubelet/src/program/program.ts";
+import { configurationFaults } from "../scripts/docs/configurations.ts";
 import { renderedManifests } from "../scripts/manifests/rendered-manifests.ts";
 import { chart, Helm, installMonitoringCrds } from "./chart-tools.ts";
-import { image, mock, one, valueSets } from "./chart-values.ts";
+import { valueSets } from "./chart-values.ts";
 import { type Harness, startHarness } from "./harness.ts";
 
 let harness: Harness;
@@ -36,7 +37,11 @@ interface Rendered {
 }
 interface K8sObject {
   readonly kind: string;
-  readonly metadata: { readonly name: string; readonly namespace?: string };
+  readonly metadata: {
+    readonly name: string;
+    readonly namespace?: string;
+    readonly annotations?: Readonly<Record<string, string>>;
+  };
   readonly data?: Readonly<Record<string, string>>;
   readonly rules?: readonly Readonly<Record<string, readonly string[]>>[];
   readonly spec?: {
@@ -48,11 +53,28 @@ interface Values {
   readonly instances: readonly { readonly name: string; readonly config: object }[];
 }
 
-/** Of the first Deployment: annotations of its pods, and their spec. */
-function deploymentOf(objects: readonly K8sObject[]): { readonly annotations: object; readonly spec: PodSpec } {
+/** Of the first Deployment: annotations and labels of its pods, and their spec. */
+function deploymentOf(objects: readonly K8sObject[]): {
+  readonly annotations: object;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly spec: PodSpec;
+} {
   const template = objects.find(({ kind }) => kind === "Deployment")?.spec?.template;
   assert.ok(template?.spec !== undefined);
-  return { annotations: template.metadata?.annotations ?? {}, spec: template.spec };
+  const { annotations = {}, labels = {} } = template.metadata ?? {};
+  return { annotations, labels, spec: template.spec };
+}
+
+/** What a cloud's webhook goes by: annotations of the ServiceAccount, and the label of its pods. */
+function identityOf(objects: readonly K8sObject[]): readonly unknown[] {
+  const account = objects.find(({ kind }) => kind === "ServiceAccount");
+  return [account?.metadata.annotations, deploymentOf(objects).labels["azure.workload.identity/use"]];
+}
+
+/** The program and its provider take the configuration; nothing of it is left to the cloud's webhook but the token. */
+async function isTakenByProvider({ objects }: Rendered): Promise<void> {
+  const { data } = objects.find(({ kind }) => kind === "ConfigMap") ?? {};
+  assert.deepEqual(await configurationFaults(data?.["config.yaml"] ?? "", root), []);
 }
 
 async function render(values: string): Promise<Rendered> {
@@ -71,7 +93,42 @@ const examples = (await readdir(join(chart, "examples"))).map(
 const sets = Object.entries(valueSets).map(([title, values]) => [title, () => helm.values(values)] as const);
 
 /** What else is to be seen of a set. */
-const more: Readonly<Record<string, (rendered: Rendered) => void>> = {
+const more: Readonly<Record<string, (rendered: Rendered) => void | Promise<void>>> = {
+  "aci.yaml": async (rendered) => {
+    await isTakenByProvider(rendered);
+    const annotations = {
+      "azure.workload.identity/client-id": "00000000-0000-0000-0000-000000000001",
+      "azure.workload.identity/tenant-id": "00000000-0000-0000-0000-000000000002",
+    };
+    assert.deepEqual(identityOf(rendered.objects), [annotations, "true"]);
+  },
+  "fargate.yaml": async (rendered) => {
+    await isTakenByProvider(rendered);
+    const annotations = { "eks.amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/virtual-kubelet" };
+    assert.deepEqual(identityOf(rendered.objects), [annotations, undefined]);
+  },
+  "identities of two clouds, by tokens that the chart brings": ({ objects }) => {
+    assert.deepEqual(identityOf(objects), [undefined, undefined], "no webhook does it again");
+    const { containers, volumes = [] } = deploymentOf(objects).spec;
+    const env = new Map(containers[0]?.env?.map(({ name, value }) => [name, value]));
+    const mount = containers[0]?.volumeMounts?.find(({ name }) => name === "workload-identity");
+    const volume = volumes.find(({ name }) => name === "workload-identity");
+    const tokens = volume?.projected?.sources?.map(({ serviceAccountToken }) => [
+      `${mount?.mountPath}/${serviceAccountToken?.path}`,
+      serviceAccountToken?.audience,
+    ]);
+    assert.deepEqual(tokens, [
+      [env.get("AZURE_FEDERATED_TOKEN_FILE"), "api://AzureADTokenExchange"],
+      [env.get("AWS_WEB_IDENTITY_TOKEN_FILE"), "sts.amazonaws.com"],
+    ]);
+    assert.deepEqual(
+      ["AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AWS_ROLE_ARN", "A"].map((name) => env.get(name)),
+      [
+        ...["00000000-0000-0000-0000-000000000001", "00000000-0000-0000-0000-000000000002"],
+        ...["arn:aws:iam::123456789012:role/vk", "b"],
+      ],
+    );
+  },
   "strings that mean something to YAML, templates and shells": ({ objects }) => {
     const { annotations, spec } = deploymentOf(objects);
     assert.partialDeepStrictEqual(annotations, { "example.com/a": "{{ .Values }}\n---" });
@@ -168,7 +225,7 @@ describe("what the chart renders", { timeout: 120_000 }, () => {
         // Nothing of it is lost or changed on the way.
         assert.partialDeepStrictEqual(parse(map.data?.["config.yaml"] ?? ""), instance?.config);
       }
-      more[title]?.(rendered);
+      await more[title]?.(rendered);
       for (const deployment of objects.filter(({ kind }) => kind === "Deployment"))
         assert.match(JSON.stringify(deployment), /\{"key":"type","operator":"NotIn","values":\["virtual-kubelet"\]\}/);
     });
@@ -224,54 +281,6 @@ async function isRightConfiguration({ metadata, data }: K8sObject, objects: read
     );
   assert.deepEqual([...new Set(given)].sort(), [...new Set(wanted)].sort());
 }
-
-describe("values that are refused, with their place", { timeout: 60_000, concurrency: true }, () => {
-  const node = { name: "vk", provider: mock };
-  const cases: readonly [string, object, RegExp][] = [
-    ["no image", { instances: [{ name: "a", config: { nodes: [node] } }] }, /'\/image\/repository'/],
-    ["no instance", { image }, /'\/instances': minItems/],
-    ["no node", one("a", { nodes: [] }), /'\/instances\/0\/config\/nodes': minItems/],
-    ["an unknown value", { ...one("a", { nodes: [node] }), replicas: 2 }, /'replicas' not allowed/],
-    ["an unknown setting", one("a", { nodes: [node], pods: 1 }), /'\/instances\/0\/config': .*'pods' not allowed/],
-    ["of a node", one("a", { nodes: [{ ...node, lables: {} }] }), /'\/instances\/0\/config\/nodes\/0': .*'lables'/],
-    ["what the chart sets", one("a", { nodes: [node], metricsAddr: ":1" }), /'metricsAddr' not allowed/],
-    ["a type", one("a", { nodes: [node], podSyncWorkers: "ten" }), /podSyncWorkers': got string, want integer/],
-    ["a range", one("a", { nodes: [{ ...node, port: 0 }] }), /nodes\/0\/port': minimum/],
-    [
-      "a choice",
-      one("a", { nodes: [node] }, { certificate: { source: "csrs" } }),
-      /certificate\/source': value must be one of 'selfSigned'/,
-    ],
-    ["a name", one("A_b", { nodes: [node] }), /'\/instances\/0\/name'/],
-    [
-      "a name twice",
-      { image, instances: [1, 2].map(() => ({ name: "a", config: { nodes: [node] } })) },
-      /instances\[1\]\.name: there are two instances named a/,
-    ],
-    [
-      "a node twice",
-      { image, instances: ["a", "b"].map((name) => ({ name, config: { nodes: [node] } })) },
-      /instances\[1\]\.config\.nodes: two nodes are named vk/,
-    ],
-    [
-      "a web view without a certificate",
-      one("a", { nodes: [node], webView: { enabled: true }, kubelet: { serve: false } }),
-      /instances\[0\]: config\.webView\.enabled needs config\.kubelet\.serve/,
-    ],
-    [
-      "half a setting",
-      one("a", { nodes: [node] }, { certificate: { source: "secret" } }),
-      /instances\[0\]: certificate\.source secret needs certificate\.secretName/,
-    ],
-  ];
-  for (const [title, values, fault] of cases) {
-    it(title, async () => {
-      const { code, stderr } = await helm.run("template", "test", chart, "--values", await helm.values(values));
-      assert.equal(code, 1);
-      assert.match(stderr, fault);
-    });
-  }
-});
 
 describe("the plain manifests", { timeout: 60_000 }, () => {
   it("are the chart's: else run node --conditions=source scripts/render-manifests.ts", async () => {

@@ -1,6 +1,7 @@
 // The program in an image: the core and packages of providers, each as it is published, with what they depend on in production.
 import {
   cpSync,
+  existsSync,
   globSync,
   lstatSync,
   mkdirSync,
@@ -32,6 +33,8 @@ const unloaded = [
 ];
 /** Folders at the top of a package that are for its authors. */
 const authors = "node_modules/{,@*/}*/{test,tests,bench,benchmark,benchmarks,docs,example,examples,.github,.vscode}/";
+/** Of packages that are there in two forms: the one for bundlers, and types. Node.js loads `dist-cjs` beside them. */
+const bundled = "node_modules/{,@*/}*/{dist-es,dist-types}/";
 
 /** Names that an image may be asked to have beside the built-in ones. */
 export function providerNames(): readonly string[] {
@@ -57,6 +60,8 @@ export async function programTree(
   const bill = await npm(["sbom", "--sbom-format=cyclonedx", "--omit=dev"], work);
   for (const path of unused) rmSync(join(work, path), { recursive: true, force: true });
   for (const folder of globSync(authors, { cwd: work })) rmSync(join(work, folder), { recursive: true });
+  for (const folder of globSync(bundled, { cwd: work }))
+    if (existsSync(join(work, folder, "../dist-cjs"))) rmSync(join(work, folder), { recursive: true });
   for (const file of globSync(unloaded, { cwd: work }))
     if (!/licen[cs]e|notice/i.test(basename(file)) && lstatSync(join(work, file)).isFile()) rmSync(join(work, file));
   for (const file of globSync("**/.{bin,package-lock.json}", { cwd: join(work, "node_modules") }))

@@ -14,6 +14,7 @@ const texts: JsonSchema = { type: ["object", "null"], additionalProperties: text
 const maybe = (pattern: string): JsonSchema => ({ type: "string", pattern: `^(${pattern})?$` });
 const dnsName = "[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?";
 const label: JsonSchema = maybe("[a-z0-9]([-a-z0-9]{0,51}[a-z0-9])?");
+const uuid = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}";
 const duration: JsonSchema = { type: "string", pattern: "^[0-9]+(ms|s|m|h)$" };
 
 const section = (properties: Readonly<Record<string, JsonSchema>>, required: readonly string[] = []): JsonSchema => ({
@@ -33,6 +34,11 @@ const settings: Readonly<Record<string, JsonSchema>> = {
     secretName: maybe(dnsName),
     as: oneOf("env", "files"),
     mountPath: { type: "string", pattern: "^/." },
+  }),
+  workloadIdentity: section({
+    azure: section({ clientID: maybe(uuid), tenantID: maybe(uuid) }),
+    aws: section({ roleARN: maybe("arn:aws[a-z-]*:iam::[0-9]{12}:role/.+") }),
+    projectToken: flag,
   }),
   env: named,
   envFrom: objects,

@@ -71,7 +71,7 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 
 {{- /* YAML of {instances: [...]}: maps merged, lists and single values replaced. A provider is replaced whole. */ -}}
 {{- define "vk.instances" -}}
-{{- $common := pick .Values "config" "resolvePods" "certificate" "serviceAccount" "rbac" "credentials" "env" "envFrom" "volumes" "volumeMounts" "extraArgs" "resources" "podLabels" "podAnnotations" "podSecurityContext" "securityContext" "hostNetwork" "hostPID" "terminationGracePeriodSeconds" "priorityClassName" "nodeSelector" "tolerations" "affinity" "topologySpreadConstraints" "metrics" "webView" "networkPolicy" -}}
+{{- $common := pick .Values "config" "resolvePods" "certificate" "serviceAccount" "rbac" "credentials" "workloadIdentity" "env" "envFrom" "volumes" "volumeMounts" "extraArgs" "resources" "podLabels" "podAnnotations" "podSecurityContext" "securityContext" "hostNetwork" "hostPID" "terminationGracePeriodSeconds" "priorityClassName" "nodeSelector" "tolerations" "affinity" "topologySpreadConstraints" "metrics" "webView" "networkPolicy" -}}
 {{- $names := dict -}}
 {{- $nodes := dict -}}
 {{- $instances := list -}}
@@ -92,6 +92,14 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{- end -}}
 {{- if and (not $merged.serviceAccount.create) (not $merged.serviceAccount.name) -}}
 {{- fail (printf "instances[%d]: serviceAccount.create false needs serviceAccount.name" $index) -}}
+{{- end -}}
+{{- with $merged.workloadIdentity -}}
+{{- if and .projectToken .azure.clientID (not .azure.tenantID) -}}
+{{- fail (printf "instances[%d]: workloadIdentity.projectToken needs workloadIdentity.azure.tenantID" $index) -}}
+{{- end -}}
+{{- if and .projectToken (not .azure.clientID) (not .aws.roleARN) -}}
+{{- fail (printf "instances[%d]: workloadIdentity.projectToken needs workloadIdentity.azure.clientID or .aws.roleARN" $index) -}}
+{{- end -}}
 {{- end -}}
 {{- if and (dig "webView" "enabled" false $merged.config) (not (dig "kubelet" "serve" true $merged.config)) -}}
 {{- fail (printf "instances[%d]: config.webView.enabled needs config.kubelet.serve: the view is served with its certificate" $index) -}}
