@@ -10,6 +10,7 @@ export interface ContainerTiming {
   readonly clock: Clock;
   /** How long a second of intervals and periods takes. */
   readonly secondMs: number;
+  readonly restartableMs?: number | undefined;
   /** Whether a container that is started again has another runtime id. */
   readonly runtimeIds: "eachRun" | "kept";
 }
@@ -127,7 +128,7 @@ export class FakeEcsContainer {
   #restarts(ranMs: number): boolean {
     const { enabled = false, ignoredExitCodes = [], restartAttemptPeriod = 300 } = this.definition.restartPolicy ?? {};
     if (!enabled || this.#stopping || ignoredExitCodes.includes(this.exitCode ?? -1)) return false;
-    return ranMs >= restartAttemptPeriod * this.#timing.secondMs;
+    return ranMs >= (this.#timing.restartableMs ?? restartAttemptPeriod * this.#timing.secondMs);
   }
 
   async #askHealth(group: RunningGroup, signal: AbortSignal): Promise<void> {
