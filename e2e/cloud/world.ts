@@ -80,7 +80,11 @@ export class CloudBench implements AsyncDisposable {
   /** All pods are deleted, and the service has nothing of them any more. */
   async clean(): Promise<void> {
     await this.harness.kubectl("delete", "deployments,jobs,pods", "--all", "--wait=false");
-    await eventually("no pods", 120_000, async () => (await this.harness.list(pods)).length === 0);
+    let left: readonly string[] = [];
+    await eventually("no pods", 120_000, async () => {
+      left = (await this.harness.list(pods)).map(({ metadata, status }) => `${metadata.name} ${status?.phase}`);
+      return left.length === 0;
+    }).catch(() => assert.fail(`pods that are left: ${left.join(", ")}; books: ${JSON.stringify(this.world.books())}`));
     await eventually("nothing in the books", 60_000, () => this.world.books().length === 0).catch(() =>
       assert.fail(`left in the books: ${JSON.stringify(this.world.books())}`),
     );
