@@ -112,7 +112,7 @@ export async function walkHostEngine({ harness, podman, image }: Omit<InstallWal
 }
 
 /** What the chart has to be told here, where there is no Service network: pods share that of the machine. */
-async function here(harness: Harness): Promise<object> {
+export async function here(harness: Harness): Promise<object> {
   const { hostname, port } = new URL(harness.cluster.server);
   return {
     hostNetwork: true,
@@ -148,7 +148,7 @@ async function terminal(directory: string, harness: Harness): Promise<NodeJS.Pro
 }
 
 /** Of the chart's pods, for the message of a failure. */
-async function situation({ cluster }: Harness, namespace = "virtual-kubelet"): Promise<string> {
+export async function situation({ cluster }: Harness, namespace = "virtual-kubelet"): Promise<string> {
   const of = ["-n", namespace, "-l", "app.kubernetes.io/name=virtual-kubelet"];
   const [pods, logs] = await Promise.all([cluster.kubectl("describe", "pods", ...of), cluster.kubectl("logs", ...of)]);
   return `${pods.stdout.slice(-6000)}\n${logs.stdout.slice(-3000)}`;

@@ -17,11 +17,13 @@ import { type FakeQuota, FakeRegion } from "./fake-region.ts";
 import { type FakeRoute, routeOf } from "./fake-routes.ts";
 import { FakeService } from "./fake-service.ts";
 import { FakeSockets } from "./fake-sockets.ts";
-import { FakeTokens } from "./fake-tokens.ts";
+import { type FakePrincipal, FakeTokens } from "./fake-tokens.ts";
 import { type ApiVersion, apiVersions, type CheckedAs, modelFaults } from "./model-check.ts";
 
 export interface FakeArmOptions {
   readonly runner: GroupRunner;
+  /** Who may come; default one with a secret. */
+  readonly principal?: FakePrincipal | undefined;
   /** Default one of "group". */
   readonly resourceGroups?: readonly string[] | undefined;
   /** Default: tens of milliseconds. */
@@ -99,7 +101,8 @@ export class FakeArm implements AsyncDisposable {
     this.metadataUrl = `http://127.0.0.1:${plainPort}`;
     this.endpoints = { resourceManager: this.url, audience, authority: this.url };
     this.#resourceGroups = new Set((options.resourceGroups ?? ["group"]).map((name) => name.toLowerCase()));
-    this.tokens = new FakeTokens(clock, { tenantId: "tenant", clientId: "client", secret: "the-client-secret" });
+    const withSecret = { tenantId: "tenant", clientId: "client", secret: "the-client-secret" };
+    this.tokens = new FakeTokens(clock, options.principal ?? withSecret);
     this.region = new FakeRegion(this.location, quota, clock);
     const onFault = (text: string): void => void this.problems.push(text);
     const pace = { ...defaultPace, ...options.pace };

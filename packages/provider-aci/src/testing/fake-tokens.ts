@@ -13,8 +13,8 @@ export interface FakePrincipal {
   certificate?: string | undefined;
   /** PEM; in place of the certificate's own. */
   publicKey?: string | undefined;
-  /** The one token of a cluster that is taken for it. */
-  federatedToken?: string | undefined;
+  /** Tokens of a cluster that are taken for it: one, or those that this is true of. */
+  federatedToken?: string | ((token: string) => boolean) | undefined;
 }
 
 interface Issued {
@@ -139,7 +139,8 @@ export class FakeTokens {
     if (secret !== undefined && form.get("client_secret") === secret) return "secret";
     const assertion = form.get("client_assertion");
     if (assertion === null || !/jwt-bearer$/.test(form.get("client_assertion_type") ?? "")) return undefined;
-    if (assertion === federatedToken) return "federated";
+    if (typeof federatedToken === "function" ? federatedToken(assertion) : assertion === federatedToken)
+      return "federated";
     if (certificate !== undefined && this.#isSigned(assertion, certificate, endpoint)) return "certificate";
     return undefined;
   }
