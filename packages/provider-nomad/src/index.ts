@@ -1,0 +1,2 @@
+// A virtual kubelet's provider over HashiCorp Nomad.
+export {};
