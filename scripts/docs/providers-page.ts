@@ -1,6 +1,8 @@
 // docs/providers.md, the matrix of what providers can do, from what they declare of themselves.
 import { join } from "node:path";
+import { describeProvider as describeAci } from "../../packages/provider-aci/src/index.ts";
 import { describeProvider as describeContainers } from "../../packages/provider-containers/src/index.ts";
+import { describeProvider as describeFargate } from "../../packages/provider-fargate/src/index.ts";
 import { engineCapabilities, engineMethods } from "../../packages/virtual-kubelet/src/engine/pod-engine.ts";
 import { silentLogger } from "../../packages/virtual-kubelet/src/log.ts";
 import {
@@ -31,7 +33,16 @@ const init = (config: object): ProviderInit => ({
 });
 const stateDirectory = "/var/lib/virtual-kubelet";
 
-/** By the name of --provider. */
+const aciConfig = {
+  ...{ subscription: "00000000-0000-0000-0000-000000000000", resourceGroup: "pods", region: "westeurope" },
+  credentials: { type: "managedIdentity" },
+};
+const fargateConfig = {
+  ...{ region: "eu-west-1", network: { subnets: ["subnet-0123abcd"] } },
+  executionRoleARN: "arn:aws:iam::123456789012:role/execution",
+};
+
+/** By the name of --provider. What a composite can is what its members can. */
 const subjects: Readonly<Record<string, Subject>> = {
   mock: { describe: async (config) => describeMock(init(config)), config: {}, settings: {} },
   process: {
@@ -56,6 +67,24 @@ const subjects: Readonly<Record<string, Subject>> = {
       hostPaths: { hostPaths: ["/srv"] },
     },
   },
+  aci: {
+    describe: async ({ operatingSystem = "linux", ...config }: { readonly operatingSystem?: string }) =>
+      describeAci({ ...init(config), operatingSystem }),
+    config: aciConfig,
+    // Of the node, not of the provider.
+    settings: { "--os windows": { operatingSystem: "windows" } },
+  },
+  fargate: {
+    describe: async (config) => describeFargate(init(config)),
+    config: fargateConfig,
+    settings: {
+      helperImage: { helperImage: "registry.example.com/busybox:1" },
+      "platform: WINDOWS…": { platform: { operatingSystem: "WINDOWS_SERVER_2022_CORE" } },
+      logs: { logs: { group: "/pods" } },
+      "taskRoles.default": { taskRoles: { default: "arn:aws:iam::123456789012:role/pods" } },
+      "stats: false": { stats: false },
+    },
+  },
 };
 
 /** The fields of a pod that ask for them. */
@@ -77,13 +106,15 @@ const features: Readonly<Record<PodFeature, string>> = {
   windows: "`os.name: windows`",
 };
 
-interface Declared {
-  readonly name: string;
+interface Variant {
   readonly capabilities: Capabilities;
   readonly methods: readonly string[];
+}
+interface Declared extends Variant {
+  readonly name: string;
   readonly describes: boolean;
   readonly checks: boolean;
-  readonly variants: readonly (readonly [setting: string, capabilities: Capabilities])[];
+  readonly variants: readonly (readonly [setting: string, variant: Variant])[];
 }
 
 async function declared(name: string): Promise<Declared> {
@@ -93,8 +124,8 @@ async function declared(name: string): Promise<Declared> {
   const { capabilities, methods = [] } = await describe(config);
   const variants = await Promise.all(
     Object.entries(settings).map(async ([setting, more]) => {
-      const { capabilities: changed } = await describe({ ...config, ...more });
-      return [setting, changed] as const;
+      const changed = await describe({ ...config, ...more });
+      return [setting, { capabilities: changed.capabilities, methods: changed.methods ?? [] }] as const;
     }),
   );
   const describes = (await loadDescription(name, root)) !== undefined;
@@ -102,8 +133,9 @@ async function declared(name: string): Promise<Declared> {
 }
 
 /** "yes", "no", or on which setting it depends. */
-function cell({ capabilities, variants }: Declared, has: (of: Capabilities) => boolean): string {
-  const standard = has(capabilities);
+function cell(declaration: Declared, has: (of: Variant) => boolean): string {
+  const { variants } = declaration;
+  const standard = has(declaration);
   const others = variants.filter(([, changed]) => has(changed) !== standard).map(([setting]) => `\`${setting}\``);
   if (others.length === 0) return standard ? "yes" : "no";
   return standard ? `yes, not with ${others.join(", ")}` : `with ${others.join(", ")}`;
@@ -113,8 +145,10 @@ const yesOrNo = (is: boolean): string => (is ? "yes" : "no");
 const row = (...cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
 
 export async function providersPage(): Promise<string> {
-  const all = await Promise.all(builtInProviders.map(({ name }) => declared(name)));
-  const cells = (has: (of: Capabilities) => boolean): string[] => all.map((one) => cell(one, has));
+  const shown = builtInProviders.filter(({ name }) => name !== "composite");
+  const all = await Promise.all(shown.map(({ name }) => declared(name)));
+  const cells = (has: (of: Capabilities) => boolean): string[] =>
+    all.map((one) => cell(one, ({ capabilities }) => has(capabilities)));
   const head = (title: string): string[] => [
     row(title, ...all.map(({ name }) => `[${name}](${name}.md)`)),
     row("---", ...all.map(() => "---")),
@@ -122,7 +156,7 @@ export async function providersPage(): Promise<string> {
   const named = [
     ...new Set(
       all.flatMap(({ capabilities, variants }) =>
-        [capabilities, ...variants.map(([, changed]) => changed)].flatMap(({ volumes }) => volumes ?? []),
+        [capabilities, ...variants.map(([, changed]) => changed.capabilities)].flatMap(({ volumes }) => volumes ?? []),
       ),
     ),
   ].sort();
@@ -134,6 +168,8 @@ export async function providersPage(): Promise<string> {
     "What a pod asks for and its provider cannot do is refused before anything is made, with the field named: the pod becomes Failed with",
     "reason `PodFeatureUnsupported`. `virtual-kubelet plan -f pod.yaml --provider NAME` says so beforehand. Image, command, arguments,",
     "environment, ports, requests and limits are in no table: each provider takes them. The mock takes everything, and simulates it.",
+    "A node of `composite` can what the member can that a pod goes to: [composite.md](composite.md). Clouds refuse some fields within what",
+    'stands here as "yes": their pages say which.',
     "",
     ...all.flatMap(({ name }) => {
       const about = builtInProviders.find((known) => known.name === name)?.about ?? "";
@@ -177,7 +213,7 @@ export async function providersPage(): Promise<string> {
     row("method", "what it is for", ...all.map(({ name }) => `[${name}](${name}.md)`)),
     row("---", "---", ...all.map(() => "---")),
     ...Object.entries(optionalMethods).map(([method, what]) =>
-      row(`\`${method}\``, what, ...all.map(({ methods }) => yesOrNo(methods.includes(method)))),
+      row(`\`${method}\``, what, ...all.map((one) => cell(one, ({ methods }) => methods.includes(method)))),
     ),
     row(
       "`describeProvider` (exported)",

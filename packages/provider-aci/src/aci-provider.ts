@@ -9,6 +9,7 @@ import {
   errorText,
   type Provider,
   type ProviderInit,
+  type ProviderMethod,
   systemClock,
   VirtualKubeletError,
 } from "@virtual-kubelet/virtual-kubelet";
@@ -28,12 +29,18 @@ import { readAciConfig } from "./read-config.ts";
 
 export const createProvider: CreateProvider = async (init, context) => await createAciProvider(init, context);
 
+const methods: readonly ProviderMethod[] = [
+  ...(["updatePod", "stopPod", "updateVolumes", "watchPods", "watchNode", "ping", "getProbeMetrics"] as const),
+  ...(["getContainerLogs", "runInContainer", "attachToContainer", "getStatsSummary"] as const),
+];
+
 /** Nothing is asked of the cloud, and no file but those of the configuration is read. */
 export const describeProvider: DescribeProvider = async (init) => {
   const config = await configOf(init);
   return {
     capabilities: { ...capabilitiesOf(init.operatingSystem), resolve: true },
     node: nodeReport(config),
+    methods,
     admit: (pod) => admitPod(pod, { config, operatingSystem: init.operatingSystem }),
     notes: (pod) => podNotes(pod, config).map(({ message }) => message),
   };
