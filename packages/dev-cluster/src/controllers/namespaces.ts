@@ -1,6 +1,6 @@
 // Namespaces: the ServiceAccount and the root CA that each has, and how one ends.
 import type { Api } from "../api.ts";
-import { type JsonObject, list, put } from "../json.ts";
+import { type JsonObject, list, put, text } from "../json.ts";
 import type { Controller } from "./controller.ts";
 import { isGoing, nameOf, namespaceOf } from "./objects.ts";
 
@@ -31,6 +31,12 @@ export function namespaceContents(api: Api, ca: string): Controller {
   };
 }
 
+/**
+ * Who deletes a namespace with all that is in it, as `kubectl delete -f` does, is to find the rest still there; a real control plane
+ * waits 5 s. Whole seconds are known, so it is up to one less.
+ */
+const graceMs = 2_000;
+
 /** Deletes all that is in a namespace that is going, then lets go of it. */
 export function namespaceDeletion(api: Api): Controller {
   const inside = api.resources.filter((each) => each.isStored && each.namespaced && each.verbs.includes("list"));
@@ -40,6 +46,8 @@ export function namespaceDeletion(api: Api): Controller {
     sync(name) {
       const namespace = api.store.get("namespaces", "", name);
       if (namespace === undefined || !isGoing(namespace)) return undefined;
+      const ageMs = api.now() - Date.parse(text(namespace, "metadata", "deletionTimestamp"));
+      if (ageMs < graceMs) return graceMs - ageMs;
       let left = 0;
       for (const resource of inside) {
         for (const each of api.store.list(resource.key, name)) {
