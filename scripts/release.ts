@@ -8,7 +8,7 @@ import { installPackages, treeSize } from "./packages/install-packages.ts";
 import { type PackedPackage, packPackages } from "./packages/pack-packages.ts";
 import { packageFaults } from "./packages/package-faults.ts";
 import { npm, runCommand } from "./packages/run-command.ts";
-import { root, workspacePackages } from "./packages/workspace.ts";
+import { cloudPackages, root, workspacePackages } from "./packages/workspace.ts";
 import { releaseFacts } from "./release/release-facts.ts";
 import { provenanceFaults, releaseFaults } from "./release/release-faults.ts";
 import { setVersion } from "./release/versions.ts";
@@ -104,12 +104,17 @@ async function size(directory: string): Promise<number> {
   const packed = await packPackages(join(directory, "packed"));
   for (const { name, size: bytes, unpackedSize, files } of packed)
     console.log(`${name}: ${kilobytes(bytes)} packed, ${kilobytes(unpackedSize)} in ${files.length} files`);
-  await installPackages(join(directory, "installed"), packed);
-  const modules = join(directory, "installed/node_modules");
-  const traces = treeSize(join(modules, "@opentelemetry"));
-  console.log(
-    `all installed, with what they depend on: ${megabytes(treeSize(modules))}, ${megabytes(traces)} of it OpenTelemetry`,
-  );
+  const local = packed.filter(({ name }) => !cloudPackages.includes(name));
+  for (const [title, those] of [
+    ["without providers of clouds", local],
+    ["all installed", packed],
+  ] as const) {
+    const project = join(directory, title.replaceAll(" ", "-"));
+    await installPackages(project, those);
+    const modules = join(project, "node_modules");
+    const traces = megabytes(treeSize(join(modules, "@opentelemetry")));
+    console.log(`${title}, with what they depend on: ${megabytes(treeSize(modules))}, ${traces} of it OpenTelemetry`);
+  }
   return 0;
 }
 

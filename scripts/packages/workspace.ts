@@ -5,6 +5,11 @@ import * as v from "valibot";
 
 export const root: string = join(import.meta.dirname, "../..");
 
+/** Providers of clouds: some bring SDKs, and nobody needs all of them. */
+export const cloudPackages: readonly string[] = ["aci", "fargate", "nomad"].map(
+  (name) => `@virtual-kubelet/provider-${name}`,
+);
+
 const names = v.record(v.string(), v.string());
 
 const manifestSchema = v.looseObject({
