@@ -49,6 +49,11 @@ export interface NomadClient {
   planJob(job: NomadJob, context: CallContext): Promise<NomadPlanAnswer>;
   /** DELETE /v1/job/:id?purge=. */
   deregisterJob(id: string, options: { readonly purge: boolean }, context: CallContext): Promise<NomadEvalAnswer>;
+  /**
+   * Stops the job for good and keeps it, with further meta: GET /v1/job/:id, then PUT /v1/jobs with the same job, `Stop: true` and
+   * EnforceIndex by its JobModifyIndex. NotFound when there is none.
+   */
+  stopJob(id: string, meta: Readonly<Record<string, string>>, context: CallContext): Promise<void>;
   /** GET /v1/jobs?meta=true&filter=; all pages (next_token). */
   listJobs(options: { readonly filter: string }, context: CallContext): Promise<readonly NomadJobStub[]>;
   /** GET /v1/job/:id. Undefined: there is none. */
