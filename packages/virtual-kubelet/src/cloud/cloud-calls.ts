@@ -37,7 +37,7 @@ export function cloudCalls(options: CloudCallsOptions): Partial<Provider> {
 
   async function groupOf(owner: PodOwner, context: CallContext): Promise<CloudGroup> {
     const entry = await find(owner, context);
-    if (entry.group === undefined) await options.describe(entry, context);
+    if (entry.group === undefined || entry.group.partial === true) await options.describe(entry, context);
     if (entry.group === undefined) throw notFound(owner);
     return entry.group;
   }

@@ -12,13 +12,14 @@ import type { PodOwner, PodReport, PodRequest, PodUpdate } from "../provider/pod
 import type { CallContext, Provider } from "../provider.ts";
 import type { CloudBackend } from "./cloud-backend.ts";
 import { cloudCalls } from "./cloud-calls.ts";
-import { ContainerCare } from "./container-care.ts";
+import { ContainerCare, type ContainerCareOptions } from "./container-care.ts";
 import { GroupEndings } from "./group-endings.ts";
 import { type GroupEntry, hasEnded, notFound, refOf } from "./group-entry.ts";
 import { followPushes } from "./group-pushes.ts";
 import { groupReport } from "./group-report.ts";
 import { GroupTable } from "./group-table.ts";
 import { defaultPace, type PollPace } from "./poll-schedule.ts";
+import { SharedCall } from "./shared-call.ts";
 import { changedFields } from "./unapplied.ts";
 
 export interface CloudProviderOptions {
@@ -62,10 +63,9 @@ export class CloudProvider implements Provider {
   readonly #care: ContainerCare;
   readonly #endings: GroupEndings;
   readonly #creations = new Map<string, Promise<void>>();
-  readonly #reported = new Map<string, string>();
   readonly #end: AbortController = new AbortController();
   #pushes: Promise<void> | undefined;
-  #listing: Promise<void> | undefined;
+  readonly #listing: SharedCall;
 
   constructor(options: CloudProviderOptions) {
     const { backend, log, clock = systemClock, random = Math.random, kubernetesVersion = "1.36" } = options;
@@ -77,16 +77,12 @@ export class CloudProvider implements Provider {
     const consistencyMs = options.consistencyMs ?? 30_000;
     const consistencyDelaySeconds = Math.ceil(consistencyMs / 1000);
     this.capabilities = { ...options.capabilities, resolve: true, consistencyDelaySeconds };
-    const event: ConstructorParameters<typeof ContainerCare>[0]["event"] = (
-      owner,
-      eventType,
-      reason,
-      message,
-      container,
-    ) => this.#feed.event({ type: "event", owner, eventType, reason, message, container });
+    const event: ContainerCareOptions["event"] = (...happening) => this.#tell(...happening);
     const { signal } = this.#end;
     const soon = (entry: GroupEntry): void => this.#table.soon(entry);
     const changed = (entry: GroupEntry): void => this.#publish(entry);
+    const isKnown = (entry: GroupEntry): boolean => this.#table.get(entry.owner.uid) === entry;
+    this.#listing = new SharedCall(clock, (context) => this.#listed(context));
     const runHook = hookRunner({ kubernetesVersion, clock });
     this.#table = new GroupTable({
       ...{ backend, clock, random, log, consistencyMs, pace },
@@ -95,7 +91,7 @@ export class CloudProvider implements Provider {
         this.#publish(entry);
       },
       told: (owner, { eventType, reason, message, container }) =>
-        this.#feed.event({ type: "event", owner, eventType, reason, message, container }),
+        this.#tell(owner, eventType, reason, message, container),
       gone: (entry) => this.#gone(entry),
     });
     const makeProbes =
@@ -110,22 +106,14 @@ export class CloudProvider implements Provider {
       event: ({ owner, ref }, type, reason, message) => event(owner, type, reason, message, ref.name),
     });
     this.#care = new ContainerCare({
-      backend,
-      clock,
-      log,
-      probes: this.#probes,
-      runHook,
-      signal,
-      event,
-      changed,
-      soon,
+      ...{ backend, clock, log, probes: this.#probes, runHook, signal },
+      ...{ event, changed, soon, isKnown },
     });
     this.#endings = new GroupEndings({
       ...{ backend, clock, log, runHook, signal, soon, changed },
       target: (entry, report) => this.#care.target(entry, report),
-      event: (owner, eventType, reason, message, container) =>
-        this.#feed.event({ type: "event", owner, eventType, reason, message, container }),
-      isKnown: (entry) => this.#table.get(entry.owner.uid) === entry,
+      event: (...happening) => this.#tell(...happening),
+      isKnown,
     });
     const calls = cloudCalls({
       ...{ backend, clock, node: options.node },
@@ -159,13 +147,7 @@ export class CloudProvider implements Provider {
     const fields = before === undefined ? [] : changedFields(before.pod, request.pod);
     if (fields.length > 0) {
       const message = `${fields.join(", ")} cannot be changed while the pod is on ${this.#backend.type}: it goes on as it was created`;
-      this.#feed.event({
-        type: "event",
-        owner: entry.owner,
-        eventType: "Warning",
-        reason: "UpdateUnsupported",
-        message,
-      });
+      this.#tell(entry.owner, "Warning", "UpdateUnsupported", message);
     }
     const ref = refOf(entry);
     const isNews = entry.group?.revision !== request.revision || entry.group?.clusterUnknown === true;
@@ -200,7 +182,7 @@ export class CloudProvider implements Provider {
 
   async getPods(context: CallContext): Promise<readonly PodReport[]> {
     this.#begin(context);
-    await this.#list(context);
+    await this.#listing.run(context);
     return [...this.#table.all()].filter(({ id }) => id !== undefined).map((entry) => this.#report(entry));
   }
 
@@ -232,11 +214,10 @@ export class CloudProvider implements Provider {
       const { id, notes } = await this.#backend.create(request, context);
       entry.request = request;
       this.#table.created(entry, id);
-      for (const { eventType, reason, message } of notes)
-        this.#feed.event({ type: "event", owner: entry.owner, eventType, reason, message });
+      for (const { eventType, reason, message } of notes) this.#tell(entry.owner, eventType, reason, message);
     } catch (error) {
-      // Nothing is known of it then: the core asks again, and the listing finds what was made all the same.
-      this.#table.forget(entry);
+      // Nothing is known of it then: the core asks again, and the listing finds what was made all the same, unless it has already.
+      if (entry.id === undefined) this.#table.forget(entry);
       throw error;
     }
   }
@@ -247,22 +228,13 @@ export class CloudProvider implements Provider {
     await this.#creations.get(owner.uid)?.catch(() => {});
     const known = this.#table.get(owner.uid);
     if (known !== undefined) return known;
-    await this.#list(context);
+    await this.#listing.run(context);
     const entry = this.#table.get(owner.uid);
     if (entry === undefined) throw notFound(owner);
     return entry;
   }
 
-  /** One listing at a time, for all who want one. */
-  async #list(context: CallContext): Promise<void> {
-    await this.#listing?.catch(() => {});
-    context.signal.throwIfAborted();
-    this.#listing ??= this.#listed(context).finally(() => {
-      this.#listing = undefined;
-    });
-    await this.#listing;
-  }
-
+  /** What the cloud has, and whether it has what it did not list. */
   async #listed(context: CallContext): Promise<void> {
     const at = this.#clock.now();
     const groups = await this.#backend.list(context);
@@ -278,12 +250,21 @@ export class CloudProvider implements Provider {
 
   #gone(entry: GroupEntry): void {
     this.#care.forget(entry);
-    this.#reported.delete(entry.owner.uid);
     this.#feed.gone(entry.owner);
   }
 
   #report(entry: GroupEntry): PodReport {
     return groupReport(entry, this.#backend, (name, attempt) => this.#care.results(entry.owner.uid, name, attempt));
+  }
+
+  #tell(
+    owner: PodOwner,
+    eventType: "Normal" | "Warning",
+    reason: string,
+    message: string,
+    container?: string | undefined,
+  ): void {
+    this.#feed.event({ type: "event", owner, eventType, reason, message, container });
   }
 
   /** What is as it was is not told again. */
@@ -292,8 +273,8 @@ export class CloudProvider implements Provider {
     if (this.#table.get(uid) !== entry) return;
     const report = this.#report(entry);
     const text = JSON.stringify(report);
-    if (this.#reported.get(uid) === text) return;
-    this.#reported.set(uid, text);
+    if (entry.reported === text) return;
+    entry.reported = text;
     this.#feed.report({ type: "report", report });
   }
 

@@ -3,6 +3,7 @@ import { type Clock, pause } from "../clock.ts";
 import { defaultBackoff, dueAt, raised } from "../engine/backoff.ts";
 import { hookFailedEvents } from "../engine/hook-run.ts";
 import type { ProbedRun, ProbeManager, ProbeType, RunHook, RunResults, RunTarget } from "../engine/probe-results.ts";
+import { timedCall } from "../engine/timed-call.ts";
 import { errorText, isErrorKind, VirtualKubeletError } from "../errors.ts";
 import type { Container } from "../kube/types.gen.ts";
 import type { Logger } from "../log.ts";
@@ -30,8 +31,13 @@ export interface ContainerCareOptions {
   readonly changed: (entry: GroupEntry) => void;
   /** The cloud was told to do something to it: its next look is due. */
   readonly soon: (entry: GroupEntry) => void;
+  /** It is looked after: the cloud has it. */
+  readonly isKnown: (entry: GroupEntry) => boolean;
 }
 
+const restartTimeoutMs = 120_000;
+/** A cloud that was told to have a container start anew, and has not so long after that one's grace, is told again. */
+const restartAgainMs = 30_000;
 const probeTypes: readonly ProbeType[] = ["startup", "liveness", "readiness"];
 
 export class ContainerCare {
@@ -47,6 +53,8 @@ export class ContainerCare {
 
   /** After each look at it, and whenever something of it changes here: has those probes and hooks go on that are to. Cheap. */
   tend(entry: GroupEntry): void {
+    // Who waited for an answer may come when it is over: nothing would end its probes then.
+    if (!this.#options.isKnown(entry)) return;
     const running = entry.group?.containers.filter(({ state }) => state.running !== undefined) ?? [];
     const runs = running.flatMap((report): ProbedRun[] => {
       const target = this.target(entry, report);
@@ -156,32 +164,53 @@ export class ContainerCare {
     void this.#restart(entry, name, attempt);
   }
 
-  /** Never rejects. */
+  /** Until the run is over, or nobody wants its end any more. Never rejects. */
   async #restart(entry: GroupEntry, container: string, attempt: number): Promise<void> {
+    const { clock, signal } = this.#options;
+    for (;;) {
+      const now = clock.now();
+      const step = entry.backoff.get(container);
+      await pause(clock, dueAt(step, step?.at ?? now, defaultBackoff) - now, signal);
+      if (!this.#isStill(entry, container, attempt)) return;
+      entry.backoff.set(container, raised(step, clock.now(), defaultBackoff));
+      const told = await this.#restarted(entry, container, attempt);
+      if (told === "never") return;
+      if (told === "told") await pause(clock, graceMs(entry, container) + restartAgainMs, signal);
+      if (!this.#isStill(entry, container, attempt)) return;
+    }
+  }
+
+  async #restarted(entry: GroupEntry, container: string, attempt: number): Promise<"told" | "later" | "never"> {
     const { backend, clock, log, signal } = this.#options;
-    const now = clock.now();
-    const step = entry.backoff.get(container);
-    await pause(clock, dueAt(step, step?.at ?? now, defaultBackoff) - now, signal);
     const { group } = entry;
-    const isStill = group?.containers.some(
+    if (group === undefined) return "later";
+    try {
+      await timedCall(clock, { signal, log }, restartTimeoutMs, async (context) =>
+        backend.restartContainer?.({ group, container }, context),
+      );
+      entry.restarted.set(container, { attempt, toldAt: clock.now() });
+      this.#options.soon(entry);
+      return "told";
+    } catch (error) {
+      if (signal.aborted) return "later";
+      const message = `error killing container ${container}: ${errorText(error)}`;
+      this.#options.event(entry.owner, "Warning", "FailedKillPod", message, container);
+      return isErrorKind(error, "Unsupported") ? "never" : "later";
+    }
+  }
+
+  #isStill(entry: GroupEntry, container: string, attempt: number): boolean {
+    if (this.#options.signal.aborted || entry.ending !== undefined || !this.#options.isKnown(entry)) return false;
+    return (entry.group?.containers ?? []).some(
       ({ name, state, restartCount = 0 }) =>
         name === container && state.running !== undefined && restartCount === attempt,
     );
-    if (signal.aborted || group === undefined || isStill !== true || entry.ending !== undefined) return;
-    entry.backoff.set(container, raised(step, clock.now(), defaultBackoff));
-    try {
-      await backend.restartContainer?.({ group, container }, { signal, log });
-      entry.restarted.set(container, { attempt, toldAt: clock.now() });
-      this.#options.soon(entry);
-    } catch (error) {
-      if (signal.aborted) return;
-      const message = `error killing container ${container}: ${errorText(error)}`;
-      this.#options.event(entry.owner, "Warning", "FailedKillPod", message, container);
-      // The next verdict of its probe tries again, not before the back-off is over.
-      if (!isErrorKind(error, "Unsupported") && entry.restarted.get(container)?.attempt === attempt)
-        entry.restarted.delete(container);
-    }
   }
+}
+
+function graceMs({ request }: GroupEntry, name: string): number {
+  const probe = containerOf(request?.pod, name)?.livenessProbe;
+  return 1000 * (probe?.terminationGracePeriodSeconds ?? request?.pod.spec?.terminationGracePeriodSeconds ?? 30);
 }
 
 /** What the API knew of this run before this process began. */

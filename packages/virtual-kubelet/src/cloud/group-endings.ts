@@ -9,7 +9,7 @@ import type { Logger } from "../log.ts";
 import type { ContainerReport, PodOwner } from "../provider/pods.ts";
 import { isSidecar } from "../status/restart-policy.ts";
 import type { CloudBackend } from "./cloud-backend.ts";
-import { type GroupEnding, type GroupEntry, hasEnded, refOf, wake } from "./group-entry.ts";
+import { type GroupEnding, type GroupEntry, refOf, wake } from "./group-entry.ts";
 
 export interface GroupEndingsOptions {
   readonly backend: CloudBackend;
@@ -33,6 +33,10 @@ export interface GroupEndingsOptions {
 
 const callTimeoutMs = 60_000;
 const retryMs = 2_000;
+/** What was last seen longer ago is looked at before its containers are told to end. */
+const staleMs = 5_000;
+/** A container has so long after TERM at least, however long its hook took. */
+const leastTermMs = 2_000;
 /** A removal that shows no effect is asked for again after this. */
 const removeAgainMs = 60_000;
 
@@ -115,12 +119,13 @@ export class GroupEndings {
     await timedCall(clock, { signal, log }, callTimeoutMs, async (context) => {
       if (ending.why === "stopped" && backend.stop !== undefined)
         await backend.stop(ref, { failure: ending.failure }, context);
-      else await backend.remove(ref, { gracePeriodSeconds: hasEnded(entry) ? 0 : gracePeriodSeconds }, context);
+      else await backend.remove(ref, { gracePeriodSeconds: isOver(entry) ? 0 : gracePeriodSeconds }, context);
     });
   }
 
   /** Has the containers end by themselves, as far as there is time and a way. */
   async #quieten(entry: GroupEntry): Promise<void> {
+    await this.#lookedAt(entry);
     const running = runningOf(entry);
     const sidecars = new Set((entry.request?.pod.spec?.initContainers ?? []).filter(isSidecar).map(({ name }) => name));
     const isSidecarRun = ({ name }: ContainerReport): boolean => sidecars.has(name);
@@ -135,38 +140,57 @@ export class GroupEndings {
     await this.#quietenAll(entry, running.filter(isSidecarRun));
   }
 
+  /** What runs now, not what ran at the last look, or before the first; as far as the cloud says it soon. */
+  async #lookedAt(entry: GroupEntry): Promise<void> {
+    const { backend, clock, soon } = this.#options;
+    const since = clock.now() - staleMs;
+    const until = clock.now() + staleMs;
+    if (backend.honoursGrace || entry.lookedAt >= since || entry.group?.stage === "ended") return;
+    soon(entry);
+    while (this.#goesOn(entry) && entry.lookedAt < since && clock.now() < Math.min(until, entry.ending?.deadline ?? 0))
+      await this.#change(entry, Math.min(until - clock.now(), this.#leftMs(entry)));
+  }
+
   async #quietenAll(entry: GroupEntry, runs: readonly ContainerReport[]): Promise<void> {
-    const { backend } = this.#options;
+    const { backend, clock } = this.#options;
+    let until = 0;
     await Promise.all(
       runs.map(async (run) => {
+        const deadline = entry.ending?.deadline;
+        const hadTime = this.#leftMs(entry) > 0;
         await this.#preStop(entry, run);
-        if (this.#leftMs(entry) > 0 && !backend.honoursGrace) await this.#terminate(entry, run);
+        // A hook that took it all leaves a moment; a deadline that was cut leaves none.
+        if (hadTime && entry.ending?.deadline === deadline && this.#leftMs(entry) < leastTermMs)
+          until = clock.now() + leastTermMs;
+        if (!backend.honoursGrace && this.#leftMs(entry, until) > 0) await this.#terminate(entry, run, until);
       }),
     );
     if (backend.honoursGrace || backend.terminate === undefined) return;
     const names = new Set(runs.map(({ name }) => name));
     const isUp = ({ name, restartCount = 0 }: ContainerReport): boolean =>
       names.has(name) && restartCount <= (entry.ended.get(name) ?? restartCount);
-    while (this.#goesOn(entry) && this.#leftMs(entry) > 0 && runningOf(entry).some(isUp))
-      await this.#change(entry, this.#leftMs(entry));
+    const asked = entry.ending?.deadline;
+    const left = (): number => this.#leftMs(entry, entry.ending?.deadline === asked ? until : 0);
+    while (this.#goesOn(entry) && left() > 0 && runningOf(entry).some(isUp)) await this.#change(entry, left());
   }
 
   async #preStop(entry: GroupEntry, run: ContainerReport): Promise<void> {
-    const { backend, clock, log, runHook, signal } = this.#options;
+    const { backend, log, runHook, signal } = this.#options;
     const target = this.#options.target(entry, run);
     const handler = target?.container.lifecycle?.preStop;
-    if (target === undefined || handler === undefined || backend.nativeHooks === true) return;
+    if (target === undefined || handler === undefined || backend.nativeHooks === true || this.#leftMs(entry) <= 0)
+      return;
     const until = new AbortController();
     const limited = AbortSignal.any([signal, until.signal]);
     const hook = runHook(handler, target, { signal: limited, log });
     // Ends with the pod's time, which may be cut while it runs.
     const watch = async (): Promise<void> => {
       while (this.#goesOn(entry) && this.#leftMs(entry) > 0 && !until.signal.aborted)
-        await Promise.race([this.#change(entry, this.#leftMs(entry)), pause(clock, this.#leftMs(entry), until.signal)]);
+        await this.#change(entry, this.#leftMs(entry), until.signal);
     };
     try {
       const outcome = await Promise.race([hook, watch().then(() => undefined)]);
-      if (outcome?.type === "succeeded") return;
+      if (outcome?.type === "succeeded" || !this.#options.isKnown(entry)) return;
       const { type, reason, message } = hookFailedEvents.preStop;
       this.#options.event(entry.owner, type, reason, message, run.name);
       log.warn({ container: run.name, err: outcome?.message ?? "its time was over" }, "preStop hook failed");
@@ -178,12 +202,12 @@ export class GroupEndings {
     }
   }
 
-  async #terminate(entry: GroupEntry, run: ContainerReport): Promise<void> {
+  async #terminate(entry: GroupEntry, run: ContainerReport, until: number): Promise<void> {
     const { backend, clock, log, signal } = this.#options;
     const { group } = entry;
     if (group === undefined || backend.terminate === undefined) return;
     try {
-      await timedCall(clock, { signal, log }, Math.max(1, this.#leftMs(entry)), async (context) =>
+      await timedCall(clock, { signal, log }, Math.max(1, this.#leftMs(entry, until)), async (context) =>
         backend.terminate?.({ group, container: run.name }, context),
       );
     } catch (error) {
@@ -194,22 +218,32 @@ export class GroupEndings {
     this.#options.soon(entry);
   }
 
-  #leftMs(entry: GroupEntry): number {
-    return (entry.ending?.deadline ?? 0) - this.#options.clock.now();
+  #leftMs(entry: GroupEntry, atLeastUntil = 0): number {
+    return Math.max(entry.ending?.deadline ?? 0, atLeastUntil) - this.#options.clock.now();
   }
 
-  /** Until something of it changes, or the time is over. */
-  async #change(entry: GroupEntry, ms: number): Promise<void> {
+  /** Until something of it changes, the time is over, or the signal aborts. */
+  async #change(entry: GroupEntry, ms: number, signal: AbortSignal = this.#options.signal): Promise<void> {
     const change = new AbortController();
     const waiter = (): void => change.abort();
     entry.waiters.add(waiter);
-    await pause(this.#options.clock, Math.max(0, ms), AbortSignal.any([change.signal, this.#options.signal]));
+    await pause(this.#options.clock, Math.max(0, ms), AbortSignal.any([change.signal, signal, this.#options.signal]));
     entry.waiters.delete(waiter);
   }
 }
 
 function runningOf({ group }: GroupEntry): readonly ContainerReport[] {
   return group?.containers.filter(({ state }) => state.running !== undefined) ?? [];
+}
+
+/** Nothing of it has to be waited for. */
+function isOver({ group }: GroupEntry): boolean {
+  return (
+    group?.stage === "ended" ||
+    (group !== undefined &&
+      group.containers.length > 0 &&
+      group.containers.every(({ state }) => state.terminated !== undefined))
+  );
 }
 
 /** A stop is over when nothing runs and the cloud remembers why. A deletion only when the entry is out of the table. */

@@ -25,10 +25,12 @@ export interface GroupEntry extends HeapItem {
   /** When `group` was asked for; 0: never. */
   lookedAt: number;
   /** When this process created it; a cloud may not show it for a while after. */
-  readonly createdAt: number | undefined;
-  /** When its stage was first seen. */
+  createdAt: number | undefined;
+  /** When its stage was first seen; of one that was found on the cloud, when that accepted it. */
   stageSince: number;
   failures: number;
+  /** The last report that was passed on, as JSON. */
+  reported: string | undefined;
   readonly told: ToldEvents;
   ending: GroupEnding | undefined;
   /** By container: the attempt that was told to end. One that the cloud begins after it, by the pod's restart policy, counts for nothing. */
@@ -49,13 +51,17 @@ export function refOf(entry: GroupEntry): GroupRef | undefined {
   return entry.id === undefined ? undefined : { owner: entry.owner, id: entry.id };
 }
 
+/** What of the group has ended stays ended, although the cloud shows it no more. Pure. */
+export function withEnded(group: CloudGroup, before: CloudGroup | undefined): CloudGroup {
+  const kept = (before?.containers ?? []).filter(
+    ({ name, state }) => state.terminated !== undefined && !group.containers.some((shown) => shown.name === name),
+  );
+  return kept.length === 0 ? group : { ...group, containers: [...group.containers, ...kept] };
+}
+
 /** Nothing of it runs, nor will. */
 export function hasEnded({ group }: Pick<GroupEntry, "group">): boolean {
-  if (group === undefined) return false;
-  return (
-    group.stage === "ended" ||
-    (group.containers.length > 0 && group.containers.every(({ state }) => state.terminated !== undefined))
-  );
+  return group?.stage === "ended";
 }
 
 /** Tells those who wait for something to happen to it. */

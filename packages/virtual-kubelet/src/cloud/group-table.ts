@@ -1,13 +1,14 @@
 // The groups of one node: what is known of each, and the looks that keep it so. Few calls: batches, seldom for what is steady.
 import { type Clock, jitter } from "../clock.ts";
-import { timedCall } from "../engine/timed-call.ts";
-import { errorText, VirtualKubeletError } from "../errors.ts";
+import { errorText } from "../errors.ts";
 import { DueHeap } from "../kube/due-heap.ts";
 import type { Logger } from "../log.ts";
 import type { PodOwner, PodRequest } from "../provider/pods.ts";
 import type { CallContext } from "../provider.ts";
 import type { CloudBackend, CloudEvent, CloudGroup } from "./cloud-backend.ts";
-import { type GroupEntry, isRestarting, refOf, wake } from "./group-entry.ts";
+import { GoneGroups } from "./gone-groups.ts";
+import { type GroupEntry, isRestarting, wake, withEnded } from "./group-entry.ts";
+import { describeAll } from "./group-looks.ts";
 import { nextLookMs, type PollPace } from "./poll-schedule.ts";
 import { ToldEvents } from "./told-events.ts";
 
@@ -26,7 +27,6 @@ export interface GroupTableOptions {
   readonly gone: (entry: GroupEntry) => void;
 }
 
-const callTimeoutMs = 60_000;
 /** Looks side by side; those at steady groups leave room for the others. */
 const mostLooks = 8;
 const mostSteadyLooks = 4;
@@ -42,8 +42,8 @@ export class GroupTable {
   #alarm: () => void = () => {};
   #signal: AbortSignal | undefined;
   #troubled = false;
-  /** The cloud pushes changes now. */
-  pushed = false;
+  #pushed = false;
+  readonly #gone: GoneGroups = new GoneGroups();
 
   constructor(options: GroupTableOptions) {
     this.#options = options;
@@ -55,6 +55,14 @@ export class GroupTable {
 
   all(): Iterable<GroupEntry> {
     return this.#entries.values();
+  }
+
+  /** Whether the cloud pushes changes now. When it stops to, nobody waits as long as while it did. */
+  set pushed(is: boolean) {
+    const was = this.#pushed;
+    this.#pushed = is;
+    if (!was || is) return;
+    for (const entry of this.#entries.values()) if (entry.heapIndex >= 0 && entry.failures === 0) this.#again(entry);
   }
 
   /** Looks from now on, until the signal aborts. */
@@ -75,8 +83,13 @@ export class GroupTable {
     let entry = this.#entries.get(owner.uid);
     if (entry === undefined) {
       entry = {
-        ...{ owner, request, id: undefined, group: undefined, lookedAt: 0, stageSince: now, failures: 0 },
-        ...{ createdAt: isNew ? now : undefined, told: new ToldEvents(isNew), waiters: new Set() },
+        ...{ owner, request, id: undefined, group: undefined, lookedAt: 0, failures: 0, reported: undefined },
+        ...{
+          stageSince: isNew ? now : 0,
+          createdAt: isNew ? now : undefined,
+          told: new ToldEvents(isNew),
+          waiters: new Set(),
+        },
         ...{
           ending: undefined,
           endingWork: undefined,
@@ -94,8 +107,11 @@ export class GroupTable {
 
   /** It was accepted by the cloud, which may not show it yet. */
   created(entry: GroupEntry, id: string): void {
+    const now = this.#options.clock.now();
     entry.id = id;
-    entry.stageSince = this.#options.clock.now();
+    // From here on: the call itself may have taken longer than the cloud needs to show it.
+    entry.createdAt = now;
+    entry.stageSince = now;
     this.soon(entry);
   }
 
@@ -105,11 +121,14 @@ export class GroupTable {
     wake(entry);
   }
 
-  /** A listing. Answers those of whose containers nothing is known yet. */
+  /** A listing that began at `at`. Answers those of which nothing, or nothing sure, is known yet: they are to be described. */
   listed(groups: readonly CloudGroup[], at: number): readonly GroupEntry[] {
     return groups.flatMap((group) => {
+      const { uid } = group.owner;
+      const isDoubtful = !this.#entries.has(uid) && this.#gone.wasGone(uid, at, this.#options.consistencyMs);
       const entry = this.add(group.owner, undefined, false);
       entry.id ??= group.id;
+      if (isDoubtful) return [entry];
       if (group.partial !== true) this.#apply(entry, group, at);
       else if (entry.lookedAt === 0) {
         entry.group ??= group;
@@ -119,26 +138,9 @@ export class GroupTable {
     });
   }
 
-  /** Looks at these now, for who waits for it. Throws what the cloud throws. */
+  /** Looks at these now, for who waits for it, several at a time. Throws what the cloud throws. */
   async describe(entries: readonly GroupEntry[], context: CallContext): Promise<void> {
-    const { backend, clock } = this.#options;
-    const known = entries.flatMap((entry) => {
-      const ref = refOf(entry);
-      return ref === undefined ? [] : [{ entry, ref }];
-    });
-    for (let from = 0; from < known.length; from += backend.describeAtOnce) {
-      const part = known.slice(from, from + backend.describeAtOnce);
-      const at = clock.now();
-      const found = await timedCall(clock, context, callTimeoutMs, (limited) =>
-        backend.describe(
-          part.map(({ ref }) => ref),
-          limited,
-        ),
-      );
-      if (found.length !== part.length)
-        throw new VirtualKubeletError("Internal", `${backend.type} described ${found.length} of ${part.length} groups`);
-      for (const [index, { entry }] of part.entries()) this.#found(entry, found[index], at);
-    }
+    await describeAll(this.#options, entries, (entry, group, at) => this.#found(entry, group, at), context);
   }
 
   /** Something is to happen to it soon, or has. */
@@ -148,30 +150,39 @@ export class GroupTable {
     this.#begin();
   }
 
+  /** By its UID, or by the cloud's id of it. */
   soonById(id: string): void {
-    for (const entry of this.#entries.values()) if (entry.id === id) this.soon(entry);
+    const byUid = this.#entries.get(id);
+    if (byUid !== undefined) this.soon(byUid);
+    else for (const entry of this.#entries.values()) if (entry.id === id) this.soon(entry);
   }
 
   #found(entry: GroupEntry, group: CloudGroup | undefined, at: number): void {
-    if (this.#entries.get(entry.owner.uid) !== entry) return;
+    // What was asked for before the last look knows less than that.
+    if (this.#entries.get(entry.owner.uid) !== entry || at < entry.lookedAt) return;
     const { clock, consistencyMs } = this.#options;
     const { createdAt = Number.NEGATIVE_INFINITY } = entry;
     if (group !== undefined) this.#apply(entry, group, at);
     else if (entry.lookedAt === 0 && clock.now() - createdAt < consistencyMs) this.#again(entry);
     else {
       this.forget(entry);
-      this.#options.gone(entry);
+      this.#gone.add(entry.owner.uid, clock.now());
+      // One that was in a late listing alone was told to be gone before.
+      if (entry.group !== undefined || entry.createdAt !== undefined) this.#options.gone(entry);
     }
   }
 
   #apply(entry: GroupEntry, group: CloudGroup, at: number): void {
     if (at < entry.lookedAt) return;
-    if (entry.group?.stage !== group.stage) entry.stageSince = this.#options.clock.now();
+    const isFound = entry.lookedAt === 0 && entry.createdAt === undefined;
+    // Of one that was found, its own time counts: what runs for long is not looked at often because this program is new.
+    if (isFound) entry.stageSince = Date.parse(group.startTime ?? "") || 0;
+    else if (entry.group?.stage !== group.stage) entry.stageSince = this.#options.clock.now();
     entry.id = group.id;
-    entry.group = group;
+    entry.group = withEnded(group, entry.group);
     entry.lookedAt = at;
     entry.failures = 0;
-    for (const event of entry.told.news(group.events ?? [])) this.#options.told(entry.owner, event);
+    for (const event of entry.told.news(group.events)) this.#options.told(entry.owner, event);
     this.#again(entry);
     this.#options.seen(entry);
     wake(entry);
@@ -185,7 +196,7 @@ export class GroupTable {
       stage: entry.group?.stage ?? "starting",
       since: entry.stageSince,
       awaited: entry.endingWork !== undefined || isRestarting(entry, now),
-      pushed: this.pushed,
+      pushed: this.#pushed,
       failures: entry.failures,
       steadyCalls: Math.ceil(this.#entries.size / backend.describeAtOnce),
     };

@@ -22,7 +22,7 @@ export type { PolledLine } from "./log-overlap.ts";
 export { followedByPolling, type LogPollerOptions, type PolledLog } from "./log-poller.ts";
 export { goOwnerOf, ownerOf, ownerTags, revisionOf, type TagOptions } from "./owner-tags.ts";
 export { defaultPace, type PollPace } from "./poll-schedule.ts";
-export { execInShell, type ShellExecOptions, type ShellTerminal } from "./shell-exec.ts";
+export { connectionEnded, execInShell, type ShellExecOptions, type ShellTerminal } from "./shell-exec.ts";
 export { shellWord } from "./shell-quoting.ts";
 export { type ShortNameOptions, shortName } from "./short-name.ts";
 export type { CallLimit } from "./token-bucket.ts";

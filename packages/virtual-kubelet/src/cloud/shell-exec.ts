@@ -99,9 +99,14 @@ export async function execInShell(
   throw notEnded(output, lines, late, beginMs);
 }
 
+/** `reason` of the error for a command that began, and whose end the connection did not live to tell: its container may have ended by it. */
+export const connectionEnded = "ConnectionEnded";
+
 function notEnded(output: ShellOutput, typed: string, late: boolean, beginMs: number): VirtualKubeletError {
   if (output.hasBegun)
-    return new VirtualKubeletError("Unavailable", "the connection to the container ended before the command did");
+    return new VirtualKubeletError("Unavailable", "the connection to the container ended before the command did", {
+      reason: connectionEnded,
+    });
   if (late)
     return new VirtualKubeletError("Unavailable", `no shell in the container answered within ${beginMs / 1000} s`);
   // Not what the terminal shows of the command that was typed.

@@ -1,6 +1,9 @@
 // Which of a cloud's happenings have been made Events already: each once, those of the time before us never.
 import type { CloudEvent } from "./cloud-backend.ts";
 
+/** Keys that are kept of events which the cloud shows no more. */
+const mostUnseen = 200;
+
 export class ToldEvents {
   #told: ReadonlySet<string> | undefined;
 
@@ -9,11 +12,15 @@ export class ToldEvents {
     this.#told = isNew ? new Set() : undefined;
   }
 
-  /** Those that are to be told now, the oldest first. Keeps no more keys than the cloud shows. */
-  news(events: readonly CloudEvent[]): readonly CloudEvent[] {
+  /** Those that are to be told now, the oldest first. An answer without any list of them (undefined) says nothing of them. */
+  news(events: readonly CloudEvent[] | undefined): readonly CloudEvent[] {
+    if (events === undefined) return [];
     const told = this.#told;
-    this.#told = new Set(events.map(({ key }) => key));
-    if (told === undefined) return [];
-    return events.filter(({ key }) => !told.has(key)).sort((one, other) => one.time - other.time);
+    const fresh = [...new Map(events.map((event) => [event.key, event])).values()].filter(({ key }) => !told?.has(key));
+    // What an answer leaves out may be in the next one again.
+    const shown = new Set(events.map(({ key }) => key));
+    const unseen = [...(told ?? [])].filter((key) => !shown.has(key));
+    this.#told = new Set([...unseen.slice(-mostUnseen), ...shown]);
+    return told === undefined ? [] : fresh.sort((one, other) => one.time - other.time);
   }
 }
