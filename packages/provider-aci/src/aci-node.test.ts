@@ -70,9 +70,12 @@ it("the node is not ready before its subnet is, which is looked at each minute",
   const account = { subscription: "00000000-1111-2222-3333-444444444444", resourceGroup: "g", region: "West Europe" };
   const whole = parseAciConfig({ ...account, network: { subnet: { virtualNetwork: "v", name: "pods" } } });
   const reports: NodeReport[] = [];
-  const context = { signal: new AbortController().signal, log: silentLogger };
+  const end = new AbortController();
+  const context = { signal: end.signal, log: silentLogger };
+  let isOver = false;
   const watching = (async () => {
     for await (const report of watchNode(client, whole, clock, context)) reports.push(report);
+    isOver = true;
   })();
   await settle();
   assert.deepEqual(
@@ -80,8 +83,11 @@ it("the node is not ready before its subnet is, which is looked at each minute",
     ["SubnetUnusable"],
   );
   await clock.advance(60_000);
-  await watching;
+  await settle();
   assert.equal(reports.length, 2);
+  assert.ok(!isOver, "whoever ends is asked again");
+  end.abort();
+  await watching;
   assert.equal(reports[1]?.conditions, undefined);
   assert.deepEqual(reports[1]?.capacity, { cpu: "10000", memory: "4Ti", pods: "5000" });
   assert.equal(reports[1]?.labels?.["topology.kubernetes.io/region"], "westeurope");

@@ -56,6 +56,15 @@ export async function* watchNode(
     }
   }
   yield nodeReport(config);
+  // Nothing more is to be told; to end would mean that it is to be asked again.
+  await aborted(context.signal);
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  if (signal.aborted) resolve();
+  signal.addEventListener("abort", () => resolve(), { once: true });
+  return promise;
 }
 
 /** Throws Invalid for a subnet that pods cannot be in. */

@@ -261,8 +261,8 @@ describe("the state of a group", () => {
     assert.deepEqual(group?.podIPs, ["192.0.2.1"]);
     assert.equal(group?.startTime, "2026-01-01T00:00:00Z");
     assert.deepEqual(group?.annotations, {
-      "virtual-kubelet.io/aci-resource-id": id,
-      "virtual-kubelet.io/aci-fqdn": "a.example.com",
+      "backend.virtual-kubelet.io/resource-id": id,
+      "backend.virtual-kubelet.io/fqdn": "a.example.com",
     });
   });
 });

@@ -68,8 +68,8 @@ export function groupReport(answer: ContainerGroup, options: ReportOptions): Clo
     ...(failure !== undefined && !isRunning(containers) && { failure }),
     events: groupEvents(answer, hidden),
     annotations: {
-      "virtual-kubelet.io/aci-resource-id": id,
-      ...(fqdn !== "" && { "virtual-kubelet.io/aci-fqdn": fqdn }),
+      "backend.virtual-kubelet.io/resource-id": id,
+      ...(fqdn !== "" && { "backend.virtual-kubelet.io/fqdn": fqdn }),
     },
   };
 }

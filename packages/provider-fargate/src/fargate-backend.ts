@@ -256,7 +256,7 @@ export class FargateBackend implements CloudBackend {
     context: CallContext,
   ): Promise<ContainerLogs> {
     const { aws, clock, config } = this.#options;
-    const family = familyOfArn(group.annotations?.["fargate.virtual-kubelet.io/task-definition"] ?? "");
+    const family = familyOfArn(group.annotations?.["backend.virtual-kubelet.io/task-definition"] ?? "");
     // The Go provider's streams begin with family and container.
     const prefix = family.startsWith("vk-podspec_") ? `${family}_${container}` : group.owner.namespace;
     const hasEnded = async (given: CallContext): Promise<boolean> => {

@@ -83,10 +83,10 @@ function addresses({ attachments = [] }: Task): readonly string[] {
 
 function annotations(task: Task): Readonly<Record<string, string>> {
   const known = {
-    "fargate.virtual-kubelet.io/task": task.taskArn,
-    "fargate.virtual-kubelet.io/task-definition": task.taskDefinitionArn,
-    "fargate.virtual-kubelet.io/availability-zone": task.availabilityZone,
-    "fargate.virtual-kubelet.io/capacity-provider": task.capacityProviderName,
+    "backend.virtual-kubelet.io/task": task.taskArn,
+    "backend.virtual-kubelet.io/task-definition": task.taskDefinitionArn,
+    "backend.virtual-kubelet.io/availability-zone": task.availabilityZone,
+    "backend.virtual-kubelet.io/capacity-provider": task.capacityProviderName,
   };
   return Object.fromEntries(
     Object.entries(known).flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])),

@@ -19,7 +19,7 @@ function groupOf(name: string, containers: readonly string[] = ["web"]): CloudGr
       state: { running: { startedAt: "2026-01-01T00:00:00Z" } },
     })),
     annotations: {
-      "fargate.virtual-kubelet.io/task-definition": "arn:aws:ecs:eu-west-1:123456789012:task-definition/vk-1-2:1",
+      "backend.virtual-kubelet.io/task-definition": "arn:aws:ecs:eu-west-1:123456789012:task-definition/vk-1-2:1",
     },
   };
 }

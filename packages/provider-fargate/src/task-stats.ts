@@ -71,7 +71,7 @@ export class TaskStats {
     { owner, id, containers, annotations = {}, startTime: created = "" }: CloudGroup,
     index: number,
   ): readonly Asked[] {
-    const family = familyOfArn(annotations["fargate.virtual-kubelet.io/task-definition"] ?? "");
+    const family = familyOfArn(annotations["backend.virtual-kubelet.io/task-definition"] ?? "");
     return containers.flatMap(({ name, state }, place): readonly Asked[] => {
       if (state.running === undefined) return [];
       const dimensions = {
