@@ -16,7 +16,6 @@ const onBothInCi: readonly string[] = [
   "kubelet-access",
   "kubelet-ports",
   "kubelet-wires",
-  "node",
   "resolve",
   "resolve-certificates",
   "resolve-changes",
