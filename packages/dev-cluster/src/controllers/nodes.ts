@@ -26,6 +26,8 @@ const ours = new Set(
 export function nodeLifecycle(api: Api, graceMs: number): Controller {
   const lost = new Map<string, number>();
   const seen = new FirstSeen(api.now);
+  // Who was kept from speaking while this cluster was down has been silent only since it is back.
+  const begun = api.now();
   return {
     name: "node-lifecycle",
     hears: {
@@ -47,7 +49,7 @@ export function nodeLifecycle(api: Api, graceMs: number): Controller {
         return undefined;
       }
       lost.delete(name);
-      const heard = markSilent(api, node, graceMs);
+      const heard = markSilent(api, node, graceMs, begun);
       const tainted = taint(api, heard);
       return Math.min(lookMs, graceMs / 4, evictTainted(api, tainted, pods, seen));
     },
@@ -55,7 +57,7 @@ export function nodeLifecycle(api: Api, graceMs: number): Controller {
 }
 
 /** Conditions become Unknown where neither lease nor status was renewed in time. */
-function markSilent(api: Api, node: JsonObject, graceMs: number): JsonObject {
+function markSilent(api: Api, node: JsonObject, graceMs: number, begun: number): JsonObject {
   const lease = api.store.get("leases.coordination.k8s.io", "kube-node-lease", nameOf(node));
   const ready = conditionOf(node, "Ready");
   const times = [
@@ -63,7 +65,7 @@ function markSilent(api: Api, node: JsonObject, graceMs: number): JsonObject {
     text(ready, "lastHeartbeatTime"),
     text(node, "metadata", "creationTimestamp"),
   ];
-  const last = Math.max(...times.map((each) => Date.parse(each)).filter(Number.isFinite));
+  const last = Math.max(begun, ...times.map((each) => Date.parse(each)).filter(Number.isFinite));
   if (api.now() - last < graceMs || text(ready, "status") === "Unknown") return node;
   let conditions = list(node, "status", "conditions");
   for (const type of ["Ready", "MemoryPressure", "DiskPressure", "PIDPressure"]) {
