@@ -1,0 +1,46 @@
+// The policies in deploy/policies allow what the providers of clouds ask for.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import * as v from "valibot";
+import { rightsCheck } from "../../packages/provider-aci/src/check.ts";
+import { awsSdk } from "../../packages/provider-fargate/src/aws-sdk.ts";
+import { parseFargateConfig } from "../../packages/provider-fargate/src/config.ts";
+import { systemClock } from "../../packages/virtual-kubelet/src/clock.ts";
+import { silentLogger } from "../../packages/virtual-kubelet/src/log.ts";
+
+const read = (name: string): unknown =>
+  JSON.parse(readFileSync(join(import.meta.dirname, "../../deploy/policies", `${name}.json`), "utf8"));
+const roleSchema = v.object({ Actions: v.array(v.string()) });
+const policySchema = v.object({
+  Version: v.literal("2012-10-17"),
+  Statement: v.array(v.object({ Effect: v.literal("Allow"), Action: v.array(v.string()) })),
+});
+
+test("the role for ACI is all that doctor looks for", () => {
+  const { Actions: actions } = v.parse(roleSchema, read("aci-role"));
+  assert.deepEqual(rightsCheck([{ actions }]), {
+    name: "rights",
+    status: "ok",
+    message: "all that container groups need",
+  });
+});
+
+test("the policies for Fargate name each call of the provider, and no other", async () => {
+  const config = parseFargateConfig({ region: "eu-west-1", network: { subnets: ["subnet-0123abcd"] } }, {});
+  await using sdk = awsSdk({ config, clock: systemClock, log: silentLogger });
+  const allowed = ["fargate-program", "fargate-options"].flatMap((name) =>
+    v.parse(policySchema, read(name)).Statement.flatMap(({ Action: actions }) => actions),
+  );
+  // Of making something with tags, and of giving a role to a task.
+  const implied = ["TagResource", "PassRole"];
+  // Of one right for one message and for many.
+  const renamed = new Map([["DeleteMessageBatch", "DeleteMessage"]]);
+  const called = Object.keys(sdk)
+    .filter((key) => key !== "budget")
+    .map((key) => key[0]?.toUpperCase() + key.slice(1))
+    .map((operation) => renamed.get(operation) ?? operation);
+  const names = allowed.map((action) => action.split(":")[1] ?? "");
+  assert.deepEqual([...new Set([...names, ...implied])].sort(), [...new Set([...called, ...implied])].sort());
+});
