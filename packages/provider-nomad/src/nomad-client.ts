@@ -94,6 +94,8 @@ export interface NomadClient {
    * when it breaks. Heartbeats are swallowed.
    */
   events(options: { readonly index: number }, context: CallContext): AsyncIterable<Indexed<readonly NomadEvent[]>>;
+  /** GET /v1/var/:path. Undefined: there is none. */
+  variable(path: string, context: CallContext): Promise<NomadVariable | undefined>;
   /** PUT /v1/var/:path. */
   putVariable(variable: NomadVariable, context: CallContext): Promise<void>;
   /** DELETE /v1/var/:path; there being none is success. */

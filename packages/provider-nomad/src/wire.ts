@@ -191,13 +191,24 @@ export interface NomadAllocation {
   readonly CreateTime: number;
   readonly ModifyTime?: number | undefined;
   readonly TaskStates?: Readonly<Record<string, NomadTaskState>> | null | undefined;
-  readonly NetworkStatus?: { readonly Address?: string | undefined; readonly AddressIPv6?: string | undefined } | null;
-  readonly AllocatedResources?: {
-    readonly Shared?: {
-      readonly Ports?: readonly NomadAllocatedPort[] | null;
-      readonly Networks?: readonly { readonly IP?: string | undefined; readonly Mode?: string | undefined }[] | null;
-    };
-  } | null;
+  readonly NetworkStatus?:
+    | { readonly Address?: string | undefined; readonly AddressIPv6?: string | undefined }
+    | null
+    | undefined;
+  readonly AllocatedResources?:
+    | {
+        readonly Shared?:
+          | {
+              readonly Ports?: readonly NomadAllocatedPort[] | null | undefined;
+              readonly Networks?:
+                | readonly { readonly IP?: string | undefined; readonly Mode?: string | undefined }[]
+                | null
+                | undefined;
+            }
+          | undefined;
+      }
+    | null
+    | undefined;
 }
 
 export interface NomadAllocatedPort {
@@ -211,12 +222,12 @@ export interface NomadTaskState {
   readonly State: "pending" | "running" | "dead";
   readonly Failed: boolean;
   readonly Restarts: number;
-  readonly LastRestart?: string | null;
+  readonly LastRestart?: string | null | undefined;
   /** RFC 3339; null or year 1: not yet. */
-  readonly StartedAt?: string | null;
-  readonly FinishedAt?: string | null;
+  readonly StartedAt?: string | null | undefined;
+  readonly FinishedAt?: string | null | undefined;
   /** The last ten, oldest first. */
-  readonly Events?: readonly NomadTaskEvent[] | null;
+  readonly Events?: readonly NomadTaskEvent[] | null | undefined;
 }
 
 export interface NomadTaskEvent {
@@ -226,7 +237,7 @@ export interface NomadTaskEvent {
   readonly DisplayMessage?: string | undefined;
   readonly Message?: string | undefined;
   /** `exit_code`, `signal`, `oom_killed`, `fails_task`, `driver_error` ... as text. */
-  readonly Details?: Readonly<Record<string, string>> | null;
+  readonly Details?: Readonly<Record<string, string>> | null | undefined;
   readonly ExitCode?: number | undefined;
   readonly Signal?: number | undefined;
 }
@@ -243,13 +254,19 @@ export interface NomadNode {
   readonly SchedulingEligibility: "eligible" | "ineligible";
   readonly Drain: boolean;
   readonly Version?: string | undefined;
-  readonly Drivers?: Readonly<Record<string, { readonly Detected: boolean; readonly Healthy: boolean }>> | null;
-  readonly NodeResources?: NomadNodeResources | null;
-  readonly ReservedResources?: {
-    readonly Cpu?: { readonly CpuShares: number } | undefined;
-    readonly Memory?: { readonly MemoryMB: number } | undefined;
-    readonly Disk?: { readonly DiskMB: number } | undefined;
-  } | null;
+  readonly Drivers?:
+    | Readonly<Record<string, { readonly Detected: boolean; readonly Healthy: boolean }>>
+    | null
+    | undefined;
+  readonly NodeResources?: NomadNodeResources | null | undefined;
+  readonly ReservedResources?:
+    | {
+        readonly Cpu?: { readonly CpuShares: number } | undefined;
+        readonly Memory?: { readonly MemoryMB: number } | undefined;
+        readonly Disk?: { readonly DiskMB: number } | undefined;
+      }
+    | null
+    | undefined;
   readonly ModifyIndex: number;
 }
 
@@ -266,9 +283,10 @@ export interface NomadNodeResources {
         readonly Vendor: string;
         readonly Type: string;
         readonly Name: string;
-        readonly Instances?: readonly { readonly ID: string; readonly Healthy: boolean }[] | null;
+        readonly Instances?: readonly { readonly ID: string; readonly Healthy: boolean }[] | null | undefined;
       }[]
-    | null;
+    | null
+    | undefined;
 }
 
 /** GET /v1/client/allocation/:id/stats. */
@@ -280,11 +298,24 @@ export interface NomadAllocationStats {
 
 export interface NomadTaskStats {
   readonly Timestamp: number;
-  readonly ResourceUsage: {
-    readonly MemoryStats?: { readonly RSS?: number; readonly Usage?: number; readonly Cache?: number } | null;
-    /** Percent of one core, and MHz. */
-    readonly CpuStats?: { readonly Percent?: number; readonly TotalTicks?: number } | null;
-  } | null;
+  readonly ResourceUsage:
+    | {
+        readonly MemoryStats?:
+          | {
+              readonly RSS?: number | undefined;
+              readonly Usage?: number | undefined;
+              readonly Cache?: number | undefined;
+            }
+          | null
+          | undefined;
+        /** Percent of one core, and MHz. */
+        readonly CpuStats?:
+          | { readonly Percent?: number | undefined; readonly TotalTicks?: number | undefined }
+          | null
+          | undefined;
+      }
+    | null
+    | undefined;
 }
 
 /** GET /v1/agent/self, as far as it is read. */

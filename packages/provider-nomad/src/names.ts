@@ -1,0 +1,22 @@
+// Names in Nomad that are made of a pod's: its job, the job's group and variables, ports. Pure.
+
+/** Of every job of a pod. */
+export const jobPrefix = "vk-";
+export const groupName = "pod";
+
+/** UIDs of static pods are no UUIDs, but hold no more than letters, digits and hyphens. */
+export function jobID(uid: string): string {
+  return `${jobPrefix}${uid}`;
+}
+
+/** What tasks of this name may read by their workload identity, and nobody else's. */
+export function variablePath(job: string, task: string): string {
+  return `nomad/jobs/${job}/${groupName}/${task}`;
+}
+
+export function portLabel(port: number, protocol: string): string {
+  return `p${port}_${protocol.toLowerCase()}`;
+}
+
+/** Key of a job's meta: why it was stopped, as JSON. */
+export const failureKey = "virtual-kubelet.io/failure";
