@@ -1,7 +1,7 @@
 // Figures of pods: rates and counters from the extension and from the monitor, no more calls than they need.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { silentLogger } from "@virtual-kubelet/virtual-kubelet";
+import { pause, silentLogger } from "@virtual-kubelet/virtual-kubelet";
 import type { CloudGroup } from "@virtual-kubelet/virtual-kubelet/cloud";
 import { FakeClock } from "@virtual-kubelet/virtual-kubelet/testing";
 import { AciStats } from "./aci-stats.ts";
@@ -113,5 +113,33 @@ describe("from the monitor", () => {
     assert.equal(second?.containers[0]?.cpu?.usageCoreNanoSeconds, 105e9);
     assert.equal(second?.containers[0]?.memory?.workingSetBytes, 2e6);
     assert.equal(from.length, 2);
+  });
+
+  it("answers in time with what it has; whose turn did not come is first the next time, and old figures stay", async () => {
+    const clock = new FakeClock(at(3));
+    const asked: string[] = [];
+    const stats = new AciStats({
+      ...{ clock, realTime: false },
+      client: {
+        metrics: async (name, _options, { signal }) => {
+          await pause(clock, 2_000, signal);
+          signal.throwIfAborted();
+          asked.push(name);
+          return [series("MemoryUsage", "main", [2, 1e6])];
+        },
+      },
+    });
+    const groups = Array.from({ length: 40 }, (_, index) => group(`g${index}`, "main"));
+    const answer = async (): Promise<number> => {
+      const found = stats.of(groups, context);
+      for (let second = 0; second < 5; second++) await clock.advance(1_000);
+      return (await found).size;
+    };
+    assert.equal(await answer(), 20);
+    assert.equal(await answer(), 40);
+    assert.deepEqual(asked.toSorted(), groups.map(({ owner }) => owner.uid).toSorted());
+    await clock.advance(60_000);
+    assert.equal(await answer(), 40);
+    assert.equal(asked.length, 60);
   });
 });

@@ -25,6 +25,8 @@ export interface AciStatsOptions {
 
 const atOnce = 10;
 const extensionTimeoutMs = 3_000;
+/** Within the time that who asks for figures waits; whose turn has not come by then is first the next time. */
+const answerWithinMs = 5_000;
 
 export class AciStats {
   readonly #options: AciStatsOptions;
@@ -39,19 +41,30 @@ export class AciStats {
   async of(groups: readonly CloudGroup[], context: CallContext): Promise<ReadonlyMap<string, Stats>> {
     const uids = new Set(groups.map(({ owner }) => owner.uid));
     for (const uid of this.#kept.keys()) if (!uids.has(uid)) this.#kept.delete(uid);
-    const waiting = [...groups];
+    const lookedAt = ({ owner }: CloudGroup): number => this.#kept.get(owner.uid)?.at ?? 0;
+    const waiting = groups.toSorted((one, other) => lookedAt(one) - lookedAt(other));
     const faults: string[] = [];
+    const over = new AbortController();
+    const cancel = this.#options.clock.schedule(answerWithinMs, () => over.abort());
+    const limited = { ...context, signal: AbortSignal.any([context.signal, over.signal]) };
     const work = async (): Promise<void> => {
-      for (let group = waiting.shift(); group !== undefined; group = waiting.shift()) {
+      for (let group = waiting.shift(); group !== undefined && !over.signal.aborted; group = waiting.shift()) {
+        const before = this.#kept.get(group.owner.uid);
         try {
-          await this.#look(group, context);
+          await this.#look(group, limited);
         } catch (error) {
           context.signal.throwIfAborted();
-          faults.push(errorText(error));
+          if (!over.signal.aborted) faults.push(errorText(error));
+          else if (before === undefined) this.#kept.delete(group.owner.uid);
+          else this.#kept.set(group.owner.uid, before);
         }
       }
     };
-    await Promise.all(Array.from({ length: Math.min(atOnce, groups.length) }, work));
+    try {
+      await Promise.all(Array.from({ length: Math.min(atOnce, groups.length) }, work));
+    } finally {
+      cancel();
+    }
     if (faults.length > 0 && !this.#failing)
       context.log.warn({ pods: faults.length, err: faults[0] }, "figures of pods cannot be had");
     this.#failing = faults.length > 0;
