@@ -17,14 +17,14 @@ import type { ResolvedVolume } from "../resolved-pod.ts";
 import type { StatsSummary } from "../stats-summary.ts";
 import { combinedNode, combinedProbes, combinedStats } from "./combine.ts";
 import type { Member } from "./member.ts";
-import type { Placement } from "./placement.ts";
 
 export interface CompositeCallsOptions {
   readonly members: readonly Member[];
   readonly clock: Clock;
   readonly node: string;
   readonly find: (owner: PodOwner, context: CallContext) => Promise<Member>;
-  readonly placement: (owner: PodOwner) => Placement | undefined;
+  /** For calls that end the pod: it stays with its member from then on. */
+  readonly end: (owner: PodOwner, context: CallContext, work: (provider: Provider) => Promise<void>) => Promise<void>;
   /** Called when what is said of the node changed for reasons of the composite's own. */
   readonly nodeChanges: Set<() => void>;
 }
@@ -36,7 +36,7 @@ export function compositeCalls({
   clock,
   node,
   find,
-  placement,
+  end,
   nodeChanges,
 }: CompositeCallsOptions): Partial<Provider> {
   const startTime = new Date(clock.now()).toISOString();
@@ -76,6 +76,7 @@ export function compositeCalls({
         if (members.every(({ provider, node: report }) => provider.watchNode === undefined || report !== undefined))
           yield combinedNode(members.map(({ name, node: report, barred }) => ({ name, report, barred })));
         await next.promise;
+        signal.removeEventListener("abort", wake);
       }
     } finally {
       nodeChanges.delete(changed);
@@ -91,10 +92,7 @@ export function compositeCalls({
         options: { readonly gracePeriodSeconds: number; readonly failure?: PodFailure | undefined },
         context: CallContext,
       ): Promise<void> => {
-        const { provider } = await find(owner, context);
-        const placed = placement(owner);
-        if (placed !== undefined) placed.ended = true;
-        await provider.stopPod?.(owner, options, context);
+        await end(owner, context, async (provider) => provider.stopPod?.(owner, options, context));
       },
     }),
     ...(some("updateVolumes") && {
@@ -164,7 +162,7 @@ export function compositeCalls({
     ...(some("ping") && {
       ping: async (context: CallContext): Promise<void> => {
         context.signal.throwIfAborted();
-        const all = members.map((member) => member.judged(async () => member.provider.ping?.(context)));
+        const all = members.map((member) => member.judged(async () => member.provider.ping?.(context), "ping"));
         const answers = await Promise.allSettled(all);
         const fault = answers.find((answer) => answer.status === "rejected");
         if (fault !== undefined && answers.every((answer) => answer.status === "rejected")) throw fault.reason;

@@ -12,8 +12,9 @@ import type { CallContext, Provider } from "../provider.ts";
 import { eventually } from "../testing/eventually.ts";
 import { MemoryCloud } from "../testing/memory-cloud.ts";
 import { withResolved } from "../testing/resolved-literally.ts";
-import { CompositeProvider, memberAnnotation } from "./composite-provider.ts";
+import { CompositeProvider } from "./composite-provider.ts";
 import { parseCompositeConfig } from "./config.ts";
+import { memberAnnotation } from "./placement-table.ts";
 
 interface BenchOptions {
   readonly settings?: object | undefined;

@@ -1,8 +1,9 @@
 // A Provider over several others: each pod is given to one of them by a rule, to the next when that has no room, and is taken to
 // another only while nothing of it ever started.
-import { type Clock, pause, systemClock } from "../clock.ts";
+import { type Clock, systemClock } from "../clock.ts";
+import { timedCall } from "../engine/timed-call.ts";
 import { UpdateFeed } from "../engine/update-feed.ts";
-import { errorText, isErrorKind, VirtualKubeletError } from "../errors.ts";
+import { isErrorKind, VirtualKubeletError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { Capabilities } from "../provider/capabilities.ts";
 import type { PodOwner, PodReport, PodRequest, PodUpdate } from "../provider/pods.ts";
@@ -11,8 +12,12 @@ import { defaultCircuitRules } from "./circuit.ts";
 import { combinedCapabilities } from "./combine.ts";
 import { compositeCalls } from "./composite-calls.ts";
 import type { CompositeConfig } from "./config.ts";
+import { InTurn } from "./in-turn.ts";
 import { Member } from "./member.ts";
-import { hasStarted, newPlacement, type Placement, place } from "./placement.ts";
+import { followMember } from "./member-updates.ts";
+import { betweenMembers, Moves } from "./moves.ts";
+import { type Placement, place, settle } from "./placement.ts";
+import { memberAnnotation, PlacementTable } from "./placement-table.ts";
 
 export interface CompositeOptions {
   readonly node: string;
@@ -25,21 +30,23 @@ export interface CompositeOptions {
   readonly lookMs?: number | undefined;
 }
 
-/** Annotation of the pods: the member that runs it. */
-export const memberAnnotation = "backend.virtual-kubelet.io/member";
+/** Between the API server's clock and this one. */
+const clockSkewMs = 5_000;
 
 export class CompositeProvider implements Provider {
   readonly capabilities: Capabilities;
   declare readonly watchNode: NonNullable<Provider["watchNode"]>;
   readonly #members: readonly Member[];
   readonly #config: CompositeConfig;
+  readonly #startedAt: number;
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #lookMs: number;
   readonly #feed: UpdateFeed = new UpdateFeed();
-  readonly #placements = new Map<string, Placement>();
-  readonly #creations = new Map<string, Promise<void>>();
   readonly #end: AbortController = new AbortController();
+  readonly #placements: PlacementTable;
+  readonly #turns: InTurn;
+  readonly #moves: Moves;
   readonly #nodeChanged = new Set<() => void>();
   #running: Promise<unknown> | undefined;
 
@@ -49,6 +56,17 @@ export class CompositeProvider implements Provider {
     this.#clock = clock;
     this.#log = log;
     this.#lookMs = lookMs;
+    this.#startedAt = clock.now();
+    const placements = new PlacementTable({ clock, log, signal: this.#end.signal });
+    const turns = new InTurn(clock);
+    this.#placements = placements;
+    this.#turns = turns;
+    this.#moves = new Moves({
+      ...{ config, clock, log, lookMs, placements, turns },
+      place: (placement, request, context) => this.#place(placement, request, context),
+      tell: (owner, reason, message) => this.#tell(owner, reason, message),
+      gone: (owner) => this.#feed.gone(owner),
+    });
     const { failures, openSeconds } = config.circuit;
     const rules = { ...defaultCircuitRules, failures, openMs: openSeconds * 1000 };
     const changed = (): void => this.#tellNode();
@@ -60,8 +78,12 @@ export class CompositeProvider implements Provider {
     this.capabilities = combinedCapabilities(this.#members.map(({ provider }) => provider.capabilities ?? {}));
     const calls = compositeCalls({
       ...{ members: this.#members, clock, node: options.node },
-      find: (owner, context) => this.#find(owner, context),
-      placement: (owner) => this.#placements.get(owner.uid),
+      find: async (owner, context) => {
+        const member = await this.#located(owner, context);
+        if (member === undefined) throw new VirtualKubeletError("Unavailable", "the pod is taken to another member");
+        return member;
+      },
+      end: (owner, context, work) => this.#ended(owner, context, work),
       nodeChanges: this.#nodeChanged,
     });
     Object.assign(this, calls);
@@ -69,19 +91,20 @@ export class CompositeProvider implements Provider {
 
   async createPod(request: PodRequest, context: CallContext): Promise<void> {
     this.#begin(context);
-    const { uid } = request.owner;
-    const before = this.#creations.get(uid);
-    if (before !== undefined) return before;
-    const creation = this.#create(request, context).finally(() => this.#creations.delete(uid));
-    this.#creations.set(uid, creation);
-    return creation;
+    return this.#turns.run(request.owner.uid, context, () => this.#create(request, context));
   }
 
   async updatePod(request: PodRequest, context: CallContext): Promise<void> {
-    const member = await this.#find(request.owner, context);
-    const placement = this.#placements.get(request.owner.uid);
-    if (placement !== undefined) placement.request = request;
-    await member.provider.updatePod?.(request, context);
+    this.#begin(context);
+    return this.#turns.run(request.owner.uid, context, async () => {
+      const placement = this.#placements.get(request.owner);
+      if (placement !== undefined) placement.request = request;
+      // The next one is given it as it is then.
+      if (placement?.moving === true) return;
+      const member = await this.#find(request.owner, context);
+      this.#placements.of(request.owner).request = request;
+      await member.provider.updatePod?.(request, context);
+    });
   }
 
   async deletePod(
@@ -89,19 +112,23 @@ export class CompositeProvider implements Provider {
     options: { readonly gracePeriodSeconds: number },
     context: CallContext,
   ): Promise<void> {
-    const member = await this.#find(owner, context);
-    const placement = this.#placements.get(owner.uid);
-    if (placement !== undefined) placement.ended = true;
-    await member.provider.deletePod(owner, options, context);
+    await this.#ended(owner, context, (provider) => provider.deletePod(owner, options, context));
   }
 
   async getPodStatus(owner: PodOwner, context: CallContext): Promise<PodReport> {
-    const member = await this.#find(owner, context);
-    const placement = this.#placements.get(owner.uid);
+    const member = await this.#located(owner, context);
+    const placement = this.#placements.get(owner);
+    if (member === undefined) {
+      if (placement === undefined) throw notFound(owner);
+      return betweenMembers(placement);
+    }
     try {
-      return this.#seen(member, await member.provider.getPodStatus(owner, context));
+      const report = await member.provider.getPodStatus(owner, context);
+      return this.#placements.seen(member, report) ?? report;
     } catch (error) {
-      if (placement?.moving === true && isErrorKind(error, "NotFound")) return waiting(placement);
+      if (!isErrorKind(error, "NotFound") || placement === undefined) throw error;
+      if (placement.moving) return betweenMembers(placement);
+      if (placement.ended && placement.uncertainSince === undefined) this.#forget(placement);
       throw error;
     }
   }
@@ -114,15 +141,12 @@ export class CompositeProvider implements Provider {
     const found = new Map<string, PodReport>();
     for (const { member, reports } of all)
       for (const report of reports) {
-        const { uid } = report.owner;
-        const placed = this.#placements.get(uid)?.member;
-        if (this.#isSecond(member, report)) this.#removeSecond(member, report, context);
-        // One that moved may still show where it was.
-        else if (found.has(uid) ? placed === member : placed === undefined || placed === member)
-          found.set(uid, this.#seen(member, report));
+        const seen = this.#placements.seen(member, report);
+        if (seen !== undefined) found.set(report.owner.uid, seen);
       }
-    for (const [uid, placement] of this.#placements)
-      if (placement.moving && !found.has(uid)) found.set(uid, waiting(placement));
+    for (const placement of this.#placements.all())
+      if (placement.moving && !found.has(placement.owner.uid))
+        found.set(placement.owner.uid, betweenMembers(placement));
     return [...found.values()];
   }
 
@@ -139,161 +163,131 @@ export class CompositeProvider implements Provider {
 
   async #create(request: PodRequest, context: CallContext): Promise<void> {
     const { owner } = request;
-    const placement = this.#placements.get(owner.uid) ?? newPlacement(owner, this.#clock.now());
-    if (placement.moving) return;
-    this.#placements.set(owner.uid, placement);
-    const isNew = placement.member === undefined;
-    const silent = this.#members.find(({ isListed }) => !isListed);
-    // It was somewhere before this process began, and that may be there.
-    if (isNew && silent !== undefined && wasSeen(request)) {
-      this.#placements.delete(owner.uid);
-      throw new VirtualKubeletError("Unavailable", `${silent.name} may have the pod, and has not been listed yet`);
+    const before = this.#placements.get(owner);
+    if (before?.moving === true) {
+      before.request = request;
+      return;
     }
-    const options = { config: this.#config, members: this.#members, clock: this.#clock };
+    const silent = this.#members.find(({ isListed }) => !isListed);
+    // It may have been given to a member before this process began, and to that one.
+    if (before?.member === undefined && silent !== undefined && this.#isOlder(request))
+      throw new VirtualKubeletError("Unavailable", `${silent.name} may have the pod, and has not been listed yet`);
+    const placement = this.#placements.of(owner);
+    const isNew = placement.member === undefined;
     try {
-      const member = await place(placement, request, options, context);
-      if (isNew) this.#tell(owner, "Normal", "MemberChosen", `runs on ${member.name}`);
+      const member = await this.#place(placement, request, context);
+      if (isNew) this.#tell(owner, "MemberChosen", `runs on ${member.name}`);
     } catch (error) {
-      if (placement.member === undefined && placement.left.size === 0) this.#placements.delete(owner.uid);
+      if (placement.member === undefined) this.#forget(placement);
       throw error;
     }
   }
 
-  /** The member that has it; NotFound only when all of them positively have none. */
-  async #find(owner: PodOwner, context: CallContext): Promise<Member> {
+  async #place(placement: Placement, request: PodRequest, context: CallContext): Promise<Member> {
+    const options = { config: this.#config, members: this.#members, clock: this.#clock };
+    const member = await place(placement, request, options, context);
+    // While it cannot be listed, its pods are as last seen: this one is there.
+    member.took(betweenMembers(placement));
+    return member;
+  }
+
+  /** A process before this one told of it, or may have got it. */
+  #isOlder({ pod: { metadata, status } }: PodRequest): boolean {
+    if (metadata.annotations?.[memberAnnotation] !== undefined || status?.startTime !== undefined) return true;
+    return Date.parse(metadata.creationTimestamp ?? "") < this.#startedAt + clockSkewMs;
+  }
+
+  /** Its end is asked for: it stays where it is. */
+  async #ended(owner: PodOwner, context: CallContext, work: (provider: Provider) => Promise<void>): Promise<void> {
     this.#begin(context);
-    await this.#creations.get(owner.uid)?.catch(() => {});
-    const known = this.#placements.get(owner.uid)?.member;
+    return this.#turns.run(owner.uid, context, async () => {
+      const placement = this.#placements.get(owner);
+      if (placement !== undefined) {
+        Object.assign(placement, { ended: true, moving: false });
+        if (placement.uncertainSince !== undefined) await settle(placement, this.#clock, context);
+        if (placement.member === undefined) {
+          this.#forget(placement);
+          throw notFound(owner);
+        }
+      }
+      const { provider } = await this.#find(owner, context);
+      this.#placements.of(owner).ended = true;
+      try {
+        await work(provider);
+      } catch (error) {
+        if (isErrorKind(error, "NotFound")) this.#placements.delete(owner);
+        throw error;
+      }
+    });
+  }
+
+  /** The member that has it; undefined: it is between two. */
+  async #located(owner: PodOwner, context: CallContext): Promise<Member | undefined> {
+    this.#begin(context);
+    const before = this.#placements.get(owner);
+    if (before?.member !== undefined || before?.moving === true) return before.member;
+    await timedCall(this.#clock, context, undefined, () => this.#turns.settled(owner.uid));
+    const after = this.#placements.get(owner);
+    return after?.moving === true ? after.member : this.#find(owner, context);
+  }
+
+  /** NotFound only when all of them positively have none. */
+  async #find(owner: PodOwner, context: CallContext): Promise<Member> {
+    const known = this.#placements.get(owner)?.member;
     if (known !== undefined) return known;
     const answers = await Promise.allSettled(
       this.#members.map(async (member) => {
-        this.#seen(member, await member.provider.getPodStatus(owner, context));
-        return member;
+        const report = await member.provider.getPodStatus(owner, context);
+        return this.#placements.seen(member, report);
       }),
     );
-    const found = answers.find((answer) => answer.status === "fulfilled");
-    if (found !== undefined) return found.value;
+    const found = this.#placements.get(owner)?.member;
+    if (found !== undefined) return found;
     const faults = answers.flatMap((answer) => (answer.status === "rejected" ? [answer.reason] : []));
-    throw faults.find((fault) => !isErrorKind(fault, "NotFound")) ?? faults[0];
+    throw faults.find((fault) => !isErrorKind(fault, "NotFound")) ?? notFound(owner);
   }
 
-  /** Notes where it is; what is reported says so. */
-  #seen(member: Member, report: PodReport): PodReport {
-    const { owner } = report;
-    let placement = this.#placements.get(owner.uid);
-    if (placement === undefined) {
-      placement = newPlacement(owner, this.#clock.now());
-      this.#placements.set(owner.uid, placement);
-    }
-    if (placement.member === undefined && !placement.moving)
-      Object.assign(placement, { member, uncertainSince: undefined });
-    if (placement.member === member && hasStarted(report)) placement.started = true;
-    return { ...report, annotations: { ...report.annotations, [memberAnnotation]: member.name } };
-  }
-
-  /** A create whose answer was lost with the process, on a member that was silent when the next one asked. */
-  #isSecond(member: Member, { owner }: PodReport): boolean {
-    const placement = this.#placements.get(owner.uid);
-    if (placement?.member === undefined || placement.member === member || placement.moving) return false;
-    return !placement.left.has(member);
-  }
-
-  #removeSecond(member: Member, { owner }: PodReport, context: CallContext): void {
-    this.#log.error({ member: member.name, uid: owner.uid }, "a pod is on two members: the second is removed");
-    member.provider.deletePod(owner, { gracePeriodSeconds: 0 }, context).catch((error: unknown) => {
-      if (!context.signal.aborted && !isErrorKind(error, "NotFound"))
-        this.#log.warn({ member: member.name, uid: owner.uid, err: errorText(error) }, "it could not be removed yet");
-    });
+  #forget(placement: Placement): void {
+    if (this.#placements.get(placement.owner) === placement) this.#placements.delete(placement.owner);
   }
 
   #begin({ signal }: CallContext): void {
     signal.throwIfAborted();
-    this.#running ??= Promise.all([...this.#members.map((member) => this.#follow(member)), this.#moveAll()]);
-  }
-
-  /** What a member says of its pods, for as long as this lives. Never rejects. */
-  async #follow(member: Member): Promise<void> {
     const context = { signal: this.#end.signal, log: this.#log };
-    const { provider } = member;
-    while (!context.signal.aborted) {
-      try {
-        if (provider.watchPods === undefined) await this.#poll(member, context);
-        else for await (const update of provider.watchPods(context)) this.#pass(member, update);
-      } catch (error) {
-        if (context.signal.aborted) return;
-        this.#log.warn({ member: member.name, err: errorText(error) }, "a member's pods cannot be followed");
-      }
-      await pause(this.#clock, this.#lookMs, context.signal);
-    }
-  }
-
-  async #poll(member: Member, context: CallContext): Promise<void> {
-    for (const report of await member.provider.getPods(context)) this.#pass(member, { type: "report", report });
+    this.#running ??= Promise.all([
+      ...this.#members.map((member) =>
+        followMember(
+          member,
+          { clock: this.#clock, lookMs: this.#lookMs },
+          (update) => this.#pass(member, update),
+          context,
+        ),
+      ),
+      this.#moves.run(this.#end.signal),
+    ]);
   }
 
   #pass(member: Member, update: PodUpdate): void {
     const owner = update.type === "report" ? update.report.owner : update.owner;
-    const placement = this.#placements.get(owner.uid);
-    if (placement?.moving === true || (placement?.member !== undefined && placement.member !== member)) return;
-    if (update.type === "event") this.#feed.event(update);
-    else if (update.type === "report") {
+    const placement = this.#placements.get(owner);
+    if (update.type === "report") {
       member.saw(update.report);
-      this.#feed.report({ type: "report", report: this.#seen(member, update.report) });
-    } else {
-      member.lost(owner.uid);
-      this.#placements.delete(owner.uid);
-      this.#feed.gone(owner);
-    }
-  }
-
-  /** Looks now and then for pods that do not start where they are. Never rejects. */
-  async #moveAll(): Promise<void> {
-    const { signal } = this.#end;
-    const afterMs = this.#config.moveAfterSeconds * 1000;
-    if (afterMs === 0 || this.#members.length < 2) return;
-    while (!signal.aborted) {
-      await pause(this.#clock, Math.min(this.#lookMs, afterMs), signal);
-      const due = this.#clock.now() - afterMs;
-      const stuck = [...this.#placements.values()].filter((each) => isMovable(each) && each.since <= due);
-      await Promise.all(
-        stuck.map(async (placement) => {
-          try {
-            await this.#move(placement, { signal, log: this.#log });
-          } catch (error) {
-            if (!signal.aborted)
-              this.#log.warn({ uid: placement.owner.uid, err: errorText(error) }, "a pod could not be moved yet");
-          }
-        }),
-      );
-    }
-  }
-
-  /** Away from where nothing of it started, once that has positively nothing of it; then to the next. */
-  async #move(placement: Placement, context: CallContext): Promise<void> {
-    const { member, owner, request } = placement;
-    if (member === undefined || request === undefined) return;
-    if (!placement.moving) {
-      const report = await member.provider.getPodStatus(owner, context).catch(absent);
-      if (report !== undefined && hasStarted(report)) placement.started = true;
-      if (!isMovable(placement)) return;
-      placement.moving = true;
-      await member.provider.deletePod(owner, { gracePeriodSeconds: 0 }, context).catch(absent);
-    }
-    if ((await member.provider.getPodStatus(owner, context).catch(absent)) !== undefined) return;
-    member.lost(owner.uid);
-    Object.assign(placement, { member: undefined, moving: false, since: this.#clock.now() });
-    placement.left.add(member);
-    if (placement.ended) {
-      this.#placements.delete(owner.uid);
-      this.#feed.gone(owner);
+      const report = this.#placements.seen(member, update.report);
+      if (report !== undefined && placement?.moving !== true) this.#feed.report({ type: "report", report });
       return;
     }
-    this.#tell(owner, "Normal", "MemberLeft", `nothing started on ${member.name}: it goes to another member`);
-    await this.createPod(request, context);
+    if (update.type === "gone") member.lost(owner.uid);
+    if (placement?.moving === true || (placement?.member !== undefined && placement.member !== member)) return;
+    if (update.type === "event") this.#feed.event(update);
+    // What a create may have made comes yet, or its member says that it has none.
+    else if (placement?.uncertainSince === undefined) {
+      this.#placements.delete(owner);
+      this.#feed.gone(owner);
+    }
   }
 
-  #tell(owner: PodOwner, eventType: "Normal" | "Warning", reason: string, message: string): void {
-    this.#feed.event({ type: "event", owner, eventType, reason, message });
+  #tell(owner: PodOwner, reason: string, message: string): void {
+    this.#feed.event({ type: "event", owner, eventType: "Normal", reason, message });
   }
 
   #tellNode(): void {
@@ -301,28 +295,6 @@ export class CompositeProvider implements Provider {
   }
 }
 
-/** Nothing of it ran, and nobody wants it gone. */
-function isMovable({ member, request, started, ended, uncertainSince }: Placement): boolean {
-  return member !== undefined && request !== undefined && !started && !ended && uncertainSince === undefined;
-}
-
-/** A process before this one told of it. */
-function wasSeen({ pod: { metadata, status } }: PodRequest): boolean {
-  return metadata.annotations?.[memberAnnotation] !== undefined || status?.startTime !== undefined;
-}
-
-function absent(error: unknown): undefined {
-  if (!isErrorKind(error, "NotFound")) throw error;
-}
-
-/** Between two members. */
-function waiting({ owner, request }: Placement): PodReport {
-  return {
-    owner,
-    revision: request?.revision,
-    containers: (request?.pod.spec?.containers ?? []).map(({ name }) => ({
-      name,
-      state: { waiting: { reason: "Moving", message: "it is taken to another member" } },
-    })),
-  };
+function notFound({ uid }: PodOwner): VirtualKubeletError {
+  return new VirtualKubeletError("NotFound", `no member has a pod ${uid}`);
 }

@@ -2,7 +2,7 @@
 import type { Clock } from "../clock.ts";
 import { errorText, VirtualKubeletError } from "../errors.ts";
 import type { NodeReport } from "../provider/node.ts";
-import type { PodReport } from "../provider/pods.ts";
+import type { PodOwner, PodReport } from "../provider/pods.ts";
 import type { CallContext, Provider } from "../provider.ts";
 import {
   type Circuit,
@@ -23,7 +23,7 @@ export class Member {
   readonly #clock: Clock;
   readonly #rules: CircuitRules;
   readonly #changed: () => void;
-  #circuit: Circuit = closedCircuit;
+  readonly #circuits: Record<"create" | "ping", Circuit> = { create: closedCircuit, ping: closedCircuit };
   #reports: Map<string, PodReport> | undefined;
 
   constructor(
@@ -44,7 +44,8 @@ export class Member {
 
   /** Why nothing new goes there now. */
   get barred(): string | undefined {
-    return passage(this.#circuit, this.#clock.now()) === "barred" ? this.#circuit.message : undefined;
+    const { create, ping } = this.#circuits;
+    return [create, ping].find((circuit) => passage(circuit, this.#clock.now()) === "barred")?.message;
   }
 
   /** It has said what it has. */
@@ -52,21 +53,21 @@ export class Member {
     return this.#reports !== undefined;
   }
 
-  /** A call by whose outcome it is judged. */
-  async judged<T>(work: () => Promise<T>): Promise<T> {
-    if (passage(this.#circuit, this.#clock.now()) === "try") this.#circuit = trying(this.#circuit);
+  /** A call by whose outcome it is judged. That it can be reached does not say that it takes pods: each is judged apart. */
+  async judged<T>(work: () => Promise<T>, by: "create" | "ping" = "create"): Promise<T> {
+    if (passage(this.#circuits[by], this.#clock.now()) === "try") this.#circuits[by] = trying(this.#circuits[by]);
     try {
       const answer = await work();
-      this.#set(succeeded(this.#circuit));
+      this.#set(by, succeeded(this.#circuits[by]));
       return answer;
     } catch (thrown) {
       const { kind } = VirtualKubeletError.from(thrown);
       // What is wrong with the pod, or was ended here, says nothing of the back end.
       const isItsFault = kind !== "Invalid" && kind !== "Unsupported" && kind !== "Aborted" && kind !== "NotFound";
+      const circuit = this.#circuits[by];
       this.#set(
-        isItsFault
-          ? failed(this.#circuit, this.#clock.now(), errorText(thrown), this.#rules)
-          : undecided(this.#circuit),
+        by,
+        isItsFault ? failed(circuit, this.#clock.now(), errorText(thrown), this.#rules) : undecided(circuit),
       );
       throw thrown;
     }
@@ -76,7 +77,7 @@ export class Member {
   async pods(context: CallContext): Promise<readonly PodReport[]> {
     try {
       const reports = await this.provider.getPods(context);
-      this.#reports = new Map(reports.map((report) => [report.owner.uid, report]));
+      this.listed(reports);
     } catch (error) {
       if (context.signal.aborted || this.#reports === undefined) throw error;
       context.log.warn(
@@ -84,7 +85,23 @@ export class Member {
         "a member cannot be listed: its pods are as last seen",
       );
     }
-    return [...this.#reports.values()];
+    return [...(this.#reports?.values() ?? [])];
+  }
+
+  /** All that it has. */
+  listed(reports: readonly PodReport[]): void {
+    this.#reports = new Map(reports.map((report) => [report.owner.uid, report]));
+  }
+
+  /** Of the pods that it is known to have. */
+  owners(): readonly PodOwner[] {
+    return [...(this.#reports?.values() ?? [])].map(({ owner }) => owner);
+  }
+
+  /** It accepted a pod of which it says nothing yet. */
+  took(report: PodReport): void {
+    const reports = this.#reports;
+    if (reports !== undefined && !reports.has(report.owner.uid)) reports.set(report.owner.uid, report);
   }
 
   saw(report: PodReport): void {
@@ -95,9 +112,9 @@ export class Member {
     this.#reports?.delete(uid);
   }
 
-  #set(circuit: Circuit): void {
-    const was = this.#circuit.openUntil;
-    this.#circuit = circuit;
+  #set(by: "create" | "ping", circuit: Circuit): void {
+    const was = this.#circuits[by].openUntil;
+    this.#circuits[by] = circuit;
     if (was !== circuit.openUntil) this.#changed();
   }
 }

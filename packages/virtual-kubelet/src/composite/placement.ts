@@ -20,10 +20,12 @@ export interface Placement {
   since: number;
   /** Something of it ran, or runs. */
   started: boolean;
-  /** Members that it left because nothing started there. */
+  /** Members that it left because nothing started there, and was not given to since; the first left first. */
   readonly left: Set<Member>;
-  /** It is taken from its member, to be given to another. */
+  /** It is taken from its member, to be given to another; until another has it. */
   moving: boolean;
+  /** A move that failed is not tried again before; epoch milliseconds. */
+  notBefore: number;
   /** Its end was asked for. */
   ended: boolean;
 }
@@ -31,7 +33,7 @@ export interface Placement {
 export function newPlacement(owner: PodOwner, now: number): Placement {
   return {
     ...{ owner, member: undefined, uncertainSince: undefined, request: undefined, since: now },
-    ...{ started: false, left: new Set(), moving: false, ended: false },
+    ...{ started: false, left: new Set(), moving: false, notBefore: 0, ended: false },
   };
 }
 
@@ -69,14 +71,18 @@ export async function place(
       refused.push({ member, error: new VirtualKubeletError("Unavailable", barred) });
       continue;
     }
+    // What it shows from now on is no more what was before.
+    const wasLeft = placement.left.delete(member);
     try {
       await member.judged(() => member.provider.createPod(request, context));
       Object.assign(placement, { member, since: options.clock.now() });
       return member;
     } catch (thrown) {
       const error = VirtualKubeletError.from(thrown);
-      if (isPositive(error)) refused.push({ member, error });
-      else {
+      if (isPositive(error)) {
+        if (wasLeft) placement.left.add(member);
+        refused.push({ member, error });
+      } else {
         Object.assign(placement, { member, uncertainSince: options.clock.now() });
         throw thrown;
       }
@@ -97,11 +103,11 @@ function order({ left, owner }: Placement, { pod }: PodRequest, { config, member
   const names = preferred(config, owner.uid, { cpu, memoryGiB }).map(({ name }) => name);
   const sorted = members.toSorted((one, other) => names.indexOf(one.name) - names.indexOf(other.name));
   // Where nothing of it started, it goes last.
-  return [...sorted.filter((member) => !left.has(member)), ...sorted.filter((member) => left.has(member))];
+  return [...sorted.filter((member) => !left.has(member)), ...left];
 }
 
-/** Asks the member that may have it. */
-async function settle(placement: Placement, clock: Clock, context: CallContext): Promise<void> {
+/** Asks the member that may have it. Throws Unavailable while that cannot be said. */
+export async function settle(placement: Placement, clock: Clock, context: CallContext): Promise<void> {
   const { member, owner, uncertainSince = 0 } = placement;
   if (member === undefined) return;
   const { consistencyDelaySeconds = 0 } = member.provider.capabilities ?? {};

@@ -1,5 +1,6 @@
 // A cloud in memory for tests of CloudProvider: groups whose containers run until they are told to end, or end by their image
 // ("exit-3"), or never begin ("never"). It counts calls, fails on request, shows a group late, and lists without containers if it is to.
+import { type Clock, systemClock } from "../clock.ts";
 import type {
   CloudBackend,
   CloudEvent,
@@ -50,6 +51,12 @@ export interface MemoryCloudOptions {
   /** Containers heed TERM. Default true. */
   readonly heedsTerm?: boolean | undefined;
   readonly nativeProbes?: readonly ProbeType[] | undefined;
+  /** Whose containers wait for ever, as those of the image "never" do. */
+  readonly neverStarts?: ((request: PodRequest) => boolean) | undefined;
+  /** Default: the system's. */
+  readonly clock?: Clock | undefined;
+  /** What becomes of each call: it may take time, and fail before or after `work`, which is its effect. Default: `work` at once. */
+  readonly around?: (<T>(method: string, work: () => T) => Promise<T>) | undefined;
 }
 
 export class MemoryCloud implements CloudBackend {
@@ -64,11 +71,15 @@ export class MemoryCloud implements CloudBackend {
   readonly faults: Map<string, VirtualKubeletError> = new Map();
   declare readonly exec?: NonNullable<CloudBackend["exec"]>;
   readonly #options: MemoryCloudOptions;
+  readonly #clock: Clock;
+  /** By UID: how often a group was made for it. */
+  readonly made: Map<string, number> = new Map();
   readonly #groups = new Map<string, MemoryGroup>();
   #made = 0;
 
   constructor(options: MemoryCloudOptions = {}) {
     this.#options = options;
+    this.#clock = options.clock ?? systemClock;
     this.describeAtOnce = options.describeAtOnce ?? 10;
     this.honoursGrace = options.honoursGrace ?? false;
     if (options.commands === true) Object.assign(this, { exec: this.#exec.bind(this) });
@@ -84,79 +95,89 @@ export class MemoryCloud implements CloudBackend {
   }
 
   async create(request: PodRequest): Promise<{ readonly id: string; readonly notes: readonly CreateNote[] }> {
-    this.#called("create");
-    const { uid } = request.owner;
-    const before = this.#groups.get(uid);
-    if (before !== undefined) return { id: before.id, notes: [] };
-    this.#made += 1;
-    const now = Date.now();
-    const group: MemoryGroup = {
-      ...{ request, id: `group/${uid}`, ip: `10.1.${this.#made >> 8}.${this.#made & 255}`, createdAt: now },
-      ...{ events: [], revision: request.revision, failure: undefined, stopped: false },
-      containers: containersOf(request).map((spec) => ({
-        ...{ spec, restarts: 0, exitCode: 0 },
-        state: spec.image === "never" ? { waiting: { reason: "Provisioning" } } : begun(now),
-      })),
-    };
-    this.#groups.set(uid, group);
-    return { id: group.id, notes: [{ eventType: "Normal", reason: "ResourcesRounded", message: "1 CPU" }] };
+    return this.#call("create", () => {
+      const { uid } = request.owner;
+      const before = this.#groups.get(uid);
+      if (before !== undefined) return { id: before.id, notes: [] };
+      this.#made += 1;
+      const now = this.#clock.now();
+      const isStuck = this.#options.neverStarts?.(request) ?? false;
+      const group: MemoryGroup = {
+        ...{ request, id: `group/${uid}`, ip: `10.1.${this.#made >> 8}.${this.#made & 255}`, createdAt: now },
+        ...{ events: [], revision: request.revision, failure: undefined, stopped: false },
+        containers: containersOf(request).map((spec) => ({
+          ...{ spec, restarts: 0, exitCode: 0 },
+          state: isStuck || spec.image === "never" ? { waiting: { reason: "Provisioning" } } : begun(now),
+        })),
+      };
+      this.#groups.set(uid, group);
+      this.made.set(uid, (this.made.get(uid) ?? 0) + 1);
+      return { id: group.id, notes: [{ eventType: "Normal", reason: "ResourcesRounded", message: "1 CPU" }] };
+    });
   }
 
   async list(): Promise<readonly CloudGroup[]> {
-    this.#called("list");
-    return [...this.#groups.values()]
-      .filter((group) => this.#isShown(group))
-      .map((group) => {
-        const whole = this.#view(group);
-        return this.#options.listsPartly === true ? { ...whole, containers: [], partial: true } : whole;
-      });
+    return this.#call("list", () => {
+      return [...this.#groups.values()]
+        .filter((group) => this.#isShown(group))
+        .map((group) => {
+          const whole = this.#view(group);
+          return this.#options.listsPartly === true ? { ...whole, containers: [], partial: true } : whole;
+        });
+    });
   }
 
   async describe(refs: readonly GroupRef[]): Promise<readonly (CloudGroup | undefined)[]> {
-    this.#called("describe");
-    return refs.map(({ owner }) => {
-      const group = this.#groups.get(owner.uid);
-      return group === undefined || !this.#isShown(group) ? undefined : this.#view(group);
+    return this.#call("describe", () => {
+      return refs.map(({ owner }) => {
+        const group = this.#groups.get(owner.uid);
+        return group === undefined || !this.#isShown(group) ? undefined : this.#view(group);
+      });
     });
   }
 
   async remove(ref: GroupRef): Promise<void> {
-    this.#called("remove");
-    this.journal.push("remove");
-    if (!this.#groups.delete(ref.owner.uid)) throw new VirtualKubeletError("NotFound", "there is no such group");
+    return this.#call("remove", () => {
+      this.journal.push("remove");
+      if (!this.#groups.delete(ref.owner.uid)) throw new VirtualKubeletError("NotFound", "there is no such group");
+    });
   }
 
   async stop({ owner }: GroupRef, { failure }: { readonly failure?: PodFailure | undefined }): Promise<void> {
-    this.#called("stop");
-    const group = this.group(owner.uid);
-    for (const container of group.containers) end(container, 137);
-    group.failure = failure ?? group.failure;
-    group.stopped = true;
+    return this.#call("stop", () => {
+      const group = this.group(owner.uid);
+      for (const container of group.containers) end(container, 137, this.#clock.now());
+      group.failure = failure ?? group.failure;
+      group.stopped = true;
+    });
   }
 
   async terminate({ group: { owner }, container }: GroupContainer): Promise<void> {
-    this.#called("terminate");
-    this.journal.push(`terminate ${container}`);
-    if (this.#options.heedsTerm === false) return;
-    const found = this.container(owner.uid, container);
-    end(found, 143);
-    if (this.#options.restartsAll !== true) return;
-    found.lastState = found.state;
-    found.restarts += 1;
-    found.state = begun(Date.now());
+    return this.#call("terminate", () => {
+      this.journal.push(`terminate ${container}`);
+      if (this.#options.heedsTerm === false) return;
+      const found = this.container(owner.uid, container);
+      end(found, 143, this.#clock.now());
+      if (this.#options.restartsAll !== true) return;
+      found.lastState = found.state;
+      found.restarts += 1;
+      found.state = begun(this.#clock.now());
+    });
   }
 
   async restartContainer({ group: { owner }, container }: GroupContainer): Promise<void> {
-    this.#called("restartContainer");
-    const found = this.container(owner.uid, container);
-    found.restarts += 1;
-    found.exitCode = 0;
-    found.state = begun(Date.now());
+    return this.#call("restartContainer", () => {
+      const found = this.container(owner.uid, container);
+      found.restarts += 1;
+      found.exitCode = 0;
+      found.state = begun(this.#clock.now());
+    });
   }
 
   async updateMetadata({ owner }: GroupRef, request: PodRequest): Promise<void> {
-    this.#called("updateMetadata");
-    this.group(owner.uid).revision = request.revision;
+    return this.#call("updateMetadata", () => {
+      this.group(owner.uid).revision = request.revision;
+    });
   }
 
   nativeProbes(): readonly ProbeType[] {
@@ -164,7 +185,23 @@ export class MemoryCloud implements CloudBackend {
   }
 
   async ping(): Promise<void> {
-    this.#called("ping");
+    return this.#call("ping", () => {});
+  }
+
+  has(uid: string): boolean {
+    return this.#groups.has(uid);
+  }
+
+  /** It is there, and the answers say so. */
+  shows(uid: string): boolean {
+    const group = this.#groups.get(uid);
+    return group !== undefined && this.#isShown(group);
+  }
+
+  /** It is removed by somebody else, and counts as never made. */
+  lose(uid: string): void {
+    this.#groups.delete(uid);
+    this.made.delete(uid);
   }
 
   /** For tests: what of it can be changed from outside. */
@@ -185,23 +222,24 @@ export class MemoryCloud implements CloudBackend {
     command: readonly string[],
     io: ContainerIO,
   ): Promise<ExecResult> {
-    this.#called("exec");
-    this.journal.push(`exec ${container} ${command.join(" ")}`);
-    io.stdout?.write(`${command.join(" ")}\n`);
-    return { exitCode: this.container(owner.uid, container).exitCode };
+    return this.#call("exec", () => {
+      this.journal.push(`exec ${container} ${command.join(" ")}`);
+      io.stdout?.write(`${command.join(" ")}\n`);
+      return { exitCode: this.container(owner.uid, container).exitCode };
+    });
   }
 
   #isShown({ createdAt }: MemoryGroup): boolean {
-    return Date.now() - createdAt >= (this.#options.shownAfterMs ?? 0);
+    return this.#clock.now() - createdAt >= (this.#options.shownAfterMs ?? 0);
   }
 
   #view(group: MemoryGroup): CloudGroup {
-    const { request, id, ip, createdAt, containers, events, revision, failure } = group;
+    const { request, id, ip, createdAt, containers, events, revision, failure, stopped } = group;
     for (const container of containers) {
       const code = /^exit-(\d+)/.exec(container.spec.image ?? "")?.[1];
-      if (code !== undefined && container.state.running !== undefined) end(container, Number(code));
+      if (code !== undefined && container.state.running !== undefined) end(container, Number(code), this.#clock.now());
     }
-    const ended = containers.every(({ state }) => state.terminated !== undefined);
+    const ended = stopped || containers.every(({ state }) => state.terminated !== undefined);
     return {
       ...{ owner: request.owner, id, revision, podIPs: [ip], events: [...events] },
       stage: ended ? "ended" : containers.some(({ state }) => state.waiting !== undefined) ? "starting" : "running",
@@ -214,10 +252,11 @@ export class MemoryCloud implements CloudBackend {
     };
   }
 
-  #called(method: string): void {
+  async #call<T>(method: string, work: () => T): Promise<T> {
     this.calls.set(method, (this.calls.get(method) ?? 0) + 1);
     const fault = this.faults.get(method);
     if (fault !== undefined) throw fault;
+    return this.#options.around === undefined ? work() : this.#options.around(method, work);
   }
 }
 
@@ -225,10 +264,10 @@ function begun(now: number): ContainerState {
   return { running: { startedAt: new Date(now).toISOString() } };
 }
 
-function end(container: MemoryContainer, exitCode: number): void {
+function end(container: MemoryContainer, exitCode: number, now: number): void {
   const startedAt = container.state.running?.startedAt;
   if (startedAt === undefined) return;
-  const finishedAt = new Date().toISOString();
+  const finishedAt = new Date(now).toISOString();
   container.state = {
     terminated: { exitCode, startedAt, finishedAt, reason: exitCode === 0 ? "Completed" : "Error" },
   };
