@@ -119,7 +119,10 @@ export class GroupEndings {
     await timedCall(clock, { signal, log }, callTimeoutMs, async (context) => {
       if (ending.why === "stopped" && backend.stop !== undefined)
         await backend.stop(ref, { failure: ending.failure }, context);
-      else await backend.remove(ref, { gracePeriodSeconds: isOver(entry) ? 0 : gracePeriodSeconds }, context);
+      else {
+        await backend.remove(ref, { gracePeriodSeconds: isOver(entry) ? 0 : gracePeriodSeconds }, context);
+        entry.isRemoved = true;
+      }
     });
   }
 

@@ -29,6 +29,8 @@ export interface GroupEntry extends HeapItem {
   /** When its stage was first seen; of one that was found on the cloud, when that accepted it. */
   stageSince: number;
   failures: number;
+  /** The cloud accepted its removal. */
+  isRemoved: boolean;
   /** The last report that was passed on, as JSON. */
   reported: string | undefined;
   readonly told: ToldEvents;

@@ -91,6 +91,7 @@ export class GroupTable {
           waiters: new Set(),
         },
         ...{
+          isRemoved: false,
           ending: undefined,
           endingWork: undefined,
           ended: new Map(),
@@ -163,7 +164,8 @@ export class GroupTable {
     const { clock, consistencyMs } = this.#options;
     const { createdAt = Number.NEGATIVE_INFINITY } = entry;
     if (group !== undefined) this.#apply(entry, group, at);
-    else if (entry.lookedAt === 0 && clock.now() - createdAt < consistencyMs) this.#again(entry);
+    // One that was shown already may not be by the next answer: it may come from another server of the cloud's.
+    else if (!entry.isRemoved && at - createdAt < consistencyMs) this.#again(entry);
     else {
       this.forget(entry);
       this.#gone.add(entry.owner.uid, clock.now());
