@@ -57,7 +57,7 @@ const worlds: Readonly<Record<string, (podman: PodmanBench) => Promise<CloudWorl
 const isMissing = spawnSync("shellcheck", ["--version"]).error !== undefined && process.env["CI"] === undefined;
 const noShellCheck = isMissing ? "no shellcheck on this machine" : false;
 
-describe("deploy/check", { timeout: 180_000 }, () => {
+describe("deploy/check", { timeout: 180_000, concurrency: true }, () => {
   for (const [name, start] of Object.entries(worlds))
     it(`${name} finds a node right that is, and leaves nothing`, async () => {
       await using bench = await CloudBench.start(await start(await PodmanBench.start()));

@@ -63,7 +63,7 @@ check_pods() {
   [ -n "${NAMESPACE:-}" ] || kubectl create namespace "$namespace" >/dev/null
   trap finish EXIT
 
-  pod web Always "echo the first line; sleep 3600"
+  pod web Always "trap 'exit 0' TERM; echo the first line; sleep 3600 & wait"
   until_same "pod web" Running field web '{.status.phase}'
   id=$(cloud_name web)
   say ok "the cloud calls it $id"
