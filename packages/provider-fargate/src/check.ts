@@ -87,7 +87,12 @@ function credentialsFault(error: unknown, region: string): ProviderCheck {
       fix: "see where they come from (credentials in the provider's configuration), and renew them",
     };
   if (isErrorKind(error, "Forbidden"))
-    return { name: "credentials", status: "fail", message, fix: "allow ecs:DescribeClusters: docs/fargate.md has the policy" };
+    return {
+      name: "credentials",
+      status: "fail",
+      message,
+      fix: "allow ecs:DescribeClusters: docs/fargate.md has the policy",
+    };
   return {
     name: "region",
     status: "fail",
