@@ -14,6 +14,11 @@ export function variablePath(job: string, task: string): string {
   return `nomad/jobs/${job}/${groupName}/${task}`;
 }
 
+/** What all tasks of the pod may read. */
+export function filesPath(job: string): string {
+  return `nomad/jobs/${job}/${groupName}`;
+}
+
 export function portLabel(port: number, protocol: string): string {
   return `p${port}_${protocol.toLowerCase()}`;
 }

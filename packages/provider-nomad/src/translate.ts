@@ -5,7 +5,7 @@ import type { NomadConfig } from "./config.ts";
 import { driverOf } from "./drivers.ts";
 import { VariableItems } from "./files.ts";
 import type { JobPlan } from "./job-plan.ts";
-import { groupName, jobID, variablePath } from "./names.ts";
+import { filesPath, groupName, jobID, variablePath } from "./names.ts";
 import { networkMode, podNetwork } from "./network.ts";
 import { placedContainers } from "./pod-containers.ts";
 import { podNotes } from "./refusals.ts";
@@ -18,11 +18,6 @@ import type { NomadTask, NomadVariable } from "./wire.ts";
 
 /** Of the Go provider: a comma list. */
 const datacentersKey = "nomad.hashicorp.com/datacenters";
-
-/** Variables for all tasks of a pod. */
-export function filesPath(job: string): string {
-  return `nomad/jobs/${job}/${groupName}`;
-}
 
 /** Throws Unsupported or Invalid with the field. */
 export function translate(request: PodRequest, config: NomadConfig, fleet: Fleet): JobPlan {

@@ -84,8 +84,7 @@ export function taskVolumes(mounts: readonly ResolvedMount[], options: VolumesOp
     for (const { volume } of mounts)
       if (volumes.some(({ name, type }) => name === volume && type === "emptyDir"))
         templates.set(volume, [
-          // biome-ignore lint/suspicious/noTemplateCurlyInString: Nomad's.
-          { EmbeddedTmpl: "", DestPath: "${NOMAD_ALLOC_DIR}/data/vk/" + volume + "/.vk", ChangeMode: "noop" },
+          { EmbeddedTmpl: "", DestPath: `\${NOMAD_ALLOC_DIR}/data/vk/${volume}/.vk`, ChangeMode: "noop" },
         ]);
   return { templates: [...templates.values()].flat(), binds, mounts: nomadMounts, notes };
 }

@@ -133,7 +133,10 @@ export interface NomadJobAnswer extends NomadJobStub {
   readonly JobModifyIndex?: number | undefined;
   readonly TaskGroups: readonly {
     readonly Name: string;
-    readonly Tasks: readonly { readonly Name: string }[];
+    readonly Tasks: readonly {
+      readonly Name: string;
+      readonly Lifecycle?: { readonly Hook: string; readonly Sidecar: boolean } | null | undefined;
+    }[];
   }[];
 }
 

@@ -60,7 +60,17 @@ const jobStub = v.object({
 const job = v.object({
   ...jobStub.entries,
   JobModifyIndex: count,
-  TaskGroups: listOf(v.object({ Name: v.string(), Tasks: listOf(v.object({ Name: v.string() })) })),
+  TaskGroups: listOf(
+    v.object({
+      Name: v.string(),
+      Tasks: listOf(
+        v.object({
+          Name: v.string(),
+          Lifecycle: nullable(v.object({ Hook: v.string(), Sidecar: v.boolean() })),
+        }),
+      ),
+    }),
+  ),
 });
 const raw = v.looseObject({ ID: v.string(), JobModifyIndex: v.number(), Meta: mapOf(v.string()) });
 const taskState = v.object({

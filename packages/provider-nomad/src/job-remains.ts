@@ -1,0 +1,82 @@
+// What is to become of jobs: those whose pods are deleted go when their tasks have ended, with what they were given; those that are over
+// are stopped.
+import { type CallContext, errorText, type Logger } from "@virtual-kubelet/virtual-kubelet";
+import type { NomadClient } from "./nomad-client.ts";
+import type { NomadAllocation } from "./wire.ts";
+
+type Asked = Pick<NomadClient, "deregisterJob" | "listVariables" | "deleteVariable">;
+
+export class JobRemains implements AsyncDisposable {
+  readonly #client: Asked;
+  readonly #log: Logger;
+  readonly #deleted = new Set<string>();
+  readonly #ending = new Map<string, Promise<void>>();
+  readonly #closing = new AbortController();
+
+  constructor(client: Asked, log: Logger) {
+    this.#client = client;
+    this.#log = log;
+  }
+
+  /** Has its tasks end, and is gone at once where none runs. */
+  async remove(id: string, allocations: readonly NomadAllocation[], context: CallContext): Promise<void> {
+    this.#deleted.add(id);
+    if (allocations.every(hasEnded)) await this.#purge(id, context);
+    else await this.#client.deregisterJob(id, { purge: false }, context);
+  }
+
+  /** Whether its pod was deleted, and all has ended: then it is gone. */
+  async finished(
+    id: string,
+    isStopped: boolean,
+    allocations: readonly NomadAllocation[],
+    context: CallContext,
+  ): Promise<boolean> {
+    if (!this.#deleted.has(id) || !isStopped || !allocations.every(hasEnded)) return false;
+    await this.#purge(id, context);
+    return true;
+  }
+
+  /** Those that Nomad still has. */
+  keep(ids: ReadonlySet<string>): void {
+    for (const id of this.#deleted) if (!ids.has(id)) this.#deleted.delete(id);
+  }
+
+  /** Stops it; tried again when it is next seen to be over. */
+  end(id: string): void {
+    if (this.#ending.has(id)) return;
+    const context = { signal: this.#closing.signal, log: this.#log };
+    const work = this.#client
+      .deregisterJob(id, { purge: false }, context)
+      .then(
+        () => {},
+        (error: unknown) => {
+          if (!this.#closing.signal.aborted)
+            this.#log.warn({ job: id, err: errorText(error) }, "a job that is over cannot be stopped yet");
+        },
+      )
+      .finally(() => this.#ending.delete(id));
+    this.#ending.set(id, work);
+  }
+
+  /** The variables of its tasks. */
+  async forget(id: string, context: CallContext): Promise<void> {
+    for (const path of await this.#client.listVariables(`nomad/jobs/${id}/`, context))
+      await this.#client.deleteVariable(path, context);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.abort();
+    await Promise.all(this.#ending.values());
+  }
+
+  /** Its variables first: without its job nobody would find them again. */
+  async #purge(id: string, context: CallContext): Promise<void> {
+    await this.forget(id, context);
+    await this.#client.deregisterJob(id, { purge: true }, context);
+  }
+}
+
+function hasEnded({ ClientStatus }: NomadAllocation): boolean {
+  return ClientStatus === "complete" || ClientStatus === "failed" || ClientStatus === "lost";
+}

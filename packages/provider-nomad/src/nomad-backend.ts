@@ -1,0 +1,232 @@
+// Nomad as a cloud that runs whole pods: each pod a job with one allocation.
+import type { Duplex } from "node:stream";
+import {
+  type CallContext,
+  type Clock,
+  type Container,
+  type ContainerIO,
+  type ContainerLogOptions,
+  type ContainerLogs,
+  type ExecResult,
+  isErrorKind,
+  type Logger,
+  type NodeReport,
+  type PodFailure,
+  type PodRequest,
+  type PodStats,
+  type ProbeType,
+  type ResolvedVolume,
+  VirtualKubeletError,
+} from "@virtual-kubelet/virtual-kubelet";
+import type {
+  CloudBackend,
+  CloudGroup,
+  CreateNote,
+  GroupContainer,
+  GroupRef,
+} from "@virtual-kubelet/virtual-kubelet/cloud";
+import type { NomadConfig } from "./config.ts";
+import { FleetWatch } from "./fleet-watch.ts";
+import { JobRemains } from "./job-remains.ts";
+import { jobOwner, jobReport } from "./job-report.ts";
+import { JobWatch } from "./job-watch.ts";
+import { failureKey, filesPath } from "./names.ts";
+import type { NomadClient } from "./nomad-client.ts";
+import { unplaced } from "./placement.ts";
+import { forwardPort } from "./port-forward.ts";
+import { taskLogs } from "./task-logs.ts";
+import { TaskStats } from "./task-stats.ts";
+import { translate } from "./translate.ts";
+import { updatedItems } from "./volume-updates.ts";
+import type { NomadJobStub } from "./wire.ts";
+
+export interface NomadBackendOptions {
+  readonly client: NomadClient;
+  readonly config: NomadConfig;
+  /** UID of the Kubernetes cluster. */
+  readonly cluster: string;
+  readonly node: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Between two looks at a task whose log is followed, milliseconds; default 2000. */
+  readonly followEveryMs?: number | undefined;
+}
+
+export class NomadBackend implements CloudBackend {
+  readonly type = "nomad";
+  readonly describeAtOnce = 8;
+  /** By the kill timeout, as it was set at the creation. */
+  readonly honoursGrace = true;
+  readonly #options: NomadBackendOptions;
+  readonly #client: NomadClient;
+  readonly #fleet: FleetWatch;
+  readonly #watch: JobWatch;
+  readonly #stats: TaskStats;
+  readonly #remains: JobRemains;
+
+  constructor(options: NomadBackendOptions) {
+    const { client, config, clock, log } = options;
+    this.#options = options;
+    this.#client = client;
+    this.#fleet = new FleetWatch(client, config, clock);
+    this.#watch = new JobWatch(client, clock);
+    this.#stats = new TaskStats(client);
+    this.#remains = new JobRemains(client, log);
+  }
+
+  admit(request: PodRequest): void {
+    translate(request, this.#options.config, this.#fleet.fleet);
+  }
+
+  async create(
+    request: PodRequest,
+    context: CallContext,
+  ): Promise<{ readonly id: string; readonly notes: readonly CreateNote[] }> {
+    const { job, variables, notes } = translate(request, this.#options.config, await this.#fleet.ready(context));
+    // Tasks that start without their variables fail.
+    for (const variable of variables) await this.#client.putVariable(variable, context);
+    try {
+      await this.#client.registerJob(job, { jobModifyIndex: 0 }, context);
+    } catch (error) {
+      if (isErrorKind(error, "Invalid")) await this.#remains.forget(job.ID, context);
+      // It is there already: an answer was lost.
+      if (!isErrorKind(error, "Conflict")) throw error;
+    }
+    return { id: job.ID, notes };
+  }
+
+  async list(context: CallContext): Promise<readonly CloudGroup[]> {
+    const { cluster, node } = this.#options;
+    const filter = [
+      `Meta["virtual-kubelet.io/cluster"] == ${JSON.stringify(cluster)}`,
+      `Meta["virtual-kubelet.io/node"] == ${JSON.stringify(node)}`,
+    ].join(" and ");
+    const jobs = await this.#client.listJobs({ filter }, context);
+    this.#remains.keep(new Set(jobs.map(({ ID }) => ID)));
+    return jobs.flatMap((job) => this.#partial(job) ?? []);
+  }
+
+  describe(refs: readonly GroupRef[], context: CallContext): Promise<readonly (CloudGroup | undefined)[]> {
+    return Promise.all(refs.map((ref) => this.#group(ref, context)));
+  }
+
+  /** The job goes only when its tasks have ended: until then it shows how they do. */
+  async remove(ref: GroupRef, _options: { readonly gracePeriodSeconds: number }, context: CallContext): Promise<void> {
+    const allocations = await this.#client.jobAllocations(ref.id, context);
+    if ((await this.#client.job(ref.id, context)) === undefined)
+      throw new VirtualKubeletError("NotFound", `Nomad has no job ${ref.id}`);
+    await this.#remains.remove(ref.id, allocations, context);
+  }
+
+  async stop(
+    ref: GroupRef,
+    { failure }: { readonly failure?: PodFailure | undefined },
+    context: CallContext,
+  ): Promise<void> {
+    await this.#client.stopJob(ref.id, failure === undefined ? {} : { [failureKey]: JSON.stringify(failure) }, context);
+  }
+
+  terminate({ group, container }: GroupContainer, context: CallContext): Promise<void> {
+    return this.#client.signalTask(allocationOf(group), container, "SIGTERM", context);
+  }
+
+  restartContainer({ group, container }: GroupContainer, context: CallContext): Promise<void> {
+    return this.#client.restartTask(allocationOf(group), container, context);
+  }
+
+  async updateVolumes(
+    group: CloudGroup,
+    request: PodRequest,
+    volumes: readonly ResolvedVolume[],
+    context: CallContext,
+  ): Promise<void> {
+    const variable = await this.#client.variable(filesPath(group.id), context);
+    if (variable === undefined) return;
+    const { items, missing } = updatedItems(variable.Items, volumes);
+    for (const path of missing)
+      context.log.info(
+        { pod: request.owner.name, path },
+        "a file that is new or too large reaches no running task of Nomad",
+      );
+    if (items !== undefined) await this.#client.putVariable({ Path: variable.Path, Items: items }, context);
+  }
+
+  nativeProbes(_container: Container): readonly ProbeType[] {
+    return [];
+  }
+
+  exec(
+    { group, container }: GroupContainer,
+    command: readonly string[],
+    io: ContainerIO,
+    context: CallContext,
+  ): Promise<ExecResult> {
+    return this.#client.exec({ allocation: allocationOf(group), task: container }, command, io, context);
+  }
+
+  logs(
+    { group, container }: GroupContainer,
+    options: ContainerLogOptions,
+    context: CallContext,
+  ): Promise<ContainerLogs> {
+    const { client, clock, followEveryMs } = this.#options;
+    const log = { client, clock, allocation: allocationOf(group), task: container, everyMs: followEveryMs };
+    return taskLogs(log, options, context);
+  }
+
+  portForward(group: CloudGroup, port: number, connection: Duplex, context: CallContext): Promise<void> {
+    return forwardPort(this.#client, group, port, connection, context);
+  }
+
+  stats(groups: readonly CloudGroup[], context: CallContext): Promise<ReadonlyMap<string, Omit<PodStats, "podRef">>> {
+    return this.#stats.of(groups, context);
+  }
+
+  watchNode(context: CallContext): AsyncIterable<NodeReport> {
+    return this.#fleet.watch(context);
+  }
+
+  async ping(context: CallContext): Promise<void> {
+    const leader = await this.#client.leader(context);
+    if (leader === "") throw new VirtualKubeletError("Unavailable", "the servers of Nomad have no leader");
+  }
+
+  watch(context: CallContext): AsyncIterable<{ readonly id: string }> {
+    return this.#watch.changes(context);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#remains[Symbol.asyncDispose]();
+    await this.#client[Symbol.asyncDispose]();
+  }
+
+  /** Undefined: not of this node and cluster. */
+  #partial({ ID, Meta, Status, Stop }: NomadJobStub): CloudGroup | undefined {
+    const owner = jobOwner(Meta, this.#options);
+    if (owner === undefined) return undefined;
+    const stage = Stop ? "ending" : Status === "running" ? "running" : "starting";
+    return { owner, id: ID, partial: true, stage, containers: [] };
+  }
+
+  /** Undefined: it is gone. */
+  async #group({ id, owner }: GroupRef, context: CallContext): Promise<CloudGroup | undefined> {
+    const job = await this.#client.job(id, context);
+    if (job === undefined) return undefined;
+    const allocations = await this.#client.jobAllocations(id, context);
+    if (await this.#remains.finished(id, job.Stop, allocations, context)) return undefined;
+    const [first] = [...allocations].sort((one, other) => one.CreateIndex - other.CreateIndex);
+    const { group, isOver } = jobReport({
+      ...{ job, owner, network: this.#options.config.network, isReplaced: allocations.length > 1 },
+      allocation: first === undefined ? undefined : await this.#client.allocation(first.ID, context),
+      unplaced: first === undefined ? unplaced(await this.#client.jobEvaluations(id, context)) : undefined,
+    });
+    if (isOver) this.#remains.end(id);
+    return group;
+  }
+}
+
+function allocationOf({ annotations }: CloudGroup): string {
+  const id = annotations?.["backend.virtual-kubelet.io/nomad-allocation"];
+  if (id !== undefined) return id;
+  throw new VirtualKubeletError("NotFound", "Nomad has not placed the pod yet");
+}
