@@ -12,7 +12,7 @@ import { CloudBench, type CloudWorld, cloudNode } from "./world.ts";
 const patience = 180_000;
 
 export function cloudChaosSuite(name: string, start: () => Promise<CloudWorld>): void {
-  describe(`chaos on ${name}`, { timeout: 900_000 }, () => {
+  describe(`chaos on ${name}`, { timeout: 900_000, concurrency: 1 }, () => {
     let bench: CloudBench;
     before(async () => {
       bench = await CloudBench.start(await start());

@@ -14,7 +14,7 @@ import { CloudBench, type CloudWorld } from "./world.ts";
 const patience = 120_000;
 
 export function cloudPodsSuite(name: string, start: () => Promise<CloudWorld>): void {
-  describe(`pods on ${name}`, { timeout: 600_000 }, () => {
+  describe(`pods on ${name}`, { timeout: 600_000, concurrency: 1 }, () => {
     let bench: CloudBench;
     let metricsServer: MetricsServer;
     before(async () => {

@@ -1,0 +1,11 @@
+// A bad night on each cloud, all at the same time: they mostly wait.
+import { describe } from "node:test";
+import { MemoryGroups } from "../packages/virtual-kubelet/src/testing/memory-groups.ts";
+import { AciWorld } from "./cloud/aci-world.ts";
+import { cloudChaosSuite } from "./cloud/chaos-suite.ts";
+import { FargateWorld } from "./cloud/fargate-world.ts";
+
+describe("chaos on clouds", { concurrency: true }, () => {
+  cloudChaosSuite("Azure Container Instances", () => AciWorld.start(new MemoryGroups(), "runs"));
+  cloudChaosSuite("AWS Fargate", () => FargateWorld.start(new MemoryGroups(), "runs", ""));
+});
