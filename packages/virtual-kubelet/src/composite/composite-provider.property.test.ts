@@ -69,10 +69,13 @@ class World {
     this.places = [0, 1].map((index): Place => {
       const way = new Unreliable(this.clock, this.#random);
       const neverStarts = ({ pod }: PodRequest): boolean => !(starts[Number(pod.metadata.name)]?.[index] ?? true);
-      return {
-        way,
-        cloud: new MemoryCloud({ clock: this.clock, around: way.around, shownAfterMs: 3_000, neverStarts }),
-      };
+      const around = <T>(method: string, work: () => T): Promise<T> =>
+        way.around(method, () => {
+          const answer = work();
+          this.#checkAlone();
+          return answer;
+        });
+      return { way, cloud: new MemoryCloud({ clock: this.clock, around, shownAfterMs: 3_000, neverStarts }) };
     });
     this.requests = starts.map((_, index) => requestOf(`${index}`));
     this.provider = this.#begun();
@@ -135,6 +138,12 @@ class World {
       if (count > 0 && this.#deleted.has(owner.uid)) this.faults.push(`${owner.uid} is left`);
       if (count === 0 && isWanted) this.faults.push(`${owner.uid} is lost`);
     }
+  }
+
+  /** At any time, not only in the end: nothing here takes effect later than it is waited for. */
+  #checkAlone(): void {
+    for (const { owner } of this.requests)
+      if (this.places.every(({ cloud }) => cloud.has(owner.uid))) this.faults.push(`${owner.uid} is on both members`);
   }
 
   deleteAll(): void {
