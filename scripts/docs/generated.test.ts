@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import * as aci from "../../packages/provider-aci/src/index.ts";
 import * as fargate from "../../packages/provider-fargate/src/index.ts";
+import * as nomad from "../../packages/provider-nomad/src/index.ts";
 import { silentLogger } from "../../packages/virtual-kubelet/src/log.ts";
 import { optionalMethods } from "../../packages/virtual-kubelet/src/program/load-provider.ts";
 import type { Capabilities } from "../../packages/virtual-kubelet/src/provider/capabilities.ts";
@@ -80,6 +81,7 @@ const clouds = [
       taskRoles: { default: "arn:aws:iam::123456789012:role/pods" },
     },
   ],
+  ["nomad", nomad, { address: "http://127.0.0.1:4646" }],
 ] as const;
 for (const [title, { createProvider, describeProvider }, config] of clouds)
   test(`the provider ${title} is as it describes itself`, async () => {

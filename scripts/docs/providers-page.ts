@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { describeProvider as describeAci } from "../../packages/provider-aci/src/index.ts";
 import { describeProvider as describeContainers } from "../../packages/provider-containers/src/index.ts";
 import { describeProvider as describeFargate } from "../../packages/provider-fargate/src/index.ts";
+import { describeProvider as describeNomad } from "../../packages/provider-nomad/src/index.ts";
 import { engineCapabilities, engineMethods } from "../../packages/virtual-kubelet/src/engine/pod-engine.ts";
 import { silentLogger } from "../../packages/virtual-kubelet/src/log.ts";
 import {
@@ -83,6 +84,15 @@ const subjects: Readonly<Record<string, Subject>> = {
       logs: { logs: { group: "/pods" } },
       "taskRoles.default": { taskRoles: { default: "arn:aws:iam::123456789012:role/pods" } },
       "stats: false": { stats: false },
+    },
+  },
+  nomad: {
+    describe: async (config) => describeNomad(init(config)),
+    config: { address: "http://127.0.0.1:4646" },
+    settings: {
+      "driver: raw_exec": { driver: "raw_exec" },
+      "volumes.csi": { volumes: { csi: ["*"] } },
+      "volumes.hostPaths": { volumes: { hostPaths: ["/srv/*"] } },
     },
   },
 };

@@ -33,6 +33,8 @@ const files: Readonly<Record<string, string>> = {
   "node_modules/@virtual-kubelet/provider-aci/own.js": good("aci"),
   "node_modules/@virtual-kubelet/provider-fargate/package.json": '{"type":"module","exports":"./own.js"}',
   "node_modules/@virtual-kubelet/provider-fargate/own.js": good("fargate"),
+  "node_modules/@virtual-kubelet/provider-nomad/package.json": '{"type":"module","exports":"./own.js"}',
+  "node_modules/@virtual-kubelet/provider-nomad/own.js": good("nomad"),
 };
 before(async () => {
   directory = await mkdtemp(join(tmpdir(), "program-provider-"));
@@ -65,6 +67,7 @@ describe("loads", () => {
     ["an npm package by its short name", () => "containers", "official"],
     ["an npm package by the name that a Go provider goes by", () => "azure", "aci"],
     ["another one by it", () => "aws", "fargate"],
+    ["the package of jobs of Nomad", () => "nomad", "nomad"],
   ];
   for (const [what, name, mark] of cases) {
     test(what, async () => {
@@ -81,7 +84,7 @@ describe("tells", () => {
       "a name that is near a built-in one",
       "mok",
       "NotFound",
-      /^no such provider: mok \(did you mean mock\?\); built in: mock, process, composite, containers, aci, fargate; else/,
+      /^no such provider: mok \(did you mean mock\?\); built in: mock, process, composite, containers, aci, fargate, nomad; else/,
     ],
     ["a file that is not there", "./no.mjs", "NotFound", /^no such provider: \.\/no\.mjs; built in/],
     ["a name that is none", "a b%", "NotFound", /^no such provider: a b%/],

@@ -49,6 +49,10 @@ const packaged: Readonly<Record<string, { readonly about: string; readonly packa
     about: "runs pods as tasks of Amazon ECS on AWS Fargate; `aws` is the same",
     package: "@virtual-kubelet/provider-fargate",
   },
+  nomad: {
+    about: "runs pods as jobs of HashiCorp Nomad",
+    package: "@virtual-kubelet/provider-nomad",
+  },
 };
 
 /** Names that the Go providers go by. */

@@ -71,7 +71,7 @@ test("version", async () => {
 test("providers", async () => {
   assert.deepEqual(await run(["providers"]), {
     code: 0,
-    stdout: "mock\nprocess\ncomposite\ncontainers\naci\nfargate\n",
+    stdout: "mock\nprocess\ncomposite\ncontainers\naci\nfargate\nnomad\n",
     stderr: "",
     ran: undefined,
   });
