@@ -17,7 +17,7 @@ import { Member } from "./member.ts";
 import { followMember } from "./member-updates.ts";
 import { betweenMembers, Moves } from "./moves.ts";
 import { type Placement, place, settle } from "./placement.ts";
-import { memberAnnotation, PlacementTable } from "./placement-table.ts";
+import { mayBeKnown, PlacementTable } from "./placement-table.ts";
 
 export interface CompositeOptions {
   readonly node: string;
@@ -29,9 +29,6 @@ export interface CompositeOptions {
   /** Between two looks at members that push nothing, and at what does not start; milliseconds. Default 5000. */
   readonly lookMs?: number | undefined;
 }
-
-/** Between the API server's clock and this one. */
-const clockSkewMs = 5_000;
 
 export class CompositeProvider implements Provider {
   readonly capabilities: Capabilities;
@@ -128,7 +125,10 @@ export class CompositeProvider implements Provider {
     } catch (error) {
       if (!isErrorKind(error, "NotFound") || placement === undefined) throw error;
       if (placement.moving) return betweenMembers(placement);
-      if (placement.ended && placement.uncertainSince === undefined) this.#forget(placement);
+      // Its end is not over while a create may still have made it.
+      if (placement.ended && placement.uncertainSince !== undefined)
+        throw new VirtualKubeletError("Unavailable", `${member.name} may have the pod, and has not shown it yet`);
+      if (placement.ended) this.#forget(placement);
       throw error;
     }
   }
@@ -170,7 +170,7 @@ export class CompositeProvider implements Provider {
     }
     const silent = this.#members.find(({ isListed }) => !isListed);
     // It may have been given to a member before this process began, and to that one.
-    if (before?.member === undefined && silent !== undefined && this.#isOlder(request))
+    if (before?.member === undefined && silent !== undefined && mayBeKnown(request, this.#startedAt))
       throw new VirtualKubeletError("Unavailable", `${silent.name} may have the pod, and has not been listed yet`);
     const placement = this.#placements.of(owner);
     const isNew = placement.member === undefined;
@@ -189,12 +189,6 @@ export class CompositeProvider implements Provider {
     // While it cannot be listed, its pods are as last seen: this one is there.
     member.took(betweenMembers(placement));
     return member;
-  }
-
-  /** A process before this one told of it, or may have got it. */
-  #isOlder({ pod: { metadata, status } }: PodRequest): boolean {
-    if (metadata.annotations?.[memberAnnotation] !== undefined || status?.startTime !== undefined) return true;
-    return Date.parse(metadata.creationTimestamp ?? "") < this.#startedAt + clockSkewMs;
   }
 
   /** Its end is asked for: it stays where it is. */

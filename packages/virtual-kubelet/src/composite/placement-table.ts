@@ -2,13 +2,22 @@
 import type { Clock } from "../clock.ts";
 import { errorText, isErrorKind } from "../errors.ts";
 import type { Logger } from "../log.ts";
-import type { PodOwner, PodReport } from "../provider/pods.ts";
+import type { PodOwner, PodReport, PodRequest } from "../provider/pods.ts";
 import type { CallContext } from "../provider.ts";
 import type { Member } from "./member.ts";
 import { hasStarted, newPlacement, type Placement } from "./placement.ts";
 
 /** Annotation of the pods: the member that runs it. */
 export const memberAnnotation = "backend.virtual-kubelet.io/member";
+
+/** Between the API server's clock and this one. */
+const clockSkewMs = 5_000;
+
+/** Whether a process before the one that began at `startedAt` (epoch milliseconds) told of the pod, or may have got it. Pure. */
+export function mayBeKnown({ pod: { metadata, status } }: PodRequest, startedAt: number): boolean {
+  if (metadata.annotations?.[memberAnnotation] !== undefined || status?.startTime !== undefined) return true;
+  return Date.parse(metadata.creationTimestamp ?? "") < startedAt + clockSkewMs;
+}
 
 export interface PlacementTableOptions {
   readonly clock: Clock;

@@ -113,9 +113,11 @@ export async function settle(placement: Placement, clock: Clock, context: CallCo
   const { consistencyDelaySeconds = 0 } = member.provider.capabilities ?? {};
   try {
     await member.provider.getPodStatus(owner, context);
-    placement.uncertainSince = undefined;
+    if (placement.member === member) placement.uncertainSince = undefined;
   } catch (thrown) {
     if (VirtualKubeletError.from(thrown).kind !== "NotFound") throw thrown;
+    // Another one has shown it meanwhile, or this one has.
+    if (placement.member !== member || placement.uncertainSince === undefined) return;
     const waitMs = uncertainSince + consistencyDelaySeconds * 1000 - clock.now();
     if (waitMs > 0) {
       const message = `${member.name} may have taken the pod, and has not shown it yet`;
