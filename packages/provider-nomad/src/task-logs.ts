@@ -9,6 +9,7 @@ import {
   pause,
   VirtualKubeletError,
 } from "@virtual-kubelet/virtual-kubelet";
+import { leavable } from "@virtual-kubelet/virtual-kubelet/host";
 import type { NomadClient } from "./nomad-client.ts";
 
 export interface TaskLog {
@@ -41,7 +42,9 @@ export async function taskLogs(
   const follow = options.follow === true && options.previous !== true && state.State !== "dead";
   return {
     format: "plain",
-    data: merged(streams.map((stream) => read(log, stream, follow, context))),
+    data: leavable(context.signal, (signal) =>
+      merged(streams.map((stream) => read(log, stream, follow, { ...context, signal }))),
+    ),
     applied: ["follow", "stream"],
   };
 }
@@ -73,7 +76,8 @@ async function* read(
       yield chunk;
     }
   } catch (error) {
-    if (context.signal.aborted) throw error;
+    // Who left wants no more of it.
+    if (context.signal.aborted) return;
     if (!end.signal.aborted && !isErrorKind(error, "NotFound")) throw error;
   } finally {
     end.abort();
@@ -106,11 +110,11 @@ async function endOf(
 }
 
 /** Whole lines of each, as they come. */
-async function* merged(streams: readonly AsyncGenerator<Uint8Array>[]): AsyncGenerator<Uint8Array> {
+async function* merged(streams: readonly AsyncGenerator<Uint8Array>[]): AsyncGenerator<Uint8Array, undefined> {
   const [only] = streams;
   if (streams.length === 1 && only !== undefined) {
     yield* only;
-    return;
+    return undefined;
   }
   const sources = streams.map((stream) => lines(stream));
   const waiting = new Map(sources.map((source) => [source, source.next()]));
@@ -130,6 +134,7 @@ async function* merged(streams: readonly AsyncGenerator<Uint8Array>[]): AsyncGen
     for (const next of waiting.values()) next.catch(() => {});
     await Promise.all(sources.map((source) => source.return(undefined).catch(() => {})));
   }
+  return undefined;
 }
 
 /** Cut after the last whole line of what has come. */

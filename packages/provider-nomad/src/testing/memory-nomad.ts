@@ -8,12 +8,16 @@ import {
 import type { GroupRunner } from "@virtual-kubelet/virtual-kubelet/testing";
 import type { Indexed, LogRequest, NomadClient } from "../nomad-client.ts";
 import type {
+  NomadAgentSelf,
   NomadAllocation,
+  NomadAllocationStats,
+  NomadEvalAnswer,
   NomadEvaluation,
   NomadEvent,
   NomadJob,
   NomadJobAnswer,
   NomadNode,
+  NomadPlanAnswer,
   NomadVariable,
 } from "../wire.ts";
 import { MemoryAllocation } from "./memory-allocation.ts";
@@ -29,10 +33,10 @@ interface Entry {
 
 export class MemoryNomad implements NomadClient {
   /** No leader: nothing can be changed. */
-  leaderAddress = "127.0.0.1:4647";
+  leaderAddress: string = "127.0.0.1:4647";
   /** Why no job has a place; undefined: it has. */
   unplacedBy: string | undefined;
-  readonly variables = new Map<string, NomadVariable>();
+  readonly variables: Map<string, NomadVariable> = new Map();
   readonly #runner: GroupRunner;
   readonly #jobs = new Map<string, Entry>();
   readonly #listeners = new Set<(event: NomadEvent) => void>();
@@ -47,7 +51,10 @@ export class MemoryNomad implements NomadClient {
     return [...this.#jobs.keys()];
   }
 
-  async registerJob(job: NomadJob, { jobModifyIndex }: { readonly jobModifyIndex?: number | undefined }) {
+  async registerJob(
+    job: NomadJob,
+    { jobModifyIndex }: { readonly jobModifyIndex?: number | undefined },
+  ): Promise<NomadEvalAnswer> {
     if (this.#jobs.has(job.ID) && jobModifyIndex === 0)
       throw new VirtualKubeletError("Conflict", "Enforcing job modify index 0: job exists");
     const entry: Entry = { job, stop: false, index: ++this.#index, submitted: Date.now() * 1_000_000, allocations: [] };
@@ -57,11 +64,11 @@ export class MemoryNomad implements NomadClient {
     return { EvalID: `e-${job.ID}` };
   }
 
-  async planJob() {
+  async planJob(): Promise<NomadPlanAnswer> {
     return {};
   }
 
-  async deregisterJob(id: string, { purge }: { readonly purge: boolean }) {
+  async deregisterJob(id: string, { purge }: { readonly purge: boolean }): Promise<NomadEvalAnswer> {
     const entry = this.#entry(id);
     this.#stop(entry);
     if (purge) this.#jobs.delete(id);
@@ -120,7 +127,7 @@ export class MemoryNomad implements NomadClient {
     await this.#allocation(id).task(task)?.signal();
   }
 
-  async allocationStats(id: string) {
+  async allocationStats(id: string): Promise<NomadAllocationStats> {
     const { group, view } = this.#allocation(id);
     const Timestamp = Date.now() * 1_000_000;
     const running = Object.entries(view.TaskStates ?? {}).filter(([, { State }]) => State === "running");
@@ -209,7 +216,7 @@ export class MemoryNomad implements NomadClient {
     return [...this.variables.keys()].filter((path) => path.startsWith(prefix));
   }
 
-  async agentSelf() {
+  async agentSelf(): Promise<NomadAgentSelf> {
     return { config: { Region: "global" } };
   }
 

@@ -1,0 +1,183 @@
+// What the backend makes of Nomad, over Nomad in memory: order, siblings, ends, places, files, pushes.
+import assert from "node:assert/strict";
+import { after, describe, it } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+import { type PodRequest, silentLogger, systemClock, VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
+import type { CloudGroup, GroupRef } from "@virtual-kubelet/virtual-kubelet/cloud";
+import { MemoryGroups } from "@virtual-kubelet/virtual-kubelet/testing";
+import { parseNomadConfig } from "./config.ts";
+import { JobWatch } from "./job-watch.ts";
+import { NomadBackend } from "./nomad-backend.ts";
+import { goldenRequest } from "./testing/golden-request.ts";
+import { MemoryNomad } from "./testing/memory-nomad.ts";
+
+const runner = new MemoryGroups({ exitAfterMs: 20 });
+const nomad = new MemoryNomad(runner);
+after(async () => {
+  await nomad.close();
+  await runner[Symbol.asyncDispose]();
+});
+const context = { signal: new AbortController().signal, log: silentLogger };
+const options = { config: parseNomadConfig({}, {}), cluster: "c1", clock: systemClock, log: silentLogger };
+const backend = new NomadBackend({ ...options, client: nomad, node: "nomad" });
+
+let made = 0;
+function request(spec: NonNullable<PodRequest["pod"]["spec"]>): PodRequest {
+  const { owner, ...rest } = goldenRequest({ name: "web", spec });
+  made += 1;
+  return { ...rest, owner: { ...owner, node: "nomad", uid: `u${made}` } };
+}
+
+async function create(
+  spec: NonNullable<PodRequest["pod"]["spec"]>,
+): Promise<GroupRef & { readonly request: PodRequest }> {
+  const wanted = request(spec);
+  const { id } = await backend.create(wanted, context);
+  return { id, owner: wanted.owner, request: wanted };
+}
+
+async function until(ref: GroupRef, is: (group: CloudGroup) => boolean): Promise<CloudGroup> {
+  let last: CloudGroup | undefined;
+  for (const end = Date.now() + 5000; Date.now() < end; await delay(10)) {
+    [last] = await backend.describe([ref], context);
+    if (last !== undefined && is(last)) return last;
+  }
+  return assert.fail(`never so: ${JSON.stringify(last)}`);
+}
+
+const stateOf = (group: CloudGroup, name: string) => group.containers.find((each) => each.name === name)?.state;
+
+describe("pods on Nomad", () => {
+  it("whose container fails keep the others, and end when all have", async () => {
+    const ref = await create({
+      restartPolicy: "Never",
+      containers: [
+        { name: "bad", image: "exit-3" },
+        { name: "good", image: "app" },
+      ],
+    });
+    const failed = await until(ref, (group) => stateOf(group, "bad")?.terminated !== undefined);
+    assert.equal(stateOf(failed, "bad")?.terminated?.exitCode, 3);
+    assert.ok(stateOf(failed, "good")?.running !== undefined);
+    assert.equal(failed.stage, "running");
+    await backend.terminate({ group: failed, container: "good" }, context);
+    const ended = await until(ref, ({ stage }) => stage === "ended");
+    assert.deepEqual(
+      ended.containers.map(({ state }) => state.terminated?.exitCode),
+      [3, stateOf(ended, "good")?.terminated?.exitCode],
+    );
+    assert.equal(ended.failure, undefined);
+  });
+
+  it("run again as often as it takes, and count it", async () => {
+    const ref = await create({ restartPolicy: "Always", containers: [{ name: "main", image: "exit-1" }] });
+    const group = await until(ref, ({ containers }) => (containers[0]?.restartCount ?? 0) >= 2);
+    assert.equal(group.containers[0]?.lastState?.terminated?.exitCode ?? 1, 1);
+    assert.notEqual(group.stage, "ended");
+    await backend.remove(ref, { gracePeriodSeconds: 0 }, context);
+  });
+
+  it("wait for their init container, and fail with it", async () => {
+    const init = { name: "init", image: "exit-4" };
+    const ref = await create({
+      restartPolicy: "Never",
+      initContainers: [init],
+      containers: [{ name: "main", image: "app" }],
+    });
+    const group = await until(ref, ({ stage }) => stage === "ended");
+    assert.equal(stateOf(group, "init")?.terminated?.exitCode, 4);
+    assert.equal(stateOf(group, "main")?.waiting?.reason, "PodInitializing");
+  });
+
+  it("without an image say so", async () => {
+    const ref = await create({ restartPolicy: "Never", containers: [{ name: "main", image: "missing" }] });
+    const group = await until(ref, ({ stage }) => stage === "ended");
+    assert.equal(group.failure?.reason, "FailedToStart");
+    assert.match(group.failure.message, /pull image/);
+  });
+
+  it("without a place wait with Nomad's reason", async () => {
+    nomad.unplacedBy = "memory";
+    const ref = await create({ containers: [{ name: "main", image: "app" }] });
+    const group = await until(ref, () => true);
+    nomad.unplacedBy = undefined;
+    assert.equal(stateOf(group, "main")?.waiting?.reason, "Unschedulable");
+    assert.match(stateOf(group, "main")?.waiting?.message ?? "", /exhausted: memory on 1/);
+    assert.equal(group.events?.[0]?.reason, "FailedPlacement");
+  });
+
+  it("that are deleted are there until they have ended, and leave nothing", async () => {
+    const env = [{ name: "PASSWORD", valueFrom: { secretKeyRef: { name: "s", key: "password" } } }];
+    const ref = await create({ containers: [{ name: "main", image: "app", env }] });
+    const path = `nomad/jobs/${ref.id}/`;
+    await until(ref, ({ stage }) => stage === "running");
+    assert.equal((await nomad.listVariables(path)).length, 1);
+    await backend.remove(ref, { gracePeriodSeconds: 30 }, context);
+    for (const end = Date.now() + 5000; nomad.jobIDs.includes(ref.id); await delay(10)) {
+      assert.ok(Date.now() < end, "the job is still there");
+      await backend.describe([ref], context);
+    }
+    assert.deepEqual(await nomad.listVariables(path), []);
+    await assert.rejects(backend.remove(ref, { gracePeriodSeconds: 0 }, context), { kind: "NotFound" });
+  });
+
+  it("have the files of now", async () => {
+    const ref = await create({
+      containers: [{ name: "main", image: "app", volumeMounts: [{ name: "c", mountPath: "/c" }] }],
+      volumes: [{ name: "c", configMap: { name: "c" } }],
+    });
+    const group = await until(ref, ({ stage }) => stage === "running");
+    const text = (content: string) => ({ mode: 0o644, secret: false, data: Buffer.from(content) });
+    const files = [
+      { path: "app.conf", ...text("new") },
+      { path: "other", ...text("more") },
+    ];
+    await backend.updateVolumes(group, ref.request, [{ name: "c", type: "files", files, memory: false }], context);
+    const { Items = {} } = (await nomad.variable(`nomad/jobs/${ref.id}/pod`)) ?? {};
+    assert.deepEqual(
+      Object.values(Items).map((value) => Buffer.from(value, "base64").toString()),
+      ["new"],
+    );
+  });
+
+  it("of other nodes are not listed", async () => {
+    const other = new NomadBackend({ ...options, client: nomad, node: "other" });
+    assert.ok((await backend.list(context)).length > 0);
+    assert.deepEqual(await other.list(context), []);
+  });
+
+  it("are told of as they change, by blocking queries where there is no event stream", async () => {
+    const ref = await create({ restartPolicy: "Never", containers: [{ name: "main", image: "app" }] });
+    const group = await until(ref, ({ stage }) => stage === "running");
+    const end = new AbortController();
+    const watch = new JobWatch(
+      {
+        // biome-ignore lint/correctness/useYield: it has none.
+        events: async function* () {
+          throw new VirtualKubeletError("Forbidden", "Permission denied");
+        },
+        listAllocations: () => nomad.listAllocations(),
+      },
+      systemClock,
+    );
+    const changes = watch.changes({ signal: end.signal, log: silentLogger });
+    const first = changes.next();
+    await delay(50);
+    await backend.terminate({ group, container: "main" }, context);
+    assert.deepEqual(await first, { done: false, value: { id: ref.id } });
+    end.abort();
+    await changes.return(undefined);
+  });
+
+  it("are a node as large as the fleet, and none without a leader", async () => {
+    const end = new AbortController();
+    for await (const { capacity } of backend.watchNode({ signal: end.signal, log: silentLogger })) {
+      assert.deepEqual(capacity, { cpu: "4000m", memory: "8192Mi", "ephemeral-storage": "9000Mi", pods: "1000" });
+      break;
+    }
+    await backend.ping(context);
+    nomad.leaderAddress = "";
+    await assert.rejects(backend.ping(context), { kind: "Unavailable" });
+    nomad.leaderAddress = "127.0.0.1:4647";
+  });
+});
