@@ -39,6 +39,7 @@ export class FargateWorld implements CloudWorld {
       executionRoleARN: "arn:aws:iam::123456789012:role/execution",
       taskRoles: { default: "arn:aws:iam::123456789012:role/pods" },
       logs: { group: "/pods" },
+      capacity: { cpu: "200", memory: "400Gi", "ephemeral-storage": "4Ti", pods: "200" },
       credentials: { type: "profile", profile: "pods" },
       endpoints: { ecs: endpoint, logs: endpoint, secretsManager: endpoint, cloudWatch: endpoint, sqs: endpoint },
     };
