@@ -37,7 +37,7 @@ const schema = v.strictObject({
   tls: v.optional(
     v.pipe(
       v.strictObject({
-        ...{ caFile: text, certFile: text, keyFile: text, serverName: text },
+        ...{ caFile: text, caPath: text, certFile: text, keyFile: text, serverName: text },
         skipVerify: v.optional(v.boolean("must be true or false"), false),
       }),
       v.check(
@@ -103,7 +103,8 @@ export const configSchema: v.GenericSchema<unknown, NomadConfig> = v.pipe(
   v.forward(
     v.check(
       ({ address, tls }) =>
-        address.startsWith("https:") || (tls.caFile === "" && tls.certFile === "" && !tls.skipVerify),
+        address.startsWith("https:") ||
+        (tls.caFile === "" && tls.caPath === "" && tls.certFile === "" && !tls.skipVerify),
       "must be https: TLS is configured",
     ),
     ["address"],

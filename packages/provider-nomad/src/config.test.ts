@@ -18,7 +18,13 @@ describe("configuration", () => {
   it("takes all of Nomad's variables, after what is written down", () => {
     const env = {
       ...{ NOMAD_ADDR: "https://nomad.test:4646", NOMAD_REGION: "eu", NOMAD_NAMESPACE: "team", NOMAD_TOKEN: "t" },
-      ...{ NOMAD_CACERT: "/ca", NOMAD_CLIENT_CERT: "/cert", NOMAD_CLIENT_KEY: "/key", NOMAD_TLS_SERVER_NAME: "name" },
+      ...{
+        NOMAD_CACERT: "/ca",
+        NOMAD_CAPATH: "/cas",
+        NOMAD_CLIENT_CERT: "/cert",
+        NOMAD_CLIENT_KEY: "/key",
+        NOMAD_TLS_SERVER_NAME: "name",
+      },
       ...{ NOMAD_SKIP_VERIFY: "1", NOMAD_HTTP_AUTH: "me:secret" },
     };
     const config = parseNomadConfig({ region: "us", tls: { caFile: "/other" } }, env);
@@ -27,7 +33,7 @@ describe("configuration", () => {
       ["https://nomad.test:4646", "us", "team", "t", "me:secret"],
     );
     assert.deepEqual(config.tls, {
-      ...{ caFile: "/other", certFile: "/cert", keyFile: "/key", serverName: "name", skipVerify: true },
+      ...{ caFile: "/other", caPath: "/cas", certFile: "/cert", keyFile: "/key", serverName: "name", skipVerify: true },
     });
     assert.equal(parseNomadConfig({ tokenFile: "/token" }, { NOMAD_TOKEN: "t" }).token, "");
   });

@@ -17,9 +17,10 @@ export interface NomadConfig {
   readonly tokenFile: string;
   /** NOMAD_HTTP_AUTH: `user:password`. */
   readonly basicAuth: string;
-  /** NOMAD_CACERT, NOMAD_CLIENT_CERT, NOMAD_CLIENT_KEY, NOMAD_TLS_SERVER_NAME, NOMAD_SKIP_VERIFY. */
+  /** NOMAD_CACERT, NOMAD_CAPATH, NOMAD_CLIENT_CERT, NOMAD_CLIENT_KEY, NOMAD_TLS_SERVER_NAME, NOMAD_SKIP_VERIFY. */
   readonly tls: {
     readonly caFile: string;
+    readonly caPath: string;
     readonly certFile: string;
     readonly keyFile: string;
     readonly serverName: string;
@@ -82,6 +83,7 @@ function withEnvironment(given: Settings, env: Environment): Settings {
   const tls = given["tls"];
   const ofTls = present({
     caFile: env["NOMAD_CACERT"],
+    caPath: env["NOMAD_CAPATH"],
     certFile: env["NOMAD_CLIENT_CERT"],
     keyFile: env["NOMAD_CLIENT_KEY"],
     serverName: env["NOMAD_TLS_SERVER_NAME"],

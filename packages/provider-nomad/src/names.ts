@@ -19,8 +19,9 @@ export function filesPath(job: string): string {
   return `nomad/jobs/${job}/${groupName}`;
 }
 
-export function portLabel(port: number, protocol: string): string {
-  return `p${port}_${protocol.toLowerCase()}`;
+/** Nomad's ports are for TCP and UDP both. */
+export function portLabel(port: number): string {
+  return `p${port}`;
 }
 
 /** Key of a job's meta: why it was stopped, as JSON. */

@@ -28,7 +28,7 @@ export function podNetwork(
         throw new VirtualKubeletError("Unsupported", "the pod has no network: network.mode is none", {
           field: `${field}.ports[${index}]`,
         });
-      const Label = portLabel(containerPort, protocol);
+      const Label = portLabel(containerPort);
       // On the host's own network a process has the port that it listens on, and no other.
       const Value = mode === "host" ? containerPort : hostPort;
       if (Value !== undefined && Value > 0) reserved.set(Label, { Label, Value, To: containerPort });

@@ -8,7 +8,6 @@ import {
 } from "@virtual-kubelet/virtual-kubelet";
 import type { PlainProcess } from "@virtual-kubelet/virtual-kubelet/cloud";
 import { type Driver, runsImages } from "./drivers.ts";
-import { portLabel } from "./names.ts";
 
 export interface TaskConfigOptions {
   readonly driver: Driver;
@@ -56,9 +55,6 @@ function imageConfig(options: TaskConfigOptions): Record<string, unknown> {
   const { driver, container, image, process, binds, spec, networkMode, field } = options;
   const { command, args } = process;
   const { privileged, readOnlyRootFilesystem, capabilities = {}, allowPrivilegeEscalation } = rights(options);
-  const ports = (container.ports ?? []).map(({ containerPort, protocol = "TCP" }) =>
-    portLabel(containerPort, protocol),
-  );
   const hosts = (spec.hostAliases ?? []).flatMap(({ ip, hostnames = [] }) => hostnames.map((name) => `${name}:${ip}`));
   const options_ = allowPrivilegeEscalation === false ? ["no-new-privileges"] : [];
   const sysctls = Object.fromEntries((spec.securityContext?.sysctls ?? []).map(({ name, value }) => [name, value]));
@@ -77,7 +73,8 @@ function imageConfig(options: TaskConfigOptions): Record<string, unknown> {
     // biome-ignore lint/suspicious/noTemplateCurlyInString: Nomad puts in the variables.
     ...(options.hasAuth && { auth: [{ username: "${VK_REGISTRY_USERNAME}", password: "${VK_REGISTRY_PASSWORD}" }] }),
     ...(binds.length > 0 && { volumes: binds }),
-    ...(ports.length > 0 && networkMode === "host" && { ports }),
+    // The drivers themselves would give it a network of the engine's.
+    ...(networkMode === "host" && { network_mode: "host" }),
     ...(hosts.length > 0 && { extra_hosts: hosts }),
     ...(privileged === true && { privileged }),
     ...(readOnlyRootFilesystem === true && { readonly_rootfs: true }),
@@ -156,13 +153,15 @@ function refuseImageSettings({ driver, container, spec, field }: TaskConfigOptio
   if (container.tty === true) throw refused(`${field}.tty`, because);
 }
 
-function userOf({ container, spec, field }: TaskConfigOptions): string | undefined {
+function userOf({ driver, container, spec, field }: TaskConfigOptions): string | undefined {
   const of = { ...spec.securityContext, ...container.securityContext };
   if (of.runAsUser !== undefined) {
     if (of.runAsNonRoot === true && of.runAsUser === 0)
       throw new VirtualKubeletError("Invalid", "runAsNonRoot and user 0 exclude each other", {
         field: `${field}.securityContext.runAsUser`,
       });
+    if (of.runAsGroup !== undefined && !runsImages(driver))
+      throw refused(`${field}.securityContext.runAsGroup`, `the driver ${driver} takes a user alone`);
     return of.runAsGroup === undefined ? `${of.runAsUser}` : `${of.runAsUser}:${of.runAsGroup}`;
   }
   if (of.runAsGroup !== undefined)

@@ -68,7 +68,8 @@ export function translate(request: PodRequest, config: NomadConfig, fleet: Fleet
           RestartPolicy: { Attempts: 0, Interval: 300_000_000_000, Delay: 1_000_000_000, Mode: "fail" },
           // Who made the pod makes another: Nomad itself moves nothing.
           ReschedulePolicy: { Attempts: 0, Unlimited: false },
-          ...{ Disconnect: { Replace: false } },
+          Disconnect: { Replace: false },
+          ...(restarts.type === "service" && { Update: { MaxParallel: 0 } }),
           // Nomad wants room for all the logs.
           EphemeralDisk: { SizeMB: Math.max(config.ephemeralDiskMB, logsMB + 10), Sticky: false, Migrate: false },
           Networks: [podNetwork(spec, resolved, config)],

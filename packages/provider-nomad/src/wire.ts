@@ -28,6 +28,8 @@ export interface NomadTaskGroup {
   readonly ReschedulePolicy: { readonly Attempts: 0; readonly Unlimited: false };
   /** Absent for batch jobs: these are never migrated. */
   readonly Migrate?: { readonly MaxParallel: number } | undefined;
+  /** MaxParallel 0: no deployments. */
+  readonly Update?: { readonly MaxParallel: 0 } | undefined;
   readonly Disconnect?: { readonly Replace: false } | undefined;
   readonly EphemeralDisk: { readonly SizeMB: number; readonly Sticky: false; readonly Migrate: false };
   readonly Networks?: readonly NomadNetwork[] | undefined;

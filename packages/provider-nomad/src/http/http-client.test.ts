@@ -38,7 +38,7 @@ before(async () => {
   client = new HttpNomadClient({
     ...{ address: `http://127.0.0.1:${address.port}`, region: "eu", namespace: "team", basicAuth: "" },
     token: async () => "s3cret",
-    tls: { caFile: "", certFile: "", keyFile: "", serverName: "", skipVerify: false },
+    tls: { caFile: "", caPath: "", certFile: "", keyFile: "", serverName: "", skipVerify: false },
   });
 });
 after(async () => {
@@ -89,6 +89,10 @@ describe("calls", () => {
 
   const errors = [
     [404, "job not found", "NotFound"],
+    [404, "404 page not found", "Unavailable"],
+    [404, "<html>404 Not Found</html>", "Unavailable"],
+    [500, 'Unknown allocation "a"', "NotFound"],
+    [500, "no servers found", "Unavailable"],
     [403, "Permission denied", "Forbidden"],
     [403, "ACL token not found", "Unauthorized"],
     [429, "too many", "Throttled"],

@@ -1,5 +1,6 @@
 // HTTP calls of Nomad's API: address, region, namespace, token and TLS in one place, answers that are no success as errors of ours.
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { type CallContext, errorText, VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
 import { Agent, type Dispatcher, request } from "undici";
 
@@ -19,6 +20,8 @@ export interface NomadAddress {
 /** Paths of PEM files; "": none. */
 export interface NomadTls {
   readonly caFile: string;
+  /** Of a directory, all of its files. */
+  readonly caPath: string;
   readonly certFile: string;
   readonly keyFile: string;
   readonly serverName: string;
@@ -27,7 +30,7 @@ export interface NomadTls {
 
 /** What of TLS a socket is made with. */
 export interface TlsOptions {
-  readonly ca?: string;
+  readonly ca?: string[];
   readonly cert?: string;
   readonly key?: string;
   readonly servername?: string;
@@ -163,14 +166,30 @@ export class NomadHttp implements AsyncDisposable {
   }
 }
 
-async function tlsOptions({ caFile, certFile, keyFile, serverName, skipVerify }: NomadTls): Promise<TlsOptions> {
+async function tlsOptions(tls: NomadTls): Promise<TlsOptions> {
+  const { certFile, keyFile, serverName, skipVerify } = tls;
+  const ca = await authorities(tls);
   return {
-    ...(caFile !== "" && { ca: await pem(caFile, "tls.caFile") }),
+    ...(ca.length > 0 && { ca }),
     ...(certFile !== "" && { cert: await pem(certFile, "tls.certFile") }),
     ...(keyFile !== "" && { key: await pem(keyFile, "tls.keyFile") }),
     ...(serverName !== "" && { servername: serverName }),
     rejectUnauthorized: !skipVerify,
   };
+}
+
+async function authorities({ caFile, caPath }: NomadTls): Promise<string[]> {
+  const all = caFile === "" ? [] : [await pem(caFile, "tls.caFile")];
+  if (caPath === "") return all;
+  let names: readonly string[];
+  try {
+    names = await readdir(caPath);
+  } catch (cause) {
+    const message = `tls.caPath: cannot read ${caPath}: ${errorText(cause)}`;
+    throw new VirtualKubeletError("Unavailable", message, { cause, field: "tls.caPath" });
+  }
+  const files = names.filter((name) => /\.(pem|crt|cer)$/.test(name)).sort();
+  return [...all, ...(await Promise.all(files.map((name) => pem(join(caPath, name), "tls.caPath"))))];
 }
 
 async function pem(path: string, field: string): Promise<string> {
@@ -215,15 +234,17 @@ export function nomadError(status: number, text: string, what: string, retryAfte
 function kindOf(status: number, said: string): VirtualKubeletError["kind"] {
   if (status === 401 || (status === 403 && /token (not found|expired)/i.test(said))) return "Unauthorized";
   if (status === 403) return "Forbidden";
-  if (status === 404 || /(unknown allocation|allocation not found|job not found|not found$)/i.test(said))
-    return "NotFound";
+  // A server of another kind at this address, or a proxy, knows nothing of what is there.
+  if (status === 404) return isOfNomad(said) ? "NotFound" : "Unavailable";
+  if (status >= 500 && /unknown (allocation|task)|no such (allocation|task)/i.test(said)) return "NotFound";
   if (status === 409 || /enforcing job modify index|cas error/i.test(said)) return "Conflict";
   if (status === 429) return "Throttled";
-  if (/quota/i.test(said) && status >= 400) return "Quota";
+  if (/quota/i.test(said)) return "Quota";
   if (status === 400 || status === 413 || status === 422) return "Invalid";
   // A server checks a job and answers 500 with what is wrong with it.
-  return /validation failed|error parsing|invalid|errors? occurred/i.test(said) &&
-    !/rpc error: no cluster leader/i.test(said)
-    ? "Invalid"
-    : "Unavailable";
+  return /validation failed|error parsing/i.test(said) ? "Invalid" : "Unavailable";
+}
+
+function isOfNomad(said: string): boolean {
+  return /not found|unknown|no such|not started/i.test(said) && !/page not found|</.test(said);
 }
