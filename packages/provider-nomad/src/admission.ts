@@ -3,6 +3,7 @@ import { type Pod, VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet"
 import type { CreateNote } from "@virtual-kubelet/virtual-kubelet/cloud";
 import type { NomadConfig } from "./config.ts";
 import { driverOf } from "./drivers.ts";
+import { refuseSecretArguments } from "./environment.ts";
 import { networkMode, podNetwork } from "./network.ts";
 import { placedContainers } from "./pod-containers.ts";
 import { podNotes } from "./refusals.ts";
@@ -10,7 +11,7 @@ import { taskResources, unknownFleet } from "./resources.ts";
 import { restartsOf } from "./restarts.ts";
 import { turnsOf } from "./start-order.ts";
 import { taskConfig } from "./task-config.ts";
-import { groupVolumes } from "./volumes.ts";
+import { groupVolumes, refuseMounts } from "./volumes.ts";
 
 /** Throws Unsupported or Invalid, with the field. */
 export function admittedNotes(pod: Pod, config: NomadConfig): readonly CreateNote[] {
@@ -26,7 +27,12 @@ export function admittedNotes(pod: Pod, config: NomadConfig): readonly CreateNot
     ...podNotes(spec, driver),
     ...placedContainers(spec).flatMap(({ container, field }) => {
       const amounts = taskResources(container, field, config, fleet);
-      const { image = "", command, args, imagePullPolicy } = container;
+      const { image = "", command, args, imagePullPolicy, env = [] } = container;
+      refuseMounts(spec, container, driver, field);
+      const secret = env.flatMap(({ name, valueFrom }) =>
+        valueFrom?.secretKeyRef === undefined ? [] : [{ name, value: "", secret: true as const }],
+      );
+      refuseSecretArguments(container, { env: secret }, field);
       taskConfig({
         ...{ driver, container, image, spec, field, networkMode: networkMode(spec, config) },
         process: { command, args },

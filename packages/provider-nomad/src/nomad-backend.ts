@@ -113,8 +113,11 @@ export class NomadBackend implements CloudBackend {
   /** The job goes only when its tasks have ended: until then it shows how they do. */
   async remove(ref: GroupRef, _options: { readonly gracePeriodSeconds: number }, context: CallContext): Promise<void> {
     const allocations = await this.#client.jobAllocations(ref.id, context);
-    if ((await this.#client.job(ref.id, context)) === undefined)
+    if ((await this.#client.job(ref.id, context)) === undefined) {
+      // Nomad itself forgets jobs that have ended, and keeps what they were given.
+      await this.#remains.forget(ref.id, context);
       throw new VirtualKubeletError("NotFound", `Nomad has no job ${ref.id}`);
+    }
     await this.#remains.remove(ref.id, allocations, context);
   }
 

@@ -1,6 +1,7 @@
 // Volumes of a pod as Nomad has them: files by templates, scratch space in the directory that tasks share, paths of hosts, volumes
 // of hosts and CSI that Nomad knows. Pure.
 import {
+  type Container,
   type PodSpec,
   type ResolvedMount,
   type ResolvedVolume,
@@ -62,8 +63,7 @@ export function taskVolumes(mounts: readonly ResolvedMount[], options: VolumesOp
       });
       continue;
     }
-    if (!runsImages(driver))
-      throw refused(at, `the driver ${driver} has no mounts at paths of one's own: docker and podman have`);
+    if (!runsImages(driver)) throw noMounts(at, driver);
     if (mountPropagation !== undefined) throw refused(`${at}.mountPropagation`, "Nomad has none for such volumes");
     if (mountPath.includes(":")) throw refused(`${at}.mountPath`, "the path must hold no colon");
     const below = subPath === undefined || subPath === "" ? "" : `/${subPath}`;
@@ -87,6 +87,23 @@ export function taskVolumes(mounts: readonly ResolvedMount[], options: VolumesOp
           { EmbeddedTmpl: "", DestPath: `\${NOMAD_ALLOC_DIR}/data/vk/${volume}/.vk`, ChangeMode: "noop" },
         ]);
   return { templates: [...templates.values()].flat(), binds, mounts: nomadMounts, notes };
+}
+
+/** The same, as far as the spec alone tells. */
+export function refuseMounts(
+  { volumes = [] }: PodSpec,
+  { volumeMounts = [] }: Container,
+  driver: Driver,
+  field: string,
+): void {
+  if (runsImages(driver)) return;
+  for (const [index, { name }] of volumeMounts.entries())
+    if (volumes.find((volume) => volume.name === name)?.csi === undefined)
+      throw noMounts(`${field}.volumeMounts[${index}]`, driver);
+}
+
+function noMounts(field: string, driver: Driver): VirtualKubeletError {
+  return refused(field, `the driver ${driver} has no mounts at paths of one's own: docker and podman have`);
 }
 
 function indexOf({ volumes = [] }: PodSpec, name: string): number {
