@@ -1,10 +1,11 @@
 // What is to become of jobs: those whose pods are deleted go when their tasks have ended, with what they were given; those that are over
 // are stopped.
 import { type CallContext, errorText, type Logger } from "@virtual-kubelet/virtual-kubelet";
+import { overKey } from "./names.ts";
 import type { NomadClient } from "./nomad-client.ts";
 import type { NomadAllocation } from "./wire.ts";
 
-type Asked = Pick<NomadClient, "deregisterJob" | "listVariables" | "deleteVariable">;
+type Asked = Pick<NomadClient, "deregisterJob" | "stopJob" | "listVariables" | "deleteVariable">;
 
 export class JobRemains implements AsyncDisposable {
   readonly #client: Asked;
@@ -47,14 +48,11 @@ export class JobRemains implements AsyncDisposable {
     if (this.#ending.has(id)) return;
     const context = { signal: this.#closing.signal, log: this.#log };
     const work = this.#client
-      .deregisterJob(id, { purge: false }, context)
-      .then(
-        () => {},
-        (error: unknown) => {
-          if (!this.#closing.signal.aborted)
-            this.#log.warn({ job: id, err: errorText(error) }, "a job that is over cannot be stopped yet");
-        },
-      )
+      .stopJob(id, { [overKey]: "true" }, context)
+      .catch((error: unknown) => {
+        if (!this.#closing.signal.aborted)
+          this.#log.warn({ job: id, err: errorText(error) }, "a job that is over cannot be stopped yet");
+      })
       .finally(() => this.#ending.delete(id));
     this.#ending.set(id, work);
   }

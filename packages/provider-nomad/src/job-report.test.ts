@@ -209,6 +209,14 @@ describe("jobs", () => {
     assert.deepEqual(group.failure, failure);
   });
 
+  it("stopped by somebody else have failed, those that were over have not", () => {
+    const allocation = { ClientStatus: "complete", DesiredStatus: "stop" } as const;
+    const given = { tasks: dead, stopped: true, allocation };
+    assert.equal(jobReport(facts(given)).group.failure?.reason, "Stopped");
+    const over = { ...given, meta: { "virtual-kubelet.io/over": "true" } };
+    assert.equal(jobReport(facts(over)).group.failure, undefined);
+  });
+
   it("that never started have failed with the driver's words", () => {
     const main = task({
       State: "dead",

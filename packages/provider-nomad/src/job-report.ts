@@ -3,7 +3,7 @@ import type { ContainerReport, PodFailure, PodOwner } from "@virtual-kubelet/vir
 import { type CloudGroup, ownerOf, revisionOf } from "@virtual-kubelet/virtual-kubelet/cloud";
 import * as v from "valibot";
 import type { NomadConfig } from "./config.ts";
-import { failureKey } from "./names.ts";
+import { failureKey, overKey } from "./names.ts";
 import type { Unplaced } from "./placement.ts";
 import { allocationEvents } from "./task-events.ts";
 import { isStartFailure, messageOf, taskReport, timeText } from "./task-report.ts";
@@ -165,9 +165,11 @@ function failureIn(
       ...{ reason: "Stopped", message: DesiredDescription || "Nomad stopped its allocation" },
       disruption: "DeletionByNomad",
     };
+  // By somebody else.
+  if (job.Stop && job.Meta?.[overKey] === undefined) return stopped;
   if (containers.some(({ state, restartCount = 0 }) => state.terminated !== undefined || restartCount > 0))
-    return job.Stop && containers.some(({ state }) => state.waiting !== undefined) ? stopped : undefined;
-  if (ClientStatus !== "failed") return job.Stop ? stopped : undefined;
+    return undefined;
+  if (ClientStatus !== "failed") return undefined;
   const events = Object.values(allocation.TaskStates ?? {}).flatMap(({ Events }) => Events ?? []);
   const why = events.findLast(isStartFailure);
   return {

@@ -26,3 +26,6 @@ export function portLabel(port: number): string {
 
 /** Key of a job's meta: why it was stopped, as JSON. */
 export const failureKey = "virtual-kubelet.io/failure";
+
+/** Another: it was stopped because nothing of it was to run any more. */
+export const overKey = "virtual-kubelet.io/over";
