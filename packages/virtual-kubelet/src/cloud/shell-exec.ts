@@ -10,7 +10,7 @@ import { type Clock, systemClock } from "../clock.ts";
 import { VirtualKubeletError } from "../errors.ts";
 import { copyInto, drained } from "../host/stream-copy.ts";
 import type { ContainerIO, ExecResult, TerminalSize } from "../provider/streams.ts";
-import { inputEnd, inputLine, inputPiece, markOf, shellLines } from "./shell-lines.ts";
+import { codedLine, codedPiece, inputEnd, inputLine, inputPiece, markOf, shellLines } from "./shell-lines.ts";
 import { ShellOutput, type ShownPiece } from "./shell-output.ts";
 
 /** /bin/sh runs in it, interactively. */
@@ -79,7 +79,8 @@ export async function execInShell(
       await deliver(output.feed(chunk), io, until);
       if (output.hasBegun && !hasBegun) {
         hasBegun = true;
-        if (io.stdin !== undefined) inBackground(passInput(io.stdin, io.tty, typed, until));
+        if (io.stdin !== undefined)
+          inBackground(passInput(io.stdin, { tty: io.tty, takesCode: output.takesCode }, typed, until));
         if (io.tty && io.resize !== undefined && terminal.resize !== undefined)
           inBackground(passSizes(io.resize, terminal.resize.bind(terminal), until));
       }
@@ -131,14 +132,16 @@ async function deliver(pieces: readonly ShownPiece[], io: ContainerIO, signal: A
 
 async function passInput(
   stdin: NonNullable<ContainerIO["stdin"]>,
-  tty: boolean,
+  { tty, takesCode }: { readonly tty: boolean; readonly takesCode: boolean },
   typed: (text: string | Uint8Array) => Promise<void>,
   until: AbortSignal,
 ): Promise<void> {
   const write = async (chunk: Buffer): Promise<void> => {
     if (tty) return await typed(chunk);
-    for (let at = 0; at < chunk.length && !until.aborted; at += inputPiece)
-      await typed(inputLine(chunk.subarray(at, at + inputPiece)));
+    // Its processes are worth it for more than a line of the other.
+    const isCoded = takesCode && chunk.length > inputPiece;
+    const [size, line] = isCoded ? [codedPiece, codedLine] : [inputPiece, inputLine];
+    for (let at = 0; at < chunk.length && !until.aborted; at += size) await typed(line(chunk.subarray(at, at + size)));
   };
   const sink = new Writable({
     write: (chunk: Buffer, _encoding, done) => void write(chunk).then(() => done(), done),

@@ -27,6 +27,14 @@ export function inputLine(bytes: Uint8Array): string {
 
 export const inputPiece: number = bytesPerLine;
 
+/** The same for a shell that told of `base64`: more for each line, and a third longer than what it holds. Of at most `codedPiece` bytes. */
+export function codedLine(bytes: Uint8Array): string {
+  return `=${Buffer.from(bytes).toString("base64")}\n`;
+}
+
+/** Makes 3000 letters. */
+export const codedPiece = 2250;
+
 /** In front of each: the mark of `ShellOutput`. */
 export function markOf(token: string): string {
   return `VK-${token}`;
@@ -59,8 +67,17 @@ function assigned(variable: string, text: string): readonly string[] {
 const tell = (kind: string, more = ""): string => `printf 'VK-%s${kind}' "$t"${more}`;
 const begin = ["t=$1", "shift"];
 
-// biome-ignore lint/suspicious/noTemplateCurlyInString: a shell's.
-const decode = 'while IFS= read -r l && [ "$l" != . ]; do printf "${l#:}"; done';
+const decode =
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: a shell's.
+  'while IFS= read -r l && [ "$l" != . ]; do case $l in =*) printf %s "${l#=}" | base64 -d;; *) printf "${l#:}";; esac; done';
+
+/** Input may come by `codedLine`. */
+const beginCoded = [
+  'if [ "$(printf YQ== | base64 -d 2>/dev/null)" = a ]',
+  `then ${tell("{\\n")}`,
+  `else ${tell("[\\n")}`,
+  "fi",
+].join("; ");
 
 function terminalScript({ size }: ShellRequest): string {
   return [
@@ -101,7 +118,7 @@ function pipeScript({ stdin, stderr }: ShellRequest): string {
           'if [ -n "$e" ]; then exec 3>"$e" 4<"$e"; rm -f "$e"; fi',
         ]
       : []),
-    tell("[\\n"),
+    stdin ? beginCoded : tell("[\\n"),
     stdin ? `${decode} | { ${run}; }` : `{ ${run}; } </dev/null`,
   ].join("\n");
 }

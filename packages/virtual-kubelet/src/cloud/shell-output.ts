@@ -17,6 +17,7 @@ export class ShellOutput {
   /** The terminal puts a carriage return before each line feed, though it was told not to. */
   #hasReturns = false;
   #heldReturn = false;
+  #takesCode = false;
   #before = "";
   #exitCode: number | undefined;
 
@@ -27,6 +28,11 @@ export class ShellOutput {
 
   get hasBegun(): boolean {
     return this.#stream !== "before";
+  }
+
+  /** Input may come by `codedLine`. */
+  get takesCode(): boolean {
+    return this.#takesCode;
   }
 
   /** Undefined: it has not ended yet. */
@@ -63,7 +69,7 @@ export class ShellOutput {
   /** The mark is in front. False: what follows it is not there yet. */
   #takeMark(): boolean {
     const after = this.#rest.subarray(this.#mark.length, this.#mark.length + 8).toString("latin1");
-    const told = /^(?:(\[)(\r?)\n|(\|)|\](\d{1,3});)/.exec(after);
+    const told = /^(?:([[{])(\r?)\n|(\|)|\](\d{1,3});)/.exec(after);
     if (told === null) {
       if (after.length < 5) return false;
       // Nobody but the shell knows the mark: this is not it, and passed on.
@@ -75,6 +81,7 @@ export class ShellOutput {
     this.#heldReturn = false;
     if (start !== undefined) {
       this.#stream = "stdout";
+      this.#takesCode = start === "{";
       this.#hasReturns = hasReturn === "\r" && !this.#tty;
     } else if (errors !== undefined) this.#stream = "stderr";
     else {
