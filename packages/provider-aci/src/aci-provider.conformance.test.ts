@@ -23,6 +23,5 @@ providerConformance("ACI", {
     spec: { restartPolicy: "Never", containers: [{ name: "main", image: `exit-${code}` }] },
   }),
   outlives: true,
-  // Commands are tried on real containers, by the end-to-end tests.
-  lacks: ["configureNode", "portForward", "runInContainer"],
+  lacks: ["configureNode", "portForward"],
 });

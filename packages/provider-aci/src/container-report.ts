@@ -118,17 +118,17 @@ export function latest(events: readonly InstanceEvent[]): InstanceEvent | undefi
 
 /**
  * The cloud tells a failed readiness probe by an event alone. Ready is what had the time for a first success, and has no failure
- * within the last two periods. Undefined where the cloud does not probe.
+ * within the last two periods and the time of a probe. Undefined where the cloud does not probe.
  */
 function readiness(startedAt: string | undefined, { view, readinessProbe, now }: ContainerFacts): boolean | undefined {
   if (readinessProbe === undefined) return undefined;
-  const { initialDelaySeconds = 0, periodSeconds = 10 } = readinessProbe;
+  const { initialDelaySeconds = 0, periodSeconds = 10, timeoutSeconds = 1 } = readinessProbe;
   const begun = Date.parse(startedAt ?? "");
   if (Number.isFinite(begun) && now < begun + initialDelaySeconds * 1000) return false;
   const failed = latest((view?.events ?? []).filter(({ message = "" }) => /readiness probe failed/i.test(message)));
   const at = Date.parse(failed?.lastTimestamp ?? "");
   if (!Number.isFinite(at) || (Number.isFinite(begun) && at < begun)) return true;
-  return now > at + 2 * periodSeconds * 1000;
+  return now > at + (2 * periodSeconds + timeoutSeconds) * 1000;
 }
 
 function isAfter(time: string | undefined, other: string | undefined): boolean {

@@ -1,6 +1,6 @@
 // The provider over the fake of Azure Resource Manager, for tests.
 import { type Provider, silentLogger, systemClock } from "@virtual-kubelet/virtual-kubelet";
-import { type CloudBackend, CloudProvider } from "@virtual-kubelet/virtual-kubelet/cloud";
+import { CloudProvider } from "@virtual-kubelet/virtual-kubelet/cloud";
 import { AciBackend } from "../aci-backend.ts";
 import { capabilitiesOf } from "../aci-provider.ts";
 import { parseAciConfig } from "../config.ts";
@@ -25,22 +25,9 @@ export function backendOf(fake: FakeArm, { node, cluster, settings = {} }: Bench
   });
 }
 
-const commands: ReadonlySet<string | symbol> = new Set(["exec", "terminate", "restartContainer", "updateVolumes"]);
-
-/** Without commands in containers: those of memory have no shell that is typed into. */
-export function withoutCommands(backend: CloudBackend): CloudBackend {
-  return new Proxy(backend, {
-    get(target, key) {
-      if (commands.has(key)) return undefined;
-      const value: unknown = Reflect.get(target, key, target);
-      return typeof value === "function" ? value.bind(target) : value;
-    },
-  });
-}
-
 export function providerOf(fake: FakeArm, settings: BenchSettings): Provider {
   return new CloudProvider({
-    ...{ backend: withoutCommands(backendOf(fake, settings)), node: settings.node, log: silentLogger, pace },
+    ...{ backend: backendOf(fake, settings), node: settings.node, log: silentLogger, pace },
     capabilities: capabilitiesOf("linux"),
     consistencyMs: 1000,
   });

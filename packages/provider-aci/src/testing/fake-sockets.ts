@@ -77,9 +77,11 @@ export class FakeSockets implements AsyncDisposable {
     const resize = (async function* () {
       yield size;
     })();
-    const io = { stdin, stdout: outputOf(client), tty: true, resize };
+    const stdout = outputOf(client);
+    const io = { stdin, stdout, tty: true, resize };
     running.exec(container, [command], io, end).then(
-      () => client.close(1000),
+      // Behind what was written.
+      () => stdout.end(() => client.close(1000)),
       (error: unknown) => {
         client.send(Buffer.from(`exec failed: ${errorText(error)}\r\n`));
         client.close(1000);

@@ -159,6 +159,15 @@ export class Bench {
     return report;
   }
 
+  /** Reports of one pod that were pushed, in their own order: statuses that were asked for meanwhile may be newer. */
+  seeInOrder(reports: readonly PodReport[]): void {
+    let before: PodReport | undefined;
+    for (const report of reports) {
+      assert.deepEqual(reportFaults(report, this.#made.get(report.owner.uid)?.pod, before), []);
+      before = report;
+    }
+  }
+
   async report(owner: PodOwner, accept: (report: PodReport) => boolean, what: string): Promise<PodReport> {
     let last: PodReport | undefined;
     await this.until(async () => {

@@ -201,7 +201,7 @@ export function providerConformance(name: string, options: ConformanceOptions): 
           updates.some((update) => update.type === "gone" && update.owner.uid === owner.uid) || reports().some(isOver),
         "the end of the pod",
       );
-      for (const report of reports()) bench.see(report);
+      bench.seeInOrder(reports());
       stop.abort();
       await promptly(watching, "watchPods after its signal aborted").catch(expectAborted);
     });
