@@ -58,6 +58,15 @@ export async function execInShell(
     late = !output.hasBegun;
     if (late) over.abort();
   });
+  let wake = (): void => {};
+  until.addEventListener("abort", () => wake(), { once: true });
+  const taken = async (lines: number): Promise<void> => {
+    while (output.linesTaken < lines && !until.aborted) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      wake = resolve;
+      await promise;
+    }
+  };
   const typed = async (text: string | Uint8Array): Promise<void> => {
     const bytes = typeof text === "string" ? Buffer.from(text) : text;
     for (let at = 0; at < bytes.length && !until.aborted; at += writeBytes)
@@ -76,11 +85,13 @@ export async function execInShell(
     inBackground(typed(lines));
     let hasBegun = false;
     for await (const chunk of terminal.output) {
-      await deliver(output.feed(chunk), io, until);
+      const pieces = output.feed(chunk);
+      wake();
+      await deliver(pieces, io, until);
       if (output.hasBegun && !hasBegun) {
         hasBegun = true;
         if (io.stdin !== undefined)
-          inBackground(passInput(io.stdin, { tty: io.tty, takesCode: output.takesCode }, typed, until));
+          inBackground(passInput(io.stdin, { tty: io.tty, taken: output.takesCode ? taken : undefined }, typed, until));
         if (io.tty && io.resize !== undefined && terminal.resize !== undefined)
           inBackground(passSizes(io.resize, terminal.resize.bind(terminal), until));
       }
@@ -132,16 +143,20 @@ async function deliver(pieces: readonly ShownPiece[], io: ContainerIO, signal: A
 
 async function passInput(
   stdin: NonNullable<ContainerIO["stdin"]>,
-  { tty, takesCode }: { readonly tty: boolean; readonly takesCode: boolean },
+  { tty, taken }: { readonly tty: boolean; readonly taken: ((lines: number) => Promise<void>) | undefined },
   typed: (text: string | Uint8Array) => Promise<void>,
   until: AbortSignal,
 ): Promise<void> {
+  let coded = 0;
   const write = async (chunk: Buffer): Promise<void> => {
     if (tty) return await typed(chunk);
     // Its processes are worth it for more than a line of the other.
-    const isCoded = takesCode && chunk.length > inputPiece;
+    const isCoded = taken !== undefined && chunk.length > inputPiece;
     const [size, line] = isCoded ? [codedPiece, codedLine] : [inputPiece, inputLine];
-    for (let at = 0; at < chunk.length && !until.aborted; at += size) await typed(line(chunk.subarray(at, at + size)));
+    for (let at = 0; at < chunk.length && !until.aborted; at += size) {
+      await typed(line(chunk.subarray(at, at + size)));
+      if (isCoded) await taken(++coded);
+    }
   };
   const sink = new Writable({
     write: (chunk: Buffer, _encoding, done) => void write(chunk).then(() => done(), done),

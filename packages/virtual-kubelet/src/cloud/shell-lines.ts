@@ -27,7 +27,8 @@ export function inputLine(bytes: Uint8Array): string {
 
 export const inputPiece: number = bytesPerLine;
 
-/** The same for a shell that told of `base64`: more for each line, and a third longer than what it holds. Of at most `codedPiece` bytes. */
+/** The same for a shell that told of `base64`: more for each line, and a third longer than what it holds. Of at most `codedPiece` bytes.
+ * The shell tells of each when it has taken it: a terminal with more in front of it than it holds may show nothing meanwhile. */
 export function codedLine(bytes: Uint8Array): string {
   return `=${Buffer.from(bytes).toString("base64")}\n`;
 }
@@ -69,7 +70,7 @@ const begin = ["t=$1", "shift"];
 
 const decode =
   // biome-ignore lint/suspicious/noTemplateCurlyInString: a shell's.
-  'while IFS= read -r l && [ "$l" != . ]; do case $l in =*) printf %s "${l#=}" | base64 -d;; *) printf "${l#:}";; esac; done';
+  'while IFS= read -r l && [ "$l" != . ]; do case $l in =*) printf %s "${l#=}" | base64 -d; printf "VK-%s+" "$t" >&5;; *) printf "${l#:}";; esac; done';
 
 /** Input may come by `codedLine`. */
 const beginCoded = [
@@ -118,7 +119,7 @@ function pipeScript({ stdin, stderr }: ShellRequest): string {
           'if [ -n "$e" ]; then exec 3>"$e" 4<"$e"; rm -f "$e"; fi',
         ]
       : []),
-    stdin ? beginCoded : tell("[\\n"),
-    stdin ? `${decode} | { ${run}; }` : `{ ${run}; } </dev/null`,
+    ...(stdin ? ["exec 5>&1", beginCoded] : [tell("[\\n")]),
+    stdin ? `${decode} | { ${run}; } 5>&-` : `{ ${run}; } </dev/null`,
   ].join("\n");
 }

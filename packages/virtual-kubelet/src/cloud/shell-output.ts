@@ -18,6 +18,7 @@ export class ShellOutput {
   #hasReturns = false;
   #heldReturn = false;
   #takesCode = false;
+  #linesTaken = 0;
   #before = "";
   #exitCode: number | undefined;
 
@@ -33,6 +34,11 @@ export class ShellOutput {
   /** Input may come by `codedLine`. */
   get takesCode(): boolean {
     return this.#takesCode;
+  }
+
+  /** Of those by `codedLine`. */
+  get linesTaken(): number {
+    return this.#linesTaken;
   }
 
   /** Undefined: it has not ended yet. */
@@ -69,15 +75,19 @@ export class ShellOutput {
   /** The mark is in front. False: what follows it is not there yet. */
   #takeMark(): boolean {
     const after = this.#rest.subarray(this.#mark.length, this.#mark.length + 8).toString("latin1");
-    const told = /^(?:([[{])(\r?)\n|(\|)|\](\d{1,3});)/.exec(after);
+    const told = /^(?:([[{])(\r?)\n|(\|)|(\+)|\](\d{1,3});)/.exec(after);
     if (told === null) {
       if (after.length < 5) return false;
       // Nobody but the shell knows the mark: this is not it, and passed on.
       this.#rest = this.#rest.subarray(this.#mark.length);
       return true;
     }
-    const [whole, start, hasReturn, errors, code] = told;
+    const [whole, start, hasReturn, errors, taken, code] = told;
     this.#rest = this.#rest.subarray(this.#mark.length + whole.length);
+    if (taken !== undefined) {
+      this.#linesTaken += 1;
+      return true;
+    }
     this.#heldReturn = false;
     if (start !== undefined) {
       this.#stream = "stdout";
