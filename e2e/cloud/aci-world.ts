@@ -12,13 +12,14 @@ export class AciWorld implements CloudWorld {
   readonly provider = "aci";
   readonly config: Readonly<Record<string, unknown>>;
   readonly image: string;
-  readonly #fake: FakeArm;
+  /** For what the tests of one cloud alone look at. */
+  readonly fake: FakeArm;
   readonly #directory: string;
   readonly #secret: string;
   readonly #dispose: () => Promise<void>;
 
   private constructor(fake: FakeArm, directory: string, image: string, dispose: () => Promise<void>) {
-    this.#fake = fake;
+    this.fake = fake;
     this.#directory = directory;
     this.image = image;
     this.#dispose = dispose;
@@ -60,7 +61,7 @@ export class AciWorld implements CloudWorld {
   }
 
   books(): readonly BookedGroup[] {
-    return this.#fake.groups.all.map((group) => ({
+    return this.fake.groups.all.map((group) => ({
       id: group.name,
       uid: group.body.tags?.["virtual-kubelet.io.uid"] ?? "",
       live: group.provisioningState !== "Deleting",
@@ -69,7 +70,7 @@ export class AciWorld implements CloudWorld {
 
   made(): ReadonlyMap<string, number> {
     const made = new Map<string, number>();
-    for (const { tags } of this.#fake.groups.created) {
+    for (const { tags } of this.fake.groups.created) {
       const uid = tags["virtual-kubelet.io.uid"] ?? "";
       made.set(uid, (made.get(uid) ?? 0) + 1);
     }
@@ -77,26 +78,26 @@ export class AciWorld implements CloudWorld {
   }
 
   calls(): Readonly<Record<string, number>> {
-    return Object.fromEntries(this.#fake.calls);
+    return Object.fromEntries(this.fake.calls);
   }
 
   throttle(perSecond: number | undefined): void {
-    this.#fake.faults.throttle(perSecond === undefined ? undefined : { perSecond, burst: 1 });
+    this.fake.faults.throttle(perSecond === undefined ? undefined : { perSecond, burst: 1 });
   }
 
   down(is: boolean): void {
-    this.#fake.faults.setDown(is);
+    this.fake.faults.setDown(is);
   }
 
   credentials(valid: boolean): void {
-    if (!valid) this.#fake.tokens.revokeAll();
-    this.#fake.tokens.principal.secret = valid ? this.#secret : "another one";
+    if (!valid) this.fake.tokens.revokeAll();
+    this.fake.tokens.principal.secret = valid ? this.#secret : "another one";
   }
 
   /** Disposes of everything, and fails if something was wrong with what passed over the wire. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#dispose();
     await rm(this.#directory, { recursive: true });
-    assert.deepEqual(this.#fake.problems, []);
+    assert.deepEqual(this.fake.problems, []);
   }
 }
