@@ -91,10 +91,9 @@ export class FakeGroup {
     return this.#runs.get(container)?.current.state === "Running";
   }
 
-  /** When the container's run before the present one ended, epoch milliseconds; 0: there was none. */
+  /** When the run before the container's last one ended, epoch milliseconds; 0: there was none. */
   runBefore(container: string): number {
-    const finish = this.#runs.get(container)?.previous?.finishTime;
-    return finish === undefined ? 0 : Date.parse(finish);
+    return this.#runs.get(container)?.endBefore ?? 0;
   }
 
   /** Begins its life; how it goes is seen by its facts. */
@@ -258,6 +257,7 @@ export class FakeGroup {
     if (run === undefined || this.#running === undefined) return;
     await this.#running.start(name);
     const { startedAt } = this.#running.state(name);
+    run.endBefore = Date.parse(run.previous?.finishTime ?? "") || 0;
     run.current = { state: "Running", startTime: timeOf(startedAt ?? this.options.clock.now()), detailStatus: "" };
     run.tell("Started", "Started container");
   }

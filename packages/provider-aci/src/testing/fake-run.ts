@@ -22,6 +22,8 @@ export class FakeEvents {
 }
 
 export class FakeRun {
+  /** Epoch milliseconds of the end of the run before the one that began last; 0: there was none. */
+  endBefore = 0;
   restarts = 0;
   current: ContainerState = { state: "Waiting", detailStatus: "" };
   previous: ContainerState | undefined;

@@ -1,0 +1,42 @@
+// The ACI provider keeps the provider contract, over the fake of Azure Resource Manager whose groups are real containers: commands,
+// terminals, restarts and the end by TERM included. Needs root on Linux and podman.
+import assert from "node:assert/strict";
+import { after } from "node:test";
+import { providerOf } from "../packages/provider-aci/src/testing/aci-bench.ts";
+import { FakeArm } from "../packages/provider-aci/src/testing/fake-arm.ts";
+import { providerConformance } from "../packages/virtual-kubelet/src/testing/provider-conformance.ts";
+import { PodmanGroups } from "./cloud/podman-groups.ts";
+import { benchImage, PodmanBench } from "./podman.ts";
+
+const engine = await PodmanBench.start();
+const runner = new PodmanGroups(engine);
+// A restart takes its time, as on the cloud: what ends by TERM is stopped before it begins anew.
+const fake = await FakeArm.start({ runner, pace: { restartMs: 2_000 } });
+after(async () => {
+  await fake[Symbol.asyncDispose]();
+  await runner[Symbol.asyncDispose]();
+  await engine[Symbol.asyncDispose]();
+  assert.deepEqual(fake.problems, []);
+});
+
+const container = (script: string, more: object = {}): { readonly name: string; readonly image: string } => ({
+  ...{ name: "main", image: benchImage, command: ["/bin/sh", "-c", script] },
+  ...{ resources: { requests: { cpu: "1", memory: "200Mi" } } },
+  // With a public address.
+  ...{ ports: [{ containerPort: 80 }], ...more },
+});
+const wait = "trap 'exit 0' TERM; echo ready; while :; do sleep 0.1; done";
+
+providerConformance("ACI over containers of Podman", {
+  create: async () => ({
+    provider: providerOf(fake, { node: "conformance-node", cluster: "conformance" }),
+    dispose: async () => {},
+  }),
+  runningPod: { spec: { containers: [container(wait)] } },
+  finishingPod: (exitCode) => ({ spec: { restartPolicy: "Never", containers: [container(`exit ${exitCode}`)] } }),
+  restartingPod: { spec: { restartPolicy: "Always", containers: [container("exit 1")] } },
+  loggingPod: { spec: { containers: [container(`echo line; ${wait}`)] } },
+  outlives: true,
+  lacks: ["configureNode", "portForward"],
+  timeoutMs: 60_000,
+});
