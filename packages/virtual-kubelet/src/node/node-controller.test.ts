@@ -253,6 +253,27 @@ describe("a Node that others write to", () => {
     assert.equal(bench.node().metadata?.labels?.["kept"], "1");
   });
 
+  it("is Ready again at once when it was made Unknown just before a write of something else", async () => {
+    await using bench = new Bench();
+    await bench.run({});
+    bench.api.writes();
+    // Not seen yet when the label is written: the watch was cut, or is late.
+    bench.api.fault = ({ verb, plural }) => {
+      if (verb === "patch" && plural === "nodes") {
+        bench.api.fault = () => undefined;
+        bench.api.edit("nodes", "n", (node) => ({
+          ...node,
+          status: { ...Object(node["status"]), conditions: [{ type: "Ready", status: "Unknown" }] },
+        }));
+      }
+      return undefined;
+    };
+    bench.nodes.update("n", { labels: { during: "outage" } });
+    assert.deepEqual(await bench.writes(1_000), ["patch nodes/n/status", "patch nodes/n/status"]);
+    assert.equal(bench.node().metadata?.labels?.["during"], "outage");
+    assert.equal(bench.ready(), isReady);
+  });
+
   it("is written again from its newest state on a conflict", async () => {
     await using bench = new Bench();
     await bench.run({});

@@ -173,7 +173,10 @@ export class NodeWriter {
     entry.ours = joinOurs(oursOf(desired), { ...nothingOurs, taints: leftovers });
     entry.nextHeartbeat = now + this.#nextHeartbeatMs(isNews);
     const after = this.#input(entry, desired, written);
-    entry.untaken = planStatus(after, now).fingerprint;
+    const rest = planStatus(after, now);
+    // What still differs was refused only if it was asked for; else somebody changed it just before, which we had not seen.
+    const unasked = rest.changed && rest.fingerprint !== status.fingerprint;
+    entry.untaken = unasked ? "" : rest.fingerprint;
     // Answered well, yet unchanged: something rewrites it on the way, and would each time.
     if (withMetadata && JSON.stringify(metadataPatch(after)) === metadataText)
       entry.refuse("metadata", metadataText, now);
@@ -185,7 +188,7 @@ export class NodeWriter {
     if (boot !== undefined && bootBefore !== "" && boot !== bootBefore) {
       this.#event(name, written, "Warning", "Rebooted", `Node ${name} has been rebooted, boot id: ${boot}`);
     }
-    return entry.nextHeartbeat - now;
+    return unasked ? 0 : entry.nextHeartbeat - now;
   }
 
   /** After a change the next heartbeat comes half to one and a half periods later: many nodes changed at once part again. */
