@@ -24,7 +24,7 @@ export class CleanUp {
     this.#options = options;
   }
 
-  /** After a listing: begins it where it is time. Never throws. */
+  /** After a listing, with the tasks that live or are to be run again: begins it where it is time. Never throws. */
   begin(tasks: readonly OwnedTask[]): void {
     const { clock, everyMs = 10 * 60_000 } = this.#options;
     if (this.#work !== undefined || clock.now() - this.#doneAt < everyMs || this.#stop.signal.aborted) return;
@@ -39,10 +39,9 @@ export class CleanUp {
     await this.#work;
   }
 
-  async #clean(tasks: readonly OwnedTask[]): Promise<void> {
+  async #clean(living: readonly OwnedTask[]): Promise<void> {
     const { definitions, secrets, log } = this.#options;
     const context: CallContext = { signal: this.#stop.signal, log };
-    const living = tasks.filter(({ task }) => task.lastStatus !== "STOPPED");
     try {
       await secrets.clean(new Set(living.map(({ owner }) => owner.owner.uid)), context);
       await definitions.clean(new Set(living.map(({ task }) => familyOfArn(task.taskDefinitionArn ?? ""))), context);

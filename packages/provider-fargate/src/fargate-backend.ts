@@ -32,6 +32,7 @@ import { nodeReport } from "./node-report.ts";
 import { RestartLedger } from "./restart-ledger.ts";
 import { openSsmSession } from "./ssm/open-session.ts";
 import { stopReasonText } from "./stop-reason.ts";
+import { TaskAttempts } from "./task-attempts.ts";
 import { TaskDefinitions } from "./task-definitions.ts";
 import { execInTask, terminateInTask } from "./task-exec.ts";
 import { taskLogs } from "./task-logs.ts";
@@ -42,6 +43,7 @@ import { taskPushes } from "./task-pushes.ts";
 import { describedAtOnce, TaskReader } from "./task-reader.ts";
 import { TaskRemains } from "./task-remains.ts";
 import { isGone, taskReport } from "./task-report.ts";
+import { failedToStart, waitingGroup } from "./task-retry.ts";
 import { TaskSecrets } from "./task-secrets.ts";
 import { TaskStarter } from "./task-starter.ts";
 import { TaskStats } from "./task-stats.ts";
@@ -74,6 +76,7 @@ export class FargateBackend implements CloudBackend {
   readonly #terminate: ((target: GroupContainer, context: CallContext) => Promise<void>) | undefined;
   readonly #setup: AccountSetup;
   readonly #starter: TaskStarter;
+  readonly #attempts: TaskAttempts;
   readonly #secrets: TaskSecrets;
   readonly #reader: TaskReader;
   readonly #restarts = new RestartLedger();
@@ -93,6 +96,7 @@ export class FargateBackend implements CloudBackend {
     this.#secrets = new TaskSecrets({ aws, owner, config, clock });
     this.#reader = new TaskReader(aws, config.cluster, { cluster, node, adoptGoTasks: config.adoptGoTasks });
     this.#starter = new TaskStarter({ aws, definitions, secrets: this.#secrets, cluster: config.cluster });
+    this.#attempts = new TaskAttempts({ starter: this.#starter, config, clock, log });
     this.#cleanUp = new CleanUp({ definitions, secrets: this.#secrets, clock, log, everyMs: options.cleanUpEveryMs });
     const shells = { aws, cluster: config.cluster, clock, open: openSsmSession };
     if (config.exec) {
@@ -118,7 +122,8 @@ export class FargateBackend implements CloudBackend {
   ): Promise<{ readonly id: string; readonly notes: readonly CreateNote[] }> {
     const plan = this.#translated(request);
     await this.#setup.ready(context);
-    return { id: await this.#starter.start(plan, request.owner, context), notes: plan.notes };
+    const id = await this.#starter.start(plan, request.owner, context);
+    return { id: this.#attempts.current(request.owner.uid, id), notes: plan.notes };
   }
 
   async list(context: CallContext): Promise<readonly CloudGroup[]> {
@@ -127,24 +132,25 @@ export class FargateBackend implements CloudBackend {
     const arns = new Set(tasks.map(({ task }) => task.taskArn ?? ""));
     this.#restarts.keep(arns);
     this.#remains.keep(arns);
-    this.#cleanUp.begin(tasks);
-    return tasks.flatMap(({ task, owner }) => this.#group(task, owner, false) ?? []);
+    const newest = this.#attempts.newest(tasks);
+    this.#cleanUp.begin(newest.filter(({ task, owner }) => task.lastStatus !== "STOPPED" || this.#waits(task, owner)));
+    return newest.flatMap(({ task, owner }) => this.#group(task, owner, false) ?? []);
   }
 
   async describe(refs: readonly GroupRef[], context: CallContext): Promise<readonly (CloudGroup | undefined)[]> {
-    const tasks = await this.#reader.some(
-      refs.map(({ id }) => id),
-      context,
-    );
-    return refs.map(({ id, owner }) => {
-      const task = tasks.get(id);
+    const arns = refs.map(({ id, owner }) => this.#attempts.current(owner.uid, id));
+    const tasks = await this.#reader.some(arns, context);
+    return refs.map(({ owner }, index) => {
+      const task = tasks.get(arns[index] ?? "") ?? this.#attempts.standIn(owner.uid);
       return task === undefined ? undefined : this.#group(task, { owner }, true);
     });
   }
 
   async remove(ref: GroupRef, _options: { readonly gracePeriodSeconds: number }, context: CallContext): Promise<void> {
-    await this.#starter.stop(ref.id, stopReasonText({ type: "deleted" }), context);
-    this.#remains.deleted(ref.id);
+    await this.#attempts.close(ref.owner.uid);
+    const arn = this.#attempts.current(ref.owner.uid, ref.id);
+    await this.#starter.stop(arn, stopReasonText({ type: "deleted" }), context);
+    this.#remains.deleted(arn);
     try {
       await this.#secrets.remove(ref.owner, context);
     } catch (error) {
@@ -159,8 +165,10 @@ export class FargateBackend implements CloudBackend {
     { failure }: { readonly failure?: PodFailure | undefined },
     context: CallContext,
   ): Promise<void> {
-    await this.#starter.stop(ref.id, stopReasonText({ type: "stopped", failure }), context);
-    if (failure !== undefined) this.#remains.failed(ref.id, failure);
+    await this.#attempts.close(ref.owner.uid);
+    const arn = this.#attempts.current(ref.owner.uid, ref.id);
+    await this.#starter.stop(arn, stopReasonText({ type: "stopped", failure }), context);
+    if (failure !== undefined) this.#remains.failed(arn, failure);
   }
 
   /**
@@ -215,6 +223,7 @@ export class FargateBackend implements CloudBackend {
     this.#closing.abort();
     await this.#cleanUp[Symbol.asyncDispose]();
     await Promise.all(this.#stopping);
+    await this.#attempts[Symbol.asyncDispose]();
     await this.#options.aws[Symbol.asyncDispose]();
   }
 
@@ -231,9 +240,20 @@ export class FargateBackend implements CloudBackend {
     const { group, isOver } = taskReport(task, owner, (name, runtimeId) =>
       this.#restarts.count(taskArn, name, runtimeId),
     );
+    if (this.#waits(task, owner)) {
+      this.#attempts.begin(task, owner.owner.uid);
+      return waitingGroup(task, group);
+    }
     if (isOver && this.#remains.beginsToStop(taskArn)) this.#endTask(taskArn);
-    const failure = group.failure ?? (group.stage === "ended" ? this.#remains.failureOf(taskArn) : undefined);
+    const told = group.stage === "ended" ? this.#remains.failureOf(taskArn) : undefined;
+    // ECS keeps why it had stopped by itself, though the pod went on.
+    const failure = failedToStart(task) ? (told ?? group.failure) : (group.failure ?? told);
     return failure === undefined ? group : { ...group, failure };
+  }
+
+  /** Its pod has not started, and is tried again. */
+  #waits(task: Task, { owner: { uid }, clusterUnknown }: TaskOwner): boolean {
+    return clusterUnknown === undefined && this.#attempts.goesOn(uid) && failedToStart(task);
   }
 
   /** Its main containers have ended: nothing but our keeper, or sidecars, run. */

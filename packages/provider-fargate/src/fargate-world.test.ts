@@ -98,10 +98,19 @@ describe("pods on Fargate", () => {
     assert.equal(containers[0]?.lastState?.terminated?.reason, "ContainerStatusUnknown");
   });
 
-  it("whose image is not there fail, and say so", async () => {
+  it("whose image is not there wait, say so, and are tried again", async () => {
     const request = await created({ containers: [{ name: "web", image: "registry.test/missing:1" }] });
-    const { failure } = await report("it failed", request, (found) => found.failure !== undefined);
-    assert.equal(failure?.reason, "ErrImagePull");
+    const isPulled = ({ containers }: PodReport): boolean =>
+      containers[0]?.state.waiting?.reason === "ImagePullBackOff";
+    const { failure, containers } = await report("it backs off", request, isPulled);
+    assert.equal(failure, undefined);
+    assert.match(containers[0]?.state.waiting?.message ?? "", /^CannotPullContainerError/);
+    await eventually("it is tried again", patience, async () => {
+      await provider.getPodStatus(request.owner, context);
+      return fake.books.length === 2;
+    });
+    await report("it backs off again", request, isPulled);
+    assert.ok(fake.books.every(({ startedBy }) => startedBy === request.owner.uid));
   });
 
   it("on spot capacity that is taken back are disrupted", async () => {

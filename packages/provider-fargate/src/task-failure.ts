@@ -53,7 +53,8 @@ function endedBadly(views: readonly ContainerView[]): PodFailure | undefined {
   return undefined;
 }
 
-function startFault(stoppedReason: string, views: readonly ContainerView[]): string {
+/** The name of what kept a task from starting. */
+export function startFault(stoppedReason: string, views: readonly ContainerView[]): string {
   if (views.some(({ container: { reason = "" } }) => isPullFault(reason)) || isPullFault(stoppedReason))
     return "ErrImagePull";
   if (/capacity/i.test(stoppedReason)) return "CapacityUnavailable";

@@ -35,7 +35,7 @@ export class TaskStarter {
     for (let tries = 1; ; tries++) {
       const taskDefinition = await definitions.ensure(definition, context);
       try {
-        return await this.#run({ ...plan.run, taskDefinition }, context);
+        return await this.run({ ...plan.run, taskDefinition }, context);
       } catch (error) {
         if (!isDefinitionGone(error) || tries > 1) throw ofTheAccount(error);
         definitions.forget(definition);
@@ -54,7 +54,8 @@ export class TaskStarter {
     }
   }
 
-  async #run(input: RunTaskCommandInput, context: CallContext): Promise<string> {
+  /** ARN of the task of this client token. */
+  async run(input: RunTaskCommandInput, context: CallContext): Promise<string> {
     try {
       const { tasks = [], failures = [] } = await this.#options.aws.runTask(input, context);
       const [task] = tasks;
