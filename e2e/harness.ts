@@ -188,11 +188,13 @@ export class Harness implements AsyncDisposable {
   /** Sees every state that the pods of a label have, from now until the signal aborts. */
   async watchPods(labelSelector: string, signal: AbortSignal, see: (pod: Stored<Pod>) => void): Promise<void> {
     const options = { namespace: "default", labelSelector, sendInitialEvents: true, signal };
-    try {
-      for await (const event of this.client.watch(pods, options)) if (event.type !== "BOOKMARK") see(event.object);
-    } catch (error) {
-      if (!signal.aborted) throw error;
-    }
+    // A server that is busy ends watches: each new one begins with what is there.
+    while (!signal.aborted)
+      try {
+        for await (const event of this.client.watch(pods, options)) if (event.type !== "BOOKMARK") see(event.object);
+      } catch (error) {
+        if (!signal.aborted && !isErrorKind(error, "Expired", "Unavailable")) throw error;
+      }
   }
 
   /** Waits until the API has no object of this name (and UID). */
