@@ -193,7 +193,7 @@ export class Harness implements AsyncDisposable {
       try {
         for await (const event of this.client.watch(pods, options)) if (event.type !== "BOOKMARK") see(event.object);
       } catch (error) {
-        if (!signal.aborted && !isErrorKind(error, "Expired", "Unavailable")) throw error;
+        if (!signal.aborted) throw error;
       }
   }
 
