@@ -94,8 +94,13 @@ describe("the Fargate provider on ministack", () => {
       containers: [{ name: "web", image: "localhost/none:1", resources: memory }],
     });
     const { id: failed } = await backend.create(missing, context);
-    const report = await bench.groupIs(failed, "has failed", ({ stage }) => stage === "ended");
-    assert.ok(report.failure !== undefined || report.containers[0]?.state.terminated !== undefined, "it says so");
+    const report = await bench.groupIs(failed, "is told to wait", ({ events = [] }) =>
+      events.some(({ reason }) => reason === "BackOff"),
+    );
+    assert.equal(report.stage, "starting", "it is tried again");
+    assert.match(report.containers[0]?.state.waiting?.message ?? "", /localhost\/none:1/, "it says why");
+    // So that it is not.
+    await backend.remove(report, { gracePeriodSeconds: 0 }, context);
 
     const web = bench.request("web", {
       terminationGracePeriodSeconds: 2,
