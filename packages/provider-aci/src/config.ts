@@ -4,7 +4,7 @@ import { checkedConfig, quantity } from "@virtual-kubelet/virtual-kubelet/host";
 import * as v from "valibot";
 import type { CloudName } from "./arm/clouds.ts";
 import { type CredentialsConfig, credentials } from "./credentials-config.ts";
-import type { GpuSku } from "./wire.ts";
+import type { GpuSku } from "./wire-containers.ts";
 
 export interface SubnetConfig {
   /** Default: that of the groups. */

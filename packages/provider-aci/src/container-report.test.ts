@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { restartsTag } from "./tags.ts";
 import { ownTags, reportOf, saidEvent } from "./testing/said-group.ts";
-import type { ContainerInstanceView, ContainerState } from "./wire.ts";
+import type { ContainerInstanceView, ContainerState } from "./wire-views.ts";
 
 describe("the state of a container", () => {
   const startTime = "2026-01-01T00:00:00.5Z";

@@ -1,6 +1,7 @@
 // What the cloud says of one container in the terms of the API: state, times, codes, reasons. Pure.
 import type { ContainerReport, ContainerState } from "@virtual-kubelet/virtual-kubelet";
-import type { ContainerState as CloudState, ContainerInstanceView, ContainerProbe, InstanceEvent } from "./wire.ts";
+import type { ContainerProbe } from "./wire-containers.ts";
+import type { ContainerState as CloudState, ContainerInstanceView, InstanceEvent } from "./wire-views.ts";
 
 export interface ContainerFacts {
   readonly name: string;

@@ -3,7 +3,7 @@ import type { PodSpec } from "@virtual-kubelet/virtual-kubelet";
 import { type DeliveredVolume, fileDelivery } from "@virtual-kubelet/virtual-kubelet/cloud";
 import type { AciConfig } from "./config.ts";
 import type { DeliveredFiles } from "./volumes.ts";
-import type { InitContainerDefinition } from "./wire.ts";
+import type { InitContainerDefinition } from "./wire-containers.ts";
 
 export const helperContainer = "virtual-kubelet-files";
 const root = "/virtual-kubelet";

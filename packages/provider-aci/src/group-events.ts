@@ -1,7 +1,8 @@
 // What the cloud tells of a group and its containers, as events of the pod: each happening with a key that is the same in every answer.
 // Pure.
 import type { CloudEvent } from "@virtual-kubelet/virtual-kubelet/cloud";
-import type { ContainerGroup, InstanceEvent } from "./wire.ts";
+import type { ContainerGroup } from "./wire.ts";
+import type { InstanceEvent } from "./wire-views.ts";
 
 /** `hidden`: containers of ours. */
 export function groupEvents({ properties }: ContainerGroup, hidden: ReadonlySet<string>): readonly CloudEvent[] {

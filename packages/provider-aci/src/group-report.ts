@@ -4,7 +4,8 @@ import { type CloudGroup, goOwnerOf, ownerOf, revisionOf } from "@virtual-kubele
 import { containerReport, hasEnded, latest } from "./container-report.ts";
 import { groupEvents } from "./group-events.ts";
 import { createdAt, failureOf, isStoppedByUs, leastRestarts, tagOptions } from "./tags.ts";
-import type { ContainerGroup, ContainerInstanceView, InstanceEvent } from "./wire.ts";
+import type { ContainerGroup } from "./wire.ts";
+import type { ContainerInstanceView, InstanceEvent } from "./wire-views.ts";
 
 export interface ReportOptions {
   readonly node: string;

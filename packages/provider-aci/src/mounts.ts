@@ -3,7 +3,7 @@
 import type { LateText, ResolvedContainer, ResolvedFile, ResolvedVolume } from "@virtual-kubelet/virtual-kubelet";
 import { unsupported } from "./pod-faults.ts";
 import type { StartSteps } from "./start-steps.ts";
-import type { VolumeMount } from "./wire.ts";
+import type { VolumeMount } from "./wire-containers.ts";
 
 export interface TranslatedMounts {
   readonly mounts: readonly VolumeMount[];

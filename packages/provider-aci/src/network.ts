@@ -4,7 +4,8 @@ import type { CreateNote } from "@virtual-kubelet/virtual-kubelet/cloud";
 import { type AciConfig, subnetID } from "./config.ts";
 import type { PodWishes } from "./pod-annotations.ts";
 import { ignored, unsupported } from "./pod-faults.ts";
-import type { ContainerGroupProperties, ContainerPort, DnsConfiguration } from "./wire.ts";
+import type { ContainerGroupProperties, DnsConfiguration } from "./wire.ts";
+import type { ContainerPort } from "./wire-containers.ts";
 
 export interface TranslatedNetwork {
   readonly properties: Pick<ContainerGroupProperties, "ipAddress" | "subnetIds" | "dnsConfig">;

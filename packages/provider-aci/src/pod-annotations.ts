@@ -4,7 +4,7 @@ import type { Pod } from "@virtual-kubelet/virtual-kubelet";
 import type { AciConfig } from "./config.ts";
 import { invalid, unsupported } from "./pod-faults.ts";
 import { fitsPattern } from "./wildcard.ts";
-import type { GpuSku } from "./wire.ts";
+import type { GpuSku } from "./wire-containers.ts";
 
 export interface PodWishes {
   readonly priority: "Regular" | "Spot";

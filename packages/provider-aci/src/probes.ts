@@ -2,7 +2,7 @@
 // containers that are no init containers; tells a failure by an event alone; knows no startup probes. Pure.
 import type { Container, ProbeType } from "@virtual-kubelet/virtual-kubelet";
 import { unsupported } from "./pod-faults.ts";
-import type { ContainerProbe } from "./wire.ts";
+import type { ContainerProbe } from "./wire-containers.ts";
 
 export type Probe = NonNullable<Container["livenessProbe"]>;
 

@@ -3,7 +3,7 @@ import type { Container, PodSpec } from "@virtual-kubelet/virtual-kubelet";
 import type { CreateNote } from "@virtual-kubelet/virtual-kubelet/cloud";
 import type { AciConfig } from "./config.ts";
 import { ignored, unsupported } from "./pod-faults.ts";
-import type { SecurityContextDefinition } from "./wire.ts";
+import type { SecurityContextDefinition } from "./wire-containers.ts";
 
 type Context = NonNullable<Container["securityContext"]>;
 type PodContext = NonNullable<PodSpec["securityContext"]>;

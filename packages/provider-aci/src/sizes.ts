@@ -8,7 +8,7 @@ import {
   wholeUnits,
 } from "@virtual-kubelet/virtual-kubelet";
 import type { CreateNote } from "@virtual-kubelet/virtual-kubelet/cloud";
-import type { ResourceLimits, ResourceRequests } from "./wire.ts";
+import type { ResourceLimits, ResourceRequests } from "./wire-containers.ts";
 
 /** In hundredths of a core, and in tenths of 10^9 bytes. */
 interface Amounts {

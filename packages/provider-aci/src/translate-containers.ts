@@ -17,7 +17,7 @@ import type {
   ContainerProperties,
   EnvironmentVariable,
   InitContainerDefinition,
-} from "./wire.ts";
+} from "./wire-containers.ts";
 
 export interface ContainersInput {
   readonly spec: PodSpec;

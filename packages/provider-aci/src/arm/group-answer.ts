@@ -1,16 +1,9 @@
 // Answers about container groups, as far as they are used: states, times, addresses and what containers were made with. Nulls and
 // values that nobody knew when this was written are left out, so that a newer cloud does not make an answer useless.
 import * as v from "valibot";
-import type {
-  Container,
-  ContainerGroup,
-  ContainerInstanceView,
-  ContainerPort,
-  ContainerState,
-  InitContainerDefinition,
-  InstanceEvent,
-  IpAddress,
-} from "../wire.ts";
+import type { ContainerGroup, IpAddress } from "../wire.ts";
+import type { Container, ContainerPort, InitContainerDefinition } from "../wire-containers.ts";
+import type { ContainerInstanceView, ContainerState, InstanceEvent } from "../wire-views.ts";
 
 const text = v.optional(v.string());
 const number = v.optional(v.number());

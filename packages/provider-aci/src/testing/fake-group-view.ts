@@ -1,13 +1,8 @@
 // How a container group is shown in answers: without secrets, with or without its instance view. Pure.
-import type {
-  ContainerGroup,
-  ContainerInstanceView,
-  ContainerState,
-  EnvironmentVariable,
-  InstanceEvent,
-  IpAddress,
-  Volume,
-} from "../wire.ts";
+
+import type { ContainerGroup, IpAddress, Volume } from "../wire.ts";
+import type { EnvironmentVariable } from "../wire-containers.ts";
+import type { ContainerInstanceView, ContainerState, InstanceEvent } from "../wire-views.ts";
 
 /** What has become of a group. */
 export interface GroupFacts {

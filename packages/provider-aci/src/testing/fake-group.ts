@@ -2,7 +2,8 @@
 // restarts, states and events are made here, as the cloud makes them.
 import { type Clock, errorText, isErrorKind, pause } from "@virtual-kubelet/virtual-kubelet";
 import type { GroupRunner, RunnerState, RunningGroup } from "@virtual-kubelet/virtual-kubelet/testing";
-import type { Container, ContainerGroup, ContainerProperties, InitContainerDefinition } from "../wire.ts";
+import type { ContainerGroup } from "../wire.ts";
+import type { Container, ContainerProperties, InitContainerDefinition } from "../wire-containers.ts";
 import type { ContainerFacts, GroupFacts } from "./fake-group-view.ts";
 import { probeRun } from "./fake-probes.ts";
 import { FakeEvents, FakeRun, runnerContainer, terminated, timeOf } from "./fake-run.ts";

@@ -3,7 +3,7 @@ import { PassThrough } from "node:stream";
 import { type Clock, pause } from "@virtual-kubelet/virtual-kubelet";
 import type { RunningGroup } from "@virtual-kubelet/virtual-kubelet/testing";
 import { request } from "undici";
-import type { ContainerProbe, ContainerProperties } from "../wire.ts";
+import type { ContainerProbe, ContainerProperties } from "../wire-containers.ts";
 import type { FakeRun } from "./fake-run.ts";
 
 export interface Probed {

@@ -1,7 +1,8 @@
 // A container of the fake: how its runs look in answers, its events, and what the runner is told of it.
 import type { Clock } from "@virtual-kubelet/virtual-kubelet";
 import type { RunnerContainer, RunnerState } from "@virtual-kubelet/virtual-kubelet/testing";
-import type { Container, ContainerState, InitContainerDefinition, InstanceEvent } from "../wire.ts";
+import type { Container, InitContainerDefinition } from "../wire-containers.ts";
+import type { ContainerState, InstanceEvent } from "../wire-views.ts";
 
 export class FakeEvents {
   readonly all: InstanceEvent[] = [];

@@ -2,7 +2,9 @@
 import type { PodOwner } from "@virtual-kubelet/virtual-kubelet";
 import type { CloudGroup } from "@virtual-kubelet/virtual-kubelet/cloud";
 import { groupReport } from "../group-report.ts";
-import type { ContainerGroup, ContainerInstanceView, ContainerProperties, InstanceEvent, Tags } from "../wire.ts";
+import type { ContainerGroup, Tags } from "../wire.ts";
+import type { ContainerProperties } from "../wire-containers.ts";
+import type { ContainerInstanceView, InstanceEvent } from "../wire-views.ts";
 
 export const saidOwner: PodOwner = { cluster: "c", node: "vk", namespace: "shop", name: "web", uid: "u" };
 export const ownTags: Tags = Object.fromEntries(
