@@ -1,8 +1,14 @@
 // What of a pod the cloud cannot have, as far as the API object alone tells it: so that it is refused before anything is made. Pure.
-import { type Container, effectivePolicy, type Pod, type PodSpec } from "@virtual-kubelet/virtual-kubelet";
+import {
+  type Container,
+  effectivePolicy,
+  type Pod,
+  type PodSpec,
+  type VirtualKubeletError,
+} from "@virtual-kubelet/virtual-kubelet";
 import type { AciConfig } from "./config.ts";
 import { containerPorts } from "./network.ts";
-import { type PodWishes, wishesOf } from "./pod-annotations.ts";
+import { annotations, type PodWishes, wishesOf } from "./pod-annotations.ts";
 import { invalid, unsupported } from "./pod-faults.ts";
 import { checkProbes, type Reach } from "./probes.ts";
 import { containerSecurity, podSecurity } from "./security.ts";
@@ -27,6 +33,7 @@ export function admitPod(pod: Pod, { config, operatingSystem }: AdmissionRules):
   const spec: PodSpec = pod.spec ?? { containers: [] };
   const wishes = wishesOf(pod, config);
   podSecurity(spec, config);
+  checkSpot(pod, wishes, config);
   if (spec.shareProcessNamespace === true)
     throw unsupported("spec.shareProcessNamespace", "each container of the cloud has processes of its own");
   if (spec.runtimeClassName !== undefined && spec.runtimeClassName !== "")
@@ -65,6 +72,24 @@ export function admitPod(pod: Pod, { config, operatingSystem }: AdmissionRules):
     if (nested !== undefined && isMountedWhole(volume.name, spec))
       throw unsupported(path, `${noDirectories(nested)}: ${helperHint}`);
   }
+}
+
+/** What groups of spare capacity cannot have. */
+function checkSpot({ metadata, spec }: Pod, wishes: PodWishes, config: AciConfig): void {
+  if (wishes.priority !== "Spot") return;
+  const said = metadata?.annotations?.[annotations.priority] !== undefined;
+  const refused = (what: string): VirtualKubeletError =>
+    unsupported(
+      `metadata.annotations[${annotations.priority}]`,
+      `the cloud has no Spot groups ${what}${said ? "" : "; Spot is what the provider's configuration says: Regular here says otherwise"}`,
+    );
+  const { network, publicIP } = reachOf(config, wishes);
+  if (network) throw refused("in subnets");
+  if (wishes.zones.length > 0) throw refused("in zones");
+  if (wishes.confidential) throw refused("that are confidential");
+  const asks = (part: (container: Container) => boolean): boolean => (spec?.containers ?? []).some(part);
+  if (publicIP && asks(({ ports = [] }) => ports.length > 0)) throw refused("with ports");
+  if (asks(({ resources }) => Number(resources?.limits?.[gpuResource] ?? 0) > 0)) throw refused("with GPUs");
 }
 
 /** A path in a directory, by the items of its sources. */
