@@ -1,4 +1,4 @@
-// npm run docs: links, commands, objects, configurations and TypeScript in all Markdown of the project are right. No network.
+// npm run docs: links, commands, names, objects, configurations and TypeScript in all Markdown of the project are right. No network.
 import { execFileSync } from "node:child_process";
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -6,6 +6,7 @@ import { checkCommands } from "./docs/commands.ts";
 import { checkDataBlocks, directivesHelp } from "./docs/data-blocks.ts";
 import type { Finding, Project } from "./docs/finding.ts";
 import { checkLinks } from "./docs/links.ts";
+import { checkNames, knownNames } from "./docs/names.ts";
 import { type Page, readPage } from "./docs/page.ts";
 import { checkSnippets } from "./docs/snippets.ts";
 
@@ -38,9 +39,11 @@ const pages = all.filter(({ file }) => named.length === 0 || named.some((part) =
 const unchecked = pages.flatMap(({ file, code }: Page) =>
   code.filter(({ directives }) => directives.some((text) => /^none\b/.test(text))).map(({ line }) => `${file}:${line}`),
 );
+const names = knownNames(project);
 const findings: Finding[] = [
   ...checkLinks(all, project).filter(({ file }) => pages.some((page) => page.file === file)),
   ...pages.flatMap((page) => checkCommands(page, project)),
+  ...pages.flatMap((page) => checkNames(page, names)),
   ...(await checkDataBlocks(pages, project)),
   ...(await checkSnippets(pages, project)),
 ].sort((a, b) => a.file.localeCompare(b.file) || a.line - b.line);

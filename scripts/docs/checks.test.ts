@@ -6,6 +6,7 @@ import { checkCommands } from "./commands.ts";
 import { checkDataBlocks } from "./data-blocks.ts";
 import type { Finding, Project } from "./finding.ts";
 import { checkLinks } from "./links.ts";
+import { checkNames, knownNames } from "./names.ts";
 import { readPage } from "./page.ts";
 import { checkSnippets } from "./snippets.ts";
 
@@ -95,6 +96,30 @@ test("commands and files in sentences, not what only looks like them", () => {
     told(checkCommands(readPage(file, text), project)).map((one) => one.slice(0, 40)),
     ["1: npm run nothing-of-that: package.json", "2: docs/none.md: there is no such file ("],
   );
+});
+
+test("names in sentences: flags with their values, metrics, alerts, tests, lines of the log", () => {
+  const text = [
+    "`--ping-timeout`, `--ping-timeout 5s`, `--shutdown-node=<what>`, `-- --unit`, `--kubelet-insecure-tls`, `--klog.v`,",
+    "`virtual_kubelet_queue_depth{queue}`, `queue_oldest_seconds`, `VirtualKubeletLeaseLate`, `VirtualKubeletError`,",
+    "`names.test.ts` and `docs/checks.test.ts`; log `watch works again`, `watch failed, trying ...` and `client certificate is not rotated`.",
+    "`--ping-timout`, `--ping-timeout 5`, `-- --units`,", // 4
+    "`virtual_kubelet_queue_dept`, `queues_total`, `VirtualKubeletLeaseLat`, `docs/check.test.ts`;",
+    "log `watch works agan`, `it rains`, else `it snows`.", // 6
+    "<!-- check: file mine.test.ts -->\n```ts\n```\n`mine.test.ts`",
+  ].join("\n");
+  const known = { ...knownNames(project), tests: ["/scripts/docs/checks.test.ts", "/a/names.test.ts"] };
+  assert.deepEqual(told(checkNames(readPage(file, text), known)), [
+    "4: --ping-timout: there is no such flag (did you mean ping-timeout?)",
+    '4: --ping-timeout 5: "5" must be a duration such as "30s" or "1m30s"',
+    "4: -- --units: there is no such flag (did you mean unit?)",
+    "5: virtual_kubelet_queue_dept: there is no such metric (did you mean virtual_kubelet_queue_depth?)",
+    "5: queues_total: there is no such metric",
+    "5: VirtualKubeletLeaseLat: there is no such alert (did you mean VirtualKubeletLeaseLate?)",
+    "5: docs/check.test.ts: there is no such test",
+    "6: watch works agan: the program has no such line for the log",
+    "6: it rains: the program has no such line for the log",
+  ]);
 });
 
 const block = (text: string, directive = "", language = "yaml"): string =>

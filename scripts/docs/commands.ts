@@ -101,24 +101,23 @@ function packageFaults(word: string, { packages }: Project): string[] {
 }
 
 function scriptFlagFaults(name: string, args: readonly string[], project: Project): string[] {
+  const known = scriptFlags(name, project);
+  if (known === undefined) return [];
+  return args
+    .filter((word) => word.startsWith("--"))
+    .map((word) => word.replace(/=.*/, "").slice(2))
+    .filter((flag) => !known.includes(flag))
+    .map((flag) => `npm run ${name} -- --${flag}: unknown flag${hint(flag, known, "--")}`);
+}
+
+/** Flags of an npm script, without dashes; undefined where nothing is known of it. */
+export function scriptFlags(name: string, project: Project): readonly string[] | undefined {
   const source = sourceOf(name, project);
-  if (source === undefined) return [];
+  if (source === undefined) return undefined;
   // What the script says of its flags: in its usage, or where it reads them.
   const told = [...source.matchAll(/--([a-z][a-z0-9-]*)|^\s+"?([a-z][a-z0-9-]*)"?: \{ type: "/gm)];
   const trial = name === "start" ? (subCommands.find((one) => one.name === "trial")?.flags ?? []) : [];
-  const known = [...told.map(([, one, other]) => `--${one ?? other}`), ...trial.map((flag) => `--${flag.name}`)];
-  return args
-    .filter((word) => word.startsWith("--"))
-    .map((word) => word.replace(/=.*/, ""))
-    .filter((flag) => !known.includes(flag))
-    .map(
-      (flag) =>
-        `npm run ${name} -- ${flag}: unknown flag${hint(
-          flag.slice(2),
-          known.map((one) => one.slice(2)),
-          "--",
-        )}`,
-    );
+  return [...told.map(([, one = "", other]) => other ?? one), ...trial.map((flag) => flag.name)];
 }
 
 /** Text of the file that an npm script runs, and of those that it imports. */

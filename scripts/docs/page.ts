@@ -14,6 +14,8 @@ export interface Link {
 export interface InlineCode {
   readonly text: string;
   readonly line: number;
+  /** It is quoted from the log: "log `this`", or one of a list that begins so. */
+  readonly isLogLine: boolean;
 }
 
 export interface CodeBlock {
@@ -68,11 +70,22 @@ export function readPage(file: string, text: string): Page {
         });
         break;
       case "inlineCode":
-        inlineCode.push({ text: node.value.replaceAll(/\s+/g, " "), line });
+        inlineCode.push({
+          text: node.value.replaceAll(/\s+/g, " "),
+          line,
+          isLogLine: isLogLine(parent?.children ?? [], index ?? 0),
+        });
         break;
     }
   });
   return { file, links, anchors, code, inlineCode };
+}
+
+function isLogLine(siblings: readonly RootContent[], index: number): boolean {
+  const before = siblings[index - 1];
+  if (before?.type !== "text") return false;
+  if (/\blog (says )?$/.test(before.value)) return true;
+  return /^(, | and | or )$/.test(before.value) && isLogLine(siblings, index - 2);
 }
 
 function directivesBefore(siblings: readonly RootContent[], index: number): string[] {
