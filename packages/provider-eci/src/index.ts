@@ -1,0 +1,2 @@
+// A virtual kubelet's provider over Alibaba Cloud Elastic Container Instance.
+export type { EciClient } from "./eci-client.ts";
