@@ -6,7 +6,7 @@ import {
   type ResolvedVolume,
   VirtualKubeletError,
 } from "@virtual-kubelet/virtual-kubelet";
-import { fileDelivery } from "@virtual-kubelet/virtual-kubelet/cloud";
+import { volumeWrite } from "@virtual-kubelet/virtual-kubelet/cloud";
 import { helperContainer } from "./files-helper.ts";
 import type { ContainerGroup } from "./wire.ts";
 
@@ -54,11 +54,7 @@ export function writeCommand(
 ): { readonly command: readonly string[]; readonly input: Buffer } {
   const gid = pod.spec?.securityContext?.fsGroup;
   const field = `spec.volumes[${(pod.spec?.volumes ?? []).findIndex(({ name }) => name === volume)}]`;
-  const limits = { variableLimit: 1_000_000, ...(gid !== undefined && { gid }) };
-  const { variables } = fileDelivery([{ path, files, field }], limits);
-  // By stdin: what is in it must not be seen among a process' arguments. Owners stay where the process may not change them.
-  const input = Buffer.from(variables.map(({ value }) => value).join(""));
-  return { command: ["/bin/sh", "-c", "umask 022; base64 -d | gzip -d | tar -xpf - -C /"], input };
+  return volumeWrite([{ path, files, field }], gid === undefined ? {} : { gid });
 }
 
 export async function updateVolumes(

@@ -26,3 +26,4 @@ export { connectionEnded, execInShell, type ShellExecOptions, type ShellTerminal
 export { shellWord } from "./shell-quoting.ts";
 export { type ShortNameOptions, shortName } from "./short-name.ts";
 export type { CallLimit } from "./token-bucket.ts";
+export { type VolumeWrite, type VolumeWriteOptions, volumeMissing, volumeWrite } from "./volume-write.ts";
