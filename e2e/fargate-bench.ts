@@ -4,7 +4,7 @@ import type { AwsSdk } from "../packages/provider-fargate/src/aws-sdk.ts";
 import { awsSdk } from "../packages/provider-fargate/src/aws-sdk.ts";
 import { parseFargateConfig } from "../packages/provider-fargate/src/config.ts";
 import { FargateBackend } from "../packages/provider-fargate/src/fargate-backend.ts";
-import { goldenRequest } from "../packages/provider-fargate/src/testing/golden-request.ts";
+import { podRequest, type TestPod } from "../packages/provider-fargate/src/testing/golden-pods.ts";
 import { systemClock } from "../packages/virtual-kubelet/src/clock.ts";
 import type { CloudGroup } from "../packages/virtual-kubelet/src/cloud/cloud-backend.ts";
 import { silentLogger } from "../packages/virtual-kubelet/src/log.ts";
@@ -46,10 +46,8 @@ export class FargateBench implements AsyncDisposable {
     this.context = { signal: this.#end.signal, log };
   }
 
-  /** A pod of the golden files' kind. */
-  request(name: string, spec: Parameters<typeof goldenRequest>[0]["spec"]): PodRequest {
-    const request = goldenRequest({ name, spec });
-    return { ...request, owner: { ...request.owner, uid: `uid-${name}` } };
+  request(name: string, spec: TestPod["spec"]): PodRequest {
+    return podRequest({ name, spec });
   }
 
   /** As the service says it is, as soon as it is so. */

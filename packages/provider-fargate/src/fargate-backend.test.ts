@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import { type CallContext, isErrorKind, type PodRequest, silentLogger } from "@virtual-kubelet/virtual-kubelet";
 import { parseFargateConfig } from "./config.ts";
 import { FargateBackend } from "./fargate-backend.ts";
-import { goldenRequest } from "./testing/golden-request.ts";
+import { podRequest } from "./testing/golden-pods.ts";
 import { MemoryAws } from "./testing/memory-aws.ts";
 
 const context: CallContext = { signal: new AbortController().signal, log: silentLogger };
@@ -39,8 +39,8 @@ function bench(cluster = "c1", aws = new MemoryAws(), clock = new HandClock()) {
 }
 
 function podOf(name: string, uid = `uid-${name}`, spec: object = {}, cluster = "c1"): PodRequest {
-  const request = goldenRequest({ name, spec: { containers: [{ name: "web", image: "web" }], ...spec } });
-  return { ...request, owner: { ...request.owner, uid, cluster } };
+  const request = podRequest({ name, uid, spec: { containers: [{ name: "web", image: "web" }], ...spec } });
+  return { ...request, owner: { ...request.owner, cluster } };
 }
 
 const withSecret = {

@@ -18,7 +18,7 @@ import { awsSdk } from "./aws-sdk.ts";
 import { fargateProviderOf } from "./fargate-provider.ts";
 import { FakeEcs } from "./testing/fake-ecs.ts";
 import { configOn, providerOn } from "./testing/fargate-bench.ts";
-import { type GoldenPod, goldenRequest } from "./testing/golden-request.ts";
+import { podRequest, type TestPod } from "./testing/golden-pods.ts";
 
 const identity = { node: "fargate", cluster: "c1" };
 const context: CallContext = { signal: new AbortController().signal, log: silentLogger };
@@ -39,13 +39,12 @@ describe("pods on Fargate", () => {
     assert.deepEqual(fake.misuse, []);
   });
 
-  function podOf(spec: GoldenPod["spec"]): PodRequest {
+  function podOf(spec: TestPod["spec"]): PodRequest {
     made += 1;
-    const request = goldenRequest({ name: `pod-${made}`, spec });
-    return { ...request, owner: { ...request.owner, uid: `uid-${made}` } };
+    return podRequest({ name: `pod-${made}`, spec });
   }
 
-  async function created(spec: GoldenPod["spec"]): Promise<PodRequest> {
+  async function created(spec: TestPod["spec"]): Promise<PodRequest> {
     const request = podOf(spec);
     await provider.createPod(request, context);
     return request;

@@ -1,12 +1,11 @@
 // `virtual-kubelet plan` with this provider, as its user sees it: a golden file, written anew with UPDATE_GOLDEN=1. Nobody is asked.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { stringify } from "yaml";
-import { goldenPods } from "./testing/golden-request.ts";
+import { goldenFile } from "./testing/golden-pods.ts";
 
 const main = join(import.meta.dirname, "../../virtual-kubelet/src/main.ts");
 const golden = join(import.meta.dirname, "testdata/plan.golden");
@@ -19,10 +18,7 @@ after(() => rm(directory, { recursive: true, force: true }));
 
 describe("plan", () => {
   it("with the file of the Go provider", async () => {
-    const pods = (await goldenPods()).map(({ name, annotations, spec }) =>
-      stringify({ apiVersion: "v1", kind: "Pod", metadata: { name, ...(annotations && { annotations }) }, spec }),
-    );
-    await writeFile(join(directory, "pods.yaml"), pods.join("---\n"));
+    await copyFile(goldenFile, join(directory, "pods.yaml"));
     await writeFile(
       join(directory, "fargate.toml"),
       'Region = "eu-west-1"\nSubnets = ["subnet-1"]\nCPU = "50"\nMemory = "200Gi"\n',

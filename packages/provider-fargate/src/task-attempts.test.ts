@@ -6,7 +6,7 @@ import type { AwsApi } from "./aws-api.ts";
 import { parseFargateConfig } from "./config.ts";
 import { FargateBackend } from "./fargate-backend.ts";
 import { retryDelayMs } from "./task-retry.ts";
-import { goldenRequest } from "./testing/golden-request.ts";
+import { podRequest } from "./testing/golden-pods.ts";
 import { MemoryAws } from "./testing/memory-aws.ts";
 
 const context: CallContext = { signal: new AbortController().signal, log: silentLogger };
@@ -31,7 +31,7 @@ const clock = {
     return () => clearImmediate(timer);
   },
 };
-const request = goldenRequest({ name: "web", spec: { containers: [{ name: "web", image: "web" }] } });
+const request = podRequest({ name: "web", spec: { containers: [{ name: "web", image: "web" }] } });
 const { owner } = request;
 
 function backendOn(api: AwsApi): FargateBackend {

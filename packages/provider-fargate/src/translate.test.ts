@@ -3,10 +3,10 @@ import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
+import { type PodRequest, VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
 import { stringify } from "yaml";
 import { parseFargateConfig } from "./config.ts";
-import { type GoldenPod, goldenPods, goldenRequest } from "./testing/golden-request.ts";
+import { goldenRequests, podRequest } from "./testing/golden-pods.ts";
 import { translate } from "./translate.ts";
 
 const testdata = join(import.meta.dirname, "testdata");
@@ -23,12 +23,12 @@ const config = parseFargateConfig(
   },
   {},
 );
-const pods = await goldenPods();
+const requests = goldenRequests();
 
 /** What the plan is, or why there is none. */
-function outcome(pod: GoldenPod): unknown {
+function outcome(request: PodRequest): unknown {
   try {
-    return translate(goldenRequest(pod), config);
+    return translate(request, config);
   } catch (error) {
     if (!(error instanceof VirtualKubeletError)) throw error;
     return { refused: error.kind, field: error.field, message: error.message };
@@ -36,25 +36,27 @@ function outcome(pod: GoldenPod): unknown {
 }
 
 describe("pods become tasks", () => {
-  for (const pod of pods)
-    it(pod.name, async () => {
-      const text = stringify(outcome(pod), { aliasDuplicateObjects: false, lineWidth: 0 });
-      const file = join(testdata, "plans", `${pod.name}.yaml`);
+  for (const request of requests) {
+    const { name } = request.owner;
+    it(name, async () => {
+      const text = stringify(outcome(request), { aliasDuplicateObjects: false, lineWidth: 0 });
+      const file = join(testdata, "plans", `${name}.yaml`);
       if (process.env["UPDATE_GOLDEN"] === "1") await writeFile(file, text);
       assert.equal(text, await readFile(file, "utf8"));
-      assert.equal(pod.name.startsWith("refused-"), text.startsWith("refused:"));
+      assert.equal(name.startsWith("refused-"), text.startsWith("refused:"));
     });
+  }
 });
 
 describe("secrets", () => {
   it("stand in no task definition, tag, note or override", () => {
-    for (const pod of pods) {
-      const plan = outcome(pod);
+    for (const request of requests) {
+      const plan = outcome(request);
       const told = JSON.stringify(plan, (key, value: unknown) =>
         key === "secrets" && isPlanned(value) ? undefined : value,
       );
       for (const secret of ["swordfish", "hunter2", "opensesame", btoa("opensesame")])
-        assert.ok(!told.includes(secret), `${pod.name} tells ${secret}`);
+        assert.ok(!told.includes(secret), `${request.owner.name} tells ${secret}`);
     }
   });
 
@@ -65,10 +67,10 @@ describe("secrets", () => {
 
 describe("task definitions", () => {
   it("of two pods of one template are the same", () => {
-    const template = pods.find(({ name }) => name === "own-variables");
+    const template = requests.find(({ owner }) => owner.name === "own-variables")?.pod.spec;
     assert.ok(template !== undefined);
     const [one, other] = ["web-7f9c-a1b2c", "web-7f9c-d3e4f"].map((name) =>
-      translate(goldenRequest({ ...template, name }), config),
+      translate(podRequest({ name, spec: template }), config),
     );
     assert.deepEqual(one?.definition, other?.definition);
     assert.notDeepEqual(one?.run, other?.run);
