@@ -12,17 +12,21 @@ export interface ImageRegistry {
   readonly address: string;
 }
 
-/** Runs until the group is closed; keeps its data in the group's directory. `users`: passwords of those who may use it (needs htpasswd); absent: everybody may. */
+/**
+ * Runs until the group is closed; keeps its data in the group's directory. `users`: passwords of those who may use it (needs htpasswd); absent:
+ * everybody may. `tls`: files with a certificate and its key; absent: plain HTTP.
+ */
 export async function startImageRegistry(
   group: ProcessGroup,
   users?: Readonly<Record<string, string>>,
+  tls?: { readonly certificate: string; readonly key: string },
 ): Promise<ImageRegistry> {
   const file = join(group.directory, "registry.yaml");
   const config = {
     version: "0.1",
     log: { level: "info", accesslog: { disabled: true } },
     storage: { filesystem: { rootdirectory: join(group.directory, "registry") } },
-    http: { addr: "127.0.0.1:0" },
+    http: { addr: "127.0.0.1:0", ...(tls !== undefined && { tls }) },
     ...(users !== undefined && { auth: { htpasswd: { realm: "test", path: await passwordFile(group, users) } } }),
   };
   await writeFile(file, JSON.stringify(config)); // JSON is YAML

@@ -36,6 +36,7 @@ import type { AciConfig } from "./config.ts";
 import { restartContainer, terminateContainer } from "./container-ends.ts";
 import { helperContainer } from "./files-helper.ts";
 import { groupReport, type ReportOptions } from "./group-report.ts";
+import type { ImageProcesses } from "./images/image-processes.ts";
 import { proxyKubeconfig } from "./kube-proxy.ts";
 import { nativeProbes } from "./probes.ts";
 import { createdTag, isStoppedByUs, stopTags, tagOptions } from "./tags.ts";
@@ -55,6 +56,8 @@ export interface AciBackendOptions {
   readonly hostIPs?: readonly string[] | undefined;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Absent: nobody is asked what images run. */
+  readonly images?: ImageProcesses | undefined;
   /** Milliseconds between two looks at a log that is followed; default 2000. */
   readonly followEveryMs?: number | undefined;
 }
@@ -86,10 +89,12 @@ export class AciBackend implements CloudBackend {
     request: PodRequest,
     context: CallContext,
   ): Promise<{ readonly id: string; readonly notes: readonly CreateNote[] }> {
-    const { client, config } = this.#options;
+    const { client, config, images } = this.#options;
     const { kubeProxy } = config.network;
     const kubeconfig = kubeProxy === undefined ? undefined : await proxyKubeconfig(kubeProxy);
-    const { name, group, notes } = translateGroup(request, { ...this.#options, extras: { kubeconfig } });
+    const resolved = images === undefined ? request.resolved : await images.filled(request, context);
+    const whole = { ...request, ...(resolved !== undefined && { resolved }) };
+    const { name, group, notes } = translateGroup(whole, { ...this.#options, extras: { kubeconfig } });
     const { uid } = request.owner;
     const id = client.groupId(name);
     // To write what is there already would restart its containers.
@@ -211,7 +216,8 @@ export class AciBackend implements CloudBackend {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#options.client[Symbol.asyncDispose]();
+    const { client, images } = this.#options;
+    await Promise.all([client[Symbol.asyncDispose](), images?.[Symbol.asyncDispose]()]);
   }
 
   readonly #run = (target: GroupContainer, command: readonly string[], context: CallContext): Promise<number> =>

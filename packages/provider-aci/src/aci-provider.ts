@@ -23,6 +23,8 @@ import type { AciClient } from "./arm-client.ts";
 import { aciChecks } from "./check.ts";
 import type { AciConfig } from "./config.ts";
 import { accountSettings, credentialOf } from "./credentials-source.ts";
+import { ImageProcesses } from "./images/image-processes.ts";
+import { RegistryClient } from "./images/registry-client.ts";
 import { callLimits, fallbackLimit } from "./limits.ts";
 import { podNotes } from "./pod-notes.ts";
 import { readAciConfig } from "./read-config.ts";
@@ -58,6 +60,10 @@ export async function createAciProvider(init: ProviderInit, context: CallContext
   const { node, cluster, clusterDomain, operatingSystem, log } = init;
   const client = await connect(config, { ...context, log });
   const clock = systemClock;
+  const { caFile } = config.imageLookups;
+  const ca = caFile === "" ? undefined : await authorityOf("imageLookups.caFile", caFile);
+  const registry = new RegistryClient({ env: process.env, ca });
+  const images = new ImageProcesses({ registry, config, clock, operatingSystem });
   const hostIPs = init.internalIP === undefined ? undefined : [init.internalIP];
   const backend = new AciBackend({
     client,
@@ -69,6 +75,7 @@ export async function createAciProvider(init: ProviderInit, context: CallContext
     hostIPs,
     clock,
     log,
+    images,
   });
   return new CloudProvider({ backend, node, log, capabilities: capabilitiesOf(operatingSystem) });
 }
@@ -112,15 +119,15 @@ async function connect(config: AciConfig, { log }: CallContext): Promise<AciClie
     ...{ subscription, resourceGroup, budget, clock },
     credential: await credentialOf(config.credentials, process.env),
     env: process.env,
-    ...(endpoints.caFile !== "" && { ca: await authorityOf(endpoints.caFile) }),
+    ...(endpoints.caFile !== "" && { ca: await authorityOf("endpoints.caFile", endpoints.caFile) }),
     ...(userAgent !== "" && { extraUserAgent: userAgent }),
   });
 }
 
-async function authorityOf(path: string): Promise<string> {
+async function authorityOf(field: string, path: string): Promise<string> {
   try {
     return await readFile(path, "utf8");
   } catch (cause) {
-    throw new VirtualKubeletError("Invalid", `endpoints.caFile: cannot read ${path}: ${errorText(cause)}`, { cause });
+    throw new VirtualKubeletError("Invalid", `cannot read ${path}: ${errorText(cause)}`, { cause, field });
   }
 }

@@ -7,6 +7,8 @@ import {
   type VirtualKubeletError,
 } from "@virtual-kubelet/virtual-kubelet";
 import type { AciConfig } from "./config.ts";
+import { needsImage, shellField } from "./images/image-processes.ts";
+import { imageSource } from "./images/image-source.ts";
 import { containerPorts } from "./network.ts";
 import { annotations, type PodWishes, wishesOf } from "./pod-annotations.ts";
 import { invalid, unsupported } from "./pod-faults.ts";
@@ -44,7 +46,7 @@ export function admitPod(pod: Pod, { config, operatingSystem }: AdmissionRules):
     (spec[list] ?? []).map((container, index) => ({ container, path: `spec.${list}[${index}]` })),
   );
   for (const { container, path } of all) {
-    checkStart(container, path, spec);
+    checkStart(container, path, spec, { config, operatingSystem });
     checkResources(container, path, wishes);
     checkMounts(container, path, spec);
     containerSecurity(container, spec, path, config);
@@ -114,21 +116,22 @@ export function isApiAccess(volume: string): boolean {
   return volume.startsWith("kube-api-access-");
 }
 
-function checkStart(container: Container, path: string, spec: PodSpec): void {
-  if ((container.command ?? []).length > 0) return;
-  if ((container.args ?? []).length > 0)
-    throw unsupported(
-      `${path}.args`,
-      "the cloud has no arguments beside an image's own entrypoint: say that by `command`",
-    );
-  const why = "the cloud has no such setting; the container needs a `command`, which a shell of its image runs then";
-  const late = (container.env ?? []).findIndex(({ valueFrom }) =>
-    ["status.podIP", "status.podIPs"].includes(valueFrom?.fieldRef?.fieldPath ?? ""),
-  );
-  if (late >= 0) throw unsupported(`${path}.env[${late}]`, why);
-  if (container.workingDir !== undefined && container.workingDir !== "") throw unsupported(`${path}.workingDir`, why);
-  if ((spec.hostAliases ?? []).length > 0 && path.startsWith("spec.containers"))
-    throw unsupported("spec.hostAliases", `${why} (${path})`);
+function checkStart(
+  container: Container,
+  path: string,
+  spec: PodSpec,
+  { config, operatingSystem }: AdmissionRules,
+): void {
+  const byShell = operatingSystem === "windows" ? shellField(container, spec, path) : undefined;
+  if (byShell !== undefined) throw unsupported(byShell, "the cloud has no such setting, and Windows no /bin/sh");
+  const field = needsImage(container, spec, path);
+  if (field === undefined) return;
+  const source = imageSource(container.image ?? "", config);
+  if (typeof source !== "string") return;
+  const why = field.endsWith(".args")
+    ? "the cloud has no arguments beside an image's own entrypoint"
+    : "the cloud has no such setting: a shell of the image does it, before a command that is known";
+  throw unsupported(field, `${why}; it needs a \`command\`, since the image's own is not asked for: ${source}`);
 }
 
 function checkPolicy(container: Container, path: string, spec: PodSpec): void {

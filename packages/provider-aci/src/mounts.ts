@@ -56,7 +56,7 @@ export function translatedMounts(
       mounts.push({ name, ...base });
       continue;
     }
-    const file = known.files.find((each) => each.path === wanted);
+    const file = fileOfMount(mount, volumes);
     if (file === undefined)
       throw unsupported(`${field}.subPath`, `the volume ${volume} has no file or directory ${wanted}`);
     const alone = file.path.replace(/^.*\//, "");
@@ -67,8 +67,22 @@ export function translatedMounts(
   return { mounts, copies, parts };
 }
 
+/** The single file of a volume of files that it mounts; undefined where it mounts something else. */
+export function fileOfMount(
+  { volume, subPath }: ResolvedContainer["mounts"][number],
+  volumes: readonly ResolvedVolume[],
+): ResolvedFile | undefined {
+  const known = volumes.find(({ name }) => name === volume);
+  if (known?.type !== "files" || typeof subPath !== "string" || subPath === "") return undefined;
+  return known.files.find(({ path }) => path === plainPath(subPath));
+}
+
 function plain(text: LateText, field: string): string {
   if (typeof text !== "string") throw unsupported(field, "addresses of the pod are not known when it is mounted");
+  return plainPath(text);
+}
+
+function plainPath(text: string): string {
   return text.replace(/^(\.\/)+/, "").replace(/\/+$/, "");
 }
 

@@ -26,10 +26,12 @@ export interface HttpsOptions {
   readonly ca?: string | undefined;
   /** HTTPS_PROXY and NO_PROXY count; default none: calls go straight. This machine itself needs no proxy. */
   readonly env?: NodeJS.ProcessEnv | undefined;
+  /** Bytes; a longer answer is none. Default 64 MiB. */
+  readonly longestBody?: number | undefined;
 }
 
-/** More is no answer of these services. */
-const longestBody = 64 * 2 ** 20;
+/** More is no answer of Azure Resource Manager. */
+const usualLongestBody = 64 * 2 ** 20;
 
 export class Https implements AsyncDisposable {
   readonly #dispatcher: Dispatcher;
@@ -37,7 +39,11 @@ export class Https implements AsyncDisposable {
   constructor(options: HttpsOptions = {}) {
     const ca = options.ca === undefined ? {} : { ca: [...getCACertificates("default"), options.ca] };
     const connect = { timeout: 10_000, ...ca };
-    const common = { connections: 16, keepAliveTimeout: 30_000, maxResponseSize: longestBody };
+    const common = {
+      connections: 16,
+      keepAliveTimeout: 30_000,
+      maxResponseSize: options.longestBody ?? usualLongestBody,
+    };
     const proxy = proxyOf(options.env ?? {});
     this.#dispatcher =
       proxy === undefined

@@ -1,0 +1,39 @@
+// Where the configuration of an image is: whose registry is asked for it, and which may be. Pure.
+import { parseImageName } from "@virtual-kubelet/virtual-kubelet";
+import type { AciConfig } from "../config.ts";
+import { fitsPattern } from "../wildcard.ts";
+
+export interface ImageSource {
+  /** Without a slash at its end. */
+  readonly url: string;
+  readonly repository: string;
+  /** A tag, or a digest. */
+  readonly reference: string;
+}
+
+export type ImageSourceConfig = Pick<AciConfig, "imageLookups" | "registries">;
+
+/** Why it is not asked for is the text. */
+export function imageSource(image: string, { imageLookups, registries }: ImageSourceConfig): ImageSource | string {
+  const { repository, tag = "latest", digest } = parseImageName(image);
+  const { host, path } = parted(repository);
+  const endpoint = imageLookups.endpoints.find(({ registry }) => registry === host)?.url;
+  if (host === "" && endpoint === undefined)
+    return "which registry images without one come from is not configured (imageLookups.endpoints)";
+  if (!imageLookups.hosts.some((pattern) => fitsPattern(host, pattern)))
+    return `${host === "" ? "images without a registry are" : `${host} is`} not among imageLookups.hosts`;
+  if (registries.some(({ server }) => server === host))
+    return `${host} is asked as a managed identity by the cloud alone`;
+  const isShort = host === "" && !path.includes("/");
+  return {
+    url: (endpoint ?? `https://${host}`).replace(/\/+$/, ""),
+    repository: isShort ? `library/${path}` : path,
+    reference: digest ?? tag,
+  };
+}
+
+function parted(repository: string): { readonly host: string; readonly path: string } {
+  const [first = "", ...rest] = repository.split("/");
+  const isHost = rest.length > 0 && (/[.:]/.test(first) || first === "localhost");
+  return isHost ? { host: first, path: rest.join("/") } : { host: "", path: repository };
+}
