@@ -16,6 +16,18 @@ import { benchImage, PodmanBench } from "./podman.ts";
 // Built before anything has a deadline.
 const client = await findPeer("session-manager-plugin");
 
+/** A stream, and what was written to it so far. */
+function collected(): readonly [Writable, () => string] {
+  const chunks: Buffer[] = [];
+  const stream = new Writable({
+    write: (chunk, _encoding, done) => {
+      chunks.push(Buffer.from(chunk));
+      done();
+    },
+  });
+  return [stream, () => Buffer.concat(chunks).toString("utf8")];
+}
+
 describe("a pod on the fake of ECS", () => {
   let podman: PodmanBench;
   let groups: PodmanGroups;
@@ -72,16 +84,10 @@ describe("a pod on the fake of ECS", () => {
     await eventually("the log is there", 10_000, async () => /written\n.*ready\n$/.test(await bench.log(group, "web")));
 
     const ran = async (command: readonly string[], input?: string): Promise<readonly [string, number | undefined]> => {
-      const chunks: Buffer[] = [];
-      const stdout = new Writable({
-        write: (chunk, _encoding, done) => {
-          chunks.push(Buffer.from(chunk));
-          done();
-        },
-      });
+      const [stdout, text] = collected();
       const io = { stdout, tty: false, ...(input === undefined ? {} : { stdin: Readable.from([Buffer.from(input)]) }) };
       const result = await bench.backend.exec?.({ group, container: "web" }, command, io, bench.context);
-      return [Buffer.concat(chunks).toString("utf8"), result?.exitCode];
+      return [text(), result?.exitCode];
     };
     assert.deepEqual(await ran(["cat", "/data/from-init"]), ["written\n", 0]);
     assert.deepEqual(await ran(["sh", "-c", 'echo "$1"; exit 7', "x", "it's"]), ["it's\n", 7]);
@@ -100,6 +106,58 @@ describe("a pod on the fake of ECS", () => {
     assert.equal(stopped?.containers.get("web")?.exitCode, 0, "TERM was heeded");
     assert.match(await bench.log(group, "web"), /bye/);
     assert.deepEqual(groups.ids, []);
+    assert.deepEqual(fake.misuse, []);
+  });
+
+  it("reads new contents of its volumes, which it cannot change, and is attached to by its log", async () => {
+    const request = bench.request("renewed", {
+      terminationGracePeriodSeconds: 2,
+      securityContext: { fsGroup: 2000 },
+      containers: [
+        {
+          ...{
+            name: "web",
+            image: benchImage,
+            command: ["sh", "-c", "while :; do cat /keys/token; echo; sleep 0.2; done"],
+          },
+          ...{ securityContext: { runAsUser: 1000, runAsGroup: 2000 } },
+          volumeMounts: [{ name: "keys", mountPath: "/keys" }],
+        },
+      ],
+      volumes: [{ name: "keys", secret: { secretName: "s", defaultMode: 0o440 } }],
+    });
+    const { id } = await bench.backend.create(request, bench.context);
+    const group = await bench.groupIs(id, "runs", ({ stage }) => stage === "running");
+    await eventually("the first token is read", 10_000, async () => /opensesame/.test(await bench.log(group, "web")));
+    const ran = async (command: readonly string[]): Promise<readonly [string, number | undefined]> => {
+      const [stdout, text] = collected();
+      const result = await bench.backend.exec?.(
+        { group, container: "web" },
+        command,
+        { stdout, tty: false },
+        bench.context,
+      );
+      return [text(), result?.exitCode];
+    };
+    assert.notEqual((await ran(["sh", "-c", "echo x > /keys/token"]))[1], 0, "its own containers write nothing there");
+
+    const stop = new AbortController();
+    const [stdout, shown] = collected();
+    const attached = bench.backend
+      .attach?.({ group, container: "web" }, { stdout, tty: false }, { ...bench.context, signal: stop.signal })
+      .catch(() => {});
+    const file = (path: string, text: string) => ({ path, mode: 0o440, data: Buffer.from(text), secret: true });
+    const files = [file("token", "abracadabra"), file("deep/token", "other")];
+    const volumes = [{ name: "keys", type: "files" as const, memory: true, files }];
+    await bench.backend.updateVolumes?.(group, request, volumes, bench.context);
+    assert.deepEqual(await ran(["cat", "/keys/token", "/keys/deep/token"]), ["abracadabraother", 0]);
+    assert.deepEqual(await ran(["ls", "-1", "/keys"]), ["deep\ntoken\n", 0], "what the Secret had before is gone");
+    await eventually("attach shows it", 15_000, () => /^abracadabra$/m.test(shown()));
+    stop.abort();
+    await attached;
+    assert.doesNotMatch(shown(), /Z /, "no times");
+    await bench.backend.remove(group, { gracePeriodSeconds: 0 }, bench.context);
+    await eventually("nothing runs", 20_000, () => groups.ids.length === 0);
     assert.deepEqual(fake.misuse, []);
   });
 

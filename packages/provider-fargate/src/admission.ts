@@ -24,7 +24,7 @@ export function admittedNotes(pod: Pod, config: FargateConfig): readonly CreateN
   const amounts = podAmounts(spec);
   storageSize(amounts.ephemeralStorage, "spec.containers[*].resources");
   for (const [index, volume] of (spec.volumes ?? []).entries()) efsVolume(volume, `spec.volumes[${index}]`);
-  startOrder(spec, { files: false, helperImage: config.helperImage });
+  startOrder(spec, { files: false, renews: false, helperImage: config.helperImage });
   whereToRun(pod, config);
   return [
     ...podNotes(spec, linux),

@@ -125,6 +125,7 @@ const schema = v.strictObject({
   ),
   exec: v.optional(v.boolean()),
   helperImage: v.optional(v.string(), ""),
+  updateVolumes: v.optional(v.boolean(), true),
   secrets: v.optional(
     v.strictObject({
       prefix: v.optional(

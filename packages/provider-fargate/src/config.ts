@@ -50,6 +50,8 @@ export interface FargateConfig {
   readonly exec: boolean;
   /** An image with /bin/sh, base64 and tar: brings files into volumes, and holds a task of several containers that end. */
   readonly helperImage: string;
+  /** Files of running pods are renewed, by a container of the helper image beside them; needs exec. Default true. */
+  readonly updateVolumes: boolean;
   readonly secrets: { readonly prefix: string; readonly kmsKeyID: string };
   readonly stats: boolean;
   /** A queue to which a rule of EventBridge sends the task state changes of the cluster. */

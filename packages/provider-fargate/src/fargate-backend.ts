@@ -4,8 +4,6 @@ import {
   type CallContext,
   type Clock,
   type Container,
-  type ContainerLogOptions,
-  type ContainerLogs,
   errorText,
   isErrorKind,
   type Logger,
@@ -26,16 +24,17 @@ import { AccountSetup } from "./account-setup.ts";
 import type { AwsApi } from "./aws-api.ts";
 import { CleanUp } from "./clean-up.ts";
 import type { FargateConfig } from "./config.ts";
+import { containerLogs } from "./container-logs.ts";
 import { nativeProbe } from "./health-check.ts";
-import { familyOfArn, logStream } from "./names.ts";
+import { keeperContainer } from "./names.ts";
 import { nodeReport } from "./node-report.ts";
 import { RestartLedger } from "./restart-ledger.ts";
 import { openSsmSession } from "./ssm/open-session.ts";
 import { stopReasonText } from "./stop-reason.ts";
+import { attachByLogs } from "./task-attach.ts";
 import { TaskAttempts } from "./task-attempts.ts";
 import { TaskDefinitions } from "./task-definitions.ts";
-import { execInTask, terminateInTask } from "./task-exec.ts";
-import { taskLogs } from "./task-logs.ts";
+import { execInTask, runInTask, terminateInTask } from "./task-exec.ts";
 import type { TaskOwner } from "./task-owner.ts";
 import { tagList } from "./task-parts.ts";
 import type { TaskPlan } from "./task-plan.ts";
@@ -47,7 +46,8 @@ import { failedToStart, waitingGroup } from "./task-retry.ts";
 import { TaskSecrets } from "./task-secrets.ts";
 import { TaskStarter } from "./task-starter.ts";
 import { TaskStats } from "./task-stats.ts";
-import { translate } from "./translate.ts";
+import { renewsVolumes, translate } from "./translate.ts";
+import { renewVolumes } from "./volume-renewals.ts";
 
 export interface FargateBackendOptions {
   readonly aws: AwsApi;
@@ -69,6 +69,8 @@ export class FargateBackend implements CloudBackend {
   /** By stopTimeout, as it was set at the creation. */
   readonly honoursGrace = true;
   declare readonly exec?: NonNullable<CloudBackend["exec"]>;
+  declare readonly attach?: NonNullable<CloudBackend["attach"]>;
+  declare readonly updateVolumes?: NonNullable<CloudBackend["updateVolumes"]>;
   declare readonly logs?: NonNullable<CloudBackend["logs"]>;
   declare readonly stats?: NonNullable<CloudBackend["stats"]>;
   declare readonly watch?: NonNullable<CloudBackend["watch"]>;
@@ -102,8 +104,23 @@ export class FargateBackend implements CloudBackend {
     if (config.exec) {
       this.exec = (target, command, io, context) => execInTask(shells, target, command, io, context);
       this.#terminate = (target, context) => terminateInTask(shells, target, context);
+      if (renewsVolumes(config))
+        this.updateVolumes = async (group, request, volumes, context) => {
+          const id = this.#attempts.current(group.owner.uid, group.id);
+          const task = (await this.#reader.some([id], context)).get(id);
+          const keeper = { group: { ...group, id }, container: keeperContainer };
+          const waits = task !== undefined && this.#waits(task, group);
+          await renewVolumes(task, waits, request, volumes, (command, input) =>
+            runInTask(shells, keeper, command, input, context),
+          );
+        };
     }
-    if (config.logs !== undefined) this.logs = (target, logOptions, context) => this.#logs(target, logOptions, context);
+    if (config.logs !== undefined) {
+      const read = { aws, reader: this.#reader, config, clock };
+      this.logs = (target, wanted, context) => containerLogs(read, target, wanted, context);
+      this.attach = (target, io, context) =>
+        attachByLogs(target, io, (wanted) => containerLogs(read, target, wanted, context), context);
+    }
     if (config.stats) {
       const stats = new TaskStats(aws, config.cluster, clock);
       this.stats = (groups, context) => stats.of(groups, context);
@@ -268,23 +285,5 @@ export class FargateBackend implements CloudBackend {
       })
       .finally(() => this.#stopping.delete(work));
     this.#stopping.add(work);
-  }
-
-  async #logs(
-    { group, container }: GroupContainer,
-    options: ContainerLogOptions,
-    context: CallContext,
-  ): Promise<ContainerLogs> {
-    const { aws, clock, config } = this.#options;
-    const family = familyOfArn(group.annotations?.["backend.virtual-kubelet.io/task-definition"] ?? "");
-    // The Go provider's streams begin with family and container.
-    const prefix = family.startsWith("vk-podspec_") ? `${family}_${container}` : group.owner.namespace;
-    const hasEnded = async (given: CallContext): Promise<boolean> => {
-      const task = (await this.#reader.some([group.id], given)).get(group.id);
-      const found = task?.containers?.find(({ name }) => name === container);
-      return task === undefined || task.lastStatus === "STOPPED" || found?.lastStatus === "STOPPED";
-    };
-    const stream = { group: config.logs?.group ?? "", name: logStream(prefix, container, group.id), hasEnded };
-    return taskLogs({ aws, clock }, stream, options, context);
   }
 }

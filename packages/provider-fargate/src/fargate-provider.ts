@@ -20,7 +20,7 @@ import { fargateChecks } from "./check.ts";
 import { type FargateConfig, readFargateConfig } from "./config.ts";
 import { FargateBackend } from "./fargate-backend.ts";
 import { nodeReport } from "./node-report.ts";
-import { mostContainers } from "./translate.ts";
+import { mostContainers, renewsVolumes } from "./translate.ts";
 
 export const createProvider: CreateProvider = async (init) => createFargateProvider(init);
 
@@ -88,11 +88,13 @@ export function capabilitiesOf({ platform, helperImage }: FargateConfig): Capabi
   };
 }
 
-function methodsOf({ exec, logs, stats }: FargateConfig): readonly ProviderMethod[] {
+function methodsOf(config: FargateConfig): readonly ProviderMethod[] {
+  const { exec, logs, stats } = config;
   return [
     ...(["updatePod", "stopPod", "watchPods", "watchNode", "ping", "getProbeMetrics"] as const),
-    ...(logs === undefined ? [] : (["getContainerLogs"] as const)),
+    ...(logs === undefined ? [] : (["getContainerLogs", "attachToContainer"] as const)),
     ...(exec ? (["runInContainer"] as const) : []),
+    ...(renewsVolumes(config) ? (["updateVolumes"] as const) : []),
     ...(stats ? (["getStatsSummary"] as const) : []),
   ];
 }

@@ -1,11 +1,11 @@
 // The container that runs before all others: brings files into their volumes and lets containers without root write into the others.
 // Pure.
-import type { ContainerDefinition, KeyValuePair, Secret, Volume } from "@aws-sdk/client-ecs";
+import type { ContainerDefinition, KeyValuePair, MountPoint, Secret, Volume } from "@aws-sdk/client-ecs";
 import { type PodOwner, type PodSpec, type ResolvedPod, VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
 import { type CreateNote, type DeliveredVolume, fileDelivery } from "@virtual-kubelet/virtual-kubelet/cloud";
 import type { FargateConfig } from "./config.ts";
 import { logConfiguration } from "./container-definition.ts";
-import { filesContainer } from "./names.ts";
+import { filesContainer, helperPath } from "./names.ts";
 import { placedContainers } from "./pod-containers.ts";
 import type { SecretValues } from "./secret-values.ts";
 
@@ -21,6 +21,8 @@ export interface FilesInput {
 
 export interface FilesHelper {
   readonly definition?: ContainerDefinition | undefined;
+  /** Of volumes whose contents may change: for a container that writes what is new. */
+  readonly renewable: readonly MountPoint[];
   readonly notes: readonly CreateNote[];
 }
 
@@ -31,15 +33,17 @@ const limits = { plain: 40_000, secret: 60_000 };
 export function filesHelper({ spec, resolved, owner, volumes, secretValues, config }: FilesInput): FilesHelper {
   const gid = spec.securityContext?.fsGroup;
   const mounted = volumes.flatMap(({ name = "", host }) => (host === undefined ? [] : [name]));
-  const delivered = resolved.volumes.flatMap((volume): readonly DeliveredVolume[] => {
+  const delivered = resolved.volumes.flatMap((volume): readonly (DeliveredVolume & { readonly volume: string })[] => {
     if (volume.type !== "files" || !mounted.includes(volume.name)) return [];
     const index = (spec.volumes ?? []).findIndex(({ name }) => name === volume.name);
-    return [{ path: pathOf(volume.name), files: volume.files, field: `spec.volumes[${index}]` }];
+    return [
+      { volume: volume.name, path: helperPath(volume.name), files: volume.files, field: `spec.volumes[${index}]` },
+    ];
   });
-  const scratch = mounted.filter((name) => !delivered.some(({ path }) => path === pathOf(name)));
+  const scratch = mounted.filter((name) => !delivered.some(({ volume }) => volume === name));
   const [first] = delivered;
   const opened = scratch.length > 0 && (first !== undefined || gid !== undefined || hasOthersThanRoot(spec));
-  if (first === undefined && !opened) return { notes: [] };
+  if (first === undefined && !opened) return { renewable: [], notes: [] };
   const fault = helperFault(config);
   if (fault !== undefined) {
     if (first !== undefined)
@@ -47,7 +51,7 @@ export function filesHelper({ spec, resolved, owner, volumes, secretValues, conf
         field: first.field,
       });
     const message = `spec.volumes: emptyDir volumes belong to root, and containers without it may not write there: ${fault}`;
-    return { notes: [{ eventType: "Warning", reason: "FieldIgnored", message }] };
+    return { renewable: [], notes: [{ eventType: "Warning", reason: "FieldIgnored", message }] };
   }
   const isSecret = ({ files }: DeliveredVolume): boolean => files.some(({ secret }) => secret);
   const group = gid === undefined ? {} : { gid };
@@ -80,24 +84,26 @@ export function filesHelper({ spec, resolved, owner, volumes, secretValues, conf
       command: [scripts.join("\n")],
       environment,
       ...(secrets.length === 0 ? {} : { secrets }),
-      mountPoints: [...mounted]
-        .sort()
-        .map((name) => ({ sourceVolume: name, containerPath: pathOf(name), readOnly: false })),
+      mountPoints: [...mounted].sort().map(mountPoint),
       user: "0",
       stopTimeout: 2,
       ...logConfiguration(owner, config),
     },
+    renewable: delivered
+      .map(({ volume }) => volume)
+      .sort()
+      .map(mountPoint),
     notes: [],
   };
 }
 
-function pathOf(volume: string): string {
-  return `/vk/${volume}`;
+function mountPoint(volume: string): MountPoint {
+  return { sourceVolume: volume, containerPath: helperPath(volume), readOnly: false };
 }
 
 /** As kubelets make them: for everybody; with an fsGroup what is made there is the group's. */
 function openScript(volumes: readonly string[], gid: number | undefined): string {
-  const paths = volumes.map(pathOf).join(" ");
+  const paths = volumes.map(helperPath).join(" ");
   return [
     ...(gid === undefined ? [] : [`chgrp ${gid} ${paths}`]),
     `chmod ${gid === undefined ? "0777" : "2777"} ${paths}`,

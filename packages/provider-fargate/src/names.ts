@@ -4,8 +4,13 @@ import type { PodOwner } from "@virtual-kubelet/virtual-kubelet";
 
 /** Containers of ours in a task. No name of a pod's container holds an underscore. */
 export const filesContainer = "vk_files";
-/** Essential, and runs until the task is stopped: so that main containers end one by one. */
+/** Runs until the task is stopped: so that main containers end one by one, and to write new contents into volumes. */
 export const keeperContainer = "vk_keeper";
+
+/** Where containers of ours have a volume of the pod. */
+export function helperPath(volume: string): string {
+  return `/vk/${volume}`;
+}
 
 export function isHelper(container: string): boolean {
   return container.startsWith("vk_");

@@ -17,11 +17,11 @@ const restartAttemptPeriod = 60;
 
 /**
  * By container. A task ends with the first of its essential containers: where main containers may end for good one by one, a
- * keeper beside them is the essential one. Throws Unsupported with the field.
+ * keeper beside them is the essential one. `renews`: contents of volumes are renewed, by a keeper. Throws Unsupported with the field.
  */
 export function startOrder(
   spec: PodSpec,
-  { files, helperImage }: { readonly files: boolean; readonly helperImage: string },
+  { files, renews, helperImage }: { readonly files: boolean; readonly renews: boolean; readonly helperImage: string },
 ): ReadonlyMap<string, Place> {
   const placed = placedContainers(spec);
   const mains = placed.filter(({ kind }) => kind === "main");
@@ -50,6 +50,11 @@ export function startOrder(
     if (kind === "sidecar") before = [...before, { containerName: container.name, condition: sidecarCondition(each) }];
   }
   if (keeper) places.set(keeperContainer, { essential: true, dependsOn: before });
+  else if (renews)
+    places.set(keeperContainer, {
+      ...{ essential: false, dependsOn: before },
+      restartPolicy: { enabled: true, restartAttemptPeriod },
+    });
   return places;
 }
 

@@ -1,4 +1,5 @@
 // Commands in the containers of a task: a shell over the session of ECS Exec, which has neither exit codes nor a stderr of its own.
+import { Readable } from "node:stream";
 import {
   type CallContext,
   type Clock,
@@ -34,6 +35,18 @@ export async function execInTask(
 ): Promise<ExecResult> {
   const { signal } = context;
   return execInShell(await openShell(options, target, context), command, io, { signal, clock: options.clock });
+}
+
+/** The exit code of a command that nobody watches. */
+export async function runInTask(
+  options: TaskExecOptions,
+  target: GroupContainer,
+  command: readonly string[],
+  input: Buffer,
+  context: CallContext,
+): Promise<number> {
+  const io = { tty: false, stdin: Readable.from([input]) };
+  return (await execInTask(options, target, command, io, context)).exitCode;
 }
 
 /** TERM to the container's own process. */

@@ -23,6 +23,11 @@ import { whereToRun } from "./where-to-run.ts";
 /** Containers of one task definition. */
 export const mostContainers = 10;
 
+/** Whether contents of volumes of running pods can be renewed at all. */
+export function renewsVolumes({ updateVolumes, exec, helperImage, platform }: FargateConfig): boolean {
+  return updateVolumes && exec && helperImage !== "" && platform.operatingSystem === "LINUX";
+}
+
 /** Throws Unsupported or Invalid, with the field. */
 export function translate(request: PodRequest, config: FargateConfig, hostIPs?: readonly string[]): TaskPlan {
   const { pod, owner, revision, resolved } = request;
@@ -45,7 +50,11 @@ export function translate(request: PodRequest, config: FargateConfig, hostIPs?: 
     config.secrets.prefix,
   );
   const files = filesHelper({ spec, resolved, owner, volumes: volumes.volumes, secretValues, config });
-  const places = startOrder(spec, { files: files.definition !== undefined, helperImage: config.helperImage });
+  const hasFiles = files.definition !== undefined;
+  // It is done without where there is no room for one more.
+  const hasRoom = placedContainers(spec).length + 2 <= mostContainers;
+  const renews = renewsVolumes(config) && canExec && files.renewable.length > 0 && hasRoom;
+  const places = startOrder(spec, { files: hasFiles, renews, helperImage: config.helperImage });
   const containers = placedContainers(spec).flatMap((placed): readonly DefinedContainer[] => {
     const { name } = placed.container;
     const known = resolved.containers.find((each) => each.name === name);
@@ -65,7 +74,7 @@ export function translate(request: PodRequest, config: FargateConfig, hostIPs?: 
   const definitions = [
     ...(files.definition === undefined ? [] : [files.definition]),
     ...fitting.definitions,
-    ...(keeper === undefined ? [] : [keeperHelper(keeper, owner, config)]),
+    ...(keeper === undefined ? [] : [keeperHelper(keeper, renews ? files.renewable : [], owner, config)]),
   ];
   if (definitions.length > mostContainers)
     throw new VirtualKubeletError(

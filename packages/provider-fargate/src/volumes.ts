@@ -43,7 +43,9 @@ export function taskVolumes(spec: PodSpec, resolved: Pick<ResolvedPod, "containe
           throw refused(`${place}.recursiveReadOnly`, "ECS does not promise it");
         const volume = volumeOf(mount, spec, resolved, wholes, `${place}.subPath`);
         volumes.set(volume.name ?? "", volume);
-        return { sourceVolume: volume.name, containerPath: mount.mountPath, readOnly: mount.readOnly };
+        // As kubelets mount them: what is in them is ours to change.
+        const isFiles = resolved.volumes.some(({ name, type }) => name === mount.volume && type === "files");
+        return { sourceVolume: volume.name, containerPath: mount.mountPath, readOnly: mount.readOnly || isFiles };
       }),
     );
   }
