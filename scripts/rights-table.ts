@@ -8,7 +8,7 @@ const whenTexts: Readonly<Record<AccessFeature, string>> = {
   perNodeWatch: "up to `watch.perNodeLimit` nodes",
   sharedWatch: "more nodes than that",
   deleteNodes: "`--shutdown-node delete`",
-  putStatuses: "`--pod-status-form put`",
+  putStatuses: "`--pod-status-form put` (the default)",
   resolve: "a provider that wants pods resolved",
   kubeletApi: "`kubelet.serve`",
   authentication: "`kubelet.serve` or `--web-view`",

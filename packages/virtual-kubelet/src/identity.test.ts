@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VirtualKubeletError } from "./errors.ts";
 import { type Identity, identify, nodeOfUser } from "./identity.ts";
-import { silentLogger } from "./log.ts";
 import { FakeClock } from "./testing/fake-clock.ts";
+import { LogRecorder } from "./testing/log-recorder.ts";
 import { scriptedClient } from "./testing/scripted-client.ts";
 
 /** Through JSON, whose type the reader names. */
@@ -13,9 +13,15 @@ function json<T>(value: unknown): T {
   return read;
 }
 
-function asked(user: string, faults: VirtualKubeletError[] = [], canReadNamespaces = true, cluster?: string) {
+function asked(
+  user: string,
+  faults: VirtualKubeletError[] = [],
+  canRead: ReadonlySet<string> = new Set(["kube-system"]),
+  cluster?: string,
+) {
   const clock = new FakeClock();
   const end = new AbortController();
+  const log = new LogRecorder();
   const client = scriptedClient({
     review: async () => {
       const fault = faults.shift();
@@ -23,22 +29,22 @@ function asked(user: string, faults: VirtualKubeletError[] = [], canReadNamespac
       return json({ status: { userInfo: { username: user } } });
     },
     get: async (_of, { name }) => {
-      if (name === "kube-system" && !canReadNamespaces) throw new VirtualKubeletError("Forbidden", "no");
+      if (!canRead.has(name)) throw new VirtualKubeletError("Forbidden", "no");
       return json({ metadata: { name, uid: `uid-of-${name}`, resourceVersion: "1" } });
     },
   });
-  const identity: Promise<Identity> = identify(client, { cluster, clock, log: silentLogger }, end.signal);
+  const identity: Promise<Identity> = identify(client, { cluster, clock, log }, end.signal);
   identity.catch(() => {});
-  return { identity, clock, end };
+  return { identity, clock, end, log };
 }
 
 test("a node's credentials and others; the cluster by kube-system, or by the service of the API", async () => {
-  const node = await asked("system:node:vk", [], false).identity;
+  const node = await asked("system:node:vk", [], new Set(["kubernetes"])).identity;
   assert.deepEqual(node, { cluster: "uid-of-kubernetes", user: "system:node:vk", credentials: "node-user" });
   const account = await asked("system:serviceaccount:a:b").identity;
   assert.equal(account.credentials, "service-account");
   assert.equal(account.cluster, "uid-of-kube-system");
-  assert.equal((await asked("x", [], true, "mine").identity).cluster, "mine");
+  assert.equal((await asked("x", [], new Set(), "mine").identity).cluster, "mine");
   assert.equal(nodeOfUser("system:node:vk"), "vk");
   assert.equal(nodeOfUser("system:nodes"), undefined);
 });
@@ -50,6 +56,28 @@ test("an API server that is away is waited for, however long", async () => {
   assert.ok(faults.length > 50, "not in a hurry");
   await clock.advance(40 * 60_000);
   assert.equal((await identity).user, "x");
+});
+
+test("credentials that are not taken, and rights that are missing, are waited for as well, each told once", async () => {
+  const canRead = new Set<string>();
+  const faults = ["Unavailable", "Unavailable", "Unauthorized", "Unauthorized"] as const;
+  const { identity, clock, log } = asked(
+    "x",
+    faults.map((kind) => new VirtualKubeletError(kind, "no")),
+    canRead,
+  );
+  await clock.advance(60_000);
+  canRead.add("kube-system");
+  await clock.advance(60_000);
+  assert.equal((await identity).cluster, "uid-of-kube-system");
+  assert.deepEqual(
+    log.lines.map(({ message }) => message.replace(/:.*/, "")),
+    [
+      "the API server does not answer yet",
+      "the API server does not accept the credentials yet",
+      "the credentials may not look which cluster this is yet",
+    ],
+  );
 });
 
 test("what will not change by waiting is told at once, and so is the end", async () => {

@@ -28,28 +28,38 @@ const selfSubjectReviews: Resource<SelfSubjectReview> = resource(
 
 const nodeUserPrefix = "system:node:";
 
-/** Asks for ever, with back-off, while the API server cannot be reached; throws what will not change by waiting. */
+/** Asks for ever, with back-off, while the API server does not answer, or not us; throws what will not change by waiting. */
 export async function identify(
   client: KubeClient,
   options: { readonly cluster?: string | undefined; readonly clock: Clock; readonly log: Logger },
   signal: AbortSignal,
 ): Promise<Identity> {
+  let user: string | undefined;
+  let told: string | undefined;
   for (let attempt = 0; ; attempt++) {
     try {
-      const user = await userName(client, signal);
+      user ??= await userName(client, signal);
       const cluster = options.cluster ?? (await clusterUid(client, signal));
       return { cluster, user, credentials: user.startsWith(nodeUserPrefix) ? "node-user" : "service-account" };
     } catch (thrown) {
       const error = VirtualKubeletError.from(thrown);
       if (signal.aborted) throw error;
-      if (error.kind === "Invalid" || error.kind === "Forbidden") throw error;
-      if (attempt === 0)
-        options.log.warn({ server: client.server, err: errorText(error) }, "the API server does not answer yet");
+      // Everybody may ask who they are; what else is missing may be granted yet.
+      if (error.kind === "Invalid" || (error.kind === "Forbidden" && user === undefined)) throw error;
+      const trouble = troubleOf(error);
+      if (trouble !== told) options.log.warn({ server: client.server, err: errorText(error) }, trouble);
+      told = trouble;
       await pause(options.clock, jitter(Math.min(10_000, 250 * 2 ** Math.min(attempt, 8)), 0.3, true), signal);
       if (signal.aborted)
         throw new VirtualKubeletError("Aborted", "stopped while waiting for the API server", { cause: error });
     }
   }
+}
+
+function troubleOf({ kind }: VirtualKubeletError): string {
+  if (kind === "Unauthorized") return "the API server does not accept the credentials yet";
+  if (kind !== "Forbidden") return "the API server does not answer yet";
+  return "the credentials may not look which cluster this is yet: grant the rights that `virtual-kubelet doctor` lists, or give it a name by --cluster-id";
 }
 
 async function userName(client: KubeClient, signal: AbortSignal): Promise<string> {

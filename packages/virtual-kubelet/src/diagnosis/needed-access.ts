@@ -143,7 +143,7 @@ export const accessRules: readonly AccessRule[] = [
   },
   { ...signing, when: ["certificates"] },
   {
-    ...{ ...core, verbs: ["get"], resource: "namespaces", name: "kube-system", optional: true },
+    ...{ ...core, verbs: ["get"], resource: "namespaces", name: "kube-system" },
     ...{ when: ["clusterIdentity"], purpose: "identity of the cluster" },
   },
 ];
