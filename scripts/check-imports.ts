@@ -19,8 +19,10 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   "image-name": ["resolved-pod"],
   provider: [...ground, "kube", "stats-summary", "resolved-pod"],
   status: [...ground, "kube", "provider", "resolved-pod"],
+  // What pods cost.
+  budget: [...ground, "kube", "provider", "status"],
   node: [...ground, "kube", "provider", "stats-summary", "status"],
-  pod: [...ground, "kube", "provider", "stats-summary", "resolved-pod", "status"],
+  pod: [...ground, "kube", "provider", "stats-summary", "resolved-pod", "status", "budget"],
   resolve: [...ground, "kube", "provider", "resolved-pod", "status", "image-name"],
   engine: [...ground, "kube", "provider", "stats-summary", "resolved-pod", "status", "image-name"],
   // The machine that containers are on, for the providers that share it with them.
@@ -37,6 +39,7 @@ const top = [
   "main",
   "virtual-kubelet",
   "virtual-kubelet-options",
+  "assembled-budgets",
   "kubelet-api",
   "identity",
   "program",

@@ -28,11 +28,16 @@ const labelMeanings: Readonly<Record<string, string>> = {
   cause:
     "of `watch_restarts`: `Ended` (in good order, every 5 to 10 minutes) or the kind of error; of `events_dropped`: `spam`, `namespace` (it is going away), `stopped`, `refused`, `failed`, `full`",
   code: "HTTP status; `error` where there was no answer; 101 for a stream",
+  currency: "as configured; empty where none is",
+  kind: "`node` or `namespace`: what the ceiling is of",
   kubelet_version: "as in the status of the node",
   method: "of the provider (`createPod`), or of HTTP",
+  name: "of the node or namespace that the ceiling is of",
+  namespace: "of the pods; from the 101st on `Other`",
   node: "name of the node",
   outcome:
     "`ok`, or the kind of error: NotFound, Invalid, Unsupported, Conflict, Quota, Throttled, Unavailable, Unauthorized, Forbidden, Expired, Aborted, Internal; `dropped` for the status of a pod that is gone; of reviews: `authenticated`, `refused`, `allowed`, `denied`, `error`",
+  per: "`hour`, `day` or `month`",
   phase: "of the pod, as last written",
   queue:
     "`pods` (what is to be done with each), `pod-status`, `node-status`, `node-lease`, `node-ping`, `events`, `tokens`, `pod-certificates`",

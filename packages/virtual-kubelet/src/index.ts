@@ -1,6 +1,7 @@
 // The public API of the library: what embeds a virtual kubelet first, then what a provider is written with.
 
 // For programs that run a virtual kubelet.
+export type { BudgetSettings, Ceiling } from "./budget/budget-settings.ts";
 export { type Clock, pause, systemClock } from "./clock.ts";
 export {
   type BackoffLimits,
@@ -111,6 +112,7 @@ export type { KubeletApiOptions } from "./kubelet-api.ts";
 export { type Logger, silentLogger } from "./log.ts";
 export { createMetrics, type Metrics } from "./metrics.ts";
 export { providerTaint } from "./node/node-object.ts";
+export type { BilledSize, Prices, PriceTable, PriceTables, PriceVariant } from "./provider/billing.ts";
 export type { Capabilities, PodFeature, VolumeKind } from "./provider/capabilities.ts";
 export type { ProviderCheck } from "./provider/check.ts";
 export type { NodeReport } from "./provider/node.ts";

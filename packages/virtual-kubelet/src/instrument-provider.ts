@@ -1,6 +1,7 @@
 // Wraps a provider once, so that each of its calls is counted, timed, traced and told in the debug log; nothing else changes.
 import type { Duplex } from "node:stream";
 import { VirtualKubeletError } from "./errors.ts";
+import type { Pod } from "./kube/types.gen.ts";
 import type { Metrics } from "./metrics.ts";
 import type { PodFailure, PodOwner, PodRequest } from "./provider/pods.ts";
 import type { ContainerIO, ContainerLogOptions, ContainerTarget, PodTarget } from "./provider/streams.ts";
@@ -84,6 +85,7 @@ export function instrumentProvider(provider: Provider, { node, metrics, observer
     ping,
     configureNode,
     getProbeMetrics,
+    billedSize,
     [Symbol.asyncDispose]: dispose,
   } = provider;
   const { getContainerLogs, runInContainer, attachToContainer, portForward, getStatsSummary } = provider;
@@ -148,8 +150,9 @@ export function instrumentProvider(provider: Provider, { node, metrics, observer
       getStatsSummary: (context: CallContext) =>
         call("getStatsSummary", undefined, context, () => getStatsSummary.call(provider, context)),
     }),
-    // A figure at hand, no call of a backend.
+    // Figures at hand, no calls of a backend.
     ...(getProbeMetrics && { getProbeMetrics: () => getProbeMetrics.call(provider) }),
+    ...(billedSize && { billedSize: (pod: Pod) => billedSize.call(provider, pod) }),
     ...(dispose && { [Symbol.asyncDispose]: () => dispose.call(provider) }),
   };
 }

@@ -33,6 +33,8 @@ export interface KubeletApiParts {
     podsOf(node: string): readonly Stored<Pod>[];
     find(node: string, namespace: string, name: string): Stored<Pod> | undefined;
   };
+  /** What one of the node's pods costs, where that is known. */
+  readonly costOf?: ((node: string, pod: Stored<Pod>) => object | undefined) | undefined;
   /** `status.capacity` of the node. */
   readonly capacityOf: (node: string) => Readonly<Record<string, Quantity>> | undefined;
   /** What is wrong with the work on the node's pods. */
@@ -52,12 +54,13 @@ export class KubeletApi {
 
   /** Throws Invalid when nodes collide. */
   constructor({ background = [], ...options }: KubeletApiOptions, parts: KubeletApiParts) {
-    const { cluster, pods, log, metrics } = parts;
+    const { cluster, pods, costOf, log, metrics } = parts;
     const nodes = parts.nodes.map(({ name, provider, listener }): NodeListener => {
       const node: ServedNode = {
         name,
         provider,
         pods: () => pods.podsOf(name),
+        ...(costOf === undefined ? {} : { costOf: (pod: Stored<Pod>) => costOf(name, pod) }),
         find: (namespace, pod) => pods.find(name, namespace, pod),
         ownerOf: ({ metadata }) => ({
           cluster,

@@ -33,6 +33,16 @@ export interface Metrics {
   readonly nodeRequested: Gauge<"node" | "resource">;
   /** Called when `pods` is read, which comes before the three that follow it. */
   readonly podSources: Set<() => void>;
+  /** Called when nodeCost is read, which comes before the four that follow it. */
+  readonly costSources: Set<() => void>;
+  /** What pods cost per hour, estimated by the configured prices: together on a node, and of a namespace over all nodes. */
+  readonly nodeCost: Gauge<"node" | "currency">;
+  readonly namespaceCost: Gauge<"namespace" | "currency">;
+  /** What was spent while the program runs. Namespaces beyond the first hundred are one: "Other". */
+  readonly namespaceCostTotal: Counter<"namespace" | "currency">;
+  /** Of each ceiling. */
+  readonly budgetUsed: Gauge<"kind" | "name" | "per">;
+  readonly budgetWaiting: Gauge<"node">;
   /** Seconds from the bind seen in the API (PodScheduled) to the Running status written. */
   readonly podStart: Histogram<string>;
   readonly statusWrites: Counter<"outcome">;
@@ -99,6 +109,7 @@ export function createMetrics(): Metrics {
   const queueSources = new Set<() => void>();
   const podSources = new Set<() => void>();
   const leaseSources = new Set<() => void>();
+  const costSources = new Set<() => void>();
   return {
     registry,
     buildInfo: gauge("build_info", "Always 1; what runs", ["version", "kubelet_version", "runtime"]),
@@ -136,6 +147,27 @@ export function createMetrics(): Metrics {
       "node",
       "resource",
     ]),
+    costSources,
+    nodeCost: gauge(
+      "node_cost_per_hour",
+      "What the pods on the node cost per hour, estimated",
+      ["node", "currency"],
+      costSources,
+    ),
+    namespaceCost: gauge("namespace_cost_per_hour", "What the pods of the namespace cost per hour, estimated", [
+      "namespace",
+      "currency",
+    ]),
+    namespaceCostTotal: counter("namespace_cost_total", "What the pods of the namespace have cost, estimated", [
+      "namespace",
+      "currency",
+    ]),
+    budgetUsed: gauge("budget_used_ratio", "What of a ceiling of costs is used: 1 is all of it", [
+      "kind",
+      "name",
+      "per",
+    ]),
+    budgetWaiting: gauge("budget_waiting_pods", "Pods that wait because a ceiling of costs leaves no room", ["node"]),
     podStart: histogram(
       "pod_start_duration_seconds",
       "Seconds from bind to the Running status written",

@@ -4,6 +4,7 @@
 import type { Duplex } from "node:stream";
 import type { Node, Pod } from "./kube/types.gen.ts";
 import type { Logger } from "./log.ts";
+import type { BilledSize, PriceTables } from "./provider/billing.ts";
 import type { Capabilities } from "./provider/capabilities.ts";
 import type { ProviderCheck } from "./provider/check.ts";
 import type { NodeReport, ProbeMetrics } from "./provider/node.ts";
@@ -142,6 +143,12 @@ export interface Provider {
   /** What the provider's probes of containers have counted: /metrics/probes. Absent: it runs none itself. */
   getProbeMetrics?(): ProbeMetrics;
 
+  /**
+   * What the back end bills of a pod, as far as that can be told without asking it; the pod's annotations may tell what it got.
+   * Throws nothing for a pod that it would refuse. Absent, or undefined: what the pod requests. Used where prices are configured.
+   */
+  billedSize?(pod: Pod): BilledSize | undefined;
+
   /** Frees connections and the like at the end of the program; pods go on. */
   [Symbol.asyncDispose]?(): Promise<void>;
 }
@@ -161,6 +168,8 @@ export interface ProviderInit {
   readonly configPath?: string | undefined;
   /** `config` of the node's provider in the configuration file; the provider checks it. */
   readonly config?: unknown;
+  /** Price tables of the configuration, for a provider that chooses by price. */
+  readonly prices?: PriceTables | undefined;
   readonly log: Logger;
 }
 
@@ -173,7 +182,7 @@ export type CreateProvider = (init: ProviderInit, context: CallContext) => Promi
 /** The methods that a provider may lack. */
 export type ProviderMethod = Exclude<
   keyof Provider & string,
-  "capabilities" | "createPod" | "deletePod" | "getPodStatus" | "getPods"
+  "capabilities" | "createPod" | "deletePod" | "getPodStatus" | "getPods" | "billedSize"
 >;
 
 /** What is known of a backend without reaching it. */
@@ -185,6 +194,8 @@ export interface ProviderDescription {
   readonly methods?: readonly ProviderMethod[] | undefined;
   /** Throws what createPod would throw about a pod that asks for too much, as far as that can be told from here. */
   readonly admit?: ((pod: Pod) => void) | undefined;
+  /** As billedSize of the provider. */
+  readonly billedSize?: ((pod: Pod) => BilledSize | undefined) | undefined;
   /** What its users would be told of a pod that is admitted: sizes that are rounded, fields without effect. */
   readonly notes?: ((pod: Pod) => readonly string[]) | undefined;
 }

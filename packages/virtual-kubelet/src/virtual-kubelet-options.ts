@@ -1,4 +1,5 @@
 // What a virtual kubelet is made of, and whether its nodes can be.
+import type { BudgetSettings } from "./budget/budget-settings.ts";
 import type { Clock } from "./clock.ts";
 import { VirtualKubeletError } from "./errors.ts";
 import type { Identity } from "./identity.ts";
@@ -22,6 +23,8 @@ export interface VirtualNode {
   readonly provider: Provider;
   /** Wins over what the provider reports, resource by resource. */
   readonly capacity?: Readonly<Record<string, Quantity>> | undefined;
+  /** Name of its price table, with `budgets`; default the provider's name. */
+  readonly prices?: string | undefined;
   /** IP address on which its kubelet API listens, at `node.port` (0: a free one); default all of the machine's. */
   readonly listenAddress?: string | undefined;
 }
@@ -49,6 +52,8 @@ export interface VirtualKubeletOptions {
   readonly pods?: PodTunables | undefined;
   /** For providers that want pods resolved; default: domain cluster.local, the cluster's own DNS Service. */
   readonly resolve?: Partial<ResolveSettings> | undefined;
+  /** Prices of pods and ceilings of what they may cost. Absent: nothing is estimated or refused. */
+  readonly budgets?: BudgetSettings | undefined;
   /** Absent: the kubelet API is not served. */
   readonly kubeletApi?: KubeletApiOptions | undefined;
   /** With a ServiceAccount: up to so many nodes have watches of their own, more share one; default 10. */

@@ -1,4 +1,6 @@
 // Assembly of one virtual kubelet: events, pods and nodes over one client, in the order in which they start and stop.
+import { assembledBudgets } from "./assembled-budgets.ts";
+import type { Budgets } from "./budget/budgets.ts";
 import { type Clock, pause, systemClock } from "./clock.ts";
 import { EventRecorder } from "./kube/event-recorder.ts";
 import type { Stored } from "./kube/resource.ts";
@@ -39,6 +41,7 @@ export class VirtualKubelet {
   readonly #nodes: NodeController;
   readonly #pods: PodController;
   readonly #resolver: PodResolver | undefined;
+  readonly #budgets: Budgets | undefined;
   readonly #api: KubeletApi | undefined;
   readonly #ready: PromiseWithResolvers<void> = Promise.withResolvers<void>();
 
@@ -94,8 +97,10 @@ export class VirtualKubelet {
           log,
           metrics,
         });
+    this.#budgets = assembledBudgets(options, this.#nodes, { clock, metrics });
     this.#pods = new PodController({
       ...options.pods,
+      budgets: this.#budgets,
       resolution: this.#resolver,
       client,
       recorder,
@@ -131,6 +136,7 @@ export class VirtualKubelet {
         listener: { host: listenAddress, port: node.port ?? defaultPort },
       })),
       pods: this.#pods,
+      costOf: this.#budgets && ((node, pod) => this.#budgets?.costOf(node, pod)),
       capacityOf: (node) => this.#nodes.current(node)?.status?.capacity,
       problem: () => (this.#pods.hasSynced() ? undefined : "the pods of the API server are not known yet"),
       log,
@@ -192,6 +198,7 @@ export class VirtualKubelet {
     try {
       const outcomes = await Promise.allSettled([
         guarded(this.#pods.run(stop)),
+        guarded(this.#budgets?.run(stop) ?? Promise.resolve()),
         guarded(this.#resolver?.run(stop) ?? Promise.resolve()),
         guarded(this.#api?.run(stop) ?? Promise.resolve()),
         guarded(this.#runNodes(stop)),

@@ -1,6 +1,7 @@
 // What one pod would become on one node, without a cluster: what refuses it, and else its containers in order, amounts and
 // volumes. Pure. Values of secrets are not in it.
 
+import { budgetExceeded } from "../budget/room.ts";
 import { podResources } from "../engine/runtime-specs.ts";
 import { containersToRun, type OrderedContainer } from "../engine/start-order.ts";
 import { errorText, VirtualKubeletError } from "../errors.ts";
@@ -15,6 +16,7 @@ import type { Sources } from "../resolve/sources.ts";
 import type { Resolution } from "../resolved-pod.ts";
 import { isSidecar } from "../status/restart-policy.ts";
 import { withoutName } from "./node-names.ts";
+import type { CostVerdict, PlannedCost } from "./plan-cost.ts";
 import { type ContainerPlan, containerPlans, type VolumePlan, volumePlans } from "./plan-parts.ts";
 import { withDefaults } from "./pod-defaults.ts";
 
@@ -23,6 +25,8 @@ export interface PlanTarget {
   readonly provider: string;
   readonly description: ProviderDescription;
   readonly clusterDomain: string;
+  /** Where prices are configured. */
+  readonly costs?: ((pod: Pod) => CostVerdict) | undefined;
 }
 
 export interface PlanRefusal {
@@ -51,6 +55,8 @@ export interface PodPlan {
   readonly volumes: readonly VolumePlan[];
   /** Of the whole pod, as the scheduler counts. */
   readonly resources: ResourceRequirements;
+  /** Where prices are configured. */
+  readonly cost?: PlannedCost | undefined;
   readonly qosClass: string;
   readonly restartPolicy: string;
   readonly terminationGracePeriodSeconds: number;
@@ -63,7 +69,11 @@ export function planPod(origin: string, given: Pod, target: PlanTarget, sources:
   const { capabilities } = description;
   const resolution =
     capabilities.resolve === true ? resolvePod(pod, sources, { clusterDomain: target.clusterDomain }) : undefined;
-  const refused = refusalsOf(pod, target, resolution);
+  const { cost, tooMuch } = target.costs?.(pod) ?? {};
+  const refused = [
+    ...refusalsOf(pod, target, resolution),
+    ...(tooMuch === undefined ? [] : [{ reason: budgetExceeded, message: tooMuch }]),
+  ];
   return {
     ...{
       origin,
@@ -87,6 +97,7 @@ export function planPod(origin: string, given: Pod, target: PlanTarget, sources:
       new Map(refused.map(({ field = "", message }) => [field, message])),
     ),
     resources: podResources(pod),
+    ...(cost === undefined ? {} : { cost }),
     qosClass: pod.status?.qosClass ?? "",
     restartPolicy: spec.restartPolicy ?? "Always",
     terminationGracePeriodSeconds: spec.terminationGracePeriodSeconds ?? 30,

@@ -6,6 +6,7 @@ import type { Config, NodeConfig } from "../program/config.ts";
 import { loadDescription, loadProvider, makeProvider } from "../program/load-provider.ts";
 import type { NodeReport } from "../provider/node.ts";
 import type { CallContext, Provider, ProviderDescription, ProviderInit } from "../provider.ts";
+import { plannedCosts } from "./plan-cost.ts";
 import type { PlanTarget } from "./plan-pod.ts";
 
 const patienceMs = 15_000;
@@ -20,7 +21,7 @@ export async function planTarget(config: Config, node: NodeConfig, cwd: string):
     clusterDomain: config.clusterDomain,
     internalIP: node.internalIP,
     daemonEndpointPort: node.port,
-    ...{ configPath, config: settings, log: silentLogger },
+    ...{ configPath, config: settings, prices: config.budgets?.prices, log: silentLogger },
   };
   const describe = await loadDescription(name, cwd);
   const description = describe === undefined ? await asked(name, cwd, init) : await describe(init);
@@ -32,6 +33,7 @@ export async function planTarget(config: Config, node: NodeConfig, cwd: string):
     provider: name,
     description,
     clusterDomain: config.clusterDomain,
+    ...(config.budgets === undefined ? {} : { costs: plannedCosts(config.budgets, node, description) }),
   };
 }
 
@@ -40,7 +42,11 @@ async function asked(name: string, cwd: string, init: ProviderInit): Promise<Pro
   const context: CallContext = { signal: AbortSignal.timeout(patienceMs), log: silentLogger };
   const provider = await makeProvider(await loadProvider(name, cwd), name, init, context);
   try {
-    return { capabilities: provider.capabilities ?? {}, node: await firstReport(provider, context) };
+    return {
+      capabilities: provider.capabilities ?? {},
+      node: await firstReport(provider, context),
+      billedSize: (pod) => provider.billedSize?.(pod),
+    };
   } finally {
     await provider[Symbol.asyncDispose]?.();
   }

@@ -1,6 +1,7 @@
 // A plan as text for people. Pure.
 
 import { namesText } from "./node-names.ts";
+import { costText } from "./plan-cost.ts";
 import type { ContainerPlan, VolumePlan } from "./plan-parts.ts";
 import type { PodPlan } from "./plan-pod.ts";
 import { renderTable } from "./table.ts";
@@ -19,6 +20,7 @@ export function planText(plan: PodPlan): string {
     ["order", order.map((group, index) => `${index + 1}. ${group.join(", ")}`).join("   ")],
     ...containers.flatMap(containerRows),
     ...volumes.map((volume): [string, string] => [`volume ${volume.name}`, volumeText(volume)]),
+    ...(plan.cost === undefined ? [] : [["cost", costText(plan.cost)] satisfies [string, string]]),
     [
       "pod",
       `${amounts(plan.resources)}; QoS ${plan.qosClass}; restart ${plan.restartPolicy}; ${plan.terminationGracePeriodSeconds} s to end`,

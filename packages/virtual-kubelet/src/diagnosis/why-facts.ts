@@ -1,10 +1,12 @@
 // All that can be found out about one pod: its object, events, node and lease, and what its node itself says of it.
+import type { PodCost } from "../budget/budgets.ts";
 import { errorText, isErrorKind } from "../errors.ts";
 import type { KubeClient } from "../kube/client.ts";
 import { events, leases, nodes, pods, type Stored } from "../kube/resource.ts";
 import { isObject } from "../kube/stored.ts";
 import type { Event, Lease, Node, Pod, PodStatus } from "../kube/types.gen.ts";
 import { leaseNamespace } from "../node/lease-controller.ts";
+import { costAnnotation } from "../server/pods-handlers.ts";
 
 /** What was asked for, or why it cannot be had. */
 export type Answer<T> = { readonly value: T } | { readonly fault: string };
@@ -28,6 +30,8 @@ export interface PodOnNode {
   /** What it uses now. */
   readonly cpuMillis?: number | undefined;
   readonly memoryBytes?: number | undefined;
+  /** Where its node has prices. */
+  readonly cost?: PodCost | undefined;
 }
 
 const timeoutMs = 8000;
@@ -85,7 +89,9 @@ async function askNode(client: KubeClient, node: string, { metadata }: Stored<Po
   } catch {
     // Not every provider has figures; the rest is worth telling.
   }
+  const cost = costOf(own["metadata"]);
   return {
+    ...(cost === undefined ? {} : { cost }),
     phase: status.phase ?? "Unknown",
     ready: status.conditions?.some(({ type, status: is }) => type === "Ready" && is === "True") === true,
     restarts: all.reduce((sum, { restartCount }) => sum + restartCount, 0),
@@ -101,6 +107,19 @@ function itemOf(list: unknown, key: string, uid: string): Record<string, unknown
     const reference = isObject(metadata) ? metadata : podRef;
     return isObject(reference) && reference["uid"] === uid;
   });
+}
+
+/** What the node has written on its own copy of the pod. */
+function costOf(metadata: unknown): PodCost | undefined {
+  const annotations = isObject(metadata) ? metadata["annotations"] : undefined;
+  const text = isObject(annotations) ? annotations[costAnnotation] : undefined;
+  if (typeof text !== "string") return undefined;
+  const value: unknown = JSON.parse(text);
+  if (!isObject(value)) return undefined;
+  const { currency = "", perHour, soFar, basis = "" } = value;
+  if (typeof perHour !== "number") return undefined;
+  const spent = typeof soFar === "number" ? { soFar } : {};
+  return { currency: String(currency), perHour, ...spent, basis: String(basis) };
 }
 
 function statusOf(value: unknown): PodStatus {

@@ -18,6 +18,10 @@ const remedies: readonly [reason: RegExp, next: string][] = [
   [/^DeadlineExceeded$/, "raise spec.activeDeadlineSeconds, or make it quicker"],
   [/^(NodeShutdown|Terminated|Shutdown)$/, "its node went down: its controller replaces it"],
   [/^ProviderLostPod$/, "the back end removed it by itself: look there; its controller replaces it"],
+  [
+    /^BudgetExceeded$/,
+    "end other pods, lower its requests, or raise budgets.ceilings in the configuration of virtual-kubelet",
+  ],
   [/^ProviderFailed$/, "the back end refuses it for good: change what the message says"],
 ];
 

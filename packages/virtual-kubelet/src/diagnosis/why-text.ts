@@ -1,5 +1,7 @@
 // One page on a pod, for people. Pure.
 
+import type { PodCost } from "../budget/budgets.ts";
+import { moneyText } from "../budget/estimate.ts";
 import type { ContainerStatus } from "../kube/types.gen.ts";
 import { isSidecar } from "../status/restart-policy.ts";
 import { renderTable } from "./table.ts";
@@ -89,7 +91,7 @@ function nodeRows({ pod, node, lease, onNode, now }: WhyFacts): [string, string]
   if ("fault" in onNode) rows.push(["its API", `does not answer through the API server: ${onNode.fault}`]);
   else if (onNode.value === undefined) rows.push(["its API", "does not know this pod"]);
   else {
-    const { phase, ready, restarts, cpuMillis, memoryBytes } = onNode.value;
+    const { phase, ready, restarts, cpuMillis, memoryBytes, cost } = onNode.value;
     const usage = [
       ...(cpuMillis === undefined ? [] : [`cpu ${cpuMillis}m`]),
       ...(memoryBytes === undefined ? [] : [`memory ${Math.round(memoryBytes / 2 ** 20)}Mi`]),
@@ -98,8 +100,14 @@ function nodeRows({ pod, node, lease, onNode, now }: WhyFacts): [string, string]
       "its API",
       `${phase}, ${ready ? "ready" : "not ready"}, ${counted(restarts)}${usage.length === 0 ? "" : `, uses ${usage.join(", ")}`}`,
     ]);
+    if (cost !== undefined) rows.push(["its cost", costText(cost)]);
   }
   return rows;
+}
+
+function costText({ currency, perHour, soFar, basis }: PodCost): string {
+  const spent = soFar === undefined ? "none so far" : `${moneyText(soFar, currency)} so far`;
+  return `about ${moneyText(perHour, currency)} per hour, ${spent}: an estimate by the configured prices for ${basis}`;
 }
 
 const counted = (restarts: number): string => `${restarts} ${restarts === 1 ? "restart" : "restarts"}`;

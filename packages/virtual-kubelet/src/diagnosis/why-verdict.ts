@@ -1,4 +1,5 @@
 // Why a pod is where it is, in one line, and what its user does next. Pure.
+import { budgetExceeded, waitsForRoom } from "../budget/room.ts";
 import type { Node } from "../kube/types.gen.ts";
 import { relative, timeOf } from "./times.ts";
 import { containerVerdict } from "./why-containers.ts";
@@ -77,6 +78,10 @@ function unbound({ pod, now }: WhyFacts): Verdict {
   const { message } = condition;
   const advice: readonly [RegExp, string][] = [
     [
+      /virtual-kubelet\.io\/budget-exceeded/,
+      "a virtual node has reached its ceiling of costs: end pods there, or raise budgets.ceilings in its configuration",
+    ],
+    [
       /untolerated taint/i,
       "to run on a virtual node, tolerate its taint: tolerations: [{key: virtual-kubelet.io/provider, operator: Exists}]",
     ],
@@ -152,6 +157,8 @@ function refused({ pod, events }: WhyFacts): Verdict | undefined {
     };
   }
   const failed = failedVerdict(pod);
+  if (reason === budgetExceeded && message.startsWith(waitsForRoom))
+    return { ...failed, state: "waits for room below a ceiling of costs", cause: message.slice(waitsForRoom.length) };
   return {
     ...failed,
     state: "is refused, and Failed soon",

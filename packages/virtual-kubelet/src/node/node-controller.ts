@@ -12,6 +12,7 @@ import { type Logger, silentLogger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
 import type { NodeReport } from "../provider/node.ts";
 import { LeaseController } from "./lease-controller.ts";
+import { type NodeAddition, withAddition } from "./node-addition.ts";
 import type { NotReady } from "./node-conditions.ts";
 import { NodeEntry, type NodeSpec } from "./node-entry.ts";
 import { checkNodeReport, desiredNode, nodeFromTemplate } from "./node-object.ts";
@@ -125,6 +126,12 @@ export class NodeController {
     checkNodeReport(report);
     const entry = this.#known(name);
     entry.report = report;
+    this.#queue.add(name);
+  }
+
+  /** Replaces what the program itself adds to the node. Throws NotFound for an unknown node. */
+  setAddition(name: string, addition: NodeAddition): void {
+    this.#known(name).addition = addition;
     this.#queue.add(name);
   }
 
@@ -286,7 +293,10 @@ export class NodeController {
       const stop = AbortSignal.any([signal, entry.stop.signal]);
       entry.base = (await configureNode?.(nodeFromTemplate(entry.spec), stop)) ?? nodeFromTemplate(entry.spec);
     }
-    const desired = desiredNode(entry.base, entry.report, this.#notReady(entry), entry.port);
+    const { report, addition } = entry;
+    const mayTaint = this.#options.credentials !== "node-user";
+    const told = addition === undefined ? report : withAddition(report, addition, mayTaint);
+    const desired = desiredNode(entry.base, told, this.#notReady(entry), entry.port);
     try {
       if (observed !== undefined && entry.uid === undefined) this.#writer.takeOver(entry, observed);
       const present = observed ?? (await this.#writer.register(entry, desired, signal));

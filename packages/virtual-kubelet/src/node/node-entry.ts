@@ -2,6 +2,7 @@
 import type { Stored } from "../kube/resource.ts";
 import type { Node } from "../kube/types.gen.ts";
 import type { NodeReport } from "../provider/node.ts";
+import type { NodeAddition } from "./node-addition.ts";
 import type { NodeTemplate } from "./node-object.ts";
 import { nothingOurs, type Ours } from "./node-ours.ts";
 import type { PingSettings } from "./ping-monitor.ts";
@@ -32,6 +33,8 @@ export class NodeEntry {
   /** The configured Node, after the provider's configureNode. */
   base: Node | undefined;
   report: NodeReport | undefined;
+  /** Of the program's own. */
+  addition: NodeAddition | undefined;
   /** Where its kubelet API listens, when that is known only at run time. */
   port: number | undefined;
   /** Why the program itself holds the node back. */

@@ -17,8 +17,12 @@ export interface Ours {
 
 export const nothingOurs: Ours = { labels: [], annotations: [], taints: [], resources: [], conditions: [] };
 
-/** Every node of ours has these, so none of them is ever to be removed. */
+/** What programs leave to those that come after them, however they are configured. */
+const bequeathed: readonly string[] = ["virtual-kubelet.io/spend"];
+
+/** Every node of ours has these, or may keep them, so none of them is ever to be removed. */
 const constant: ReadonlySet<string> = new Set([
+  ...bequeathed,
   ...Object.keys(defaultCapacity),
   ...kubeletConditions,
   ...["hostname", "os", "arch", "role"].map((label) => `kubernetes.io/${label}`),

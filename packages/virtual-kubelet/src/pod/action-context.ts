@@ -1,4 +1,6 @@
 // What the actions on a pod work with: its node, the process's parts, and how they tell what they do.
+import type { Budgets } from "../budget/budgets.ts";
+import type { NodeBudget } from "../budget/node-budget.ts";
 import type { Clock } from "../clock.ts";
 import type { KubeClient } from "../kube/client.ts";
 import type { EventRecorder, EventTarget } from "../kube/event-recorder.ts";
@@ -22,6 +24,12 @@ export interface PodNode {
   addresses(): readonly string[];
 }
 
+/** The budget of a node among those of the process. */
+export interface PodBudget {
+  readonly all: Budgets;
+  readonly own: NodeBudget;
+}
+
 /** Counts what becomes of pods. */
 export interface ActionTally {
   orphanRemoved(node: string): void;
@@ -34,6 +42,8 @@ export interface ActionContext {
   readonly usage: NodeUsage;
   readonly records: PodRecords;
   readonly pacer: RefusalPacer;
+  /** What pods may cost, where that is configured. */
+  readonly budget: PodBudget | undefined;
   /** Where the provider wants pods resolved. */
   readonly resolution: PodResolution | undefined;
   readonly client: KubeClient;

@@ -4,6 +4,7 @@ import type { ActionContext, PodNode } from "./action-context.ts";
 import { CallSlots } from "./call-slots.ts";
 import { NodeUsage } from "./node-usage.ts";
 import type { PodAction, Rules } from "./plan.ts";
+import { podBudget, usageAccount } from "./pod-budget.ts";
 import { defaultCallTimeoutMs, type PodControllerOptions } from "./pod-controller-options.ts";
 import type { PodEntry } from "./pod-entry.ts";
 import { takesPartial } from "./resolution.ts";
@@ -26,9 +27,11 @@ export interface NodeState {
 export interface NodeParts
   extends Pick<ActionContext, "records" | "pacer" | "tally" | "clock" | "isShuttingDown" | "onStatus"> {
   readonly options: PodControllerOptions;
+  /** A pod may have something to do. */
+  readonly onWork: (uid: string) => void;
 }
 
-export function nodeState(node: PodNode, { options, ...parts }: NodeParts): NodeState {
+export function nodeState(node: PodNode, { options, onWork, ...parts }: NodeParts): NodeState {
   const { provider } = node;
   const { client, recorder, log, callTimeoutMs = defaultCallTimeoutMs, workers = 10 } = options;
   const resolution = provider.capabilities?.resolve === true ? options.resolution : undefined;
@@ -42,10 +45,11 @@ export function nodeState(node: PodNode, { options, ...parts }: NodeParts): Node
     orphanGraceMs: options.orphanGraceMs ?? 60_000,
     deleteAgainMs: 10_000,
   };
-  const usage = new NodeUsage();
+  const budget = podBudget(node.name, options.budgets, parts.records, onWork);
+  const usage = new NodeUsage(budget && usageAccount(budget));
   const context: ActionContext = {
     ...parts,
-    ...{ node, usage, resolution, client, recorder, callTimeoutMs, consistencyDelayMs },
+    ...{ node, usage, budget, resolution, client, recorder, callTimeoutMs, consistencyDelayMs },
     log: log.child({ node: node.name }),
   };
   return {

@@ -3,15 +3,27 @@ import type { Pod } from "../kube/types.gen.ts";
 import { podRequests, type Quantities } from "../status/pod-resources.ts";
 import { type HostPort, hostPortsOf } from "./host-ports.ts";
 
+/** Told of the pods that are let in, and of those that are out again, whether or not they were in. */
+export interface UsageAccount {
+  opened(uid: string, pod: Pod): void;
+  closed(uid: string): void;
+}
+
 export class NodeUsage {
+  readonly #account: UsageAccount | undefined;
   readonly #byPod = new Map<string, { readonly requests: Quantities; readonly ports: readonly HostPort[] }>();
   readonly #total: Map<string, bigint> = new Map();
+
+  constructor(account?: UsageAccount) {
+    this.#account = account;
+  }
 
   /** Counts the pod in, once. */
   add(uid: string, pod: Pod): void {
     if (this.#byPod.has(uid)) return;
     const requests = podRequests(pod);
     this.#byPod.set(uid, { requests, ports: hostPortsOf(pod) });
+    this.#account?.opened(uid, pod);
     for (const [name, amount] of requests) this.#total.set(name, (this.#total.get(name) ?? 0n) + amount);
   }
 
@@ -31,6 +43,7 @@ export class NodeUsage {
 
   /** Counts it out, if it was in. */
   remove(uid: string): void {
+    this.#account?.closed(uid);
     const counted = this.#byPod.get(uid);
     if (counted === undefined) return;
     this.#byPod.delete(uid);

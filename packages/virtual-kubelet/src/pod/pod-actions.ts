@@ -6,6 +6,7 @@ import type { PodFailure, PodRequest } from "../provider/pods.ts";
 import type { ResolvedPod } from "../resolved-pod.ts";
 import { type ActionContext, event, fields } from "./action-context.ts";
 import type { PodAction } from "./plan.ts";
+import { waitsForBudget } from "./pod-budget.ts";
 import { remove, stop } from "./pod-end.ts";
 import { type PodEntry, revisionOf } from "./pod-entry.ts";
 import { call } from "./provider-call.ts";
@@ -136,6 +137,8 @@ async function create(entry: PodEntry, context: ActionContext, signal: AbortSign
   if (!usage.has(uid)) {
     const refusal = await admission(pod, object, context, signal);
     if (refusal !== undefined) return hold(entry, { ...refusal, byProvider: false }, context);
+    const waitMs = waitsForBudget(entry, pod, context);
+    if (waitMs !== undefined) return { requeueAfterMs: waitMs };
     usage.add(uid, pod);
   }
   entry.createStartedAt ??= clock.now();

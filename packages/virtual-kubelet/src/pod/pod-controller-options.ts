@@ -1,4 +1,5 @@
 // What a pod controller is made of, and how it can be tuned.
+import type { Budgets } from "../budget/budgets.ts";
 import type { Clock } from "../clock.ts";
 import type { KubeClient } from "../kube/client.ts";
 import type { EventRecorder } from "../kube/event-recorder.ts";
@@ -15,6 +16,7 @@ export interface PodControllerOptions {
   readonly metrics: Metrics;
   readonly log: Logger;
   readonly nodes: readonly PodNode[];
+  readonly budgets?: Budgets | undefined;
   /** Resolves pods for the providers that want it. */
   readonly resolution?: PodResolution | undefined;
   /** UID of the cluster, written with every pod on a backend. */

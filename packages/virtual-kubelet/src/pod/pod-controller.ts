@@ -81,9 +81,8 @@ export class PodController {
     });
     const parts = { records: this.#records, tally: this.#tally, clock };
     const ofNodes: NodeParts = {
-      ...parts,
-      options,
-      pacer: new RefusalPacer(),
+      ...{ ...parts, options, pacer: new RefusalPacer() },
+      onWork: (uid) => this.#queue.add(uid),
       isShuttingDown: () => this.#shuttingDown,
       onStatus: (uid, afterMs) => (afterMs === undefined ? this.#status.add(uid) : this.#status.addAfter(uid, afterMs)),
     };

@@ -73,6 +73,8 @@ export interface PodEntry {
   applied: string | undefined;
   deletion: Deletion | undefined;
   refusal: Refusal | undefined;
+  /** It waits, Pending with this reason, until a ceiling of costs leaves room for it. */
+  overBudget: { readonly reason: string; readonly message: string } | undefined;
   /** Text of the last provider error that keeps it Pending. */
   failure: string | undefined;
   /** With the failure, where a kubelet has a word for it. */
@@ -124,6 +126,7 @@ export function newEntry(owner: PodOwner, seenAt: number): PodEntry {
     applied: undefined,
     deletion: undefined,
     refusal: undefined,
+    overBudget: undefined,
     failure: undefined,
     waiting: undefined,
     lost: false,

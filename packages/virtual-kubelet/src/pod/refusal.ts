@@ -5,6 +5,7 @@ import { type ActionContext, event, fields } from "./action-context.ts";
 import { admit, wrongSystem } from "./admission.ts";
 import { omissions, refusals } from "./capabilities.ts";
 import { shutdownRejection } from "./node-shutdown.ts";
+import { refusedByBudget } from "./pod-budget.ts";
 import type { PodEntry } from "./pod-entry.ts";
 
 export interface Verdict {
@@ -30,9 +31,11 @@ export async function admission(
   const { usage, client } = context;
   const state = { used: usage.total, pods: usage.pods, hostPorts: () => usage.hostPorts() };
   const verdict = admit(pod, { ...state, object });
-  if (verdict?.reason !== "NodeAffinity") return verdict;
+  if (verdict === undefined) return refusedByBudget(pod, context);
+  if (verdict.reason !== "NodeAffinity") return verdict;
   // The scheduler may have seen labels that our watch has still to bring.
-  return admit(pod, { ...state, object: await client.get(nodes, { name: object.metadata.name }, { signal }) });
+  const fresh = await client.get(nodes, { name: object.metadata.name }, { signal });
+  return admit(pod, { ...state, object: fresh }) ?? refusedByBudget(pod, context);
 }
 
 /** Tells what of the pod the provider leaves out, once it has taken it. */

@@ -34,6 +34,7 @@ export function situationOf(entry: PodEntry, next: PodAction, now: number): PodS
   }
   if (entry.lost) return { type: "lost", report: entry.report };
   if (over) return { type: "ended", report: entry.report };
+  if (entry.overBudget !== undefined) return { type: "held", ...entry.overBudget };
   if (entry.report !== undefined) return { type: "reported", report: entry.report };
   if (entry.missing !== undefined) return { type: "unresolved", faults: entry.missing };
   if (entry.failure !== undefined)

@@ -7,6 +7,7 @@ import type { Metrics } from "../metrics.ts";
 import type { CreateProvider, Provider } from "../provider.ts";
 import type { ProcessObserver } from "../view/observer.ts";
 import type { PodTunables, VirtualKubeletOptions, VirtualNode } from "../virtual-kubelet-options.ts";
+import { priceTableOf } from "./budget-config.ts";
 import type { Config, NodeConfig } from "./config.ts";
 import { loadProvider, makeProvider } from "./load-provider.ts";
 import { shortProviderName } from "./resolve-nodes.ts";
@@ -17,7 +18,7 @@ export function assemblySettings(
   config: Config,
 ): Pick<
   VirtualKubeletOptions,
-  "pods" | "resolve" | "perNodeWatchLimit" | "shutdownNode" | "leaseDurationSeconds" | "statusReportMs"
+  "pods" | "resolve" | "budgets" | "perNodeWatchLimit" | "shutdownNode" | "leaseDurationSeconds" | "statusReportMs"
 > {
   const pods: PodTunables = {
     workers: config.podSyncWorkers,
@@ -32,6 +33,7 @@ export function assemblySettings(
   return {
     pods,
     resolve: { clusterDomain: config.clusterDomain, clusterDNS: config.clusterDNS },
+    budgets: config.budgets,
     perNodeWatchLimit: config.watch.perNodeLimit,
     shutdownNode: config.node.onShutdown,
     leaseDurationSeconds: Math.round(config.lease.duration / 1000),
@@ -108,6 +110,7 @@ export async function makeNodes(options: MakeNodesOptions, signal: AbortSignal):
         node: nodeSpecOf(node, config),
         provider: instrumentProvider(provider, { node: node.name, metrics, observer }),
         capacity: node.capacity,
+        prices: priceTableOf(node),
         listenAddress: node.listenAddress ?? config.kubelet.address,
       };
     }
@@ -140,6 +143,7 @@ async function makeOne(node: NodeConfig, options: MakeNodesOptions, signal: Abor
     daemonEndpointPort: node.port,
     configPath,
     config: settings,
+    prices: config.budgets?.prices,
     log,
   };
   for (let attempt = 0; ; attempt++) {

@@ -1,6 +1,7 @@
 // The configuration file's schema: every setting once, with its text. Flags, environment, help and the manual are read off it.
 import { isIP } from "node:net";
 import * as v from "valibot";
+import { budgetEntries } from "./budget-schema.ts";
 import type { FileSettings, OverrideSettings } from "./config-settings.ts";
 import { effect, nodeEntries } from "./node-schema.ts";
 import {
@@ -184,6 +185,10 @@ const processEntries = {
       ),
     }),
     "What goes on in the process, in a browser.",
+  ),
+  budgets: say(
+    section(budgetEntries),
+    "What pods cost by list prices, and ceilings beyond which no more are taken. Default: nothing is estimated or refused.",
   ),
   logging: say(
     section({

@@ -1,5 +1,7 @@
 // What one layer of the configuration says: flags, environment or file. Types only.
+import type { BudgetSettings } from "../budget/budget-settings.ts";
 import type { NodeAddress, Quantity, Taint } from "../kube/types.gen.ts";
+import type { PriceTables } from "../provider/billing.ts";
 import type { ProcessConfig, ProviderConfig } from "./config.ts";
 
 type Given<T> = { readonly [K in keyof T]?: T[K] };
@@ -18,6 +20,7 @@ export interface NodeSettings {
   readonly providerID?: string;
   readonly port?: number;
   readonly listenAddress?: string;
+  readonly prices?: string;
 }
 
 export interface NodeEntry extends NodeSettings {
@@ -25,9 +28,21 @@ export interface NodeEntry extends NodeSettings {
   readonly count?: number;
 }
 
+/** As BudgetSettings, without defaults. */
+export interface GivenBudgets {
+  readonly currency?: string;
+  readonly prices?: PriceTables;
+  readonly ceilings?: Given<BudgetSettings["ceilings"]>;
+  readonly overCeiling?: BudgetSettings["overCeiling"];
+}
+
 /** What one layer says about the process. */
-export type ProcessSettings = {
-  readonly [K in keyof ProcessConfig]?: ProcessConfig[K] extends string | number | readonly string[] | undefined
+export type ProcessSettings = { readonly budgets?: GivenBudgets } & {
+  readonly [K in Exclude<keyof ProcessConfig, "budgets">]?: ProcessConfig[K] extends
+    | string
+    | number
+    | readonly string[]
+    | undefined
     ? ProcessConfig[K]
     : Given<ProcessConfig[K]>;
 };

@@ -1,4 +1,5 @@
 // The program's configuration as plain, checked data: what flags, environment and file come to. All durations are milliseconds.
+import type { BudgetSettings } from "../budget/budget-settings.ts";
 import type { NodeAddress, Quantity, Taint } from "../kube/types.gen.ts";
 
 export interface ProviderConfig {
@@ -31,6 +32,8 @@ export interface NodeConfig {
   readonly port: number;
   /** Address on which it listens; default `kubelet.address`. */
   readonly listenAddress?: string;
+  /** Name of its price table; default the provider's. */
+  readonly prices?: string;
 }
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
@@ -136,6 +139,8 @@ export interface ProcessConfig {
   /** host:port of /metrics, /healthz and /readyz; "" or "0": none. */
   readonly metricsAddr: string;
   readonly webView: WebViewConfig;
+  /** What pods cost, and may cost. Absent: nothing is estimated or refused. */
+  readonly budgets?: BudgetSettings;
   readonly logging: { readonly level: LogLevel; readonly format: LogFormat };
   readonly tracing: {
     readonly exporters: readonly TraceExporter[];

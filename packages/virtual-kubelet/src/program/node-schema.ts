@@ -64,4 +64,5 @@ export const nodeEntries: Entries<NodeSettings> = {
     "Port of the node's kubelet API, counted up over the nodes of one entry; 0 for a free one. Default: 10250 for a single node, free ones for several.",
   ),
   listenAddress: say(ipAddress, "Address on which the node's kubelet API listens; default kubelet.address."),
+  prices: say(text(), "Name of the node's table in budgets.prices; default the provider's name."),
 };

@@ -1,5 +1,6 @@
 // Puts the layers together: flags over environment over file over defaults, and what holds between settings checked.
 import { isLoopback } from "./address.ts";
+import { budgetFaults, resolvedBudgets } from "./budget-config.ts";
 import { type Config, type ProcessConfig, processDefaults } from "./config.ts";
 import type { FileSettings, OverrideSettings } from "./config-settings.ts";
 import type { Fault } from "./fault.ts";
@@ -54,6 +55,7 @@ export function resolveConfig({ flags, environment, file }: Layers): Resolved {
   const nodes = resolveNodes(flags.settings, environment.settings, file, process.kubelet, faults);
   if (bootstrapKubeconfig !== undefined && nodes.length > 1)
     fault("kubelet.bootstrapKubeconfig", "nodes", "not be set with more than one of the");
+  if (file !== undefined) faults.push(...budgetFaults({ ...process, nodes }, file.sourceOf));
   return { config: { ...process, nodes }, faults };
 }
 
@@ -112,6 +114,7 @@ function resolveProcess(flags: ProcessLayer, env: ProcessLayer, file: ProcessLay
     streams: section("streams"),
     kubelet: section("kubelet"),
     webView: section("webView"),
+    ...resolvedBudgets(file.budgets),
     logging: section("logging"),
     tracing: {
       ...section("tracing"),

@@ -46,6 +46,11 @@ function itemOf(schema: unknown): unknown {
   return isRecord(schema) && schema["type"] === "array" ? schema["item"] : undefined;
 }
 
+/** Of a map, what each of its values is. */
+function mapValueOf(schema: unknown): unknown {
+  return isRecord(schema) && schema["type"] === "record" ? schema["value"] : undefined;
+}
+
 /** Every key of `value` that no object of the schema names, with the key that may have been meant; and lists in place of maps. */
 export function unknownKeys(schema: unknown, value: unknown, path: Path = []): SchemaFault[] {
   const bare = unwrap(schema).schema;
@@ -62,6 +67,9 @@ export function unknownKeys(schema: unknown, value: unknown, path: Path = []): S
       return [{ path: at, message: `unknown setting${meant === "" ? `; known here: ${known.join(", ")}` : meant}` }];
     });
   }
+  const each = mapValueOf(bare);
+  if (each !== undefined && isRecord(value))
+    return Object.entries(value).flatMap(([key, inner]) => unknownKeys(each, inner, [...path, key]));
   const item = itemOf(bare);
   if (item !== undefined && Array.isArray(value)) {
     return value.flatMap((inner: unknown, index) => unknownKeys(item, inner, [...path, index]));
@@ -70,7 +78,7 @@ export function unknownKeys(schema: unknown, value: unknown, path: Path = []): S
 }
 
 export interface Field {
-  /** Lists show as `nodes[]`. */
+  /** Lists show as `nodes[]`, maps of sections as `prices.<name>`. */
   readonly path: string;
   readonly description: string;
   readonly duration: boolean;
@@ -87,7 +95,8 @@ export function fieldsOf(schema: unknown, prefix = ""): Field[] {
     const { schema: field, description, duration } = unwrap(inner);
     const item = itemOf(field);
     const path = `${prefix}${key}${item === undefined ? "" : "[]"}`;
-    const nested = fieldsOf(item ?? field, `${path}.`);
+    const each = mapValueOf(field);
+    const nested = each === undefined ? fieldsOf(item ?? field, `${path}.`) : fieldsOf(each, `${path}.<name>.`);
     if (description === undefined) return nested;
     return [{ path, description, duration, section: nested.length > 0 }, ...nested];
   });

@@ -6,7 +6,7 @@ import { sendJson } from "./answers.ts";
 import type { KubeletHandler } from "./kubelet-call.ts";
 
 export const servePods: KubeletHandler = async ({ node, response }) => {
-  sendJson(response, podList(node.pods().map(asSeen)));
+  sendJson(response, podList(node.pods().map((pod) => asSeen(pod, node.costOf?.(pod)))));
 };
 
 export const serveRunningPods: KubeletHandler = async ({ node, response, signal, log }) => {
@@ -19,13 +19,17 @@ function podList(items: readonly Pod[]): object {
   return { kind: "PodList", apiVersion: "v1", metadata: {}, items };
 }
 
-/** As in a list, and with what a kubelet adds: where it has the pod from, and since when it knows it. */
-function asSeen({ kind: _kind, apiVersion: _version, ...pod }: Stored<Pod>): Pod {
+/** Annotation of pods in a node's own list of them, and never of the API's objects: JSON. */
+export const costAnnotation = "virtual-kubelet.io/estimated-cost";
+
+/** As in a list, and with what a kubelet adds: where it has the pod from, and since when it knows it; and what it costs. */
+function asSeen({ kind: _kind, apiVersion: _version, ...pod }: Stored<Pod>, cost: object | undefined): Pod {
   const { annotations, creationTimestamp } = pod.metadata;
   const seen = pod.status?.startTime ?? creationTimestamp;
   const added = {
     ...(seen !== undefined && { "kubernetes.io/config.seen": seen }),
     "kubernetes.io/config.source": "api",
+    ...(cost !== undefined && { [costAnnotation]: JSON.stringify(cost) }),
   };
   return { ...pod, metadata: { ...pod.metadata, annotations: { ...annotations, ...added } } };
 }
