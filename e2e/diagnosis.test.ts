@@ -1,5 +1,6 @@
 // The sub-commands that look at things, against a real control plane, as a user types them.
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { after, before, describe, it } from "node:test";
 import { daemonSets, deployments, pods } from "../packages/virtual-kubelet/src/kube/resource.ts";
 import { program } from "../packages/virtual-kubelet/src/program/program.ts";
@@ -112,6 +113,14 @@ describe("why", { concurrency: true, timeout: 120_000 }, () => {
     assert.deepEqual([code, stdout], [1, ""]);
     assert.match(stderr, /there is no pod default\/fronted \(did you mean frontend\?\)/);
     assert.match((await type("why", "x", "-n", "kube-node-lease")).stderr, /the namespace kube-node-lease has none/);
+  });
+
+  it("credentials that are not taken, and what to do about them", async () => {
+    const known = await readFile(await harness.cluster.serviceAccountKubeconfig("default", "default"), "utf8");
+    const spoilt = known.replace(/("?token"?: *"?)[^\s",]+/, "$1no-such-token");
+    const { code, stderr } = await typeAs(await harness.writeFile("spoilt.kubeconfig", spoilt), "why", "well");
+    assert.match(stderr, /^https:\/\/\S+ does not accept the credentials: .*\n {2}fix: renew those of the kubeconfig/);
+    assert.equal(code, 1);
   });
 
   it("wrong usage is code 2", async () => {

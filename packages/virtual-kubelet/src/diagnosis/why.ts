@@ -4,7 +4,9 @@ import type { KubeClient } from "../kube/client.ts";
 import { pods } from "../kube/resource.ts";
 import { hint } from "../program/closest.ts";
 import { flagText } from "../program/load-config.ts";
+import { redactText } from "../program/redact.ts";
 import { clientOf, configOf, orOfTrial } from "./cluster.ts";
+import { serverFault } from "./doctor-cluster.ts";
 import type { Invocation } from "./run.ts";
 import { gatherFacts } from "./why-facts.ts";
 import { whyText } from "./why-text.ts";
@@ -45,6 +47,11 @@ export async function why(given: Invocation): Promise<number> {
     }
     return 0;
   } catch (error) {
+    if (isErrorKind(error, "Unauthorized") || isErrorKind(error, "Unavailable")) {
+      const { message, fix = "" } = serverFault(error, client.server);
+      stderr.write(`${redactText(message)}\n  fix: ${fix}\n`);
+      return 1;
+    }
     if (!isErrorKind(error, "NotFound")) throw error;
     stderr.write(`there is no pod ${namespace}/${name}${await nearest(client, namespace, name, parts.length > 1)}\n`);
     return 1;
