@@ -1,6 +1,6 @@
 // Runs test files with node:test, a process each, and sums up what happened. Leaks show: nothing is forced to exit, so a file
 // that leaves a handle open runs into its deadline and fails.
-import { relative, resolve } from "node:path";
+import { join, relative, resolve } from "node:path";
 import { run } from "node:test";
 import { inspect } from "node:util";
 
@@ -91,7 +91,8 @@ async function runFile(file: string, options: SuiteOptions): Promise<FileResult>
   const stream = run({
     files: [file],
     execArgv: ["--conditions=source"],
-    env: { ...process.env, ...options.env },
+    // A fifth of the work is reading the same modules in each process.
+    env: { NODE_COMPILE_CACHE: join(options.root, "node_modules/.cache/compiled"), ...process.env, ...options.env },
     signal: AbortSignal.any([deadline, options.signal]),
     cwd: options.root,
     ...(options.testNamePattern === undefined ? {} : { testNamePatterns: [new RegExp(options.testNamePattern)] }),
