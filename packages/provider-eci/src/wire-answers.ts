@@ -72,6 +72,8 @@ export interface GroupEvent {
 export interface GroupStatusChange {
   readonly ContainerGroupId: string;
   readonly Status?: GroupStatus | undefined;
+  /** All else that was said of it, as a text: the same for the same. */
+  readonly state: string;
 }
 
 /** Of DescribeContainerGroupEvents. */

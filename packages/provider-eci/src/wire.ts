@@ -31,6 +31,10 @@ export interface CreateContainerGroupRequest {
   readonly Memory?: number | undefined;
   /** Several, with commas, in order of preference. */
   readonly InstanceType?: string | undefined;
+  /** general, economy: in order of preference. Newer than the vendor's SDK for JavaScript. */
+  readonly ComputeCategory?: readonly string[] | undefined;
+  /** Newer than the vendor's SDK for JavaScript. */
+  readonly GpuDriverVersion?: string | undefined;
   readonly CpuOptionsCore?: number | undefined;
   readonly CpuOptionsThreadsPerCore?: number | undefined;
   readonly CpuOptionsNuma?: string | undefined;
@@ -65,7 +69,7 @@ export interface CreateContainerGroupRequest {
   readonly EipBandwidth?: number | undefined;
   readonly EipISP?: string | undefined;
   readonly EipCommonBandwidthPackage?: string | undefined;
-  /** Bytes per second, as EgressBandwidth. */
+  /** Bits per second, as EgressBandwidth. */
   readonly IngressBandwidth?: number | undefined;
   readonly EgressBandwidth?: number | undefined;
 
@@ -137,6 +141,8 @@ export interface Container extends InitContainer {
   readonly Tty?: boolean | undefined;
   readonly LivenessProbe?: Probe | undefined;
   readonly ReadinessProbe?: Probe | undefined;
+  /** Newer than the vendor's SDK for JavaScript. */
+  readonly SecurityContextPrivileged?: boolean | undefined;
   readonly SecurityContextRunAsGroup?: number | undefined;
   readonly SecurityContextRunAsNonRoot?: boolean | undefined;
   readonly LifecyclePostStartHandlerExec?: readonly string[] | undefined;
@@ -226,15 +232,18 @@ export interface ConfigFileToPath {
   readonly Path: string;
   /** Base64. */
   readonly Content: string;
-  /** As a decimal number of the bits. */
+  /** Digits of the octal number: 644 for rw-r--r--. */
   readonly Mode?: number | undefined;
 }
 
-/** What is left out stays as it is; without UpdateType, containers by name are changed one by one (IncrementalUpdate). */
+/**
+ * With IncrementalUpdate what is left out stays as it is; the cloud's default is RenewUpdate, which drops it. Groups that are Pending or
+ * Running alone, which are Updating for a while then.
+ */
 export interface UpdateContainerGroupRequest {
   readonly ContainerGroupId: string;
   readonly ClientToken?: string | undefined;
-  readonly UpdateType?: "RenewUpdate" | "IncrementalUpdate" | undefined;
+  readonly UpdateType: "RenewUpdate" | "IncrementalUpdate";
   /** In place of those that it has. */
   readonly Tag?: readonly Tag[] | undefined;
   readonly Container?: readonly Container[] | undefined;
