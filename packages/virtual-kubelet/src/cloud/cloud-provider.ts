@@ -111,6 +111,7 @@ export class CloudProvider implements Provider {
     });
     this.#endings = new GroupEndings({
       ...{ backend, clock, log, runHook, signal, soon, changed },
+      shortly: (entry) => this.#table.shortly(entry),
       target: (entry, report) => this.#care.target(entry, report),
       event: (...happening) => this.#tell(...happening),
       isKnown,

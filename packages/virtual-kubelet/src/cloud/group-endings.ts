@@ -26,7 +26,10 @@ export interface GroupEndingsOptions {
     message: string,
     container?: string,
   ) => void;
+  /** A look at it is due. */
   readonly soon: (entry: GroupEntry) => void;
+  /** One is due when the cloud has had some time for what it was told. */
+  readonly shortly: (entry: GroupEntry) => void;
   readonly isKnown: (entry: GroupEntry) => boolean;
   readonly changed: (entry: GroupEntry) => void;
 }
@@ -63,7 +66,6 @@ export class GroupEndings {
     });
     entry.endingWork = work;
     this.#underWay.add(work);
-    this.#options.soon(entry);
   }
 
   async settled(): Promise<void> {
@@ -86,7 +88,7 @@ export class GroupEndings {
         if (!this.#goesOn(entry)) return;
         const why = entry.ending?.why;
         await this.#finish(entry);
-        this.#options.soon(entry);
+        this.#options.shortly(entry);
         failures = 0;
         const until = clock.now() + removeAgainMs;
         while (this.#goesOn(entry) && entry.ending?.why === why && clock.now() < until && !isDone(entry))
@@ -218,7 +220,7 @@ export class GroupEndings {
       // It is killed with the group then.
       log.warn({ container: run.name, err: errorText(error) }, "a container could not be told to end");
     }
-    this.#options.soon(entry);
+    this.#options.shortly(entry);
   }
 
   #leftMs(entry: GroupEntry, atLeastUntil = 0): number {

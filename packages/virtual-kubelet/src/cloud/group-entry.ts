@@ -4,7 +4,7 @@ import { VirtualKubeletError } from "../errors.ts";
 import type { HeapItem } from "../kube/due-heap.ts";
 import type { PodFailure, PodOwner, PodRequest } from "../provider/pods.ts";
 import type { CloudGroup, GroupRef } from "./cloud-backend.ts";
-import type { ToldEvents } from "./told-events.ts";
+import { ToldEvents } from "./told-events.ts";
 
 /** It is to end: by the API's deletion, or for good and kept. */
 export interface GroupEnding {
@@ -47,6 +47,16 @@ export interface GroupEntry extends HeapItem {
   readonly restarted: Map<string, { readonly attempt: number; readonly toldAt: number | undefined }>;
   /** By container: how long the next such start has to wait. */
   readonly backoff: Map<string, BackoffStep>;
+}
+
+/** `isNew`: this process creates it, from `now` on. */
+export function newEntry(owner: PodOwner, request: PodRequest | undefined, isNew: boolean, now: number): GroupEntry {
+  return {
+    ...{ owner, request, id: undefined, group: undefined, lookedAt: 0, failures: 0, reported: undefined },
+    ...{ stageSince: isNew ? now : 0, createdAt: isNew ? now : undefined, told: new ToldEvents(isNew) },
+    ...{ waiters: new Set(), isRemoved: false, ending: undefined, endingWork: undefined, ended: new Map() },
+    ...{ postStarted: new Map(), restarted: new Map(), backoff: new Map(), due: now, heapIndex: -1 },
+  };
 }
 
 export function refOf(entry: GroupEntry): GroupRef | undefined {

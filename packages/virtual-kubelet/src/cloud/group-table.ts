@@ -7,10 +7,10 @@ import type { PodOwner, PodRequest } from "../provider/pods.ts";
 import type { CallContext } from "../provider.ts";
 import type { CloudBackend, CloudEvent, CloudGroup } from "./cloud-backend.ts";
 import { GoneGroups } from "./gone-groups.ts";
-import { type GroupEntry, isRestarting, wake, withEnded } from "./group-entry.ts";
+import { type GroupEntry, isRestarting, newEntry, wake, withEnded } from "./group-entry.ts";
 import { describeAll } from "./group-looks.ts";
-import { nextLookMs, type PollPace } from "./poll-schedule.ts";
-import { ToldEvents } from "./told-events.ts";
+import { CountedLoad } from "./poll-load.ts";
+import { firstLookMs, nextLookMs, type PollPace } from "./poll-schedule.ts";
 
 export interface GroupTableOptions {
   readonly backend: CloudBackend;
@@ -44,9 +44,11 @@ export class GroupTable {
   #troubled = false;
   #pushed = false;
   readonly #gone: GoneGroups = new GoneGroups();
+  readonly #load: CountedLoad;
 
   constructor(options: GroupTableOptions) {
     this.#options = options;
+    this.#load = new CountedLoad(this.#entries, options);
   }
 
   get(uid: string): GroupEntry | undefined {
@@ -80,29 +82,10 @@ export class GroupTable {
   /** The entry, a new one if need be; `isNew`: this process creates it. */
   add(owner: PodOwner, request: PodRequest | undefined, isNew: boolean): GroupEntry {
     const now = this.#options.clock.now();
-    let entry = this.#entries.get(owner.uid);
-    if (entry === undefined) {
-      entry = {
-        ...{ owner, request, id: undefined, group: undefined, lookedAt: 0, failures: 0, reported: undefined },
-        ...{
-          stageSince: isNew ? now : 0,
-          createdAt: isNew ? now : undefined,
-          told: new ToldEvents(isNew),
-          waiters: new Set(),
-        },
-        ...{
-          isRemoved: false,
-          ending: undefined,
-          endingWork: undefined,
-          ended: new Map(),
-          postStarted: new Map(),
-          restarted: new Map(),
-          backoff: new Map(),
-        },
-        ...{ due: now, heapIndex: -1 },
-      };
-      this.#entries.set(owner.uid, entry);
-    }
+    const known = this.#entries.get(owner.uid);
+    if (known !== undefined) return known;
+    const entry = newEntry(owner, request, isNew, now);
+    this.#entries.set(owner.uid, entry);
     return entry;
   }
 
@@ -113,7 +96,7 @@ export class GroupTable {
     // From here on: the call itself may have taken longer than the cloud needs to show it.
     entry.createdAt = now;
     entry.stageSince = now;
-    this.soon(entry);
+    this.shortly(entry);
   }
 
   forget(entry: GroupEntry): void {
@@ -148,6 +131,14 @@ export class GroupTable {
   soon(entry: GroupEntry): void {
     if (this.#entries.get(entry.owner.uid) !== entry) return;
     this.#put(entry, this.#options.clock.now());
+    this.#begin();
+  }
+
+  /** The cloud was told something of it that takes a while. */
+  shortly(entry: GroupEntry): void {
+    if (this.#entries.get(entry.owner.uid) !== entry) return;
+    const { clock, pace } = this.#options;
+    this.#put(entry, clock.now() + firstLookMs(this.#load.now(), pace));
     this.#begin();
   }
 
@@ -192,7 +183,7 @@ export class GroupTable {
 
   /** On the heap for its next look. */
   #again(entry: GroupEntry): void {
-    const { clock, pace, random, backend } = this.#options;
+    const { clock, pace, random } = this.#options;
     const now = clock.now();
     const state = {
       stage: entry.group?.stage ?? "starting",
@@ -200,7 +191,7 @@ export class GroupTable {
       awaited: entry.endingWork !== undefined || isRestarting(entry, now),
       pushed: this.#pushed,
       failures: entry.failures,
-      steadyCalls: Math.ceil(this.#entries.size / backend.describeAtOnce),
+      ...this.#load.now(),
     };
     const inMs = nextLookMs(state, now, pace);
     if (inMs === undefined) this.#heap.remove(entry);

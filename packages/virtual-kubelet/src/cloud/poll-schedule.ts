@@ -12,15 +12,17 @@ export interface PollPace {
   readonly pushedMs: number;
   /** Calls that looks at running groups may come to in a minute: with many of them, each is looked at less often. Default 300. */
   readonly steadyCallsPerMinute: number;
+  /** The same of groups that start or end. Default 600. */
+  readonly changingCallsPerMinute: number;
 }
 
 export const defaultPace: PollPace = {
   ...{ fastMs: 2_000, slowMs: 10_000, steadyMs: 20_000, pushedMs: 120_000 },
-  steadyCallsPerMinute: 300,
+  ...{ steadyCallsPerMinute: 300, changingCallsPerMinute: 600 },
 };
 
 /** So long after a change of stage a group is looked at often. */
-const busyMs = 30_000;
+export const busyMs = 30_000;
 
 export interface PollState {
   readonly stage: CloudGroup["stage"];
@@ -32,8 +34,17 @@ export interface PollState {
   readonly pushed: boolean;
   /** Looks in a row that failed. */
   readonly failures: number;
-  /** Calls that one look at each running group takes. */
+  /** Calls that one look at each group takes. */
   readonly steadyCalls: number;
+  /** Of these, at those that start or end. */
+  readonly changingCalls: number;
+  /** At those that have begun to run lately. */
+  readonly freshCalls: number;
+}
+
+/** Milliseconds until what was just made, or told to end, is looked at first. */
+export function firstLookMs(state: Pick<PollState, "changingCalls">, pace: PollPace): number {
+  return Math.max(pace.fastMs / 2, shareMs(state.changingCalls, pace.changingCallsPerMinute));
 }
 
 /** Milliseconds from now; undefined: not by polling. */
@@ -44,15 +55,23 @@ export function nextLookMs(state: PollState, now: number, pace: PollPace): numbe
 }
 
 function regularMs(state: PollState, now: number, pace: PollPace): number | undefined {
-  const { stage, since, awaited, pushed, steadyCalls } = state;
-  if (awaited) return pace.fastMs;
+  const { stage, since, awaited, pushed, steadyCalls, changingCalls, freshCalls } = state;
+  const age = now - since;
+  const changingMs = Math.max(pace.fastMs, shareMs(changingCalls, pace.changingCallsPerMinute));
+  if (awaited) return changingMs;
   if (stage === "ended") return undefined;
-  const steadyMs = Math.max(
-    pushed ? pace.pushedMs : pace.steadyMs,
-    Math.ceil((60_000 * steadyCalls) / pace.steadyCallsPerMinute),
-  );
-  if (stage === "running") return now - since < busyMs ? Math.min(2 * pace.fastMs, steadyMs) : steadyMs;
-  if (now - since < busyMs) return pace.fastMs;
+  const { steadyCallsPerMinute } = pace;
+  const steadyMs = Math.max(pushed ? pace.pushedMs : pace.steadyMs, shareMs(steadyCalls, steadyCallsPerMinute));
+  // What has just begun may end, or fail, as soon.
+  if (stage === "running" && age < busyMs)
+    return Math.min(steadyMs, Math.max(2 * pace.fastMs, age, shareMs(freshCalls, steadyCallsPerMinute)));
+  if (stage === "running") return steadyMs;
+  if (age < busyMs) return changingMs;
   // A group that starts for a quarter of an hour is not looked at hundreds of times.
-  return Math.min(pace.slowMs, pace.fastMs * (1 + (now - since - busyMs) / busyMs));
+  return Math.max(changingMs, Math.min(pace.slowMs, pace.fastMs * (1 + (age - busyMs) / busyMs)));
+}
+
+/** How far apart looks of so many calls are. */
+function shareMs(calls: number, perMinute: number): number {
+  return Math.ceil((60_000 * calls) / perMinute);
 }
