@@ -11,7 +11,6 @@ import { translatedProbes } from "./probes.ts";
 import { containerSecurity } from "./security.ts";
 import { groupSizes, type SizedContainer } from "./sizes.ts";
 import { type StartSteps, withSteps } from "./start-steps.ts";
-import { holdsToken } from "./volumes.ts";
 import type {
   Container as CloudContainer,
   ContainerProperties,
@@ -77,7 +76,8 @@ function commonProperties(
   const given = resolved.containers.find(({ name }) => name === container.name);
   if (given === undefined) throw new VirtualKubeletError("Internal", `${path} is not resolved`);
   const kept = { ...given, mounts: given.mounts.filter(({ volume }) => !omitted.has(volume)) };
-  const renewed = new Set((spec.volumes ?? []).filter(holdsToken).map(({ name }) => name));
+  // What the helper brings is changed by a command in a container: it has to be able to.
+  const renewed = new Set(resolved.volumes.filter(({ type }) => type === "files").map(({ name }) => name));
   const { mounts, parts, copies } = translatedMounts(
     ...([kept, path, resolved.volumes, config.helperImage === "" ? new Set<string>() : renewed] as const),
   );

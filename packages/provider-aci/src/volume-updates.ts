@@ -1,6 +1,8 @@
 // New contents of volumes of a running pod. The cloud restarts a group to change its volumes; those that a helper brought are directories,
 // which a container that can write to them is told to change.
 import {
+  errorText,
+  isErrorKind,
   type PodRequest,
   type ResolvedFile,
   type ResolvedVolume,
@@ -11,18 +13,18 @@ import { helperContainer } from "./files-helper.ts";
 import type { ContainerGroup } from "./wire.ts";
 
 export interface VolumeWrite {
-  /** The container that does it. */
-  readonly container: string;
-  /** Where it has the volume. */
-  readonly path: string;
-  readonly files: readonly ResolvedFile[];
   readonly volume: string;
+  readonly files: readonly ResolvedFile[];
+  /** Running containers that have it, and where: one of them does it. */
+  readonly by: readonly { readonly container: string; readonly path: string }[];
 }
 
 export interface VolumeWrites {
   readonly writes: readonly VolumeWrite[];
   /** Names of those that stay as they were created. */
   readonly kept: readonly string[];
+  /** Of those that can be written once a container runs. */
+  readonly early: readonly string[];
 }
 
 /** What of it can be done, and by whom. Pure. */
@@ -33,49 +35,78 @@ export function volumeWrites(group: ContainerGroup, volumes: readonly ResolvedVo
   );
   const writes: VolumeWrite[] = [];
   const kept: string[] = [];
+  const early: string[] = [];
   for (const volume of volumes) {
     if (volume.type !== "files") continue;
     const { name, files } = volume;
-    const able = containers.flatMap((container) => {
-      const mount = container.properties.volumeMounts?.find((each) => each.name === name && each.readOnly !== true);
-      const isRunning = container.properties.instanceView?.currentState?.state === "Running";
-      return mount === undefined || !isRunning ? [] : [{ container: container.name, path: mount.mountPath }];
-    })[0];
-    if (!delivered.has(name) || able === undefined) kept.push(name);
-    else writes.push({ ...able, files, volume: name });
+    const able = containers.flatMap(({ name: container, properties }) => {
+      const mount = properties.volumeMounts?.find((each) => each.name === name && each.readOnly !== true);
+      const { state } = properties.instanceView?.currentState ?? {};
+      return mount === undefined ? [] : [{ container, path: mount.mountPath, state }];
+    });
+    const by = able.filter(({ state }) => state === "Running").map(({ container, path }) => ({ container, path }));
+    if (!delivered.has(name) || able.length === 0) kept.push(name);
+    else if (by.length > 0) writes.push({ volume: name, files, by });
+    else if (able.some(({ state = "Waiting" }) => state === "Waiting")) early.push(name);
+    else kept.push(name);
   }
-  return { writes, kept };
+  return { writes, kept, early };
 }
 
-/** Files that are there and no longer wanted stay: nobody knows whose they are. */
+/** Keys that are gone lose their files: nobody else writes into these volumes. */
 export function writeCommand(
-  { path, files, volume }: VolumeWrite,
+  { files, volume }: Pick<VolumeWrite, "files" | "volume">,
+  path: string,
   { pod }: PodRequest,
 ): { readonly command: readonly string[]; readonly input: Buffer } {
   const gid = pod.spec?.securityContext?.fsGroup;
   const field = `spec.volumes[${(pod.spec?.volumes ?? []).findIndex(({ name }) => name === volume)}]`;
-  return volumeWrite([{ path, files, field }], gid === undefined ? {} : { gid });
+  return volumeWrite([{ path, files, field }], { prune: true, ...(gid !== undefined && { gid }) });
 }
 
+export type RunCommand = (container: string, command: readonly string[], input: Buffer) => Promise<number>;
+
+/** Throws Unavailable where it can be done later, Unsupported, with the names, where never. */
 export async function updateVolumes(
   group: ContainerGroup,
   request: PodRequest,
   volumes: readonly ResolvedVolume[],
-  run: (container: string, command: readonly string[], input: Buffer) => Promise<number>,
+  run: RunCommand,
 ): Promise<void> {
-  const { writes, kept } = volumeWrites(group, volumes);
+  const { writes, kept, early } = volumeWrites(group, volumes);
+  const unable: string[] = [];
   for (const write of writes) {
-    const { command, input } = writeCommand(write, request);
-    const exitCode = await run(write.container, command, input);
-    if (exitCode !== 0)
-      throw new VirtualKubeletError(
-        "Unavailable",
-        `volume ${write.volume} could not be written in container ${write.container}: tar ended with ${exitCode}`,
-      );
+    const faults = await writeFaults(write, request, run);
+    if (faults !== undefined) unable.push(`${write.volume} (${faults})`);
   }
+  if (early.length > 0)
+    throw new VirtualKubeletError("Unavailable", `no container runs yet that could write volumes ${early.join(", ")}`);
+  if (unable.length > 0)
+    throw new VirtualKubeletError(
+      "Unsupported",
+      `volumes keep what they had, which no container could change: ${unable.join(", ")}`,
+    );
   if (kept.length > 0)
     throw new VirtualKubeletError(
       "Unsupported",
       `volumes ${kept.join(", ")} keep what they were created with: the cloud changes them only with a restart of the group`,
     );
+}
+
+/** Undefined: it is written. */
+async function writeFaults(write: VolumeWrite, request: PodRequest, run: RunCommand): Promise<string | undefined> {
+  const faults: string[] = [];
+  for (const { container, path } of write.by) {
+    const { command, input } = writeCommand(write, path, request);
+    try {
+      const exitCode = await run(container, command, input);
+      if (exitCode === 0) return undefined;
+      faults.push(`${container}: exit code ${exitCode}`);
+    } catch (error) {
+      // An image without a shell; another container of the pod may have one.
+      if (!isErrorKind(error, "Unsupported")) throw error;
+      faults.push(`${container}: ${errorText(error)}`);
+    }
+  }
+  return faults.join("; ");
 }

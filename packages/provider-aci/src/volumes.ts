@@ -1,5 +1,5 @@
 // The volumes of a pod as the cloud has them. Files of ConfigMaps, Secrets, the downward API and tokens become volumes of type secret;
-// those that it cannot hold (in directories, with modes, tokens that are renewed) are brought into an empty one by a helper container.
+// with a helper container they are brought into an empty one, which alone holds directories and modes, and can change while the pod runs.
 // Pure.
 import type { PodSpec, ResolvedFile, ResolvedVolume } from "@virtual-kubelet/virtual-kubelet";
 import type { CreateNote } from "@virtual-kubelet/virtual-kubelet/cloud";
@@ -51,10 +51,11 @@ export function translatedVolumes(input: VolumesInput): TranslatedVolumes {
       notes.push(...made.notes);
       continue;
     }
-    const whole = mounted.has(volume.name) ? [{ name: volume.name, files: known.files }] : [];
-    for (const { name, files } of [...whole, ...parts.filter(({ of }) => of === volume.name)]) {
+    const whole = mounted.has(volume.name) ? [{ name: volume.name, files: known.files, changes: true }] : [];
+    const rest = parts.filter(({ of }) => of === volume.name).map((part) => ({ ...part, changes: false }));
+    for (const { name, files, changes } of [...whole, ...rest]) {
       const why = needsHelper(volume, files, path);
-      if (why !== undefined && config.helperImage !== "") {
+      if (config.helperImage !== "" && (why !== undefined || (changes && bytesOf(files) <= mostChanging))) {
         volumes.push({ name, emptyDir: {} });
         delivered.set(name, { files, field: path });
         continue;
@@ -65,6 +66,13 @@ export function translatedVolumes(input: VolumesInput): TranslatedVolumes {
     }
   }
   return { volumes, delivered, notes };
+}
+
+/** What is larger is left to the cloud's own volumes where these hold it, and stays as it is: a helper is handed only so much. */
+const mostChanging = 256 * 1024;
+
+function bytesOf(files: readonly ResolvedFile[]): number {
+  return files.reduce((sum, { data }) => sum + data.length, 0);
 }
 
 export const helperHint = "only with helperImage in the provider's configuration";
@@ -96,7 +104,7 @@ function needsHelper(volume: PodVolume, files: readonly ResolvedFile[], path: st
 }
 
 /** Does it hold what is renewed while the pod runs? */
-export function holdsToken({ projected }: PodVolume): boolean {
+function holdsToken({ projected }: PodVolume): boolean {
   return projected?.sources?.some(({ serviceAccountToken }) => serviceAccountToken !== undefined) ?? false;
 }
 

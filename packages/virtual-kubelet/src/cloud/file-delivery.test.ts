@@ -44,6 +44,8 @@ test("files arrive whole in their volumes, with their modes and owners", () => {
     const { mode, ...owner } = statSync(join(root, "token/t"));
     assert.deepEqual([mode & 0o777, owner.uid, owner.gid], [0o400, uid, gid]);
     assert.ok(statSync(join(root, "empty")).isDirectory());
+    for (const directory of ["empty", "token", "config's", "config's/a"])
+      assert.equal(statSync(join(root, directory)).mode & 0o777, 0o777, `${directory} can be changed by any user`);
     const broken = { ...env, VK_FILES_1: "" };
     assert.throws(() =>
       execFileSync("/bin/sh", ["-c", delivery.script], {

@@ -62,8 +62,21 @@ export function fileDelivery(volumes: readonly DeliveredVolume[], options: Deliv
       "umask 022",
       ...(volumes.length === 0 ? [] : [`mkdir -p ${roots}`]),
       `printf %s ${names.map((name) => `"$${name}"`).join(" ")} | base64 -d | gzip -d | tar -xpf - -C /`,
+      // As a kubelet has them: a container that runs as any user can put new contents in their place.
+      ...(volumes.length === 0 ? [] : [`chmod 0777 ${directoriesOf(volumes).map(shellWord).join(" ")}`]),
     ].join("\n"),
   };
+}
+
+/** Each volume and all that is below it. */
+function directoriesOf(volumes: readonly DeliveredVolume[]): readonly string[] {
+  const all = new Set<string>();
+  for (const { path, files } of volumes) {
+    all.add(path);
+    for (const { path: name } of files)
+      for (let at = name.indexOf("/"); at >= 0; at = name.indexOf("/", at + 1)) all.add(`${path}/${name.slice(0, at)}`);
+  }
+  return [...all];
 }
 
 function tooLarge(volumes: readonly DeliveredVolume[], size: number, limit: number): VirtualKubeletError {
