@@ -39,7 +39,10 @@ export interface ErrorDetails {
   readonly field?: string | undefined;
   /** Milliseconds to wait before another try, where the other side said so (Retry-After). */
   readonly retryAfterMs?: number | undefined;
-  /** HTTP status of the API server's or backend's answer. */
+  /**
+   * HTTP status of the API server's or backend's answer. A createPod that fails with one of 4xx (but 408 and 409) has surely made
+   * nothing, whatever the kind.
+   */
   readonly httpStatus?: number | undefined;
   /** `reason` of the Kubernetes Status answered (`AlreadyExists`, `Expired` ...), or of the pod status to write for a refusal. */
   readonly reason?: string | undefined;

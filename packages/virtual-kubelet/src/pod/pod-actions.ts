@@ -207,10 +207,11 @@ function waitingBy({ reason, field }: VirtualKubeletError, pod: Pod): PodEntry["
 }
 
 /** Did the backend surely not take it? A failure on the way leaves that open. */
-function isCertain(error: VirtualKubeletError): boolean {
-  return (
-    error.kind !== "Unavailable" && error.kind !== "Internal" && error.kind !== "Aborted" && error.kind !== "Conflict"
-  );
+function isCertain({ kind, httpStatus = 0 }: VirtualKubeletError): boolean {
+  if (kind === "Aborted" || kind === "Conflict") return false;
+  // An answer that says no, to be asked for again: that an image is not there yet.
+  const isRefusal = httpStatus >= 400 && httpStatus < 500 && httpStatus !== 408 && httpStatus !== 409;
+  return isRefusal || (kind !== "Unavailable" && kind !== "Internal");
 }
 
 function requestOf({ owner }: PodEntry, pod: Stored<Pod>, resolved: ResolvedPod | undefined): PodRequest {

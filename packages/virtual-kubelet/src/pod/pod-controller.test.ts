@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { VirtualKubeletError } from "../errors.ts";
 import type { PodRequest } from "../provider/pods.ts";
+import type { Provider } from "../provider.ts";
 import { PodBench } from "../testing/pod-bench.ts";
 
 const second = 1000;
@@ -278,6 +279,29 @@ describe("creation", () => {
     assert.ok((bench.creates.get(uid)?.length ?? 0) <= 2);
     assert.equal(bench.creates.get(uid)?.filter((outcome) => outcome === "created").length, 1);
   });
+
+  for (const [httpStatus, isCertain] of [
+    [400, true],
+    [408, false],
+    [503, false],
+    [undefined, false],
+  ] as const)
+    it(`that fails with ${httpStatus ?? "no answer"}: its deletion ${isCertain ? "does not wait" : "waits for what may show up"}`, async () => {
+      const wrap = (provider: Provider): Provider =>
+        Object.assign(Object.create(provider), {
+          createPod: () => Promise.reject(new VirtualKubeletError("Unavailable", "no image", { httpStatus })),
+        });
+      await using bench = new PodBench({ consistencyDelayMs: 30 * second, wrap });
+      await bench.start();
+      bench.api.create("n", "web");
+      await bench.clock.advance(second);
+      assert.equal(bench.api.get("web")?.status?.reason, "ProviderFailed");
+      bench.api.remove("web");
+      await bench.clock.advance(second);
+      assert.equal(bench.api.get("web") === undefined, isCertain);
+      await bench.clock.advance(minute);
+      assert.equal(bench.api.get("web"), undefined);
+    });
 
   it("that can never work fails the pod and names the field", async () => {
     await using bench = new PodBench();
