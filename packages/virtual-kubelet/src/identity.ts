@@ -1,6 +1,6 @@
 // Who we are to the API server, and which cluster it is: asked once at start, until it answers.
 import { type Clock, jitter, pause } from "./clock.ts";
-import { errorText, VirtualKubeletError } from "./errors.ts";
+import { errorText, isErrorKind, VirtualKubeletError } from "./errors.ts";
 import type { KubeClient } from "./kube/client.ts";
 import type { KubeObject } from "./kube/resource.ts";
 import { namespaces, type Resource, resource, services } from "./kube/resource.ts";
@@ -70,10 +70,15 @@ async function userName(client: KubeClient, signal: AbortSignal): Promise<string
 async function clusterUid(client: KubeClient, signal: AbortSignal): Promise<string> {
   try {
     return (await client.get(namespaces, { name: "kube-system" }, { signal })).metadata.uid;
-  } catch (error) {
-    if (VirtualKubeletError.from(error).kind !== "Forbidden") throw error;
+  } catch (refused) {
+    if (!isErrorKind(refused, "Forbidden")) throw refused;
+    try {
+      return (await client.get(services, { namespace: "default", name: "kubernetes" }, { signal })).metadata.uid;
+    } catch (error) {
+      // The right that is told is the one to grant.
+      throw isErrorKind(error, "Forbidden") ? refused : error;
+    }
   }
-  return (await client.get(services, { namespace: "default", name: "kubernetes" }, { signal })).metadata.uid;
 }
 
 /** The node that these credentials are of. */
