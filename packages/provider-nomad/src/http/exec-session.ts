@@ -76,7 +76,7 @@ export async function execSession(to: ExecSocket, io: ContainerIO, { signal }: C
     const why = reason.toString();
     // What came before the close is looked at first.
     void taken.then(() =>
-      ended.reject(new VirtualKubeletError("Unavailable", `exec: the session was closed: ${code} ${why}`.trim())),
+      ended.reject(new VirtualKubeletError(closeKind(why), `exec: the session was closed: ${code} ${why}`.trim())),
     );
   });
   const heartbeat = setInterval(() => {
@@ -98,6 +98,12 @@ export async function execSession(to: ExecSocket, io: ContainerIO, { signal }: C
     const cut = setTimeout(() => socket.terminate(), 2000).unref();
     socket.once("close", () => clearTimeout(cut));
   }
+}
+
+/** Words are all that is told of why a command cannot run. */
+function closeKind(why: string): "NotFound" | "Forbidden" | "Unavailable" {
+  if (/unknown (allocation|task)|task not found|not started|is not running/i.test(why)) return "NotFound";
+  return /permission denied/i.test(why) ? "Forbidden" : "Unavailable";
 }
 
 async function took(data: Buffer, io: ContainerIO): Promise<ExecResult | undefined> {
