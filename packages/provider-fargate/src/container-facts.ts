@@ -1,6 +1,7 @@
 // A container of a task in Kubernetes' terms. ECS tells no times of single containers: those of the task stand for them. Pure.
 import type { Container, Task } from "@aws-sdk/client-ecs";
 import { type ContainerReport, type ContainerState, parseImageName } from "@virtual-kubelet/virtual-kubelet";
+import { type ContainerRuns, isOutOfMemory, parseRuns, type RunEnd, runsText } from "./container-runs.ts";
 import { containerTag } from "./names.ts";
 
 /** What a task's tags say of a container of the pod. */
@@ -10,11 +11,18 @@ export interface ContainerFacts {
   readonly policy: string;
   /** The probe that ECS carries out. */
   readonly check: string;
+  /** Those that were kept; undefined: none were. */
+  readonly runs?: ContainerRuns | undefined;
 }
 
 export function factsOf(container: string, tags: Readonly<Record<string, string>>): ContainerFacts {
-  const [kind = "main", policy = "", check = "-"] = (tags[containerTag(container)] ?? "main").split(" ");
-  return { kind, policy, check };
+  const [kind = "main", policy = "", check = "-", ...runs] = (tags[containerTag(container)] ?? "main").split(" ");
+  return { kind, policy, check, runs: parseRuns(runs.join(" ")) };
+}
+
+/** What factsOf reads. */
+export function factsText({ kind, policy, check, runs }: ContainerFacts): string {
+  return `${kind} ${policy} ${check}${runs === undefined ? "" : ` ${runsText(runs)}`}`;
 }
 
 export interface ContainerView {
@@ -27,12 +35,12 @@ export interface ContainerInput {
   readonly task: Task;
   readonly container: Container;
   readonly facts: ContainerFacts;
-  readonly restartCount: number;
+  readonly runs: ContainerRuns;
   /** Init containers before it are not through. */
   readonly waitsForInit: boolean;
 }
 
-export function containerView({ task, container, facts, restartCount, waitsForInit }: ContainerInput): ContainerView {
+export function containerView({ task, container, facts, runs, waitsForInit }: ContainerInput): ContainerView {
   const { name = "", image, imageDigest, runtimeId, healthStatus } = container;
   const state = stateOf(task, container, facts, waitsForInit);
   const isRunning = state.running !== undefined;
@@ -40,8 +48,8 @@ export function containerView({ task, container, facts, restartCount, waitsForIn
   return {
     ...{ container, facts },
     report: {
-      ...{ name, state, restartCount },
-      ...(restartCount === 0 ? {} : { lastState: unknownEnd }),
+      ...{ name, state, restartCount: runs.count },
+      ...(runs.count === 0 ? {} : { lastState: lastStateOf(runs) }),
       ...(image === undefined ? {} : { image }),
       ...(image === undefined || imageDigest === undefined
         ? {}
@@ -61,6 +69,17 @@ const unknownEnd: ContainerState = {
   },
 };
 
+function lastStateOf({ lastEnd }: ContainerRuns): ContainerState {
+  return lastEnd === undefined
+    ? unknownEnd
+    : { terminated: { exitCode: lastEnd.exitCode, reason: endReason(lastEnd) } };
+}
+
+function endReason({ exitCode, isOutOfMemory }: RunEnd): string {
+  if (isOutOfMemory) return "OOMKilled";
+  return exitCode === 0 ? "Completed" : "Error";
+}
+
 function stateOf(task: Task, container: Container, { kind }: ContainerFacts, waitsForInit: boolean): ContainerState {
   const { lastStatus, exitCode, reason = "", runtimeId } = container;
   const isInit = kind === "init";
@@ -73,7 +92,7 @@ function stateOf(task: Task, container: Container, { kind }: ContainerFacts, wai
     return {
       terminated: {
         exitCode,
-        reason: isOutOfMemory(reason) ? "OOMKilled" : exitCode === 0 ? "Completed" : "Error",
+        reason: endReason({ exitCode, isOutOfMemory: isOutOfMemory(reason) }),
         ...(reason === "" ? {} : { message: reason }),
         ...(startedAt === undefined ? {} : { startedAt }),
         ...(finishedAt === undefined ? {} : { finishedAt }),
@@ -85,10 +104,6 @@ function stateOf(task: Task, container: Container, { kind }: ContainerFacts, wai
   if (/^(CannotCreate|CannotStart)\w*Error/.test(reason))
     return { waiting: { reason: "CreateContainerError", message: reason } };
   return { waiting: { reason: waitsForInit ? "PodInitializing" : "ContainerCreating" } };
-}
-
-export function isOutOfMemory(reason: string): boolean {
-  return reason.startsWith("OutOfMemory");
 }
 
 export function isPullFault(reason: string): boolean {

@@ -28,7 +28,7 @@ import { containerLogs } from "./container-logs.ts";
 import { nativeProbe } from "./health-check.ts";
 import { keeperContainer } from "./names.ts";
 import { nodeReport } from "./node-report.ts";
-import { RestartLedger } from "./restart-ledger.ts";
+import { RunRecords } from "./run-records.ts";
 import { openSsmSession } from "./ssm/open-session.ts";
 import { stopReasonText } from "./stop-reason.ts";
 import { attachByLogs } from "./task-attach.ts";
@@ -42,12 +42,13 @@ import { taskPushes } from "./task-pushes.ts";
 import { describedAtOnce, TaskReader } from "./task-reader.ts";
 import { TaskRemains } from "./task-remains.ts";
 import { isGone, taskReport } from "./task-report.ts";
-import { failedToStart, waitingGroup } from "./task-retry.ts";
+import { isRunAgain } from "./task-retry.ts";
 import { TaskSecrets } from "./task-secrets.ts";
 import { TaskStarter } from "./task-starter.ts";
 import { TaskStats } from "./task-stats.ts";
 import { renewsVolumes, translate } from "./translate.ts";
 import { renewVolumes } from "./volume-renewals.ts";
+import { waitingGroup } from "./waiting-group.ts";
 
 export interface FargateBackendOptions {
   readonly aws: AwsApi;
@@ -81,7 +82,7 @@ export class FargateBackend implements CloudBackend {
   readonly #attempts: TaskAttempts;
   readonly #secrets: TaskSecrets;
   readonly #reader: TaskReader;
-  readonly #restarts = new RestartLedger();
+  readonly #runs: RunRecords;
   readonly #remains = new TaskRemains();
   readonly #cleanUp: CleanUp;
   readonly #stopping = new Set<Promise<void>>();
@@ -98,6 +99,7 @@ export class FargateBackend implements CloudBackend {
     this.#secrets = new TaskSecrets({ aws, owner, config, clock });
     this.#reader = new TaskReader(aws, config.cluster, { cluster, node, adoptGoTasks: config.adoptGoTasks });
     this.#starter = new TaskStarter({ aws, definitions, secrets: this.#secrets, cluster: config.cluster });
+    this.#runs = new RunRecords({ aws, clock, log });
     this.#attempts = new TaskAttempts({ starter: this.#starter, config, clock, log });
     this.#cleanUp = new CleanUp({ definitions, secrets: this.#secrets, clock, log, everyMs: options.cleanUpEveryMs });
     const shells = { aws, cluster: config.cluster, clock, open: openSsmSession };
@@ -147,19 +149,19 @@ export class FargateBackend implements CloudBackend {
     await this.#setup.ready(context);
     const tasks = await this.#reader.all(context);
     const arns = new Set(tasks.map(({ task }) => task.taskArn ?? ""));
-    this.#restarts.keep(arns);
+    this.#runs.keep(arns);
     this.#remains.keep(arns);
     const newest = this.#attempts.newest(tasks);
     this.#cleanUp.begin(newest.filter(({ task, owner }) => task.lastStatus !== "STOPPED" || this.#waits(task, owner)));
-    return newest.flatMap(({ task, owner }) => this.#group(task, owner, false) ?? []);
+    return newest.flatMap(({ task, owner }) => this.#group(task, owner, {}) ?? []);
   }
 
   async describe(refs: readonly GroupRef[], context: CallContext): Promise<readonly (CloudGroup | undefined)[]> {
     const arns = refs.map(({ id, owner }) => this.#attempts.current(owner.uid, id));
     const tasks = await this.#reader.some(arns, context);
-    return refs.map(({ owner }, index) => {
+    return refs.map(({ owner, isWanted }, index) => {
       const task = tasks.get(arns[index] ?? "") ?? this.#attempts.standIn(owner.uid);
-      return task === undefined ? undefined : this.#group(task, { owner }, true);
+      return task === undefined ? undefined : this.#group(task, { owner }, { isEndShown: true, isWanted });
     });
   }
 
@@ -240,6 +242,7 @@ export class FargateBackend implements CloudBackend {
     this.#closing.abort();
     await this.#cleanUp[Symbol.asyncDispose]();
     await Promise.all(this.#stopping);
+    await this.#runs[Symbol.asyncDispose]();
     await this.#attempts[Symbol.asyncDispose]();
     await this.#options.aws[Symbol.asyncDispose]();
   }
@@ -248,29 +251,35 @@ export class FargateBackend implements CloudBackend {
     return translate(request, this.#options.config, this.#options.hostIPs);
   }
 
-  /** Undefined: it counts as removed. `isEndShown`: its end is shown once before, with the codes of its containers. */
-  #group(task: Task, owner: TaskOwner, isEndShown: boolean): CloudGroup | undefined {
+  /** Undefined: it counts as removed; with `isEndShown` after its end was shown once. `isWanted`: another task is run where it waits for one. */
+  #group(
+    task: Task,
+    owner: TaskOwner,
+    {
+      isEndShown = false,
+      isWanted = false,
+    }: { readonly isEndShown?: boolean; readonly isWanted?: boolean | undefined },
+  ): CloudGroup | undefined {
     const { taskArn = "" } = task;
     const isDeleted = isGone(task) || (task.lastStatus === "STOPPED" && this.#remains.isDeleted(taskArn));
     if (isDeleted && !isEndShown) return undefined;
     if (isDeleted && !this.#remains.showsEnd(taskArn)) return undefined;
-    const { group, isOver } = taskReport(task, owner, (name, runtimeId) =>
-      this.#restarts.count(taskArn, name, runtimeId),
-    );
+    const { group, isOver } = taskReport(task, owner, (container, facts) => this.#runs.see(taskArn, container, facts));
+    if (owner.clusterUnknown === undefined) this.#runs.save(task);
     if (this.#waits(task, owner)) {
-      this.#attempts.begin(task, owner.owner.uid);
+      if (isWanted) this.#attempts.begin(task, owner.owner.uid);
       return waitingGroup(task, group);
     }
     if (isOver && this.#remains.beginsToStop(taskArn)) this.#endTask(taskArn);
     const told = group.stage === "ended" ? this.#remains.failureOf(taskArn) : undefined;
     // ECS keeps why it had stopped by itself, though the pod went on.
-    const failure = failedToStart(task) ? (told ?? group.failure) : (group.failure ?? told);
+    const failure = isRunAgain(task) ? (told ?? group.failure) : (group.failure ?? told);
     return failure === undefined ? group : { ...group, failure };
   }
 
-  /** Its pod has not started, and is tried again. */
+  /** Its pod waits for another task. */
   #waits(task: Task, { owner: { uid }, clusterUnknown }: TaskOwner): boolean {
-    return clusterUnknown === undefined && this.#attempts.goesOn(uid) && failedToStart(task);
+    return clusterUnknown === undefined && this.#attempts.goesOn(uid) && isRunAgain(task);
   }
 
   /** Its main containers have ended: nothing but our keeper, or sidecars, run. */

@@ -22,5 +22,5 @@ providerConformance("Fargate", {
     spec: { restartPolicy: "Never", containers: [{ name: "main", image: `exit-${code}` }] },
   }),
   outlives: true,
-  lacks: ["configureNode", "portForward", "runInContainer", "updateVolumes"],
+  lacks: ["configureNode", "portForward", "runInContainer"],
 });

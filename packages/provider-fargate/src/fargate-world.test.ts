@@ -97,19 +97,40 @@ describe("pods on Fargate", () => {
     assert.equal(containers[0]?.lastState?.terminated?.reason, "ContainerStatusUnknown");
   });
 
-  it("whose image is not there wait, say so, and are tried again", async () => {
+  it("are counted on by a program that starts later", async () => {
+    const command = ["sh", "-c", "sleep 0.4; exit 3"];
+    const { owner } = await created({ containers: [{ name: "web", image: "web", command }] });
+    const restarts = async (): Promise<number> =>
+      (await provider.getPodStatus(owner, context)).containers[0]?.restartCount ?? 0;
+    await eventually("it was restarted", patience, async () => (await restarts()) >= 2);
+    await eventually("it is kept", patience, () => (fake.counts["TagResource"] ?? 0) >= 2);
+    await provider[Symbol.asyncDispose]?.();
+    provider = providerOn(fake, identity);
+    const [found] = await provider.getPods(context);
+    assert.ok((found?.containers[0]?.restartCount ?? 0) >= 2, "it goes on where it was");
+  });
+
+  it("that end too soon for ECS, or whose image is not there, wait, say so, and are run again", async () => {
+    const crashing = await created({ containers: [{ name: "web", image: "web", command: ["sh", "-c", "exit 3"] }] });
     const request = await created({ containers: [{ name: "web", image: "registry.test/missing:1" }] });
     const isPulled = ({ containers }: PodReport): boolean =>
       containers[0]?.state.waiting?.reason === "ImagePullBackOff";
     const { failure, containers } = await report("it backs off", request, isPulled);
     assert.equal(failure, undefined);
     assert.match(containers[0]?.state.waiting?.message ?? "", /^CannotPullContainerError/);
-    await eventually("it is tried again", patience, async () => {
-      await provider.getPodStatus(request.owner, context);
-      return fake.books.length === 2;
-    });
+    const crashed = await report(
+      "the other backs off",
+      crashing,
+      (found) => found.containers[0]?.state.waiting?.reason === "CrashLoopBackOff",
+    );
+    assert.equal(crashed.failure, undefined);
+    assert.equal(crashed.containers[0]?.lastState?.terminated?.exitCode, 3);
+    const tasksOf = ({ owner }: PodRequest): number =>
+      fake.books.filter(({ startedBy }) => startedBy === owner.uid).length;
+    await eventually("both are run again", patience, () => tasksOf(request) === 2 && tasksOf(crashing) === 2);
     await report("it backs off again", request, isPulled);
-    assert.ok(fake.books.every(({ startedBy }) => startedBy === request.owner.uid));
+    await report("it was restarted", crashing, (found) => found.containers[0]?.restartCount === 1);
+    assert.equal(fake.books.length, 4);
   });
 
   it("on spot capacity that is taken back are disrupted", async () => {

@@ -45,7 +45,7 @@ async function bench(api: (aws: MemoryAws) => AwsApi = (aws) => aws.api) {
   const backend = backendOn(given);
   const { id } = await backend.create(request, context);
   const look = async (by = backend) => {
-    const [group] = await by.describe([{ id, owner }], context);
+    const [group] = await by.describe([{ id, owner, isWanted: true }], context);
     // What a look begins goes on by itself.
     for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
     return group;
@@ -171,6 +171,20 @@ describe("a pod whose task fails to start", () => {
     assert.equal(second.aws.tasks.size, 1);
   });
 
+  it("is run no more by a program that started after it was deleted", async () => {
+    const { aws, id, fails, again } = await bench();
+    fails();
+    clock.time += 10_000;
+    const other = again();
+    assert.equal((await other.list(context)).length, 1);
+    await other.describe([{ id, owner }], context);
+    await other.describe([{ id, owner, isWanted: false }], context);
+    for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
+    assert.equal(aws.tasks.size, 1, "nobody wants it");
+    await other.remove({ id, owner }, { gracePeriodSeconds: 0 }, context);
+    assert.deepEqual(await other.list(context), []);
+  });
+
   it("is deleted with the task that is on its way", async () => {
     const held = Promise.withResolvers<void>();
     const { aws, look, fails, backend, id } = await bench(({ api }) => ({
@@ -192,7 +206,7 @@ describe("a pod whose task fails to start", () => {
     );
   });
 
-  it("waits for capacity, addresses and roles, too; what ran or is final fails", async () => {
+  it("waits for capacity, addresses and roles, too, but not for a definition that is gone", async () => {
     for (const stoppedReason of [
       "Capacity is unavailable at this time",
       "Timeout waiting for network interface provisioning to complete.",
@@ -205,9 +219,6 @@ describe("a pod whose task fails to start", () => {
       assert.deepEqual([group?.stage, group?.failure], ["starting", undefined], stoppedReason);
       assert.equal(group?.containers[0]?.state.waiting?.message, stoppedReason);
     }
-    const ran = await bench();
-    ran.fails({ containers: [{ name: "web", lastStatus: "STOPPED", exitCode: 1 }] });
-    assert.equal((await ran.look())?.stage, "ended");
     const gone = await bench();
     gone.fails();
     gone.aws.definitions.clear();

@@ -1,4 +1,4 @@
-// The tasks of each pod, where the first failed to start: the newest counts, and the next is run when its time has come. One at a time:
+// The tasks of each pod, where the first was not enough: the newest counts, and the next is run when its time has come. One at a time:
 // the next attempt is made of a task that has stopped, and its client token stands for the pod and the attempt.
 import type { Task } from "@aws-sdk/client-ecs";
 import { type CallContext, type Clock, errorText, isErrorKind, type Logger } from "@virtual-kubelet/virtual-kubelet";
@@ -81,7 +81,7 @@ export class TaskAttempts {
     await this.#underWay.get(uid);
   }
 
-  /** Runs the next attempt after this task, which failed to start, where it is time. Never throws. */
+  /** Runs the next attempt after this task, which ended by itself, where it is time. Never throws. */
   begin(task: Task, uid: string): void {
     const { clock } = this.#options;
     const newest = this.#newest.get(uid);
@@ -111,7 +111,7 @@ export class TaskAttempts {
       if (this.#stop.signal.aborted) return;
       if (isDefinitionGone(error)) this.#hopeless.add(uid);
       this.#notBefore.set(uid, clock.now() + retryDelayMs(isErrorKind(error, "Throttled") ? 0 : attempt));
-      log.warn({ task: task.taskArn, err: errorText(error) }, "a task that failed to start cannot be run again yet");
+      log.warn({ task: task.taskArn, err: errorText(error) }, "a task that ended by itself cannot be run again yet");
     }
   }
 

@@ -1,7 +1,8 @@
 // What ECS tells of a task, as events: each with a key that is the same in every answer. Pure.
 import type { Task } from "@aws-sdk/client-ecs";
 import type { CloudEvent } from "@virtual-kubelet/virtual-kubelet/cloud";
-import { type ContainerView, isOutOfMemory, isPullFault } from "./container-facts.ts";
+import { type ContainerView, isPullFault } from "./container-facts.ts";
+import { isOutOfMemory } from "./container-runs.ts";
 
 export function taskEvents(task: Task, views: readonly ContainerView[]): readonly CloudEvent[] {
   const events: CloudEvent[] = [];

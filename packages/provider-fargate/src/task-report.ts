@@ -1,7 +1,8 @@
 // A task of ECS as a group: facts alone. Pure.
-import type { Task } from "@aws-sdk/client-ecs";
+import type { Container, Task } from "@aws-sdk/client-ecs";
 import { type CloudGroup, revisionOf } from "@virtual-kubelet/virtual-kubelet/cloud";
-import { containerView, factsOf, timeText } from "./container-facts.ts";
+import { type ContainerFacts, containerView, factsOf, timeText } from "./container-facts.ts";
+import type { ContainerRuns } from "./container-runs.ts";
 import { isHelper } from "./names.ts";
 import { parseStopReason } from "./stop-reason.ts";
 import { taskEvents } from "./task-events.ts";
@@ -14,11 +15,11 @@ export interface TaskReport {
   readonly isOver: boolean;
 }
 
-/** `restarts`: how often a container was started again, by what was seen of it. */
+/** `runsOf`: by all that was seen of a container. */
 export function taskReport(
   task: Task,
   { owner, clusterUnknown }: TaskOwner,
-  restarts: (container: string, runtimeId: string | undefined) => number,
+  runsOf: (container: Container, facts: ContainerFacts) => ContainerRuns,
 ): TaskReport {
   const tags = tagsOf(task);
   const containers = (task.containers ?? []).filter(({ name = "" }) => name !== "" && !isHelper(name));
@@ -26,10 +27,10 @@ export function taskReport(
     return factsOf(name, tags).kind !== "init" || (lastStatus === "STOPPED" && exitCode === 0);
   });
   const views = containers.map((container) => {
-    const { name = "", runtimeId } = container;
+    const { name = "" } = container;
     const facts = factsOf(name, tags);
     const waitsForInit = facts.kind !== "init" && !initsThrough;
-    return containerView({ task, container, facts, waitsForInit, restartCount: restarts(name, runtimeId) });
+    return containerView({ task, container, facts, waitsForInit, runs: runsOf(container, facts) });
   });
   const stage = stageOf(task);
   // ECS frees the network of a task after its containers have ended: by then all is known.

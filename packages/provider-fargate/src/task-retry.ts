@@ -1,59 +1,93 @@
-// A task that failed to start for a reason that kubelets try again for: whether it did, when its pod's next task is run, and with what.
-// All is read from the stopped task, so that a program that started after it goes on where the one before was. Pure.
-import type { RunTaskCommandInput, Task } from "@aws-sdk/client-ecs";
-import type { ContainerReport } from "@virtual-kubelet/virtual-kubelet";
-import type { CloudEvent, CloudGroup } from "@virtual-kubelet/virtual-kubelet/cloud";
+// A task that ended by itself and of which the pod's policy wants more: whether it is run again, when, and with what. As a kubelet does
+// that makes a pod's sandbox anew: all of its containers start again, init containers first. All is read from the stopped task, so that
+// a program that started after it goes on where the one before was. Pure.
+import type { Container, RunTaskCommandInput, Task } from "@aws-sdk/client-ecs";
 import type { FargateConfig } from "./config.ts";
-import { factsOf, isPullFault } from "./container-facts.ts";
-import { filesContainer } from "./names.ts";
+import { factsOf, factsText } from "./container-facts.ts";
+import { runEnd } from "./container-runs.ts";
+import { containerTag, isHelper } from "./names.ts";
 import { parseStopReason } from "./stop-reason.ts";
-import { startFault } from "./task-failure.ts";
 import { tagsOf } from "./task-owner.ts";
 import { whereToRun } from "./where-to-run.ts";
 
-/** How many tasks of the pod were tried before this one. */
+/** How many tasks of the pod were run before this one, and how many of those, the last ones, did not run for long: `7/2`. */
 const attemptTag = "virtual-kubelet.io/attempt";
 /** As kubelets wait between tries. */
 const firstDelayMs = 10_000;
 const longestDelayMs = 300_000;
+/** Who ran for so long waits as after a first failure. */
+const recoveredMs = 600_000;
 
-export function attemptOf(task: Pick<Task, "tags">): number {
-  const text = tagsOf(task)[attemptTag] ?? "0";
-  return /^\d{1,9}$/.test(text) ? Number(text) : 0;
+interface Attempt {
+  readonly number: number;
+  readonly failures: number;
 }
 
-/** It has stopped, or is about to, before anything of the pod but init containers that went well had run. */
-export function failedToStart(task: Task): boolean {
+function attempt({ tags }: Pick<Task, "tags">): Attempt {
+  const [, number = "0", failures = number] =
+    /^(\d{1,9})(?:\/(\d{1,9}))?$/.exec(tagsOf({ tags })[attemptTag] ?? "") ?? [];
+  return { number: Number(number), failures: Number(failures) };
+}
+
+export function attemptOf(task: Pick<Task, "tags">): number {
+  return attempt(task).number;
+}
+
+/**
+ * It has stopped, or is about to, by itself, and the pod's policy has each of its containers run again: those that ran and those that
+ * never did. One that must not run twice ends the pod.
+ */
+export function isRunAgain(task: Task): boolean {
   const { desiredStatus, stopCode, stoppedReason = "", containers = [] } = task;
-  if (desiredStatus !== "STOPPED" || stopCode !== "TaskFailedToStart") return false;
-  if (parseStopReason(stoppedReason) !== undefined) return false;
+  if (desiredStatus !== "STOPPED" || parseStopReason(stoppedReason) !== undefined) return false;
+  if (stopCode !== "TaskFailedToStart" && stopCode !== "EssentialContainerExited") return false;
   const tags = tagsOf(task);
-  return containers.every(({ name = "", exitCode, reason = "" }) => {
-    const { kind, policy } = factsOf(name, tags);
-    // What cannot be executed has been tried once, and with Never is not tried again.
-    if (exitCode === undefined) return policy !== "Never" || !/^CannotStart\w*Error/.test(reason);
-    return exitCode === 0 && (kind === "init" || name === filesContainer);
-  });
+  return containers.every((container) => mayRunAgain(container, tags));
+}
+
+function mayRunAgain({ name = "", exitCode, reason = "" }: Container, tags: Readonly<Record<string, string>>): boolean {
+  if (isHelper(name)) return true;
+  const { kind, policy } = factsOf(name, tags);
+  // What cannot be executed has been tried once, and with Never is not tried again.
+  if (exitCode === undefined) return policy !== "Never" || !/^CannotStart\w*Error/.test(reason);
+  if (kind === "init") return exitCode === 0 || policy === "Always" || policy === "OnFailure";
+  if (kind === "sidecar") return true;
+  return policy === "Always" || (policy === "OnFailure" && exitCode !== 0);
 }
 
 /** Epoch milliseconds. */
 export function retryDueAt(task: Task): number {
-  const { stoppedAt, executionStoppedAt, stoppingAt, createdAt } = task;
-  const since = (stoppedAt ?? executionStoppedAt ?? stoppingAt ?? createdAt)?.getTime() ?? 0;
-  return since + retryDelayMs(attemptOf(task));
+  return endOf(task) + retryDelayMs(failuresBefore(task));
 }
 
-export function retryDelayMs(attempt: number): number {
-  return Math.min(longestDelayMs, firstDelayMs * 2 ** Math.min(attempt, 10));
+/** Since the pod last ran for long. */
+export function failuresBefore(task: Task): number {
+  const { startedAt } = task;
+  const ranLong = startedAt !== undefined && endOf(task) - startedAt.getTime() >= recoveredMs;
+  return ranLong ? 0 : attempt(task).failures;
+}
+
+export function retryDelayMs(failures: number): number {
+  return Math.min(longestDelayMs, firstDelayMs * 2 ** Math.min(failures, 10));
+}
+
+function endOf({ stoppedAt, executionStoppedAt, stoppingAt, createdAt }: Task): number {
+  return (stoppedAt ?? executionStoppedAt ?? stoppingAt ?? createdAt)?.getTime() ?? 0;
 }
 
 /** The same for the same stopped task: its client token stands for the pod and the attempt. */
 export function retryInput(task: Task, uid: string, config: FargateConfig): RunTaskCommandInput {
   const { taskDefinitionArn, capacityProviderName, enableExecuteCommand = false, overrides } = task;
-  const attempt = attemptOf(task) + 1;
+  const number = attemptOf(task) + 1;
   const { networkConfiguration, platformVersion } = whereToRun({}, config);
+  const before = tagsOf(task);
+  const changed = {
+    ...before,
+    ...Object.fromEntries((task.containers ?? []).flatMap((container) => runTag(container, before))),
+    [attemptTag]: `${number}/${failuresBefore(task) + 1}`,
+  };
   // Tags of AWS's own come by themselves.
-  const tags = Object.entries({ ...tagsOf(task), [attemptTag]: `${attempt}` })
+  const tags = Object.entries(changed)
     .filter(([key]) => !key.startsWith("aws:"))
     .sort(([one], [other]) => (one < other ? -1 : 1))
     .map(([key, value]) => ({ key, value }));
@@ -65,43 +99,25 @@ export function retryInput(task: Task, uid: string, config: FargateConfig): RunT
     ...(capacityProviderName === undefined
       ? { launchType: "FARGATE" }
       : { capacityProviderStrategy: [{ capacityProvider: capacityProviderName, weight: 1 }] }),
-    ...{ clientToken: `${uid}.${attempt}`, startedBy: uid, enableECSManagedTags: true, enableExecuteCommand, tags },
+    ...{ clientToken: `${uid}.${number}`, startedBy: uid, enableECSManagedTags: true, enableExecuteCommand, tags },
     ...(containerOverrides.length === 0 ? {} : { overrides: { containerOverrides } }),
   };
 }
 
-/** The group of such a task: a pod that has not started yet. */
-export function waitingGroup(task: Task, group: CloudGroup): CloudGroup {
-  const { stoppedReason = "", lastStatus } = task;
-  const hasStopped = lastStatus === "STOPPED";
-  const isPull = isPullFault(stoppedReason) || (task.containers ?? []).some(({ reason = "" }) => isPullFault(reason));
-  const containers = group.containers.map((report): ContainerReport => {
-    const { name, state } = report;
-    const reason = (task.containers ?? []).find((each) => each.name === name)?.reason ?? "";
-    const isOfThis = isPullFault(reason) || !isPull;
-    if (state.terminated !== undefined || !isOfThis || state.waiting?.reason === "CreateContainerError") return report;
-    const pull = hasStopped ? "ImagePullBackOff" : "ErrImagePull";
-    const message = reason === "" ? stoppedReason : reason;
-    return { ...report, state: { waiting: { reason: isPull ? pull : startFault(stoppedReason, []), message } } };
-  });
-  // ECS blames the task alone at times.
-  const isTold = containers.some(({ state }) => /ImagePull/.test(state.waiting?.reason ?? ""));
-  const waiting = { reason: hasStopped ? "ImagePullBackOff" : "ErrImagePull", message: stoppedReason };
-  const told =
-    isPull && !isTold
-      ? containers.map((each) => (each.state.terminated === undefined ? { ...each, state: { waiting } } : each))
-      : containers;
-  const { failure: _, ...rest } = group;
-  const events = [...(group.events ?? []), ...(hasStopped ? [backOff(task, isPull)] : [])];
-  return { ...rest, stage: "starting", containers: told, podIPs: [], events };
-}
-
-function backOff(task: Task, isPull: boolean): CloudEvent {
-  const attempt = attemptOf(task);
-  const what = isPull ? "Back-off pulling images" : "Back-off running the task again";
-  return {
-    ...{ key: `BackOff/${attempt}`, time: retryDueAt(task) - retryDelayMs(attempt) },
-    ...{ eventType: "Warning", reason: "BackOff" },
-    message: `${what}: the next try comes ${retryDelayMs(attempt) / 1000} s after the last`,
-  };
+/** One that ran has a run more behind it. */
+function runTag(
+  container: Container,
+  tags: Readonly<Record<string, string>>,
+): readonly (readonly [key: string, value: string])[] {
+  const { name = "", exitCode, runtimeId } = container;
+  const facts = factsOf(name, tags);
+  const { runs } = facts;
+  if (isHelper(name) || (exitCode === undefined && runs === undefined)) return [];
+  // The last run may have been one that was not kept.
+  const missed = runs?.runtimeId !== undefined && runtimeId !== undefined && runs.runtimeId !== runtimeId ? 1 : 0;
+  const next =
+    exitCode === undefined
+      ? { ...runs, count: runs?.count ?? 0, runtimeId: undefined }
+      : { count: (runs?.count ?? 0) + missed + 1, lastEnd: runEnd(container) };
+  return [[containerTag(name), factsText({ ...facts, runs: next })]];
 }

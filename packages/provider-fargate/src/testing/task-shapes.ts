@@ -34,5 +34,5 @@ export function taskOf(
 export function reportOf(task: Task): TaskReport {
   const owner = taskOwner(task, identity);
   assert.ok(owner !== undefined);
-  return taskReport(task, owner, () => 0);
+  return taskReport(task, owner, (_container, { runs }) => runs ?? { count: 0 });
 }

@@ -17,6 +17,8 @@ export interface GroupRef {
   readonly owner: PodOwner;
   /** The cloud's own id, whole: a resource id, an ARN. At most one group for each pod UID is ever made. */
   readonly id: string;
+  /** The API has the pod, and it is not to end: what it lacks may be made for it. Told to `describe` alone. */
+  readonly isWanted?: boolean | undefined;
 }
 
 /** What the cloud says of a group: facts alone. */

@@ -21,7 +21,8 @@ export async function describeAll(
 ): Promise<void> {
   const known = entries.flatMap((entry) => {
     const ref = refOf(entry);
-    return ref === undefined ? [] : [{ entry, ref }];
+    const isWanted = entry.request !== undefined && entry.ending === undefined;
+    return ref === undefined ? [] : [{ entry, ref: { ...ref, isWanted } }];
   });
   let from = 0;
   const inTurn = async (): Promise<void> => {
