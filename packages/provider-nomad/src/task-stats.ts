@@ -82,10 +82,11 @@ export class TaskStats {
     const bytes = Math.max(MemoryStats?.RSS ?? 0, (MemoryStats?.Usage ?? 0) - (MemoryStats?.Cache ?? 0));
     return {
       ...{ name, startTime },
-      ...((CpuStats ?? undefined) === undefined
+      // Before its second look Nomad's client tells zero: who reads the figures would take the pod for broken.
+      ...((CpuStats ?? undefined) === undefined || counter.coreNanoseconds === 0
         ? {}
         : { cpu: { time, usageNanoCores, usageCoreNanoSeconds: counter.coreNanoseconds } }),
-      ...((MemoryStats ?? undefined) === undefined
+      ...((MemoryStats ?? undefined) === undefined || bytes === 0
         ? {}
         : {
             memory: {
