@@ -119,7 +119,11 @@ async function took(data: Buffer, io: ContainerIO): Promise<ExecResult | undefin
 async function put(stream: Writable | undefined, data: string | null | undefined): Promise<void> {
   if (stream === undefined || data === undefined || data === null || data === "") return;
   if (stream.destroyed || stream.writableEnded) return;
-  if (!stream.write(Buffer.from(data, "base64"))) await Promise.race([once(stream, "drain"), once(stream, "close")]);
+  if (stream.write(Buffer.from(data, "base64"))) return;
+  const over = new AbortController();
+  const { signal } = over;
+  await Promise.race([once(stream, "drain", { signal }), once(stream, "close", { signal })]);
+  over.abort();
 }
 
 /** A command whose input is never closed may never end. */
