@@ -37,7 +37,7 @@ export class NomadAgent implements AsyncDisposable {
   /** NOMAD_TEST_DRIVER says by which driver pods run, NOMAD_TEST_IMAGE from which image where it needs one. */
   static async start(): Promise<NomadAgent> {
     const isReal = (process.env["NOMAD_ADDR"] ?? "") !== "";
-    const fake = isReal ? undefined : await FakeNomad.start();
+    const fake = isReal ? undefined : await FakeNomad.start({ secondMs: 100 });
     const env = fake === undefined ? process.env : { NOMAD_ADDR: fake.address };
     const client = clientOf(parseNomadConfig({}, env));
     const nodes = await eventually("a client of Nomad is ready", 30_000, async () => {

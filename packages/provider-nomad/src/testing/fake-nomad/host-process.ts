@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, constants, openSync, readFileSync } from "node:fs";
 import type { Readable, Writable } from "node:stream";
-import { finished } from "node:stream/promises";
+import { finished, pipeline } from "node:stream/promises";
 import { type ContainerIO, errorText, VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
 import type {
   RunnerContainer,
@@ -143,17 +143,18 @@ function kill({ pid }: ChildProcess): void {
 
 async function copy(from: Readable | null, to: Writable | undefined): Promise<void> {
   if (from === null) return;
-  for await (const chunk of from)
-    if (to?.writable === true && !to.write(chunk)) await Promise.race([once(to, "drain"), once(to, "close")]);
+  if (to === undefined) from.resume();
+  else {
+    from.pipe(to, { end: false });
+    // Nobody reads it any more.
+    to.once("close", () => from.resume());
+  }
+  await finished(from, { writable: false });
 }
 
 async function input(from: ContainerIO["stdin"], to: Writable): Promise<void> {
-  // A command that reads no more than it wants is none's fault.
-  to.on("error", () => {});
-  if (from !== undefined)
-    for await (const chunk of from)
-      if (to.writable && !to.write(chunk)) await Promise.race([once(to, "drain"), finished(to).catch(() => {})]);
-  to.end();
+  // A command that reads no more than it wants is nobody's fault.
+  await pipeline(from ?? [], to).catch(() => {});
 }
 
 async function sizes(resize: NonNullable<ContainerIO["resize"]>, { pid }: ChildProcess): Promise<void> {
