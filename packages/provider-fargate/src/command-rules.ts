@@ -25,8 +25,8 @@ export function commandNotes(spec: PodSpec, canExec: boolean): readonly CreateNo
       if (probe.exec !== undefined && !canExec) refuse(`${type}Probe.exec`);
       if (type === "readiness") continue;
       if (canExec) continue;
-      const message = `${field}.${type}Probe: without exec no container can be told to end: a pod that fails it is stopped and Failed`;
-      notes.push({ eventType: "Normal", reason: "ProbeEndsPod", message });
+      const message = `${field}.${type}Probe: without exec no container can be told to end: where one fails it, all of the pod start anew in another task`;
+      notes.push({ eventType: "Normal", reason: "ProbeRestartsPod", message });
     }
     for (const hook of ["postStart", "preStop"] as const)
       if (container.lifecycle?.[hook]?.exec !== undefined && !canExec) refuse(`lifecycle.${hook}.exec`);

@@ -135,6 +135,25 @@ describe("the end of a pod", () => {
     assert.deepEqual(await backend.list(context), []);
   });
 
+  it("is none where a container is to start anew and cannot be told: its task is run again", async () => {
+    const { aws, backend, clock } = bench();
+    const { id } = await backend.create(podOf("probed"), context);
+    const { owner } = podOf("probed");
+    aws.move(id, { lastStatus: "RUNNING" });
+    const [group] = await backend.describe([{ id, owner, isWanted: true }], context);
+    assert.ok(group !== undefined);
+    await backend.restartContainer({ group, container: "web" }, context);
+    const containers = [{ name: "web", lastStatus: "STOPPED", exitCode: 143 }];
+    aws.move(id, { lastStatus: "STOPPED", stoppedAt: new Date(0), containers });
+    clock.time = 10_000;
+    const [waiting] = await backend.describe([{ id, owner, isWanted: true }], context);
+    assert.deepEqual([waiting?.stage, waiting?.failure], ["starting", undefined]);
+    for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
+    const [next] = await backend.describe([{ id, owner, isWanted: true }], context);
+    assert.notEqual(next?.id, id);
+    assert.equal(next?.containers[0]?.restartCount, 1);
+  });
+
   it("by a failure is remembered by ECS", async () => {
     const { aws, backend } = bench();
     const { id } = await backend.create(podOf("slow"), context);

@@ -191,8 +191,8 @@ export class FargateBackend implements CloudBackend {
   }
 
   /**
-   * ECS starts no container anew from outside, but one that ends: it is told to. One that does not heed that, or cannot be told, takes
-   * the pod with it, and who made the pod makes another.
+   * ECS starts no container anew from outside, but one that ends: it is told to. One that does not heed that, or cannot be told, starts
+   * anew with all of its task.
    */
   async restartContainer(target: GroupContainer, context: CallContext): Promise<void> {
     const { group, container } = target;
@@ -201,11 +201,8 @@ export class FargateBackend implements CloudBackend {
       await this.#terminate(target, context);
       return;
     }
-    const failure = {
-      reason: "Unhealthy",
-      message: `container ${container} failed a probe and cannot be started anew`,
-    };
-    await this.stop(group, { failure }, context);
+    const arn = this.#attempts.current(group.owner.uid, group.id);
+    await this.#starter.stop(arn, stopReasonText({ type: "again" }), context);
   }
 
   async updateMetadata(ref: GroupRef, { revision }: PodRequest, context: CallContext): Promise<void> {

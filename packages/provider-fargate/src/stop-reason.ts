@@ -6,6 +6,8 @@ export type StopReason =
   | { readonly type: "deleted" }
   /** Its main containers have ended one by one. */
   | { readonly type: "ended" }
+  /** One of its containers is to start anew, and does so with all of the task. */
+  | { readonly type: "again" }
   | { readonly type: "stopped"; readonly failure?: PodFailure | undefined };
 
 /** Characters that ECS takes. */
@@ -13,6 +15,7 @@ const mostCharacters = 1024;
 
 export function stopReasonText(reason: StopReason): string {
   if (reason.type === "deleted") return "virtual-kubelet: the pod was deleted";
+  if (reason.type === "again") return "virtual-kubelet: a container is to start anew";
   if (reason.type === "ended") return "virtual-kubelet: the pod's containers have ended";
   const { failure } = reason;
   if (failure === undefined) return "virtual-kubelet: the pod was stopped";
@@ -22,7 +25,7 @@ export function stopReasonText(reason: StopReason): string {
 
 /** Undefined: somebody else's words. */
 export function parseStopReason(text: string): StopReason | undefined {
-  for (const type of ["deleted", "ended"] as const) if (text === stopReasonText({ type })) return { type };
+  for (const type of ["deleted", "ended", "again"] as const) if (text === stopReasonText({ type })) return { type };
   if (text === stopReasonText({ type: "stopped" })) return { type: "stopped" };
   const [, reason, disruption, message] = /^virtual-kubelet: failed (\w+)(?: \((\w+)\))?: (.*)$/s.exec(text) ?? [];
   if (reason === undefined || message === undefined) return undefined;

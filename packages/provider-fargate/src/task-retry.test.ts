@@ -67,8 +67,11 @@ describe("a task that ended by itself", () => {
   it("is not when somebody stopped it, or the cloud took it back", () => {
     for (const stopCode of ["UserInitiated", "SpotInterruption", "TerminationNotice", "InfrastructureHealth"] as const)
       assert.equal(isRunAgain(one("Always", 143, { stopCode })), false);
-    const stoppedReason = stopReasonText({ type: "deleted" });
-    assert.equal(isRunAgain(one("Always", 143, { stoppedReason })), false);
+    const own = (type: "deleted" | "again", policy = "Always") =>
+      isRunAgain(one(policy, 143, { stopCode: "UserInitiated", stoppedReason: stopReasonText({ type }) }));
+    assert.equal(own("deleted"), false);
+    assert.equal(own("again"), true, "for a container that is to start anew");
+    assert.equal(own("again", "Never"), false);
   });
 
   it("waits 10 s, then twice as long each time, and 10 s again after it ran for ten minutes", () => {

@@ -34,13 +34,15 @@ export function attemptOf(task: Pick<Task, "tags">): number {
 }
 
 /**
- * It has stopped, or is about to, by itself, and the pod's policy has each of its containers run again: those that ran and those that
+ * It has stopped, or is about to, by itself or for a container that is to start anew, and the pod's policy has each of its containers run again: those that ran and those that
  * never did. One that must not run twice ends the pod.
  */
 export function isRunAgain(task: Task): boolean {
   const { desiredStatus, stopCode, stoppedReason = "", containers = [] } = task;
-  if (desiredStatus !== "STOPPED" || parseStopReason(stoppedReason) !== undefined) return false;
-  if (stopCode !== "TaskFailedToStart" && stopCode !== "EssentialContainerExited") return false;
+  if (desiredStatus !== "STOPPED") return false;
+  const own = parseStopReason(stoppedReason)?.type;
+  const byItself = stopCode === "TaskFailedToStart" || stopCode === "EssentialContainerExited";
+  if (own === undefined ? !byItself : own !== "again") return false;
   const tags = tagsOf(task);
   return containers.every((container) => mayRunAgain(container, tags));
 }
