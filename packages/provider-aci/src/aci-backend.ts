@@ -34,6 +34,7 @@ import { admitPod } from "./admission.ts";
 import type { AciClient } from "./arm-client.ts";
 import type { AciConfig } from "./config.ts";
 import { restartContainer, terminateContainer } from "./container-ends.ts";
+import { EndedLogs } from "./ended-logs.ts";
 import { helperContainer } from "./files-helper.ts";
 import { groupReport, type ReportOptions } from "./group-report.ts";
 import type { ImageProcesses } from "./images/image-processes.ts";
@@ -72,12 +73,13 @@ export class AciBackend implements CloudBackend {
   readonly #options: AciBackendOptions;
   /** UIDs of pods whose creation has an outcome that is not known. */
   readonly #uncertain = new Set<string>();
-
   readonly #stats: AciStats;
+  readonly #ended: EndedLogs;
 
   constructor(options: AciBackendOptions) {
     this.#options = options;
-    const { client, clock, config } = options;
+    const { client, clock, config, log } = options;
+    this.#ended = new EndedLogs({ client, log });
     this.#stats = new AciStats({ client, clock, realTime: config.realTimeMetrics });
   }
 
@@ -123,7 +125,10 @@ export class AciBackend implements CloudBackend {
     return Promise.all(
       refs.map(async (ref) => {
         const group = await this.#get(nameOf(ref), context);
-        return group === undefined ? undefined : groupReport(group, { ...this.#report(), known: ref.owner });
+        if (group === undefined) return undefined;
+        const report = groupReport(group, { ...this.#report(), known: ref.owner });
+        if (report !== undefined) this.#ended.seen(report, nameOf(ref));
+        return report;
       }),
     );
   }
@@ -204,7 +209,13 @@ export class AciBackend implements CloudBackend {
     context: CallContext,
   ): Promise<ContainerLogs> {
     const { client, clock, followEveryMs = 2_000 } = this.#options;
-    return readLogs({ client, clock, followEveryMs }, { group, container }, nameOf(group), options, context);
+    return readLogs(
+      { client, clock, followEveryMs, ended: this.#ended },
+      { group, container },
+      nameOf(group),
+      options,
+      context,
+    );
   }
 
   attach({ group, container }: GroupContainer, io: ContainerIO, context: CallContext): Promise<void> {
@@ -217,6 +228,7 @@ export class AciBackend implements CloudBackend {
 
   async [Symbol.asyncDispose](): Promise<void> {
     const { client, images } = this.#options;
+    await this.#ended[Symbol.asyncDispose]();
     await Promise.all([client[Symbol.asyncDispose](), images?.[Symbol.asyncDispose]()]);
   }
 

@@ -1,4 +1,4 @@
-// Logs of containers as the cloud keeps them: the end of the present run, with times.
+// Logs of containers: as the cloud keeps them, the end of the present run, with times; and what was kept of the run before.
 import {
   type CallContext,
   type Clock,
@@ -9,28 +9,40 @@ import {
 } from "@virtual-kubelet/virtual-kubelet";
 import { followedByPolling, type GroupContainer } from "@virtual-kubelet/virtual-kubelet/cloud";
 import type { AciClient, ArmCall } from "./arm-client.ts";
+import type { EndedLogs } from "./ended-logs.ts";
 
-/** Throws NotFound for runs before the present one, which the cloud keeps nothing of, and for containers that have not run. */
-export function checkRun({ group, container }: GroupContainer, options: ContainerLogOptions): void {
+/**
+ * Whose log is meant: "present", or the text that was kept of the run before. Throws NotFound for what nobody keeps, and for
+ * containers that have not run.
+ */
+export function runOf(
+  { group, container }: GroupContainer,
+  options: ContainerLogOptions,
+  ended: Pick<EndedLogs, "of">,
+): "present" | { readonly kept: string } {
   const report = group.containers.find(({ name }) => name === container);
   const notFound = (message: string): VirtualKubeletError => new VirtualKubeletError("NotFound", message);
   if (report === undefined) throw notFound(`container ${container} is not there`);
-  const { state, lastState, containerID } = report;
-  if (options.previous === true)
-    throw notFound(
-      lastState === undefined
-        ? `previous terminated container ${container} not found`
-        : `the cloud keeps no log of the run before: container ${container} has started anew`,
-    );
+  const { state, lastState, containerID, restartCount = 0 } = report;
+  if (options.previous === true) {
+    if (lastState === undefined) throw notFound(`previous terminated container ${container} not found`);
+    // The next run has not begun.
+    if (state.waiting !== undefined) return "present";
+    const kept = ended.of(group.owner.uid, container, restartCount - 1);
+    if (kept !== undefined) return { kept };
+    throw notFound(`the cloud keeps no log of the run before: container ${container} has started anew`);
+  }
   if (options.containerID !== undefined && containerID !== undefined && options.containerID !== containerID)
     throw notFound(`the cloud keeps no log of the run ${options.containerID}`);
   if (state.running === undefined && state.terminated === undefined && lastState === undefined)
     throw notFound(`container ${container} is waiting to start: ${state.waiting?.reason ?? "ContainerCreating"}`);
+  return "present";
 }
 
 export interface LogReaderOptions {
   readonly client: Pick<AciClient, "listLogs" | "get">;
   readonly clock: Clock;
+  readonly ended: Pick<EndedLogs, "of">;
   /** Milliseconds between two looks at a log that is followed. */
   readonly followEveryMs: number;
 }
@@ -43,7 +55,8 @@ export async function readLogs(
   options: ContainerLogOptions,
   context: CallContext,
 ): Promise<ContainerLogs> {
-  checkRun(target, options);
+  const run = runOf(target, options, reader.ended);
+  if (run !== "present") return { format: "timestamped", data: once(Buffer.from(run.kept)), applied: [] };
   const { tailLines, follow = false } = options;
   const applied: NonNullable<ContainerLogs["applied"]> = [
     ...(tailLines === undefined ? [] : (["tailLines"] as const)),

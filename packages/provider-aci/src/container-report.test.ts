@@ -82,6 +82,9 @@ describe("the state of a container", () => {
     assert.equal(container?.restartCount, 4);
     assert.equal(container?.lastState?.terminated?.exitCode, 2);
     assert.equal(container?.containerID, "aci://shop-web-u/main/4");
+    assert.equal(container?.lastState?.terminated?.containerID, "aci://shop-web-u/main/3");
+    const waiting = reportOf({ main: { ...view, currentState: { state: "Waiting" } } })?.containers[0];
+    assert.equal(waiting?.lastState?.terminated?.containerID, "aci://shop-web-u/main/4");
   });
 
   it("a count of restarts that the cloud began anew does not fall", () => {

@@ -25,8 +25,12 @@ export function containerReport(facts: ContainerFacts): ContainerReport {
   const { currentState, previousState } = view ?? {};
   const restartCount = restartsOf(facts);
   const state = stateOf(currentState, facts);
+  // While it waits for its next run that one is not counted yet.
+  const lastRun = state.waiting === undefined ? restartCount - 1 : restartCount;
   const lastState =
-    previousState === undefined || !hasEnded(previousState) ? undefined : { terminated: endOf(previousState, facts) };
+    previousState === undefined || !hasEnded(previousState)
+      ? undefined
+      : { terminated: endOf(previousState, facts, Math.max(0, lastRun)) };
   const ready = state.running === undefined ? undefined : readiness(state.running.startedAt, facts);
   const hasRun = state.running !== undefined || state.terminated?.startedAt !== undefined || lastState !== undefined;
   return {
@@ -52,13 +56,13 @@ export function hasEnded({ state = "", exitCode, finishTime }: CloudState): bool
 function stateOf(current: CloudState | undefined, facts: ContainerFacts): ContainerState {
   if (current === undefined) return { waiting: waitingFor("", facts) };
   if (current.state === "Running") return { running: { ...time("startedAt", current.startTime) } };
-  if (hasEnded(current)) return { terminated: endOf(current, facts) };
+  if (hasEnded(current)) return { terminated: endOf(current, facts, restartsOf(facts)) };
   return { waiting: waitingFor(current.detailStatus ?? "", facts) };
 }
 
 type Terminated = NonNullable<ContainerState["terminated"]>;
 
-function endOf(state: CloudState, facts: ContainerFacts): Terminated {
+function endOf(state: CloudState, facts: ContainerFacts, run: number): Terminated {
   const { exitCode, detailStatus = "" } = state;
   // Without a code it is not known to have succeeded, but where the cloud says so.
   const code = exitCode ?? (state.state === "Succeeded" ? 0 : 137);
@@ -75,7 +79,7 @@ function endOf(state: CloudState, facts: ContainerFacts): Terminated {
     ...(detailStatus !== "" && detailStatus !== reason && { message: detailStatus }),
     ...time("startedAt", state.startTime),
     ...time("finishedAt", state.finishTime),
-    containerID: `aci://${facts.group}/${facts.name}/${restartsOf(facts)}`,
+    containerID: `aci://${facts.group}/${facts.name}/${run}`,
   };
 }
 

@@ -12,8 +12,10 @@ for (const [what, change, expected] of [
   ["runs for long", {}, 20_000],
   ["has just begun to run", { since: now - 1000 }, 4000],
   ["has begun to run ten seconds ago", { since: now - 10_000 }, 10_000],
-  ["has begun to run with a hundred others", { since: now - 1000, freshCalls: 90, steadyCalls: 200 }, 18_000],
-  ["has begun to run with all others", { since: now - 1000, freshCalls: 200, steadyCalls: 100 }, 20_000],
+  ["has begun to run with some others", { since: now - 1000, freshCalls: 50, steadyCalls: 200 }, 15_000],
+  ["has begun to run with many others", { since: now - 1000, freshCalls: 100, steadyCalls: 1000 }, 40_000],
+  ["runs while many others begin to", { freshCalls: 100, steadyCalls: 1000 }, 400_000],
+  ["runs with few others, while some begin to", { freshCalls: 30, steadyCalls: 50 }, 20_000],
   ["runs while the cloud pushes", { pushed: true }, 120_000],
   ["is waited for", { awaited: true }, 2000],
   ["is waited for, and has ended", { stage: "ended", awaited: true }, 2000],
@@ -26,7 +28,7 @@ for (const [what, change, expected] of [
   ["starts for ever", { stage: "starting" }, 10_000],
   ["could not be looked at once", { stage: "starting", since: now, failures: 1 }, 4000],
   ["could not be looked at for long", { failures: 50 }, 60_000],
-  ["is one of a thousand, each a call", { steadyCalls: 1000 }, 200_000],
+  ["is one of a thousand, each a call", { steadyCalls: 1000, freshCalls: 0 }, 200_000],
   ["is one of a thousand, in batches of a hundred", { steadyCalls: 10 }, 20_000],
 ] as const satisfies readonly (readonly [string, Partial<PollState>, number | undefined])[])
   test(`a group that ${what}`, () => {

@@ -60,11 +60,13 @@ function regularMs(state: PollState, now: number, pace: PollPace): number | unde
   const changingMs = Math.max(pace.fastMs, shareMs(changingCalls, pace.changingCallsPerMinute));
   if (awaited) return changingMs;
   if (stage === "ended") return undefined;
-  const { steadyCallsPerMinute } = pace;
-  const steadyMs = Math.max(pushed ? pace.pushedMs : pace.steadyMs, shareMs(steadyCalls, steadyCallsPerMinute));
+  // Who begins to run was looked at for that: while many do, the others give up to half of theirs for it.
+  const begunPerMinute = (60_000 / busyMs) * freshCalls;
+  const perMinute = Math.max(pace.steadyCallsPerMinute / 2, pace.steadyCallsPerMinute - begunPerMinute);
+  const steadyMs = Math.max(pushed ? pace.pushedMs : pace.steadyMs, shareMs(steadyCalls, perMinute));
   // What has just begun may end, or fail, as soon.
   if (stage === "running" && age < busyMs)
-    return Math.min(steadyMs, Math.max(2 * pace.fastMs, age, shareMs(freshCalls, steadyCallsPerMinute)));
+    return Math.min(steadyMs, Math.max(2 * pace.fastMs, age, shareMs(freshCalls, perMinute)));
   if (stage === "running") return steadyMs;
   if (age < busyMs) return changingMs;
   // A group that starts for a quarter of an hour is not looked at hundreds of times.
