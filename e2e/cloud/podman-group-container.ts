@@ -1,6 +1,6 @@
 // One container of a group on a test's engine: started, ended, looked into.
-import { readFileSync } from "node:fs";
-import type { EngineClient } from "../../packages/provider-containers/src/engine/engine-client.ts";
+import { existsSync, readFileSync } from "node:fs";
+import type { ContainerDetails, EngineClient } from "../../packages/provider-containers/src/engine/engine-client.ts";
 import { attachToContainer } from "../../packages/provider-containers/src/streams/attach.ts";
 import { execInContainer } from "../../packages/provider-containers/src/streams/exec.ts";
 import { execByRuntime, isRunHere } from "../../packages/provider-containers/src/streams/exec-by-runtime.ts";
@@ -107,18 +107,35 @@ export class PodmanGroupContainer {
   }
 
   async logs(): Promise<readonly RunnerLogLine[]> {
-    const { logPath } = await this.#client.inspectContainer(this.id, { signal: AbortSignal.timeout(callMs) });
-    if (this.state.state === "created") return [];
-    return criLines(readFileSync(logPath, "utf8"));
+    const details = await this.#inspected();
+    if (details === undefined || this.state.state === "created") return [];
+    try {
+      return criLines(readFileSync(details.logPath, "utf8"));
+    } catch (error) {
+      if ((await this.#inspected()) === undefined) return [];
+      throw error;
+    }
   }
 
   async stats(): Promise<RunnerStats> {
-    const { pid } = await this.#client.inspectContainer(this.id, { signal: AbortSignal.timeout(callMs) });
-    if (pid === 0) return { cpuNanoseconds: 0, memoryBytes: 0 };
+    const { pid = 0 } = (await this.#inspected()) ?? {};
     const mounts = cgroupMounts(readFileSync("/proc/self/mountinfo", "utf8"));
-    const groups = processGroups(readFileSync(`/proc/${pid}/cgroup`, "utf8"), mounts);
-    const { cpuNanoseconds = 0, workingSetBytes = 0 } = cgroupFigures(groups);
+    const processPath = `/proc/${pid}/cgroup`;
+    if (pid === 0 || !existsSync(processPath)) return { cpuNanoseconds: 0, memoryBytes: 0 };
+    const { cpuNanoseconds = 0, workingSetBytes = 0 } = cgroupFigures(
+      processGroups(readFileSync(processPath, "utf8"), mounts),
+    );
     return { cpuNanoseconds, memoryBytes: workingSetBytes };
+  }
+
+  /** Undefined when it was removed while somebody still asks. */
+  async #inspected(): Promise<ContainerDetails | undefined> {
+    try {
+      return await this.#client.inspectContainer(this.id, { signal: AbortSignal.timeout(callMs) });
+    } catch (error) {
+      if (isErrorKind(error, "NotFound")) return undefined;
+      throw error;
+    }
   }
 }
 
