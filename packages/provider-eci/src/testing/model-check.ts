@@ -76,7 +76,9 @@ function numberOf(value: unknown, { texts }: Check): number | undefined {
 
 function booleanOf(value: unknown, { texts }: Check): boolean | undefined {
   if (!texts) return typeof value === "boolean" ? value : undefined;
-  return value === "true" ? true : value === "false" ? false : undefined;
+  // The SDK for Python writes them with a capital.
+  if (value === "true" || value === "True") return true;
+  return value === "false" || value === "False" ? false : undefined;
 }
 
 /** Values may be secrets. */

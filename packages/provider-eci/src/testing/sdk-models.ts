@@ -12,6 +12,16 @@ export interface SdkModel {
   readonly fields: ReadonlyMap<string, FieldType>;
 }
 
+const text: FieldType = { kind: "string" };
+
+/** What the vendor's newer SDKs (2.1.0 for Python) know besides, by model. */
+const addedFields: Readonly<Record<string, Readonly<Record<string, FieldType>>>> = {
+  CreateContainerGroupRequest: { GpuDriverVersion: text, ComputeCategory: { kind: "list", item: text } },
+  CreateContainerGroupRequestContainer: { SecurityContextPrivileged: { kind: "boolean" } },
+  DescribeContainerGroupsRequest: { ComputeCategory: text, SecurityGroupId: text },
+  DescribeContainerGroupsResponseBodyContainerGroups: { ComputeCategory: text },
+};
+
 interface ModelClass {
   readonly name: string;
   names(): Readonly<Record<string, string>>;
@@ -31,7 +41,7 @@ const models = new Map<ModelClass, SdkModel>();
 function modelOf(from: ModelClass): SdkModel {
   const known = models.get(from);
   if (known !== undefined) return known;
-  const fields = new Map<string, FieldType>();
+  const fields = new Map<string, FieldType>(Object.entries(addedFields[from.name] ?? {}));
   const model = { name: from.name, fields };
   models.set(from, model);
   const types = from.types();
