@@ -13,7 +13,7 @@ import {
   systemClock,
   VirtualKubeletError,
 } from "@virtual-kubelet/virtual-kubelet";
-import { CallBudget, CloudProvider } from "@virtual-kubelet/virtual-kubelet/cloud";
+import { CloudProvider, sharedBudget } from "@virtual-kubelet/virtual-kubelet/cloud";
 import { AciBackend } from "./aci-backend.ts";
 import { nodeReport } from "./aci-node.ts";
 import { admitPod } from "./admission.ts";
@@ -106,7 +106,9 @@ async function connect(config: AciConfig, { log }: CallContext): Promise<AciClie
   const { subscription, resourceGroup, endpoints, userAgent } = config;
   const known = clouds[config.cloud];
   const clock = systemClock;
-  const budget = new CallBudget({
+  const resourceManager = endpoints.resourceManager || known.resourceManager;
+  // The cloud counts by subscription and identity; nodes of one process have one identity, as a rule.
+  const budget = sharedBudget(`${resourceManager}/subscriptions/${subscription}`, {
     ...{ limits: callLimits(config), fallback: fallbackLimit },
     ...{ clock, random: Math.random, log },
   });

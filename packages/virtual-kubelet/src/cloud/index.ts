@@ -21,7 +21,9 @@ export { type LateEnvOptions, type PlainEnvVar, type PlainProcess, withoutLateTe
 export type { PolledLine } from "./log-overlap.ts";
 export { followedByPolling, type LogPollerOptions, type PolledLog } from "./log-poller.ts";
 export { goOwnerOf, ownerOf, ownerTags, revisionOf, type TagOptions } from "./owner-tags.ts";
+export { type PlacedContainer, placedContainers } from "./pod-containers.ts";
 export { defaultPace, type PollPace } from "./poll-schedule.ts";
+export { sharedBudget } from "./shared-budget.ts";
 export { connectionEnded, execInShell, type ShellExecOptions, type ShellTerminal } from "./shell-exec.ts";
 export { shellWord } from "./shell-quoting.ts";
 export { type ShortNameOptions, shortName } from "./short-name.ts";
