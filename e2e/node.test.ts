@@ -310,6 +310,7 @@ describe("nodes", { timeout: 240_000 }, () => {
   it("survives an API server that dies: node and lease go on when it is back", async () => {
     await using vk = await start([template("outlived")]);
     await vk.nodes.registered("outlived");
+    await until("first lease", async () => leaseOf("outlived").catch(() => undefined));
     await cluster.killApiServer();
     vk.nodes.update("outlived", { labels: { during: "outage" } });
     await sleep(2_000);

@@ -4,6 +4,8 @@ import {
   milliUnits,
   type PodSpec,
   parseQuantity,
+  podTotal,
+  quantities,
   type ResourceRequirements,
   wholeUnits,
 } from "@virtual-kubelet/virtual-kubelet";
@@ -53,6 +55,8 @@ export function groupSizes(spec: PodSpec, defaults: { readonly cpu: string; read
     return { name, requests, limits };
   });
 
+  // What the pod says of itself as a whole, its overhead, and the largest init container.
+  const wholePod = podTotal(spec, (resources) => quantities({ ...resources?.limits, ...resources?.requests }));
   for (const kind of kinds) {
     const total = sizes.reduce((sum, { requests }) => sum + requests[kind], 0);
     const largest = sizes.reduce(
@@ -60,7 +64,7 @@ export function groupSizes(spec: PodSpec, defaults: { readonly cpu: string; read
       sizes[0],
     );
     const limit = largest?.limits[kind] ?? 0;
-    const whole = wholePod(spec, kind);
+    const whole = steps(wholePod.get(kind) ?? 0n, kind);
     const needed = Math.max(limit, whole);
     if (largest === undefined || needed <= total) continue;
     largest.requests[kind] += needed - total;
@@ -91,17 +95,6 @@ export function groupSizes(spec: PodSpec, defaults: { readonly cpu: string; read
 /** The request; without one the limit, as the API server has it. */
 function asks(resources: ResourceRequirements | undefined, kind: Kind): string | undefined {
   return resources?.requests?.[kind] ?? resources?.limits?.[kind];
-}
-
-/** What the pod says of itself as a whole, its overhead, and the largest init container. */
-function wholePod(spec: PodSpec, kind: Kind): number {
-  const own = asks(spec.resources, kind);
-  const overhead = spec.overhead?.[kind];
-  const main = spec.containers.reduce((sum, { resources }) => sum + amount(asks(resources, kind) ?? "0", kind), 0n);
-  const init = (spec.initContainers ?? []).map(({ resources }) => amount(asks(resources, kind) ?? "0", kind));
-  const largest = init.reduce((most, each) => (each > most ? each : most), main);
-  const base = own === undefined ? largest : amount(own, kind);
-  return steps(base + (overhead === undefined ? 0n : amount(overhead, kind)), kind);
 }
 
 /** Thousandths of a core, or bytes. */

@@ -1,11 +1,10 @@
 // Whether a pod can ever run on Fargate, and what is told of it then, as far as its spec alone tells. Pure.
 import { type Pod, VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
-import type { CreateNote } from "@virtual-kubelet/virtual-kubelet/cloud";
+import { type CreateNote, placedContainers } from "@virtual-kubelet/virtual-kubelet/cloud";
 import { podAmounts } from "./amounts.ts";
 import { commandNotes } from "./command-rules.ts";
 import type { FargateConfig } from "./config.ts";
 import { efsVolume } from "./efs.ts";
-import { placedContainers } from "./pod-containers.ts";
 import { podNotes } from "./refusals.ts";
 import { taskRole } from "./roles.ts";
 import { securitySettings } from "./security.ts";

@@ -1,8 +1,8 @@
 // What a pod asks for, as ECS counts: limits where there are any, else requests, since a task has no more than what it is made with.
 // Pure.
-import { type Container, milliUnits, type PodSpec, parseQuantity, wholeUnits } from "@virtual-kubelet/virtual-kubelet";
+import { type Container, type PodSpec, podTotal, type Quantities, quantities } from "@virtual-kubelet/virtual-kubelet";
+import { type PlacedContainer, placedContainers } from "@virtual-kubelet/virtual-kubelet/cloud";
 import type { ContainerAmounts } from "./container-definition.ts";
-import { type PlacedContainer, placedContainers } from "./pod-containers.ts";
 import type { WantedSize } from "./sizes.ts";
 
 type Amounts = NonNullable<Container["resources"]>;
@@ -24,53 +24,37 @@ export function podAmounts(spec: PodSpec): PodAmounts {
     (sum, { memory = 0, memoryReservation = memory }) => sum + memoryReservation,
     0,
   );
-  const memory = effective(spec, "memory", (amount) => mib(amount) * 1024 ** 2);
+  const total = podTotal(spec, counted);
+  const of = (name: string): number => Number(total.get(name) ?? 0n);
   return {
-    wanted: {
-      milliCPU: effective(spec, "cpu", (amount) => Number(milliUnits(amount))),
-      bytes: Math.max(memory, reserved * 1024 ** 2),
-    },
-    ephemeralStorage: effective(spec, "ephemeral-storage", (amount) => Number(wholeUnits(amount))),
+    wanted: { milliCPU: of("cpu"), bytes: Math.max(of("memory"), reserved * 1024 ** 2) },
+    ephemeralStorage: of("ephemeral-storage"),
     containers,
   };
 }
 
-function mib(amount: bigint): number {
-  return Math.ceil(Number(wholeUnits(amount)) / 1024 ** 2);
+/** Memory in whole MiB, as ECS has it. */
+function counted(resources: Amounts | undefined): Quantities {
+  const amounts = new Map(quantities({ ...resources?.requests, ...resources?.limits }));
+  const memory = amounts.get("memory");
+  if (memory !== undefined) amounts.set("memory", BigInt(mib(memory)) * 1024n ** 2n);
+  return amounts;
 }
 
-function amountOf(resources: Amounts | undefined, name: string): bigint {
-  const text = resources?.limits?.[name] ?? resources?.requests?.[name];
-  return text === undefined ? 0n : parseQuantity(text);
-}
-
-/** Counted as the scheduler does: what runs together, or the one init container that needs more beside the sidecars before it. */
-function effective(spec: PodSpec, name: string, rounded: (amount: bigint) => number): number {
-  const overhead = spec.overhead?.[name];
-  const more = overhead === undefined ? 0 : rounded(parseQuantity(overhead));
-  const podLevel = amountOf(spec.resources, name);
-  if (podLevel > 0n) return rounded(podLevel) + more;
-  let sidecars = 0;
-  let starting = 0;
-  let running = 0;
-  for (const { container, kind } of placedContainers(spec)) {
-    const amount = rounded(amountOf(container.resources, name));
-    if (kind === "main") running += amount;
-    else starting = Math.max(starting, sidecars + amount);
-    if (kind === "sidecar") sidecars += amount;
-  }
-  return Math.max(running + sidecars, starting) + more;
+function mib(bytes: bigint): number {
+  return Math.ceil(Number(bytes) / 1024 ** 2);
 }
 
 /** ECS adds up what all containers reserve, those that run one after another too: init containers reserve next to nothing. */
 function containerAmounts({ container, kind }: PlacedContainer): ContainerAmounts {
-  const { limits, requests } = container.resources ?? {};
-  const inMiB = (text: string | undefined): number | undefined =>
-    text === undefined ? undefined : Math.max(mib(parseQuantity(text)), leastMemory);
-  const memory = inMiB(limits?.["memory"]);
+  const inMiB = (list: Amounts["limits"]): number | undefined => {
+    const bytes = quantities(list).get("memory");
+    return bytes === undefined ? undefined : Math.max(mib(bytes), leastMemory);
+  };
+  const memory = inMiB(container.resources?.limits);
   if (kind === "init") return memory === undefined ? {} : { memory, memoryReservation: leastMemory };
-  const reservation = inMiB(requests?.["memory"]);
-  const cpu = Math.floor((Number(milliUnits(amountOf(container.resources, "cpu"))) * 1024) / 1000);
+  const reservation = inMiB(container.resources?.requests);
+  const cpu = Math.floor((Number(counted(container.resources).get("cpu") ?? 0n) * 1024) / 1000);
   return {
     ...(cpu === 0 ? {} : { cpu }),
     ...(memory === undefined ? {} : { memory }),

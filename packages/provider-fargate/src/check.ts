@@ -1,22 +1,33 @@
 // What the Fargate provider needs of the account, looked at before it is started: for `virtual-kubelet doctor`. Nothing is made.
-import { type CallContext, errorText, isErrorKind, type ProviderCheck } from "@virtual-kubelet/virtual-kubelet";
+import { type CallContext, type Clock, errorText, isErrorKind, type ProviderCheck } from "@virtual-kubelet/virtual-kubelet";
 import type { AwsApi } from "./aws-api.ts";
+import { quotaChecks } from "./check-quotas.ts";
+import { type AskedForRights, rightsCheck } from "./check-rights.ts";
 import type { FargateConfig } from "./config.ts";
 
-type Asked = Pick<
-  AwsApi,
-  "describeClusters" | "listTasks" | "describeLogGroups" | "listSecrets" | "listTaskDefinitionFamilies"
->;
+type Asked = AskedForRights &
+  Pick<
+    AwsApi,
+    | "describeClusters"
+    | "listTasks"
+    | "describeLogGroups"
+    | "listSecrets"
+    | "listTaskDefinitionFamilies"
+    | "getMetricData"
+  >;
 
 export async function fargateChecks(
   aws: Asked,
   config: FargateConfig,
+  clock: Clock,
   context: CallContext,
 ): Promise<readonly ProviderCheck[]> {
-  const cluster = await clusterCheck(aws, config, context);
-  if (cluster.some(({ status }) => status === "fail")) return cluster;
+  const { checks, clusterARN } = await clusterCheck(aws, config, context);
+  if (checks.some(({ status }) => status === "fail")) return checks;
   return [
-    ...cluster,
+    ...checks,
+    ...(clusterARN === undefined ? [] : [await rightsCheck(aws, config, clusterARN, context)]),
+    ...(await quotaChecks(aws, config, clock, context)),
     await rightCheck("right to list tasks", "ecs:ListTasks", async () => {
       const { taskArns = [], nextToken } = await aws.listTasks({ cluster: config.cluster, maxResults: 100 }, context);
       return `${taskArns.length}${nextToken === undefined ? "" : " or more"} tasks run in ${config.cluster}`;
@@ -39,42 +50,40 @@ async function clusterCheck(
   aws: Asked,
   { cluster, createCluster, region }: FargateConfig,
   context: CallContext,
-): Promise<readonly ProviderCheck[]> {
+): Promise<{ readonly checks: readonly ProviderCheck[]; readonly clusterARN?: string | undefined }> {
   let status: string;
   let setting: string;
   let running: number;
+  let clusterARN: string | undefined;
   try {
     const { clusters = [] } = await aws.describeClusters({ clusters: [cluster], include: ["SETTINGS"] }, context);
     status = clusters[0]?.status ?? "missing";
     setting = clusters[0]?.settings?.find(({ name }) => name === "containerInsights")?.value ?? "disabled";
     running = clusters[0]?.runningTasksCount ?? 0;
+    clusterARN = clusters[0]?.clusterArn;
   } catch (error) {
-    return [credentialsFault(error, region)];
+    return { checks: [credentialsFault(error, region)] };
   }
   const credentials: ProviderCheck = { name: "credentials", status: "ok", message: `ECS in ${region} takes them` };
   if (status !== "ACTIVE") {
     const fix = `aws ecs create-cluster --region ${region} --cluster-name ${cluster}, or createCluster: true`;
-    return [
-      credentials,
-      createCluster
-        ? { name: "cluster", status: "ok", message: `${cluster} is ${status}: it will be made` }
-        : { name: "cluster", status: "fail", message: `${cluster} is ${status}`, fix },
-    ];
+    const message = `${cluster} is ${status}`;
+    const made: ProviderCheck = createCluster
+      ? { name: "cluster", status: "ok", message: `${message}: it will be made` }
+      : { name: "cluster", status: "fail", message, fix };
+    return { checks: [credentials, made] };
   }
-  return [
-    credentials,
-    { name: "cluster", status: "ok", message: `${cluster} is ACTIVE, ${running} tasks run in it` },
+  const found: ProviderCheck = {
+    ...{ name: "cluster", status: "ok", message: `${cluster} is ACTIVE, ${running} tasks run in it` },
+  };
+  const figures: ProviderCheck =
     setting === "enhanced"
       ? { name: "figures", status: "ok", message: "Container Insights with enhanced observability" }
       : {
-          ...{
-            name: "figures",
-            status: "warn" as const,
-            message: `Container Insights is ${setting}: no figures of pods`,
-          },
+          ...{ name: "figures", status: "warn", message: `Container Insights is ${setting}: no figures of pods` },
           fix: `aws ecs update-cluster-settings --region ${region} --cluster ${cluster} --settings name=containerInsights,value=enhanced`,
-        },
-  ];
+        };
+  return { checks: [credentials, found, figures], clusterARN };
 }
 
 function credentialsFault(error: unknown, region: string): ProviderCheck {

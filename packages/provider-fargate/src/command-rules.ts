@@ -1,8 +1,7 @@
 // What needs commands in running containers, which ECS runs only where exec is configured; and what a failed probe leads to. Pure.
 import { type PodSpec, VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
-import type { CreateNote } from "@virtual-kubelet/virtual-kubelet/cloud";
+import { type CreateNote, placedContainers } from "@virtual-kubelet/virtual-kubelet/cloud";
 import { nativeProbe } from "./health-check.ts";
-import { placedContainers } from "./pod-containers.ts";
 
 /** Throws Unsupported, with the field, for probes and hooks of type exec that neither ECS nor this program can run. */
 export function commandNotes(spec: PodSpec, canExec: boolean): readonly CreateNote[] {

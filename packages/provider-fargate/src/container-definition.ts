@@ -1,11 +1,10 @@
 // A container of a pod as one of a task definition. Pure.
 import type { ContainerDefinition, KeyValuePair, MountPoint } from "@aws-sdk/client-ecs";
 import type { PodOwner, PodSpec, ResolvedContainer } from "@virtual-kubelet/virtual-kubelet";
-import { type CreateNote, withoutLateTexts } from "@virtual-kubelet/virtual-kubelet/cloud";
+import { type CreateNote, type PlacedContainer, withoutLateTexts } from "@virtual-kubelet/virtual-kubelet/cloud";
 import type { FargateConfig } from "./config.ts";
 import { environmentOf, refuseSecretArguments } from "./environment.ts";
 import { nativeProbe } from "./health-check.ts";
-import type { PlacedContainer } from "./pod-containers.ts";
 import type { SecretValues } from "./secret-values.ts";
 import { securitySettings } from "./security.ts";
 import type { Place } from "./start-order.ts";

@@ -40,7 +40,7 @@ export const describeProvider: DescribeProvider = async (init) => {
 export const checkProvider: CheckProvider = async (init, context) => {
   const config = await readFargateConfig({ path: init.configPath, object: init.config });
   await using aws = awsSdk({ config, clock: systemClock, log: context.log });
-  return fargateChecks(aws, config, context);
+  return fargateChecks(aws, config, systemClock, context);
 };
 
 /** Throws Invalid with all faults of the configuration. Calls nothing yet. */

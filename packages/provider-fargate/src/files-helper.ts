@@ -2,11 +2,15 @@
 // Pure.
 import type { ContainerDefinition, KeyValuePair, MountPoint, Secret, Volume } from "@aws-sdk/client-ecs";
 import { type PodOwner, type PodSpec, type ResolvedPod, VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
-import { type CreateNote, type DeliveredVolume, fileDelivery } from "@virtual-kubelet/virtual-kubelet/cloud";
+import {
+  type CreateNote,
+  type DeliveredVolume,
+  fileDelivery,
+  placedContainers,
+} from "@virtual-kubelet/virtual-kubelet/cloud";
 import type { FargateConfig } from "./config.ts";
 import { logConfiguration } from "./container-definition.ts";
 import { filesContainer, helperPath } from "./names.ts";
-import { placedContainers } from "./pod-containers.ts";
 import type { SecretValues } from "./secret-values.ts";
 
 export interface FilesInput {

@@ -1,7 +1,7 @@
 // The Go provider's TOML file in our terms. What it fills in by default is filled in here, too. Pure.
+import { compareQuantities } from "@virtual-kubelet/virtual-kubelet";
 import { checkedConfig, quantity } from "@virtual-kubelet/virtual-kubelet/host";
 import * as v from "valibot";
-import { compareQuantities } from "./sizes.ts";
 
 const atLeast = (least: string): v.GenericSchema<string | number, string> =>
   v.pipe(

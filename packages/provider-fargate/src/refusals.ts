@@ -1,7 +1,6 @@
 // What of a pod's spec, beside its containers and volumes, a task on Fargate cannot have; what has no effect is told. Pure.
 import { type PodSpec, VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
-import type { CreateNote } from "@virtual-kubelet/virtual-kubelet/cloud";
-import { placedContainers } from "./pod-containers.ts";
+import { type CreateNote, placedContainers } from "@virtual-kubelet/virtual-kubelet/cloud";
 
 const refused = (field: string, message: string): VirtualKubeletError =>
   new VirtualKubeletError("Unsupported", message, { field });

@@ -1,8 +1,7 @@
 // Security settings of containers: those that Fargate has, those that it needs not be told, and those that are refused. Pure.
 import type { ContainerDefinition } from "@aws-sdk/client-ecs";
 import { type PodSpec, VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
-import type { CreateNote } from "@virtual-kubelet/virtual-kubelet/cloud";
-import type { PlacedContainer } from "./pod-containers.ts";
+import type { CreateNote, PlacedContainer } from "@virtual-kubelet/virtual-kubelet/cloud";
 
 /** The one capability that a task on Fargate may have beside those of any container. */
 const addable = ["SYS_PTRACE", "CAP_SYS_PTRACE"];

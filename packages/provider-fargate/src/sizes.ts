@@ -1,5 +1,5 @@
 // The sizes that Fargate has, and which of them a pod gets. Pure.
-import { parseQuantity, VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
+import { VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
 import type { CreateNote } from "@virtual-kubelet/virtual-kubelet/cloud";
 
 /** In units of ECS: 1024 are a vCPU; MiB. */
@@ -84,10 +84,4 @@ export function storageSize(bytes: number, field: string): number | undefined {
       { field },
     );
   return wanted <= ephemeralStorage.free ? undefined : wanted;
-}
-
-/** Negative, zero or positive. */
-export function compareQuantities(one: string, other: string): number {
-  const difference = parseQuantity(one) - parseQuantity(other);
-  return difference < 0n ? -1 : difference > 0n ? 1 : 0;
 }

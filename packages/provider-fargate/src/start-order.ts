@@ -1,9 +1,9 @@
 // In what order the containers of a task start, which of them end it, and which are started again. Pure.
 import type { ContainerDependency, ContainerRestartPolicy } from "@aws-sdk/client-ecs";
 import { effectivePolicy, type PodSpec, VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
+import { type PlacedContainer, placedContainers } from "@virtual-kubelet/virtual-kubelet/cloud";
 import { nativeProbe } from "./health-check.ts";
 import { filesContainer, keeperContainer } from "./names.ts";
-import { type PlacedContainer, placedContainers } from "./pod-containers.ts";
 
 export interface Place {
   /** With its end that of the whole task begins. */

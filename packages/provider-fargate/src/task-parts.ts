@@ -1,11 +1,10 @@
 // Parts of a task that are made of the whole pod: tags, sysctls, overrides, what is told of the grace. Pure.
 import type { ContainerDefinition, ContainerOverride, Tag } from "@aws-sdk/client-ecs";
 import { effectivePolicy, type PodSpec } from "@virtual-kubelet/virtual-kubelet";
-import type { CreateNote } from "@virtual-kubelet/virtual-kubelet/cloud";
+import { type CreateNote, placedContainers } from "@virtual-kubelet/virtual-kubelet/cloud";
 import { type DefinedContainer, stopTimeout } from "./container-definition.ts";
 import { nativeProbe } from "./health-check.ts";
 import { containerTag } from "./names.ts";
-import { placedContainers } from "./pod-containers.ts";
 
 /** Characters that ECS takes of all overrides, less some for what it adds. */
 const mostOverrides = 7500;

@@ -1,9 +1,9 @@
 // Pods as tasks, against what was looked at once: UPDATE_GOLDEN=1 writes the files anew.
 import assert from "node:assert/strict";
-import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { type PodRequest, VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
+import { assertGolden } from "@virtual-kubelet/virtual-kubelet/testing";
 import { stringify } from "yaml";
 import { parseFargateConfig } from "./config.ts";
 import { goldenRequests, podRequest } from "./testing/golden-pods.ts";
@@ -41,8 +41,7 @@ describe("pods become tasks", () => {
     it(name, async () => {
       const text = stringify(outcome(request), { aliasDuplicateObjects: false, lineWidth: 0 });
       const file = join(testdata, "plans", `${name}.yaml`);
-      if (process.env["UPDATE_GOLDEN"] === "1") await writeFile(file, text);
-      assert.equal(text, await readFile(file, "utf8"));
+      await assertGolden(file, text);
       assert.equal(name.startsWith("refused-"), text.startsWith("refused:"));
     });
   }

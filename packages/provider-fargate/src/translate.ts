@@ -1,6 +1,6 @@
 // A pod as a task on Fargate, whole: what is refused, what is rounded, what is made. Pure.
 import { type Pod, type PodRequest, type PodSpec, VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
-import { ownerTags } from "@virtual-kubelet/virtual-kubelet/cloud";
+import { ownerTags, placedContainers } from "@virtual-kubelet/virtual-kubelet/cloud";
 import { podAmounts } from "./amounts.ts";
 import { commandNotes } from "./command-rules.ts";
 import type { FargateConfig } from "./config.ts";
@@ -8,7 +8,6 @@ import { containerDefinition, type DefinedContainer } from "./container-definiti
 import { filesHelper } from "./files-helper.ts";
 import { keeperHelper } from "./keeper.ts";
 import { keeperContainer, secretName } from "./names.ts";
-import { placedContainers } from "./pod-containers.ts";
 import { pullCredentials } from "./pull-credentials.ts";
 import { podNotes } from "./refusals.ts";
 import { taskRole } from "./roles.ts";

@@ -10,9 +10,8 @@ import {
   type ResolvedPod,
   VirtualKubeletError,
 } from "@virtual-kubelet/virtual-kubelet";
-import type { CreateNote } from "@virtual-kubelet/virtual-kubelet/cloud";
+import { type CreateNote, placedContainers } from "@virtual-kubelet/virtual-kubelet/cloud";
 import { efsVolume } from "./efs.ts";
-import { placedContainers } from "./pod-containers.ts";
 
 export interface TaskVolumes {
   readonly volumes: readonly Volume[];

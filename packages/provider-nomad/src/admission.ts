@@ -1,11 +1,10 @@
 // Whether a pod can ever run on Nomad, and what is told of it then, as far as its spec alone tells. Pure.
 import { type Pod, VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
-import type { CreateNote } from "@virtual-kubelet/virtual-kubelet/cloud";
+import { type CreateNote, placedContainers } from "@virtual-kubelet/virtual-kubelet/cloud";
 import type { NomadConfig } from "./config.ts";
 import { driverOf } from "./drivers.ts";
 import { refuseSecretArguments } from "./environment.ts";
 import { networkMode, podNetwork } from "./network.ts";
-import { placedContainers } from "./pod-containers.ts";
 import { podNotes } from "./refusals.ts";
 import { taskResources, unknownFleet } from "./resources.ts";
 import { restartsOf } from "./restarts.ts";

@@ -1,8 +1,8 @@
 // The network of a pod's group: mode, ports, names. Pure.
 import { type PodSpec, type ResolvedPod, VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
+import { placedContainers } from "@virtual-kubelet/virtual-kubelet/cloud";
 import type { NomadConfig } from "./config.ts";
 import { portLabel } from "./names.ts";
-import { placedContainers } from "./pod-containers.ts";
 import type { NomadNetwork, NomadPort } from "./wire.ts";
 
 export function networkMode(spec: PodSpec, { network }: Pick<NomadConfig, "network">): string {

@@ -1,9 +1,8 @@
 // What of a pod's spec, beside its containers and volumes, a job of Nomad cannot have; what has no effect is told. Pure.
 import { type PodSpec, VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
-import type { CreateNote } from "@virtual-kubelet/virtual-kubelet/cloud";
+import { type CreateNote, placedContainers } from "@virtual-kubelet/virtual-kubelet/cloud";
 import type { Driver } from "./drivers.ts";
 import { runsImages } from "./drivers.ts";
-import { placedContainers } from "./pod-containers.ts";
 
 const refused = (field: string, message: string): VirtualKubeletError =>
   new VirtualKubeletError("Unsupported", message, { field });

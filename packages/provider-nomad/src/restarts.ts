@@ -2,7 +2,7 @@
 // takes its siblings with it, which Kubernetes does not: where others are to go on, its restart is put off beyond all time, and it
 // counts as ended. Pure.
 import { effectivePolicy, type PodSpec, VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
-import { type PlacedContainer, placedContainers } from "./pod-containers.ts";
+import { type PlacedContainer, placedContainers } from "@virtual-kubelet/virtual-kubelet/cloud";
 import type { NomadRestartPolicy } from "./wire.ts";
 
 const seconds = 1_000_000_000;

@@ -1,7 +1,7 @@
 // Init containers one after another: Nomad starts all of them together, so each that has to wait does so in a shell of its image, for
 // a file in the directory that the tasks share, which the one before leaves behind when it has succeeded. Pure.
 import { type PodSpec, VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
-import { placedContainers } from "./pod-containers.ts";
+import { placedContainers } from "@virtual-kubelet/virtual-kubelet/cloud";
 
 export interface Turn {
   /** Place of the init container whose success is waited for. */

@@ -1,11 +1,10 @@
 // A container as a task. Pure.
 import type { PodSpec, ResolvedContainer, ResolvedPod } from "@virtual-kubelet/virtual-kubelet";
-import { type CreateNote, withoutLateTexts } from "@virtual-kubelet/virtual-kubelet/cloud";
+import { type CreateNote, type PlacedContainer, withoutLateTexts } from "@virtual-kubelet/virtual-kubelet/cloud";
 import type { NomadConfig } from "./config.ts";
 import type { Driver } from "./drivers.ts";
 import { refuseSecretArguments, taskEnvironment } from "./environment.ts";
 import type { VariableItems } from "./files.ts";
-import type { PlacedContainer } from "./pod-containers.ts";
 import { type Fleet, taskResources } from "./resources.ts";
 import { type Turn, turnScript } from "./start-order.ts";
 import { authVariables, credentialOf, taskConfig } from "./task-config.ts";

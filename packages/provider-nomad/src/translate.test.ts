@@ -1,9 +1,9 @@
 // Pods as jobs, against what was looked at once: UPDATE_GOLDEN=1 writes the files anew.
 import assert from "node:assert/strict";
-import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
+import { assertGolden } from "@virtual-kubelet/virtual-kubelet/testing";
 import { stringify } from "yaml";
 import { parseNomadConfig } from "./config.ts";
 import { type GoldenPod, goldenPods, goldenRequest } from "./testing/golden-request.ts";
@@ -35,8 +35,7 @@ describe("pods become jobs", () => {
     it(pod.name, async () => {
       const text = stringify(outcome(pod), { aliasDuplicateObjects: false, lineWidth: 0 });
       const file = join(testdata, "plans", `${pod.name}.yaml`);
-      if (process.env["UPDATE_GOLDEN"] === "1") await writeFile(file, text);
-      assert.equal(text, await readFile(file, "utf8"));
+      await assertGolden(file, text);
       assert.equal(pod.name.startsWith("refused-"), text.startsWith("refused:"));
     });
 });

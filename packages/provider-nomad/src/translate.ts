@@ -1,13 +1,12 @@
 // A pod as a job of Nomad: one group with a task for each container, which is placed once and never moved. Pure.
 import { type PodRequest, type PodSpec, VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
-import { type CreateNote, ownerTags } from "@virtual-kubelet/virtual-kubelet/cloud";
+import { type CreateNote, ownerTags, placedContainers } from "@virtual-kubelet/virtual-kubelet/cloud";
 import type { NomadConfig } from "./config.ts";
 import { driverOf } from "./drivers.ts";
 import { VariableItems } from "./files.ts";
 import type { JobPlan } from "./job-plan.ts";
 import { filesPath, groupName, jobID, variablePath } from "./names.ts";
 import { networkMode, podNetwork } from "./network.ts";
-import { placedContainers } from "./pod-containers.ts";
 import { podNotes } from "./refusals.ts";
 import type { Fleet } from "./resources.ts";
 import { restartsOf } from "./restarts.ts";

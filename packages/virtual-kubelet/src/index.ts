@@ -61,7 +61,7 @@ export type {
 } from "./kube/client.ts";
 export { type ConnectOptions, connect } from "./kube/connect.ts";
 export { type Change, Informer, type InformerOptions } from "./kube/informer.ts";
-export { milliUnits, parseQuantity, wholeUnits } from "./kube/quantity.ts";
+export { compareQuantities, milliUnits, parseQuantity, wholeUnits } from "./kube/quantity.ts";
 export {
   configMaps,
   daemonSets,
@@ -170,6 +170,7 @@ export type {
   PodStats,
   StatsSummary,
 } from "./stats-summary.ts";
+export { podTotal, type Quantities, quantities } from "./status/pod-resources.ts";
 export type { PodSituation } from "./status/pod-situation.ts";
 export { podStatus, type StatusInput } from "./status/pod-status.ts";
 export { effectivePolicy, isSidecar, type RestartDecision, restartDecision } from "./status/restart-policy.ts";

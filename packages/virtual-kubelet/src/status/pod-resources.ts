@@ -1,6 +1,6 @@
 // What a pod takes from its node, counted as the scheduler counts it, so that both agree on what fits.
 import { milliUnits, parseQuantity, wholeUnits } from "../kube/quantity.ts";
-import type { Container, Pod, PodSpec, Quantity } from "../kube/types.gen.ts";
+import type { Container, Pod, PodSpec, Quantity, ResourceRequirements } from "../kube/types.gen.ts";
 import { isSidecar } from "./restart-policy.ts";
 
 /** Amounts by resource name: cpu in thousandths of a core, everything else in whole units. */
@@ -18,15 +18,23 @@ export function quantities(list: ResourceList | undefined): Quantities {
   return out;
 }
 
-/**
- * The effective requests: all main containers and sidecars together, or more where one init container needs more beside
- * the sidecars before it; pod-level requests instead, where there are any; and the overhead of the runtime class.
- */
+/** The effective requests. */
 export function podRequests({ spec }: Pod): Quantities {
-  if (spec === undefined) return new Map();
-  const total = new Map(effective(spec, ({ resources }) => quantities(resources?.requests)));
-  for (const [name, amount] of podLevel(spec.resources?.requests)) total.set(name, amount);
-  return addQuantities(total, quantities(spec.overhead));
+  return spec === undefined ? new Map() : podTotal(spec, (resources) => quantities(resources?.requests));
+}
+
+/**
+ * All main containers and sidecars together, or more where one init container needs more beside the sidecars before it;
+ * what the pod as a whole asks for instead, where it does; and the overhead of the runtime class. `amountsOf`: what counts
+ * of each of these.
+ */
+export function podTotal(
+  spec: PodSpec,
+  amountsOf: (resources: ResourceRequirements | undefined) => Quantities,
+): Quantities {
+  const total = new Map(effective(spec, ({ resources }) => amountsOf(resources)));
+  for (const [name, amount] of podLevel(amountsOf(spec.resources))) total.set(name, amount);
+  return addQuantities(total, amountsOf({ requests: spec.overhead ?? {} }));
 }
 
 /**
@@ -39,7 +47,7 @@ export function podLimits({ spec }: Pod): Quantities {
   const containers = [...(spec.initContainers ?? []), ...spec.containers];
   for (const name of unboundedUnlessLimited)
     if (containers.some(({ resources }) => (quantities(resources?.limits).get(name) ?? 0n) === 0n)) total.delete(name);
-  for (const [name, amount] of podLevel(spec.resources?.limits)) total.set(name, amount);
+  for (const [name, amount] of podLevel(quantities(spec.resources?.limits))) total.set(name, amount);
   for (const [name, amount] of quantities(spec.overhead)) {
     const limit = total.get(name);
     if (limit !== undefined) total.set(name, limit + amount);
@@ -63,8 +71,8 @@ function effective(spec: PodSpec, amountsOf: (container: Container) => Quantitie
   return largest(addQuantities(running, sidecars), starting);
 }
 
-function podLevel(list: ResourceList | undefined): readonly (readonly [string, bigint])[] {
-  return [...quantities(list)].filter(([name]) => name === "cpu" || name === "memory" || name.startsWith("hugepages-"));
+function podLevel(amounts: Quantities): readonly (readonly [string, bigint])[] {
+  return [...amounts].filter(([name]) => name === "cpu" || name === "memory" || name.startsWith("hugepages-"));
 }
 
 export function addQuantities(a: Quantities, b: Quantities): Quantities {

@@ -1,5 +1,6 @@
-// The containers of a pod that become tasks of a job, in their order, with their place in the spec. Pure.
-import { type Container, isSidecar, type PodSpec } from "@virtual-kubelet/virtual-kubelet";
+// The containers of a pod that become something of a cloud each, in their order, with their place in the spec. Pure.
+import type { Container, PodSpec } from "../kube/types.gen.ts";
+import { isSidecar } from "../status/restart-policy.ts";
 
 export interface PlacedContainer {
   readonly container: Container;
