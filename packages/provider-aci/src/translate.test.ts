@@ -1,11 +1,11 @@
 // Pods as container groups: each of testdata/pods with its golden file, written anew with UPDATE_GOLDEN=1. What a pod is refused for is
 // in it, too.
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { errorText, VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
-import { resolvedRequests } from "@virtual-kubelet/virtual-kubelet/testing";
+import { assertGolden, resolvedRequests } from "@virtual-kubelet/virtual-kubelet/testing";
 import { settings } from "./testing/settings.ts";
 import { translateGroup } from "./translate.ts";
 
@@ -31,11 +31,9 @@ function translated(yaml: string): unknown {
 describe("a pod becomes a container group", () => {
   assert.ok(files.length >= 30);
   for (const file of files) {
-    it(file.replace(".yaml", ""), () => {
+    it(file.replace(".yaml", ""), async () => {
       const found = `${JSON.stringify(translated(readFileSync(join(directory, file), "utf8")), undefined, 2)}\n`;
-      const golden = join(directory, file.replace(".yaml", ".golden"));
-      if (process.env["UPDATE_GOLDEN"] === "1") writeFileSync(golden, found);
-      assert.equal(found, readFileSync(golden, "utf8"));
+      await assertGolden(join(directory, file.replace(".yaml", ".golden")), found);
     });
   }
 });

@@ -1,8 +1,9 @@
 // The program as its caller sees it: what it prints, and its exit codes.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import { VirtualKubeletError } from "../errors.ts";
+import { assertGolden } from "../testing/golden.ts";
 import type { LoadedConfig } from "./load-config.ts";
 import { program } from "./program.ts";
 
@@ -31,16 +32,8 @@ async function run(argv: readonly string[], daemon: () => Promise<void> = () => 
   return { code, stdout, stderr, ran };
 }
 
-/** Written anew with UPDATE_GOLDEN=1. */
-async function golden(name: string, text: string): Promise<void> {
-  const file = new URL(`./golden/${name}`, import.meta.url);
-  if (process.env["UPDATE_GOLDEN"] === "1") {
-    const { mkdir, writeFile } = await import("node:fs/promises");
-    await mkdir(new URL(".", file), { recursive: true });
-    await writeFile(file, text);
-  }
-  assert.equal(text, readFileSync(file, "utf8"));
-}
+const golden = (name: string, text: string): Promise<void> =>
+  assertGolden(join(import.meta.dirname, "golden", name), text);
 
 test("--help", async () => {
   const { code, stdout, stderr } = await run(["--help"]);

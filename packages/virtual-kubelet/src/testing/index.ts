@@ -11,6 +11,7 @@ export type { ConformanceOptions, ConformanceSubject, PodTemplate } from "./conf
 export { type ControlPlane, type ControlPlaneOptions, startControlPlane } from "./control-plane.ts";
 export { eventually, throughout } from "./eventually.ts";
 export { FakeClock, settle } from "./fake-clock.ts";
+export { assertGolden } from "./golden.ts";
 export type {
   GroupRunner,
   RunnerContainer,
@@ -22,6 +23,7 @@ export type {
 } from "./group-runner.ts";
 export { MemoryGroups, type MemoryGroupsOptions } from "./memory-groups.ts";
 export { type CertificateAuthority, createAuthority, type IssuedCertificate } from "./pki.ts";
+export { type PlanOptions, planOutput } from "./plan-output.ts";
 export { providerConformance } from "./provider-conformance.ts";
 export { providerSemantics, type SemanticsOptions, type SemanticsPart } from "./provider-semantics.ts";
 export { reportFaults } from "./report-faults.ts";
