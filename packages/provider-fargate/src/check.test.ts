@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { type CallContext, type ErrorKind, silentLogger, VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
+import {
+  type CallContext,
+  type ErrorKind,
+  silentLogger,
+  systemClock,
+  VirtualKubeletError,
+} from "@virtual-kubelet/virtual-kubelet";
 import { fargateChecks } from "./check.ts";
 import { parseFargateConfig } from "./config.ts";
 import { MemoryAws } from "./testing/memory-aws.ts";
@@ -16,7 +22,7 @@ async function checks(more: object = {}, refused: Readonly<Record<string, ErrorK
   };
   if (refused["describeClusters"] !== undefined) api.describeClusters = refusing("describeClusters");
   if (refused["listSecrets"] !== undefined) api.listSecrets = refusing("listSecrets");
-  const found = await fargateChecks(api, parseFargateConfig({ ...least, ...more }, {}), context);
+  const found = await fargateChecks(api, parseFargateConfig({ ...least, ...more }, {}), systemClock, context);
   return new Map(found.map((check) => [check.name, check]));
 }
 

@@ -1,5 +1,11 @@
 // What the Fargate provider needs of the account, looked at before it is started: for `virtual-kubelet doctor`. Nothing is made.
-import { type CallContext, type Clock, errorText, isErrorKind, type ProviderCheck } from "@virtual-kubelet/virtual-kubelet";
+import {
+  type CallContext,
+  type Clock,
+  errorText,
+  isErrorKind,
+  type ProviderCheck,
+} from "@virtual-kubelet/virtual-kubelet";
 import type { AwsApi } from "./aws-api.ts";
 import { quotaChecks } from "./check-quotas.ts";
 import { type AskedForRights, rightsCheck } from "./check-rights.ts";

@@ -15,6 +15,8 @@ export class FakeMetrics {
   readonly #tasks: FakeEcsTasks;
   /** By task and container: rates are over the time since they were last asked for. */
   readonly #last = new Map<string, Sample>();
+  /** vCPUs that the account may have at once. */
+  vCPUQuota: number = 6;
 
   constructor(account: FakeAccount, tasks: FakeEcsTasks) {
     this.#account = account;
@@ -44,8 +46,9 @@ export class FakeMetrics {
     if (StartTime === undefined || EndTime === undefined || StartTime >= EndTime)
       throw refusal("ValidationError", "StartTime must be before EndTime");
     const MetricDataResults: cloudWatch.MetricDataResult[] = [];
-    for (const { Id, Label, MetricStat } of MetricDataQueries) {
-      const value = await this.#value(MetricStat);
+    for (const { Id, Label, MetricStat, Expression } of MetricDataQueries) {
+      const value =
+        Expression === undefined ? await this.#value(MetricStat) : this.#quota(Expression, MetricDataResults);
       const found = value === undefined ? [] : [value];
       const Timestamps = found.map(() => this.#account.now());
       const text = MetricStat?.Metric?.MetricName ?? "";
@@ -54,10 +57,25 @@ export class FakeMetrics {
     return { MetricDataResults };
   }
 
+  /** CloudWatch knows the quota of what it has a metric of: of nothing that was not used lately. */
+  #quota(expression: string, results: readonly cloudWatch.MetricDataResult[]): number | undefined {
+    const id = /^SERVICE_QUOTA\((\w+)\)$/.exec(expression)?.[1];
+    if (id === undefined) throw refusal("ValidationError", `the fake does not know ${expression}`);
+    return results.some(({ Id, Values = [] }) => Id === id && Values.length > 0) ? this.vCPUQuota : undefined;
+  }
+
+  #usage(by: ReadonlyMap<string, string>): number | undefined {
+    const isOnDemand = by.get("Service") === "Fargate" && by.get("Class") === "Standard/OnDemand";
+    if (!isOnDemand || by.get("Type") !== "Resource" || by.get("Resource") !== "vCPU") return undefined;
+    const tasks = [...this.#tasks.all.values()].filter(({ status }) => status !== "STOPPED");
+    return tasks.length === 0 ? undefined : tasks.reduce((sum, { fixed }) => sum + Number(fixed.cpu) / 1024, 0);
+  }
+
   async #value(stat: cloudWatch.MetricStat | undefined): Promise<number | undefined> {
     const { Namespace, MetricName = "", Dimensions = [] } = stat?.Metric ?? {};
-    if (Namespace !== "ECS/ContainerInsights") return undefined;
     const by = new Map(Dimensions.map(({ Name = "", Value = "" }) => [Name, Value]));
+    if (Namespace === "AWS/Usage" && MetricName === "ResourceCount") return this.#usage(by);
+    if (Namespace !== "ECS/ContainerInsights") return undefined;
     const task = [...this.#tasks.all.values()].find(({ id }) => id === by.get("TaskId"));
     const cluster = task?.fixed.clusterArn?.split("/")[1];
     const container = task?.containers.get(by.get("ContainerName") ?? "");

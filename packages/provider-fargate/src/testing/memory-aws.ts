@@ -92,6 +92,7 @@ export class MemoryAws {
         failures: arns.filter((arn) => !this.tasks.has(arn)).map((arn) => ({ arn, reason: "MISSING" })),
       })),
       registerTaskDefinition: call("RegisterTaskDefinition", (input) => {
+        if (input.containerDefinitions?.length === 0) throw named("Invalid", "ClientException", "no containers");
         const arn = `${account}:task-definition/${input.family}:1`;
         this.definitions.set(arn, { family: input.family ?? "", input: JSON.stringify(input) });
         return { taskDefinition: { taskDefinitionArn: arn } };
@@ -118,7 +119,8 @@ export class MemoryAws {
       }),
       tagResource: call("TagResource", ({ resourceArn = "", tags = [] }) => {
         const task = this.tasks.get(resourceArn);
-        const others = (task?.tags ?? []).filter(({ key }) => !tags.some((tag) => tag.key === key));
+        if (task === undefined) throw named("Invalid", "InvalidParameterException", "not found");
+        const others = (task.tags ?? []).filter(({ key }) => !tags.some((tag) => tag.key === key));
         this.move(resourceArn, { tags: [...others, ...tags] });
         return {};
       }),
@@ -126,7 +128,7 @@ export class MemoryAws {
       describeClusters: call("DescribeClusters", ({ clusters = [] }) => ({
         clusters: clusters
           .filter((name) => this.clusters.has(name))
-          .map((clusterName) => ({ clusterName, status: "ACTIVE" })),
+          .map((clusterName) => ({ clusterName, clusterArn: `${account}:cluster/${clusterName}`, status: "ACTIVE" })),
       })),
       createCluster: call("CreateCluster", ({ clusterName = "" }) => {
         this.clusters.add(clusterName);
@@ -138,6 +140,7 @@ export class MemoryAws {
         return { ARN: `arn:aws:secretsmanager:eu-west-1:123456789012:secret:${Name}-AbCdEf` };
       }),
       putSecretValue: call("PutSecretValue", ({ SecretId = "", SecretString = "" }) => {
+        if (!this.secrets.has(SecretId)) throw named("NotFound", "ResourceNotFoundException", "none");
         this.secrets.set(SecretId, { text: SecretString, createdAt: new Date(0) });
         return { ARN: `arn:aws:secretsmanager:eu-west-1:123456789012:secret:${SecretId}-AbCdEf` };
       }),
