@@ -26,16 +26,10 @@ export class JobRemains implements AsyncDisposable {
     else await this.#client.deregisterJob(id, { purge: false }, context);
   }
 
-  /** Whether its pod was deleted, and all has ended: then it is gone. */
-  async finished(
-    id: string,
-    isStopped: boolean,
-    allocations: readonly NomadAllocation[],
-    context: CallContext,
-  ): Promise<boolean> {
-    if (!this.#deleted.has(id) || !isStopped || !allocations.every(hasEnded)) return false;
-    await this.#purge(id, context);
-    return true;
+  /** One whose pod was deleted is to go when all of it has ended, and that was seen: this is the last look at it. */
+  look(id: string, isStopped: boolean, allocations: readonly NomadAllocation[]): void {
+    if (this.#deleted.has(id) && isStopped && allocations.every(hasEnded))
+      this.#begin(id, "a job whose pod is deleted cannot be removed yet", (context) => this.#purge(id, context));
   }
 
   /** Those that Nomad still has. */
@@ -45,16 +39,9 @@ export class JobRemains implements AsyncDisposable {
 
   /** Stops it; tried again when it is next seen to be over. */
   end(id: string): void {
-    if (this.#ending.has(id)) return;
-    const context = { signal: this.#closing.signal, log: this.#log };
-    const work = this.#client
-      .stopJob(id, { [overKey]: "true" }, context)
-      .catch((error: unknown) => {
-        if (!this.#closing.signal.aborted)
-          this.#log.warn({ job: id, err: errorText(error) }, "a job that is over cannot be stopped yet");
-      })
-      .finally(() => this.#ending.delete(id));
-    this.#ending.set(id, work);
+    this.#begin(id, "a job that is over cannot be stopped yet", (context) =>
+      this.#client.stopJob(id, { [overKey]: "true" }, context),
+    );
   }
 
   /** The variables of its tasks. */
@@ -66,6 +53,18 @@ export class JobRemains implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort();
     await Promise.all(this.#ending.values());
+  }
+
+  /** Unless something is under way with it. */
+  #begin(id: string, failing: string, work: (context: CallContext) => Promise<void>): void {
+    if (this.#ending.has(id)) return;
+    const { signal } = this.#closing;
+    const running = work({ signal, log: this.#log })
+      .catch((error: unknown) => {
+        if (!signal.aborted) this.#log.warn({ job: id, err: errorText(error) }, failing);
+      })
+      .finally(() => this.#ending.delete(id));
+    this.#ending.set(id, running);
   }
 
   /** Its variables first: without its job nobody would find them again. */

@@ -216,7 +216,7 @@ export class NomadBackend implements CloudBackend {
     const job = await this.#client.job(id, context);
     if (job === undefined) return undefined;
     const allocations = await this.#client.jobAllocations(id, context);
-    if (await this.#remains.finished(id, job.Stop, allocations, context)) return undefined;
+    this.#remains.look(id, job.Stop, allocations);
     const [first] = [...allocations].sort((one, other) => one.CreateIndex - other.CreateIndex);
     const { group, isOver } = jobReport({
       ...{ job, owner, network: this.#options.config.network, isReplaced: allocations.length > 1 },
