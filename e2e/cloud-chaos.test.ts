@@ -4,8 +4,10 @@ import { MemoryGroups } from "../packages/virtual-kubelet/src/testing/memory-gro
 import { AciWorld } from "./cloud/aci-world.ts";
 import { cloudChaosSuite } from "./cloud/chaos-suite.ts";
 import { FargateWorld } from "./cloud/fargate-world.ts";
+import { NomadWorld } from "./cloud/nomad-world.ts";
 
 describe("chaos on clouds", { concurrency: true }, () => {
   cloudChaosSuite("Azure Container Instances", () => AciWorld.start(new MemoryGroups(), "runs"));
   cloudChaosSuite("AWS Fargate", () => FargateWorld.start(new MemoryGroups(), "runs", ""));
+  cloudChaosSuite("HashiCorp Nomad", () => NomadWorld.start(new MemoryGroups(), "runs"));
 });

@@ -2,6 +2,7 @@
 import { describe } from "node:test";
 import { AciWorld } from "./cloud/aci-world.ts";
 import { FargateWorld } from "./cloud/fargate-world.ts";
+import { NomadWorld } from "./cloud/nomad-world.ts";
 import { PodmanGroups } from "./cloud/podman-groups.ts";
 import { cloudPodsSuite } from "./cloud/pods-suite.ts";
 import { benchImage, PodmanBench } from "./podman.ts";
@@ -14,5 +15,9 @@ describe("pods on clouds", { concurrency: true }, () => {
   cloudPodsSuite("AWS Fargate", async () => {
     const podman = await PodmanBench.start();
     return FargateWorld.start(new PodmanGroups(podman), benchImage, benchImage, () => podman[Symbol.asyncDispose]());
+  });
+  cloudPodsSuite("HashiCorp Nomad", async () => {
+    const podman = await PodmanBench.start();
+    return NomadWorld.start(new PodmanGroups(podman), benchImage, () => podman[Symbol.asyncDispose]());
   });
 });
