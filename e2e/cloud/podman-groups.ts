@@ -76,7 +76,7 @@ export class PodmanGroups implements GroupRunner {
       assert.ok(ip !== undefined, "the group has no address");
       const containers = new Map<string, PodmanGroupContainer>();
       for (const spec of group.containers) {
-        const body = { ...containerBody(spec, directory), ...common };
+        const body = { ...containerBody(spec, directory, ip), ...common };
         const hostConfig = { ...body.HostConfig, NetworkMode: `container:${infra}`, UTSMode: `container:${infra}` };
         const cgroup = { CgroupParent: `/${this.#bench.cgroupParent}` };
         const whole = { ...body, HostConfig: { ...hostConfig, ...cgroup } };
@@ -189,8 +189,9 @@ function makeVolumes(directory: string, { volumes }: RunnerGroup): void {
   }
 }
 
-function containerBody(spec: RunnerContainer, directory: string): Omit<ContainerCreate, "Labels"> {
-  const { image, entrypoint, args, workingDir, env, mounts, tty, stdin, user, memoryLimit } = spec;
+function containerBody(spec: RunnerContainer, directory: string, ip: string): Omit<ContainerCreate, "Labels"> {
+  const { image, entrypoint, args, workingDir, mounts, tty, stdin, user, memoryLimit, addressEnv = [] } = spec;
+  const env = { ...spec.env, ...Object.fromEntries(addressEnv.map((name) => [name, ip])) };
   return {
     Image: image,
     ...(entrypoint === undefined ? {} : { Entrypoint: entrypoint }),

@@ -100,19 +100,10 @@ export class FakeContainer {
 
   /** Its hook, TERM, and KILL after the grace; with 0 it is killed at once. */
   async stop(running: RunningGroup, graceMs: number, why: string): Promise<void> {
-    const { clock, events } = this.#world;
     await this.#stopProbes();
     if (running.state(this.name).state === "running") {
-      events.tell("Killing", `Stopping container ${this.name}${why}`);
-      const begun = clock.now();
-      const hook = preStopHandler(this.spec);
-      if (hook !== undefined && graceMs > 0) {
-        const fault = await perform(hook, running, this.name, AbortSignal.timeout(graceMs));
-        if (fault !== undefined) events.tell("FailedPreStopHook", `PreStopHook failed: ${fault}`, "Warning");
-      }
-      const left = graceMs - (clock.now() - begun);
-      // Kubelet's: some time is left to it in any case.
-      await running.stop(this.name, graceMs <= 0 ? 0 : Math.max(2000, left));
+      this.#world.events.tell("Killing", `Stopping container ${this.name}${why}`);
+      await this.#stopRun(running, graceMs);
     }
     if (running.state(this.name).state === "exited" && this.current.State !== "Terminated")
       await this.#terminated(running, running.state(this.name));
@@ -167,10 +158,23 @@ export class FakeContainer {
       if (isDead && !signal.aborted) {
         events.tell("Killing", `Container ${this.name} failed liveness probe, will be restarted`);
         this.#isReady(false);
-        await running.stop(this.name, graceMs);
+        await this.#stopRun(running, graceMs);
       }
     }
     await readiness;
+  }
+
+  async #stopRun(running: RunningGroup, graceMs: number): Promise<void> {
+    const { clock, events } = this.#world;
+    const begun = clock.now();
+    const hook = preStopHandler(this.spec);
+    if (hook !== undefined && graceMs > 0) {
+      const fault = await perform(hook, running, this.name, AbortSignal.timeout(graceMs));
+      if (fault !== undefined) events.tell("FailedPreStopHook", `PreStopHook failed: ${fault}`, "Warning");
+    }
+    const left = graceMs - (clock.now() - begun);
+    // Kubelet's: some time is left to it in any case.
+    await running.stop(this.name, graceMs <= 0 ? 0 : Math.max(2000, left));
   }
 
   async #stopProbes(): Promise<void> {

@@ -5,7 +5,7 @@ import type { Container, CreateContainerGroupRequest, Volume, VolumeMount } from
 type RunnerVolume = RunnerGroup["volumes"][number];
 type RunnerFiles = NonNullable<RunnerVolume["files"]>;
 
-const defaultMode = 0o644;
+const defaultMode = 644;
 
 export function runnerGroup(id: string, group: CreateContainerGroupRequest): RunnerGroup {
   const all = [...(group.InitContainer ?? []), ...group.Container];
@@ -19,7 +19,11 @@ export function runnerGroup(id: string, group: CreateContainerGroupRequest): Run
   };
 }
 
-/** Variables that refer to the address are left out: it is not known before the containers are made. */
+/** Modes are octal digits, written as a number. */
+function modeOf(mode: number): number {
+  return Number.parseInt(String(mode), 8);
+}
+
 function runnerContainer(container: Container): RunnerContainer {
   const { Name, Image, Command, Arg, EnvironmentVar = [], VolumeMount: mounts = [], Memory } = container;
   const { RunAsUser } = container.SecurityContext ?? {};
@@ -32,6 +36,7 @@ function runnerContainer(container: Container): RunnerContainer {
     env: Object.fromEntries(
       EnvironmentVar.flatMap(({ Key, Value, FieldRef }) => (FieldRef === undefined ? [[Key, Value ?? ""]] : [])),
     ),
+    addressEnv: EnvironmentVar.flatMap(({ Key, FieldRef }) => (FieldRef === undefined ? [] : [Key])),
     mounts: mounts.map((mount) => ({
       ...{ volume: sourceOf(mount), path: mount.MountPath, readOnly: mount.ReadOnly === true },
     })),
@@ -47,7 +52,7 @@ function sourceOf({ Name, SubPath }: VolumeMount): string {
 function filesOf({ ConfigFileVolume }: Volume): RunnerFiles {
   const { ConfigFileToPath = [], DefaultMode = defaultMode } = ConfigFileVolume ?? {};
   return ConfigFileToPath.map(({ Path, Content, Mode = DefaultMode }) => ({
-    ...{ path: Path, mode: Mode, data: Buffer.from(Content, "base64") },
+    ...{ path: Path, mode: modeOf(Mode), data: Buffer.from(Content, "base64") },
   }));
 }
 

@@ -11,6 +11,8 @@ export interface RunnerContainer {
   readonly args?: readonly string[] | undefined;
   readonly workingDir?: string | undefined;
   readonly env: Readonly<Record<string, string>>;
+  /** Variables that have the group's address. */
+  readonly addressEnv?: readonly string[] | undefined;
   readonly mounts: readonly { readonly volume: string; readonly path: string; readonly readOnly: boolean }[];
   readonly tty?: boolean | undefined;
   readonly stdin?: boolean | undefined;

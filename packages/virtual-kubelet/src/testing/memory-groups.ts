@@ -62,9 +62,15 @@ class MemoryGroup implements RunningGroup {
     this.ip = ip;
     this.#removed = removed;
     this.#containers = new Map(
-      group.containers.map((spec) => [
+      group.containers.map(({ addressEnv = [], ...spec }) => [
         spec.name,
-        new MemoryGroupContainer({ spec, volumes: group.volumes, hostname: group.id, clock, exitAfterMs }),
+        new MemoryGroupContainer({
+          spec: { ...spec, env: { ...spec.env, ...Object.fromEntries(addressEnv.map((name) => [name, ip])) } },
+          volumes: group.volumes,
+          hostname: group.id,
+          clock,
+          exitAfterMs,
+        }),
       ]),
     );
   }
