@@ -1,12 +1,15 @@
 // The fake of ECS with real containers behind it: the provider's backend runs a pod on it, and AWS's own client has a session there.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { Readable, Writable } from "node:stream";
 import { after, before, describe, it } from "node:test";
 import { openSsmSession } from "../packages/provider-fargate/src/ssm/open-session.ts";
 import { FakeEcs } from "../packages/provider-fargate/src/testing/fake-ecs.ts";
 import { silentLogger } from "../packages/virtual-kubelet/src/log.ts";
+import { createAuthority } from "../packages/virtual-kubelet/src/testing/pki.ts";
 import { PodmanGroups } from "./cloud/podman-groups.ts";
 import { FargateBench } from "./fargate-bench.ts";
 import { eventually } from "./harness.ts";
@@ -196,5 +199,30 @@ describe("a pod on the fake of ECS", () => {
     await bench.backend.remove(group, { gracePeriodSeconds: 0 }, bench.context);
     await eventually("nothing runs", 20_000, () => groups.ids.length === 0);
     assert.deepEqual(fake.misuse, []);
+  });
+
+  it("has sessions over TLS with an authority of one's own, as the program is told of it, and not without", async () => {
+    const authority = createAuthority("clouds");
+    const { certificate: cert, key } = authority.issue({ commonName: "aws", ipAddresses: ["127.0.0.1"] });
+    const file = join(podman.directory, "clouds.pem");
+    await writeFile(file, authority.certificate);
+    await using safe = await FakeEcs.start({ runner: groups, clusters: ["pods"], tls: { key, cert } });
+    assert.match(safe.exec.streamBase, /^wss:/);
+    const main = join(import.meta.dirname, "fargate-exec-main.ts");
+    const command = ["--conditions=source", main, safe.endpoint, "sh", "-c", "echo over TLS; exit 5"];
+    const run = (env: NodeJS.ProcessEnv): Promise<readonly [number | string | null | undefined, string]> => {
+      const { promise, resolve } = Promise.withResolvers<readonly [number | string | null | undefined, string]>();
+      execFile(process.execPath, command, { env: { ...process.env, ...env } }, (error, stdout, stderr) =>
+        resolve([error?.code ?? 0, stdout + stderr]),
+      );
+      return promise;
+    };
+    assert.deepEqual(await run({ NODE_EXTRA_CA_CERTS: file }), [5, "over TLS\n"]);
+    assert.equal(safe.exec.books.length, 1);
+    const [code, said] = await run({});
+    assert.equal(code, 1);
+    assert.match(said, /unable to verify|self-signed|issuer certificate/);
+    assert.equal(safe.books.length, 1);
+    assert.deepEqual(safe.misuse, []);
   });
 });
