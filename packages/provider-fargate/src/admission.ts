@@ -19,13 +19,14 @@ export function admittedNotes(pod: Pod, config: FargateConfig): readonly CreateN
   if (spec === undefined) throw new VirtualKubeletError("Invalid", "the pod has no spec", { field: "spec" });
   const { operatingSystem } = config.platform;
   const linux = operatingSystem === "LINUX";
-  const role = taskRole(pod, undefined, config);
+  const { role, notes } = taskRole(pod, undefined, config);
   const amounts = podAmounts(spec);
   storageSize(amounts.ephemeralStorage, "spec.containers[*].resources");
   for (const [index, volume] of (spec.volumes ?? []).entries()) efsVolume(volume, `spec.volumes[${index}]`);
   startOrder(spec, { files: false, renews: false, helperImage: config.helperImage });
   whereToRun(pod, config);
   return [
+    ...notes,
     ...podNotes(spec, linux),
     ...sizeNotes(amounts.wanted, taskSize(amounts.wanted, operatingSystem)),
     ...graceNotes(spec),

@@ -33,9 +33,9 @@ export function translate(request: PodRequest, config: FargateConfig, hostIPs?: 
   if (resolved === undefined) throw new VirtualKubeletError("Internal", "a pod came without what it refers to");
   const spec = specOf(pod);
   const linux = config.platform.operatingSystem === "LINUX";
-  const role = taskRole(pod, resolved, config);
+  const { role, notes: roleNotes } = taskRole(pod, resolved, config);
   const canExec = config.exec && role !== "";
-  const notes = [...podNotes(spec, linux), ...graceNotes(spec), ...commandNotes(spec, canExec)];
+  const notes = [...roleNotes, ...podNotes(spec, linux), ...graceNotes(spec), ...commandNotes(spec, canExec)];
   const amounts = podAmounts(spec);
   const size = taskSize(amounts.wanted, config.platform.operatingSystem);
   notes.push(...sizeNotes(amounts.wanted, size));
