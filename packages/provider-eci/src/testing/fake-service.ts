@@ -29,7 +29,14 @@ const number = v.optional(v.number());
 const flag = v.optional(v.boolean());
 const tags = v.optional(v.array(v.object({ Key: text, Value: text })));
 const listQuery = v.looseObject({
-  ...{ ContainerGroupIds: text, ContainerGroupName: text, Status: text, VSwitchId: text, Tag: tags },
+  ...{
+    ContainerGroupIds: text,
+    ContainerGroupName: text,
+    Status: text,
+    VSwitchId: text,
+    Tag: tags,
+    ResourceGroupId: text,
+  },
   ...{ Limit: number, NextToken: text, WithEvent: flag, SinceSecond: number, EventSource: text },
 });
 type ListQuery = v.InferOutput<typeof listQuery>;
@@ -157,6 +164,7 @@ export class FakeService {
         (ids === undefined || ids.includes(group.id)) &&
         (query.ContainerGroupName === undefined || query.ContainerGroupName === group.name) &&
         (query.Status === undefined || query.Status === group.status) &&
+        (query.ResourceGroupId === undefined || query.ResourceGroupId === group.request.ResourceGroupId) &&
         (query.VSwitchId === undefined || query.VSwitchId === group.request.VSwitchId) &&
         (query.Tag ?? []).every((wanted) =>
           group.tags.some(

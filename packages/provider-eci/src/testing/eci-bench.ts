@@ -1,0 +1,50 @@
+// A fake of Elastic Container Instance with a client of ours, for tests.
+import { silentLogger, systemClock } from "@virtual-kubelet/virtual-kubelet";
+import { CallBudget } from "@virtual-kubelet/virtual-kubelet/cloud";
+import type { KeySource } from "../api/credentials.ts";
+import { RestClient } from "../api/rest-client.ts";
+import type { CreateContainerGroupRequest } from "../wire.ts";
+import type { FakeEci } from "./fake-eci.ts";
+
+export interface ClientOptions {
+  /** Default: the first ones of the fake. */
+  readonly keys?: KeySource | undefined;
+  readonly endpoint?: string | undefined;
+}
+
+/** Without a limit of calls to speak of. */
+export function clientOf(fake: FakeEci, { keys, endpoint = fake.url }: ClientOptions = {}): RestClient {
+  const many = { perSecond: 1000, burst: 1000 };
+  return new RestClient({
+    ...{ region: fake.region, endpoint, ca: fake.ca, clock: systemClock, env: {}, userAgent: "test" },
+    keys: keys ?? firstKeys(fake),
+    budget: new CallBudget({
+      ...{ limits: { CreateContainerGroup: { ...many, passThrottled: true } }, fallback: many },
+      ...{ clock: systemClock, random: Math.random, log: silentLogger },
+    }),
+  });
+}
+
+export function firstKeys(fake: FakeEci): KeySource {
+  return {
+    keys: async () => {
+      const [keys] = fake.keys;
+      if (keys === undefined) throw new Error("the fake has no keys");
+      return keys;
+    },
+    refused: () => {},
+  };
+}
+
+/** A group of one container of the image. */
+export function groupOf(
+  name: string,
+  image: string,
+  more: Partial<CreateContainerGroupRequest> = {},
+): CreateContainerGroupRequest {
+  return {
+    ...{ ContainerGroupName: name, RestartPolicy: "Never", VSwitchId: "vsw-1", SecurityGroupId: "sg-1" },
+    Container: [{ Name: "web", Image: image, Cpu: 0.25, Memory: 0.5 }],
+    ...more,
+  };
+}
