@@ -7,7 +7,9 @@ import { events, leases, nodes, pods, type Stored } from "../packages/virtual-ku
 import type { Event, NodeCondition, Pod } from "../packages/virtual-kubelet/src/kube/types.gen.ts";
 import type { Provider } from "../packages/virtual-kubelet/src/provider.ts";
 import type { ManagedProcess } from "../packages/virtual-kubelet/src/testing/processes.ts";
-import { backendView, bothSidesAgree, noFaults, recordHistory, startedTwice, Wire } from "./chaos.ts";
+import { backendView, bothSidesAgree, startedTwice } from "./backend-view.ts";
+import { noFaults } from "./chaos.ts";
+import { recordHistory } from "./chaos-history.ts";
 import {
   eventually,
   type Harness,
@@ -19,6 +21,7 @@ import {
   throughout,
 } from "./harness.ts";
 import { mockNode } from "./mock-node.ts";
+import { Wire } from "./wire.ts";
 
 let harness: Harness;
 

@@ -6,18 +6,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { leases, nodes, pods } from "../packages/virtual-kubelet/src/kube/resource.ts";
 import { isTerminal } from "../packages/virtual-kubelet/src/status/pod-status.ts";
 import type { ManagedProcess } from "../packages/virtual-kubelet/src/testing/processes.ts";
-import {
-  type BackendView,
-  backendView,
-  between,
-  bothSidesAgree,
-  Churn,
-  noFaults,
-  recordHistory,
-  seededRandom,
-  startedTwice,
-  together,
-} from "./chaos.ts";
+import { type BackendView, backendView, bothSidesAgree, startedTwice } from "./backend-view.ts";
+import { between, noFaults, seededRandom, together } from "./chaos.ts";
+import { Churn } from "./chaos-churn.ts";
+import { recordHistory } from "./chaos-history.ts";
 import { type BackendProcess, eventually, type Harness, startHarness } from "./harness.ts";
 
 let harness: Harness;

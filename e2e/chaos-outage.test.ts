@@ -7,7 +7,9 @@ import { leases, nodes, pods, type Stored } from "../packages/virtual-kubelet/sr
 import type { Pod } from "../packages/virtual-kubelet/src/kube/types.gen.ts";
 import type { JournalEntry } from "../packages/virtual-kubelet/src/providers/mock/backend-server.ts";
 import type { ManagedProcess } from "../packages/virtual-kubelet/src/testing/processes.ts";
-import { type BackendView, backendView, bothSidesAgree, noFaults, recordHistory, startedTwice, Wire } from "./chaos.ts";
+import { type BackendView, backendView, bothSidesAgree, startedTwice } from "./backend-view.ts";
+import { noFaults } from "./chaos.ts";
+import { recordHistory } from "./chaos-history.ts";
 import {
   type BackendProcess,
   eventually,
@@ -18,6 +20,7 @@ import {
   startHarness,
   throughout,
 } from "./harness.ts";
+import { Wire } from "./wire.ts";
 
 let harness: Harness;
 

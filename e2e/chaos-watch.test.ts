@@ -9,9 +9,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { events, pods, type Stored } from "../packages/virtual-kubelet/src/kube/resource.ts";
 import type { Pod } from "../packages/virtual-kubelet/src/kube/types.gen.ts";
 import { createMetrics, type Metrics } from "../packages/virtual-kubelet/src/metrics.ts";
-import { between, Churn, noFaults, recordHistory, seededRandom, together, Wire } from "./chaos.ts";
+import { between, noFaults, seededRandom, together } from "./chaos.ts";
+import { Churn } from "./chaos-churn.ts";
+import { recordHistory } from "./chaos-history.ts";
 import { eventually, type Harness, isRunning, type PodShape, podObject, startHarness } from "./harness.ts";
 import { type Backend, mockNode } from "./mock-node.ts";
+import { Wire } from "./wire.ts";
 
 let harness: Harness;
 let policies: string;

@@ -1,14 +1,12 @@
 // A real Kubernetes control plane for tests: etcd, API server, controller manager and scheduler on loopback, as strict as a
 // cluster's (RBAC, Node authorizer, default admission), gone without a trace afterwards.
 import { execFile } from "node:child_process";
-import { once } from "node:events";
-import { request } from "node:https";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { errorText, VirtualKubeletError } from "../errors.ts";
 import { type Binaries, findControlPlaneBinaries, findKubectl, resolveKubernetesVersion } from "./binaries.ts";
+import { AdminRequests, stringAt } from "./control-plane-admin.ts";
 import {
   apiServerArgs,
   type ClusterFiles,
@@ -18,6 +16,7 @@ import {
   schedulerArgs,
   writeClusterFiles,
 } from "./control-plane-files.ts";
+import { freePort } from "./free-port.ts";
 import { type ManagedProcess, ProcessGroup } from "./processes.ts";
 
 export interface ControlPlane extends AsyncDisposable {
@@ -99,6 +98,7 @@ class RunningCluster implements ControlPlane {
   readonly #group: ProcessGroup;
   readonly #files: ClusterFiles;
   readonly #options: ControlPlaneOptions;
+  readonly #admin: AdminRequests;
   readonly #components = new Map<string, ManagedProcess>();
   #version = "";
   #port = 0;
@@ -115,6 +115,7 @@ class RunningCluster implements ControlPlane {
     this.#group = parts.group;
     this.#files = parts.files;
     this.#options = parts.options;
+    this.#admin = new AdminRequests(parts.files, () => this.server);
     this.directory = parts.group.directory;
     this.caFile = parts.files.caFile;
   }
@@ -136,14 +137,14 @@ class RunningCluster implements ControlPlane {
     await this.#startOnFreePort();
     this.#kubeconfig = await this.#files.writeKubeconfig("admin", this.server, this.#files.admin);
     if (this.#options.controllers ?? true) await this.#startControllers();
-    this.#version = stringAt(await this.#api("GET", "/version"), "gitVersion").replace(/^v/, "");
-    await this.#until("namespace default", () => this.#exists("/api/v1/namespaces/default"));
+    this.#version = stringAt(await this.#admin.api("GET", "/version"), "gitVersion").replace(/^v/, "");
+    await this.#until("namespace default", () => this.#admin.exists("/api/v1/namespaces/default"));
     await this.#allowKubeletAccess();
     const serviceAccounts = "/api/v1/namespaces/default/serviceaccounts";
     if (!(this.#options.controllers ?? true)) {
-      await this.#api("POST", serviceAccounts, { metadata: { name: "default" } });
+      await this.#admin.api("POST", serviceAccounts, { metadata: { name: "default" } });
     }
-    await this.#until("ServiceAccount default/default", () => this.#exists(`${serviceAccounts}/default`));
+    await this.#until("ServiceAccount default/default", () => this.#admin.exists(`${serviceAccounts}/default`));
   }
 
   async killApiServer(): Promise<void> {
@@ -170,7 +171,7 @@ class RunningCluster implements ControlPlane {
 
   async serviceAccountKubeconfig(namespace: string, name: string): Promise<string> {
     const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/serviceaccounts/${encodeURIComponent(name)}/token`;
-    const answer = await this.#api("POST", path, { spec: { expirationSeconds: 86_400 } });
+    const answer = await this.#admin.api("POST", path, { spec: { expirationSeconds: 86_400 } });
     const token = stringAt(answer, "status", "token");
     return this.#files.writeKubeconfig(fileNameOf(`serviceaccount-${namespace}-${name}`), this.server, { token });
   }
@@ -227,7 +228,7 @@ class RunningCluster implements ControlPlane {
       ...extra,
     ]);
     try {
-      await this.#until("the API server", async () => (await this.#request("GET", "/readyz")).status === 200);
+      await this.#until("the API server", async () => (await this.#admin.request("GET", "/readyz")).status === 200);
       return true;
     } catch (error) {
       this.#components.delete("kube-apiserver");
@@ -251,7 +252,7 @@ class RunningCluster implements ControlPlane {
 
   /** What kubeadm does for the API server's requests to kubelets, which ask back whether it may. */
   async #allowKubeletAccess(): Promise<void> {
-    await this.#api("POST", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", {
+    await this.#admin.api("POST", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", {
       metadata: { name: kubeletClientUser },
       roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "system:kubelet-api-admin" },
       subjects: [{ apiGroup: "rbac.authorization.k8s.io", kind: "User", name: kubeletClientUser }],
@@ -276,59 +277,8 @@ class RunningCluster implements ControlPlane {
       throw new VirtualKubeletError("Unavailable", `waiting for ${what}: ${why}${reason}\n${logs.join("\n")}`);
     }
   }
-
-  async #exists(path: string): Promise<boolean> {
-    return (await this.#request("GET", path)).status === 200;
-  }
-
-  async #api(method: string, path: string, body?: unknown): Promise<unknown> {
-    const answer = await this.#request(method, path, body);
-    if (answer.status < 300) return JSON.parse(answer.body);
-    throw new VirtualKubeletError("Internal", `${method} ${path}: ${answer.status} ${answer.body.slice(0, 500)}`);
-  }
-
-  /** As administrator. Deliberately not the client under test. */
-  #request(method: string, path: string, body?: unknown): Promise<{ status: number; body: string }> {
-    const { promise, resolve: settle, reject } = Promise.withResolvers<{ status: number; body: string }>();
-    const { certificate: cert, key } = this.#files.admin;
-    const headers = { "Content-Type": "application/json" };
-    const signal = AbortSignal.timeout(10_000);
-    const outgoing = request(
-      `${this.server}${path}`,
-      { method, headers, ca: this.#files.ca, cert, key, agent: false, signal },
-      (incoming) => {
-        let text = "";
-        incoming.setEncoding("utf8").on("data", (chunk: string) => {
-          text += chunk;
-        });
-        incoming.once("end", () => settle({ status: incoming.statusCode ?? 0, body: text })).once("error", reject);
-      },
-    );
-    outgoing.once("error", reject).end(body === undefined ? undefined : JSON.stringify(body));
-    return promise;
-  }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  if (address === null || typeof address === "string") throw new VirtualKubeletError("Internal", "no port");
-  return address.port;
 }
 
 function fileNameOf(text: string): string {
   return text.replaceAll(/[^a-zA-Z0-9.-]+/g, "_").slice(0, 100);
-}
-
-function stringAt(value: unknown, ...path: readonly string[]): string {
-  let at: unknown = value;
-  for (const key of path) {
-    at = typeof at === "object" && at !== null ? Object.entries(at).find(([name]) => name === key)?.[1] : undefined;
-  }
-  if (typeof at !== "string")
-    throw new VirtualKubeletError("Internal", `the API server's answer has no ${path.join(".")}`);
-  return at;
 }

@@ -11,7 +11,6 @@ import {
   type ConformanceOptions,
   collect,
   expectAborted,
-  expectNotFound,
   identities,
   isAborted,
   isNotFound,
@@ -22,11 +21,9 @@ import {
   optionalMethods,
   promptly,
 } from "./conformance-bench.ts";
+import { endingsConformance } from "./conformance-endings.ts";
 import { kubeletApiConformance } from "./conformance-kubelet-api.ts";
 import { logsConformance } from "./conformance-logs.ts";
-
-/** A pod that is to stay is seen to be there after this time. */
-const lingerMs = 1500;
 
 /**
  * Registers the suite under `name`. Nothing in it is skipped: what the subject cannot do has no test. A provider that wants pods
@@ -116,71 +113,7 @@ export function providerConformance(name: string, options: ConformanceOptions): 
       await bench.running(existing);
     });
 
-    test("a deletion ends within its grace, and can be asked for again", async () => {
-      const { owner } = await bench.created();
-      await bench.running(owner);
-      await bench.provider.deletePod(owner, { gracePeriodSeconds: 5 }, bench.context);
-      await bench.provider.deletePod(owner, { gracePeriodSeconds: 2 }, bench.context).catch(expectNotFound);
-      await bench.ended(owner, 5);
-    });
-
-    test("a deletion with no grace ends at once", async () => {
-      const { owner } = await bench.created();
-      await bench.running(owner);
-      await bench.deleted(owner, 0);
-    });
-
-    test("a pod can be deleted before it runs", async () => {
-      const { owner } = await bench.created();
-      await bench.appeared(owner);
-      await bench.deleted(owner, 1);
-    });
-
-    optional(lacks("stopPod") ? undefined : "a stopped pod stays, with its end and its failure", async () => {
-      assert.ok(bench.provider.stopPod !== undefined);
-      const target = await bench.runningTarget(options.loggingPod);
-      const { owner } = target;
-      const failure = { reason: "DeadlineExceeded", message: "too long", disruption: "TerminationByKubelet" };
-      await bench.provider.stopPod(owner, { gracePeriodSeconds: 5, failure }, bench.context);
-      await bench.provider.stopPod(owner, { gracePeriodSeconds: 2 }, bench.context);
-      const over = await bench.report(owner, isOver, "the pod to stop");
-      assert.deepEqual(over.failure, failure);
-      const listed = (await bench.provider.getPods(bench.context)).find((report) => report.owner.uid === owner.uid);
-      assert.deepEqual(listed?.failure, failure);
-      await sleep(lingerMs);
-      assert.deepEqual(
-        identities(bench.see(await bench.provider.getPodStatus(owner, bench.context))),
-        identities(over),
-      );
-      if (bench.provider.getContainerLogs !== undefined) {
-        const { data } = await bench.provider.getContainerLogs(target, {}, bench.context);
-        let bytes = 0;
-        for await (const chunk of data) bytes += chunk.length;
-        if (options.loggingPod !== undefined) assert.ok(bytes > 0, "the log is there after the end");
-      }
-      await bench.deleted(owner, 1);
-      await assert.rejects(
-        bench.provider.stopPod(bench.request().owner, { gracePeriodSeconds: 1 }, bench.context),
-        isNotFound,
-      );
-    });
-
-    optional(lacks("stopPod") ? undefined : "a pod can be stopped before it runs", async () => {
-      assert.ok(bench.provider.stopPod !== undefined);
-      const { owner } = await bench.created();
-      await bench.appeared(owner);
-      const failure = { reason: "Terminated", message: "the node goes down" };
-      await bench.provider.stopPod(owner, { gracePeriodSeconds: 1, failure }, bench.context);
-      const stopped = await bench.report(
-        owner,
-        (report) => report.failure !== undefined && !report.containers.some(({ state }) => state.running !== undefined),
-        "the pod to stop",
-      );
-      await sleep(lingerMs);
-      const later = bench.see(await bench.provider.getPodStatus(owner, bench.context));
-      assert.deepEqual(identities(later), identities(stopped), "nothing of it began after its failure was told");
-      await bench.deleted(owner, 1);
-    });
+    endingsConformance(bench, options);
 
     const watching = lacks("watchPods") ? undefined : "watchPods pushes what happens";
     optional(watching, async () => {
