@@ -213,15 +213,18 @@ export class NomadBackend implements CloudBackend {
 
   /** Undefined: it is gone. */
   async #group({ id, owner }: GroupRef, context: CallContext): Promise<CloudGroup | undefined> {
-    const job = await this.#client.job(id, context);
-    if (job === undefined) return undefined;
     const allocations = await this.#client.jobAllocations(id, context);
-    this.#remains.look(id, job.Stop, allocations);
     const [first] = [...allocations].sort((one, other) => one.CreateIndex - other.CreateIndex);
-    const { group, isOver } = jobReport({
-      ...{ job, owner, network: this.#options.config.network, isReplaced: allocations.length > 1 },
+    const found = {
       allocation: first === undefined ? undefined : await this.#client.allocation(first.ID, context),
       unplaced: first === undefined ? unplaced(await this.#client.jobEvaluations(id, context)) : undefined,
+    };
+    // Last: what is stopped by the job's end must not look as if Nomad had stopped it by itself.
+    const job = await this.#client.job(id, context);
+    if (job === undefined) return undefined;
+    this.#remains.look(id, job.Stop, allocations);
+    const { group, isOver } = jobReport({
+      ...{ job, owner, network: this.#options.config.network, isReplaced: allocations.length > 1, ...found },
     });
     if (isOver) this.#remains.end(id);
     return group;
