@@ -13,12 +13,12 @@ import {
   silentLogger,
   systemClock,
 } from "@virtual-kubelet/virtual-kubelet";
-import { eventually, MemoryGroups } from "@virtual-kubelet/virtual-kubelet/testing";
+import { eventually, MemoryGroups, type RequestedPod } from "@virtual-kubelet/virtual-kubelet/testing";
 import { awsSdk } from "./aws-sdk.ts";
 import { fargateProviderOf } from "./fargate-provider.ts";
 import { FakeEcs } from "./testing/fake-ecs.ts";
 import { configOn, providerOn } from "./testing/fargate-bench.ts";
-import { podRequest, type TestPod } from "./testing/golden-pods.ts";
+import { podRequest } from "./testing/golden-pods.ts";
 
 const identity = { node: "fargate", cluster: "c1" };
 const context: CallContext = { signal: new AbortController().signal, log: silentLogger };
@@ -39,12 +39,12 @@ describe("pods on Fargate", () => {
     assert.deepEqual(fake.misuse, []);
   });
 
-  function podOf(spec: TestPod["spec"]): PodRequest {
+  function podOf(spec: RequestedPod["spec"]): PodRequest {
     made += 1;
     return podRequest({ name: `pod-${made}`, spec });
   }
 
-  async function created(spec: TestPod["spec"]): Promise<PodRequest> {
+  async function created(spec: RequestedPod["spec"]): Promise<PodRequest> {
     const request = podOf(spec);
     await provider.createPod(request, context);
     return request;

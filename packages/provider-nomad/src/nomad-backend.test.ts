@@ -1,31 +1,37 @@
-// What the backend makes of Nomad, over Nomad in memory: order, siblings, ends, places, files, pushes.
+// What the backend makes of Nomad, over the fake with containers in memory: order, siblings, ends, places, files, pushes.
 import assert from "node:assert/strict";
 import { after, describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import { type PodRequest, silentLogger, systemClock, VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
+import { type PodRequest, silentLogger, systemClock } from "@virtual-kubelet/virtual-kubelet";
 import type { CloudGroup, GroupRef } from "@virtual-kubelet/virtual-kubelet/cloud";
 import { MemoryGroups } from "@virtual-kubelet/virtual-kubelet/testing";
 import { parseNomadConfig } from "./config.ts";
 import { JobWatch } from "./job-watch.ts";
 import { NomadBackend } from "./nomad-backend.ts";
-import { goldenRequest } from "./testing/golden-request.ts";
-import { MemoryNomad } from "./testing/memory-nomad.ts";
+import { clientOf } from "./nomad-provider.ts";
+import { FakeNomad } from "./testing/fake-nomad/fake-nomad.ts";
+import { podRequest } from "./testing/golden-pods.ts";
 
 const runner = new MemoryGroups({ exitAfterMs: 20 });
-const nomad = new MemoryNomad(runner);
+const nomad = await FakeNomad.start({
+  ...{ runner, secondMs: 20, nodes: [{ mhz: 9600, cores: 4, memoryMB: 8192, diskMB: 9000 }] },
+});
+const config = parseNomadConfig({ address: nomad.address }, {});
+const client = clientOf(config);
 after(async () => {
-  await nomad.close();
+  await client[Symbol.asyncDispose]();
+  await nomad[Symbol.asyncDispose]();
   await runner[Symbol.asyncDispose]();
+  assert.deepEqual(nomad.problems, []);
 });
 const context = { signal: new AbortController().signal, log: silentLogger };
-const options = { config: parseNomadConfig({}, {}), cluster: "c1", clock: systemClock, log: silentLogger };
-const backend = new NomadBackend({ ...options, client: nomad, node: "nomad" });
+const options = { client, config, cluster: "c1", clock: systemClock, log: silentLogger };
+const backend = new NomadBackend({ ...options, node: "nomad" });
 
 let made = 0;
 function request(spec: NonNullable<PodRequest["pod"]["spec"]>): PodRequest {
-  const { owner, ...rest } = goldenRequest({ name: "web", spec });
   made += 1;
-  return { ...rest, owner: { ...owner, node: "nomad", uid: `u${made}` } };
+  return podRequest({ name: "web", uid: `u${made}`, spec });
 }
 
 async function create(
@@ -93,14 +99,13 @@ describe("pods on Nomad", () => {
     const ref = await create({ restartPolicy: "Never", containers: [{ name: "main", image: "missing" }] });
     const group = await until(ref, ({ stage }) => stage === "ended");
     assert.equal(group.failure?.reason, "FailedToStart");
-    assert.match(group.failure.message, /pull image/);
+    assert.match(group.failure.message, /Failed to pull `missing:latest`/);
   });
 
   it("without a place wait with Nomad's reason", async () => {
-    nomad.unplacedBy = "memory";
-    const ref = await create({ containers: [{ name: "main", image: "app" }] });
+    const resources = { requests: { memory: "1Ti" } };
+    const ref = await create({ containers: [{ name: "main", image: "app", resources }] });
     const group = await until(ref, () => true);
-    nomad.unplacedBy = undefined;
     assert.equal(stateOf(group, "main")?.waiting?.reason, "Unschedulable");
     assert.match(stateOf(group, "main")?.waiting?.message ?? "", /exhausted: memory on 1/);
     assert.equal(group.events?.[0]?.reason, "FailedPlacement");
@@ -111,13 +116,13 @@ describe("pods on Nomad", () => {
     const ref = await create({ containers: [{ name: "main", image: "app", env }] });
     const path = `nomad/jobs/${ref.id}/`;
     await until(ref, ({ stage }) => stage === "running");
-    assert.equal((await nomad.listVariables(path)).length, 1);
+    assert.equal((await client.listVariables(path, context)).length, 1);
     await backend.remove(ref, { gracePeriodSeconds: 30 }, context);
-    for (const end = Date.now() + 5000; nomad.jobIDs.includes(ref.id); await delay(10)) {
+    for (const end = Date.now() + 5000; nomad.books.some(({ id }) => id === ref.id); await delay(10)) {
       assert.ok(Date.now() < end, "the job is still there");
       await backend.describe([ref], context);
     }
-    assert.deepEqual(await nomad.listVariables(path), []);
+    assert.deepEqual(await client.listVariables(path, context), []);
     await assert.rejects(backend.remove(ref, { gracePeriodSeconds: 0 }, context), { kind: "NotFound" });
   });
 
@@ -133,7 +138,7 @@ describe("pods on Nomad", () => {
       { path: "other", ...text("more") },
     ];
     await backend.updateVolumes(group, ref.request, [{ name: "c", type: "files", files, memory: false }], context);
-    const { Items = {} } = (await nomad.variable(`nomad/jobs/${ref.id}/pod`)) ?? {};
+    const { Items = {} } = (await client.variable(`nomad/jobs/${ref.id}/pod`, context)) ?? {};
     assert.deepEqual(
       Object.values(Items).map((value) => Buffer.from(value, "base64").toString()),
       ["new"],
@@ -141,7 +146,7 @@ describe("pods on Nomad", () => {
   });
 
   it("of other nodes are not listed", async () => {
-    const other = new NomadBackend({ ...options, client: nomad, node: "other" });
+    const other = new NomadBackend({ ...options, node: "other" });
     assert.ok((await backend.list(context)).length > 0);
     assert.deepEqual(await other.list(context), []);
   });
@@ -150,16 +155,8 @@ describe("pods on Nomad", () => {
     const ref = await create({ restartPolicy: "Never", containers: [{ name: "main", image: "app" }] });
     const group = await until(ref, ({ stage }) => stage === "running");
     const end = new AbortController();
-    const watch = new JobWatch(
-      {
-        // biome-ignore lint/correctness/useYield: it has none.
-        events: async function* () {
-          throw new VirtualKubeletError("Forbidden", "Permission denied");
-        },
-        listAllocations: () => nomad.listAllocations(),
-      },
-      systemClock,
-    );
+    nomad.faults.fail("events", 1, 403, "Permission denied");
+    const watch = new JobWatch(client, systemClock);
     const changes = watch.changes({ signal: end.signal, log: silentLogger });
     const first = changes.next();
     await delay(50);
@@ -176,8 +173,8 @@ describe("pods on Nomad", () => {
       break;
     }
     await backend.ping(context);
-    nomad.leaderAddress = "";
+    nomad.faults.leaderless = true;
     await assert.rejects(backend.ping(context), { kind: "Unavailable" });
-    nomad.leaderAddress = "127.0.0.1:4647";
+    nomad.faults.leaderless = false;
   });
 });

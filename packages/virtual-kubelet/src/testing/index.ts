@@ -27,5 +27,5 @@ export { type PlanOptions, planOutput } from "./plan-output.ts";
 export { providerConformance } from "./provider-conformance.ts";
 export { providerSemantics, type SemanticsOptions, type SemanticsPart } from "./provider-semantics.ts";
 export { reportFaults } from "./report-faults.ts";
-export { resolvedRequests } from "./resolved-requests.ts";
+export { type RequestedPod, type RequestsFor, resolvedRequest, resolvedRequests } from "./resolved-requests.ts";
 export { processesWith, type SemanticsHost, type SemanticsSubject } from "./semantics-subject.ts";

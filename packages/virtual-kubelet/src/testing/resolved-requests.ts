@@ -2,18 +2,38 @@
 import { fileSources } from "../diagnosis/file-sources.ts";
 import { withDefaults } from "../diagnosis/pod-defaults.ts";
 import { readDocuments } from "../diagnosis/pod-documents.ts";
+import type { Pod } from "../kube/types.gen.ts";
 import type { PodRequest } from "../provider/pods.ts";
 import { resolvePod } from "../resolve/resolve-pod.ts";
 
-/** Of all pods in these YAML documents. Throws where one cannot be resolved. */
-export function resolvedRequests(
+export interface RequestsFor {
+  readonly node: string;
+  readonly cluster: string;
+  readonly clusterDNS?: readonly string[] | undefined;
+}
+
+export interface RequestedPod {
+  readonly name: string;
+  /** Default: made of the name. */
+  readonly uid?: string | undefined;
+  readonly annotations?: Readonly<Record<string, string>> | undefined;
+  readonly spec: NonNullable<Pod["spec"]>;
+}
+
+/** Of one pod, which may refer to what stands in these YAML documents. Throws where it cannot be resolved. */
+export function resolvedRequest(
+  { name, uid = `uid-${name}`, annotations, spec }: RequestedPod,
   yaml: string,
-  {
-    node,
-    cluster,
-    clusterDNS = [],
-  }: { readonly node: string; readonly cluster: string; readonly clusterDNS?: readonly string[] },
-): readonly PodRequest[] {
+  identity: RequestsFor,
+): PodRequest {
+  const pod = { kind: "Pod", metadata: { name, ...(annotations && { annotations }) }, spec };
+  const [request] = resolvedRequests(`${JSON.stringify(pod)}\n---\n${yaml}`, identity);
+  if (request === undefined) throw new Error(`no pod ${name}`);
+  return { ...request, owner: { ...request.owner, uid } };
+}
+
+/** Of all pods in these YAML documents. Throws where one cannot be resolved. */
+export function resolvedRequests(yaml: string, { node, cluster, clusterDNS = [] }: RequestsFor): readonly PodRequest[] {
   const documents = readDocuments(yaml, "the file");
   if (documents.faults.length > 0) throw new Error(documents.faults.join("; "));
   const metadata = { name: node, uid: "node", resourceVersion: "1" };

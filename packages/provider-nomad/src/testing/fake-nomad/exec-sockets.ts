@@ -1,6 +1,7 @@
 // Commands in tasks of a fake Nomad over websockets: frames of JSON with streams in base64, and the exit code at the end.
 import type { IncomingMessage } from "node:http";
 import { type Duplex, PassThrough, Writable } from "node:stream";
+import { finished } from "node:stream/promises";
 import { type ContainerIO, errorText } from "@virtual-kubelet/virtual-kubelet";
 import * as v from "valibot";
 import { type WebSocket, WebSocketServer } from "ws";
@@ -65,17 +66,14 @@ export class ExecSockets {
     const group = task.running;
     if (group === undefined) throw new NomadRefusal(404, `task "${task.name}" is not running.`);
     const tty = url.searchParams.get("tty") === "true";
-    const io: ContainerIO = {
-      ...{ tty, stdin: input.stdin, stdout: output(client, "stdout") },
-      ...(tty ? { resize: input.sizes } : { stderr: output(client, "stderr") }),
-    };
+    const [stdout, stderr] = [output(client, "stdout"), output(client, "stderr")];
+    const io: ContainerIO = { tty, stdin: input.stdin, stdout, ...(tty ? { resize: input.sizes } : { stderr }) };
     const ended = this.#faults.stream(() => client.terminate());
     try {
       const code = await group.exec(task.name, command, io, gone.signal);
       // Programs of the host are waited for until their input is closed.
       if (task.task.Driver === "raw_exec" && !tty) await input.closed;
-      client.send(JSON.stringify({ stdout: { close: true } }));
-      client.send(JSON.stringify({ stderr: { close: true } }));
+      await Promise.all([finished(stdout.end()), finished(stderr.end())]);
       client.send(JSON.stringify({ exited: true, result: code === 0 ? {} : { exit_code: code } }), () =>
         // Nobody says goodbye.
         client.terminate(),
@@ -123,6 +121,10 @@ function output(client: WebSocket, stream: "stdout" | "stderr"): Writable {
     write: (chunk: Buffer, _encoding, done) => {
       if (client.readyState === client.OPEN)
         client.send(JSON.stringify({ [stream]: { data: Buffer.from(chunk).toString("base64") } }), () => done());
+      else done();
+    },
+    final: (done) => {
+      if (client.readyState === client.OPEN) client.send(JSON.stringify({ [stream]: { close: true } }), () => done());
       else done();
     },
   });
