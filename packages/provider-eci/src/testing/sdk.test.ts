@@ -157,6 +157,17 @@ describe("the SDK on the fake", () => {
     assert.equal(await refusal(run(["echo", "x".repeat(257)])), "InvalidParameter");
   });
 
+  it("tells of a group that there is no stock for, and of one on its way out", async () => {
+    fake.faults.noStock = 1;
+    const failed = await reaches(await made(group("no-stock", "runs")), "ScheduleFailed");
+    assert.ok(failed.events?.some(({ reason, type }) => reason === "NoStock" && type === "Warning"));
+    const id = await made(group("leaving", "stubborn", { terminationGracePeriodSeconds: 1 }));
+    await reaches(id, "Running");
+    await client.deleteContainerGroup(new sdk.DeleteContainerGroupRequest({ regionId, containerGroupId: id }));
+    await reaches(id, "Terminating");
+    await eventually("it is gone", 10_000, async () => (await found(id)) === undefined);
+  });
+
   it("takes large parameters in a form, and no line that is too long", async () => {
     const content = Buffer.alloc(60_000, "a").toString("base64");
     const volume = new sdk.CreateContainerGroupRequestVolume({
