@@ -1,2 +1,4 @@
 // A virtual kubelet's provider over Alibaba Cloud Elastic Container Instance.
-export type { EciClient } from "./eci-client.ts";
+export type { EciConfig } from "./config.ts";
+export { parseEciConfig } from "./config-schema.ts";
+export { checkProvider, createEciProvider, createProvider, describeProvider } from "./eci-provider.ts";

@@ -90,7 +90,11 @@ export const hiddenContainers: ReadonlySet<string> = new Set([helperContainer]);
 
 /** The same for the same pod at any time: the cloud makes one group for it. */
 export function clientToken({ cluster, uid }: Pick<PodRequest["owner"], "cluster" | "uid">): string {
-  return createHash("sha256").update(`${cluster}/${uid}`).digest("hex").slice(0, 64);
+  return createHash("sha256").update(`${cluster}/${uid}`).digest("hex");
+}
+
+export function removalToken(id: string): string {
+  return createHash("sha256").update(`remove/${id}`).digest("hex");
 }
 
 function policyOf({ restartPolicy }: PodSpec): "Always" | "OnFailure" | "Never" {

@@ -1,0 +1,90 @@
+// Commands in containers. The cloud takes few and short words and tells no exit code: a shell in a terminal is started, which runs the command.
+import { Readable } from "node:stream";
+import {
+  type CallContext,
+  type Clock,
+  type ContainerIO,
+  type ExecResult,
+  pause,
+  type TerminalSize,
+  VirtualKubeletError,
+} from "@virtual-kubelet/virtual-kubelet";
+import { connectionEnded, execInShell, type GroupContainer } from "@virtual-kubelet/virtual-kubelet/cloud";
+import type { EciClient } from "./eci-client.ts";
+
+export interface ExecOptions {
+  readonly client: Pick<EciClient, "exec">;
+  readonly clock: Clock;
+}
+
+/** For so long a client's first size is waited for, milliseconds. */
+const sizeWaitMs = 500;
+
+export async function exec(
+  { client, clock }: ExecOptions,
+  { group, container }: GroupContainer,
+  command: readonly string[],
+  io: ContainerIO,
+  context: CallContext,
+): Promise<ExecResult> {
+  if (!group.containers.some(({ name }) => name === container))
+    throw new VirtualKubeletError("NotFound", `container ${container} is not there`);
+  const size = io.tty && io.resize !== undefined ? await firstSize(io.resize, clock, context.signal) : undefined;
+  const options = { command: ["/bin/sh"], stdin: true, tty: true };
+  const terminal = await client.exec(group.id, container, options, { ...context, urgency: "now" });
+  return execInShell(terminal, command, io, { signal: context.signal, clock, size });
+}
+
+/** The exit code of a command that nobody watches. */
+export async function runQuietly(
+  options: ExecOptions,
+  target: GroupContainer,
+  command: readonly string[],
+  context: CallContext,
+  input?: Buffer,
+): Promise<number> {
+  const io = { tty: false, ...(input !== undefined && { stdin: Readable.from([input]) }) };
+  return (await exec(options, target, command, io, context)).exitCode;
+}
+
+/** TERM to the first process, so that the cloud starts the container anew by the group's policy. Throws Unsupported where there is no shell. */
+export async function restartContainer(
+  options: ExecOptions,
+  target: GroupContainer,
+  context: CallContext,
+): Promise<void> {
+  // Where the container ends at once, nobody is left to tell how the command did.
+  const exitCode = await runQuietly(options, target, ["/bin/sh", "-c", "kill -TERM 1"], context).catch(
+    (error: unknown) => {
+      if (VirtualKubeletError.from(error).reason !== connectionEnded) throw error;
+      return 0;
+    },
+  );
+  if (exitCode !== 0)
+    throw new VirtualKubeletError(
+      "Unavailable",
+      `TERM could not be sent in container ${target.container}: kill ended with ${exitCode}`,
+    );
+}
+
+/** It stays as it is: the cloud changes no sizes. */
+async function firstSize(
+  sizes: AsyncIterable<TerminalSize>,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<TerminalSize | undefined> {
+  const iterator = sizes[Symbol.asyncIterator]();
+  const found = iterator.next();
+  // Who does not wait for it any more is not told that it failed.
+  found.catch(() => {});
+  const waited = new AbortController();
+  try {
+    const next = await Promise.race([
+      found,
+      pause(clock, sizeWaitMs, AbortSignal.any([signal, waited.signal])).then(() => undefined),
+    ]);
+    return next === undefined || next.done === true ? undefined : next.value;
+  } finally {
+    waited.abort();
+  }
+}
