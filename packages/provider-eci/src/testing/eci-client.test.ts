@@ -70,8 +70,8 @@ describe("the client of ECI", () => {
 
   it("reads all pages, and sends what is large in the body", async () => {
     const tags = [{ Key: "page", Value: "1" }];
-    const content = Buffer.alloc(60_000, "x").toString("base64");
-    const files = { ConfigFileToPath: [{ Path: "big", Content: content }] };
+    const content = Buffer.alloc(30_000, "x").toString("base64");
+    const files = { ConfigFileToPath: ["a", "b"].map((Path) => ({ Path, Content: content })) };
     const volume = { Name: "files", Type: "ConfigFileVolume", ConfigFileVolume: files } as const;
     const ids = await Promise.all(
       Array.from({ length: 45 }, (_, index) =>

@@ -47,6 +47,14 @@ export class FakeContainer {
     this.#is({ State: "Waiting", Reason: reason, Message: message, DetailStatus: "" }, false);
   }
 
+  /** Its group is made anew: it counts as one run more, and what was written before is gone. */
+  reset(): void {
+    if (this.starts.length > 0) this.restarts += 1;
+    this.starts.length = 0;
+    if (this.current.State === "Terminated") this.previous = this.current;
+    this.waits("ContainerCreating", "");
+  }
+
   /** Begins a run; its probes go on until it ends. A start that fails is a run that has ended with 128. */
   async begin(running: RunningGroup, signal: AbortSignal): Promise<void> {
     const { clock, events } = this.#world;

@@ -1,5 +1,5 @@
 // What the service asks of a container group beyond the form of its parameters. Pure.
-import type { Container, CreateContainerGroupRequest, Probe } from "../wire.ts";
+import type { ConfigFileToPath, Container, CreateContainerGroupRequest, Probe } from "../wire.ts";
 import { FakeRefusal, invalid } from "./fake-refusal.ts";
 import { roundedSize } from "./fake-sizes.ts";
 
@@ -8,6 +8,9 @@ const containerName = /^(?=.{1,63}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
 const mostContainers = 20;
 const mostVolumes = 20;
 const mostTags = 20;
+/** Bytes of a file of a volume, and of all of it. */
+const mostFile = 32 * 1024;
+const mostFiles = 60 * 1024;
 
 /** Throws a FakeRefusal at the first rule that it breaks. The model of the SDK knows of no parameter that has to be there. */
 export function checkGroup(group: CreateContainerGroupRequest): void {
@@ -32,14 +35,25 @@ export function checkGroup(group: CreateContainerGroupRequest): void {
     required(volume, "Name", "Type");
     const { Name, Type, ConfigFileVolume } = volume;
     if (volume[Type] === undefined && Type !== "EmptyDirVolume") throw missing(`Volume.${Name}.${Type}`);
-    for (const { Path, Content } of ConfigFileVolume?.ConfigFileToPath ?? [])
-      if (!/^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(Content))
-        throw invalid(`Volume.${Name}.ConfigFileVolume.ConfigFileToPath`, `the content of ${Path} is not base64`);
+    if (ConfigFileVolume !== undefined) checkFiles(Name, ConfigFileVolume.ConfigFileToPath);
   }
   const names = all.map(({ Name }) => Name);
   if (new Set(names).size < names.length) throw invalid("Container", "two have the same name");
   for (const container of all) checkContainer(container, known);
   roundedSize(group);
+}
+
+function checkFiles(volume: string, files: readonly ConfigFileToPath[]): void {
+  const where = `Volume.${volume}.ConfigFileVolume.ConfigFileToPath`;
+  let sum = 0;
+  for (const { Path, Content } of files) {
+    if (!/^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(Content))
+      throw invalid(where, `the content of ${Path} is not base64`);
+    const bytes = Buffer.byteLength(Content, "base64");
+    if (bytes > mostFile) throw invalid(where, `${Path} has ${bytes} bytes, more than ${mostFile}`);
+    sum += bytes;
+  }
+  if (sum > mostFiles) throw invalid(where, `its files have ${sum} bytes, more than ${mostFiles}`);
 }
 
 function checkContainer(container: Container, volumes: ReadonlySet<string>): void {

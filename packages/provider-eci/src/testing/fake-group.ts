@@ -120,16 +120,11 @@ export class FakeGroup {
     await this.#endBy("Expired", "SpotReleased", "Spot ECI has been released");
   }
 
-  /** All containers begin anew. */
+  /** All containers begin anew, in volumes that are empty again. */
   async restart(): Promise<void> {
     this.#is("Restarting");
-    await this.#endLife();
-    for (const each of this.all) if (this.#running !== undefined) await each.stop(this.#running, this.#graceMs(), "");
-    for (const each of this.all) {
-      if (each.starts.length > 0) each.restarts += 1;
-      each.previous = each.current.State === "Terminated" ? each.current : each.previous;
-      each.waits("ContainerCreating", "");
-    }
+    await this.#unmake();
+    for (const each of this.all) each.reset();
     this.begin();
   }
 
@@ -149,10 +144,7 @@ export class FakeGroup {
       if (this.status === "Updating") this.#is(status);
       return;
     }
-    await this.#endLife();
-    for (const each of this.all) if (this.#running !== undefined) await each.stop(this.#running, this.#graceMs(), "");
-    await this.#running?.remove();
-    this.#running = undefined;
+    await this.#unmake();
     this.#makeContainers();
     this.begin();
   }
@@ -190,14 +182,20 @@ export class FakeGroup {
     await this.#life?.done;
   }
 
+  /** With grace. */
+  async #unmake(): Promise<void> {
+    await this.#endLife();
+    const running = this.#running;
+    if (running === undefined) return;
+    await Promise.all(this.all.map((each) => each.stop(running, this.#graceMs(), "")));
+    this.#running = undefined;
+    await running.remove();
+  }
+
   async #remove(): Promise<void> {
     const { pace, clock } = this.#options;
     if (this.#running !== undefined && !this.isOver) this.#is("Terminating");
-    await this.#endLife();
-    const running = this.#running;
-    if (running !== undefined) await Promise.all(this.all.map((each) => each.stop(running, this.#graceMs(), "")));
-    await this.#running?.remove();
-    this.#running = undefined;
+    await this.#unmake();
     await pause(clock, pace.removeMs, new AbortController().signal);
   }
 
