@@ -2,11 +2,14 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import type { AciClient, ArmCall, ArmTerminal } from "../packages/provider-aci/src/arm-client.ts";
+import { parseAciConfig } from "../packages/provider-aci/src/config.ts";
 import { clientOf } from "../packages/provider-aci/src/testing/arm-bench.ts";
 import { FakeArm } from "../packages/provider-aci/src/testing/fake-arm.ts";
-import type { ContainerProperties } from "../packages/provider-aci/src/wire-containers.ts";
+import { translateGroup } from "../packages/provider-aci/src/translate.ts";
 import type { ContainerGroup } from "../packages/provider-aci/src/wire.ts";
+import type { ContainerProperties } from "../packages/provider-aci/src/wire-containers.ts";
 import { silentLogger } from "../packages/virtual-kubelet/src/log.ts";
+import { resolvedRequests } from "../packages/virtual-kubelet/src/testing/resolved-requests.ts";
 import { PodmanGroups } from "./cloud/podman-groups.ts";
 import { eventually } from "./harness.ts";
 import { benchImage, PodmanBench } from "./podman.ts";
@@ -96,6 +99,28 @@ describe("the fake of Azure Resource Manager over an engine", () => {
     assert.equal(state?.exitCode, 7);
     assert.equal(state?.detailStatus, "Error");
     assert.equal(await client.listLogs("job", "main", {}, call), "one\ntwo\nsecret file\nseen unseen\n");
+  });
+
+  it("a Job's sidecar starts before its container and ends after it, for users that are not root, too", async () => {
+    const config = parseAciConfig({ subscription: fake.subscription, resourceGroup: "group", region: fake.location });
+    const yaml = `
+kind: Pod
+metadata: {name: sidecar}
+spec:
+  restartPolicy: Never
+  securityContext: {runAsUser: 1234}
+  initContainers:
+    - {name: side, image: ${benchImage}, restartPolicy: Always, command: [/bin/sh, -c, "trap 'echo end; exit 0' TERM; echo up; while :; do sleep 0.1; done"]}
+  containers: [{name: main, image: ${benchImage}, command: [/bin/sh, -c, "exit 4"]}]
+`;
+    const [request] = resolvedRequests(yaml, { node: "n", cluster: "c" });
+    assert.ok(request !== undefined);
+    const options = { config, clusterDomain: "cluster.local", operatingSystem: "linux" };
+    await make("sidecar", translateGroup(request, options).group.properties);
+    const { containers } = (await reaches("sidecar", "Failed")).properties;
+    const codes = containers.map(({ properties }) => properties.instanceView?.currentState?.exitCode);
+    assert.deepEqual(codes, [0, 4]);
+    assert.equal(await client.listLogs("sidecar", "side", {}, call), "up\nend\n");
   });
 
   it("a container beyond its memory is killed, and it is told", async () => {

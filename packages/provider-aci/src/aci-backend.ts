@@ -40,6 +40,7 @@ import { groupReport, type ReportOptions } from "./group-report.ts";
 import type { ImageProcesses } from "./images/image-processes.ts";
 import { proxyKubeconfig } from "./kube-proxy.ts";
 import { nativeProbes } from "./probes.ts";
+import { openerContainer } from "./sidecars.ts";
 import { createdTag, isStoppedByUs, stopTags, tagOptions } from "./tags.ts";
 import { translateGroup } from "./translate.ts";
 import { updateVolumes } from "./volume-updates.ts";
@@ -63,6 +64,8 @@ export interface AciBackendOptions {
   readonly followEveryMs?: number | undefined;
 }
 
+/** No pod's. */
+const ownContainers: ReadonlySet<string> = new Set([helperContainer, openerContainer]);
 /** Parts of a request that failed and may have succeeded, at most. */
 const mostUncertain = 10_000;
 
@@ -247,7 +250,7 @@ export class AciBackend implements CloudBackend {
   #report(): ReportOptions {
     const { node, cluster, config, clock } = this.#options;
     const { adoptGoGroups } = config;
-    return { node, cluster, adoptGoGroups, hidden: new Set([helperContainer]), now: clock.now() };
+    return { node, cluster, adoptGoGroups, hidden: ownContainers, now: clock.now() };
   }
 }
 

@@ -86,7 +86,7 @@ export function capabilitiesOf(operatingSystem: string): Capabilities {
   return {
     features: [
       ...(["initContainers", "probes", "lifecycleHooks", "securityContext", "privileged"] as const),
-      ...(isWindows ? (["windows"] as const) : []),
+      ...(isWindows ? (["windows"] as const) : (["sidecarContainers"] as const)),
     ],
     volumes: [
       ...(["azureFile", "configMap", "csi", "downwardAPI", "emptyDir", "gitRepo", "projected", "secret"] as const),

@@ -6,6 +6,7 @@ import {
   type PodSpec,
   type VirtualKubeletError,
 } from "@virtual-kubelet/virtual-kubelet";
+import { placedContainers } from "@virtual-kubelet/virtual-kubelet/cloud";
 import type { AciConfig } from "./config.ts";
 import { needsImage, shellField } from "./images/image-processes.ts";
 import { imageSource } from "./images/image-source.ts";
@@ -14,6 +15,7 @@ import { annotations, type PodWishes, wishesOf } from "./pod-annotations.ts";
 import { invalid, unsupported } from "./pod-faults.ts";
 import { checkProbes, type Reach } from "./probes.ts";
 import { containerSecurity, podSecurity } from "./security.ts";
+import { checkSidecars } from "./sidecars.ts";
 import { helperHint, noDirectories } from "./volumes.ts";
 
 export const gpuResource = "nvidia.com/gpu";
@@ -40,23 +42,21 @@ export function admitPod(pod: Pod, { config, operatingSystem }: AdmissionRules):
     throw unsupported("spec.shareProcessNamespace", "each container of the cloud has processes of its own");
   if (spec.runtimeClassName !== undefined && spec.runtimeClassName !== "")
     throw unsupported("spec.runtimeClassName", "the cloud has one runtime");
-  for (const [index, container] of (spec.initContainers ?? []).entries())
-    checkInit(container, `spec.initContainers[${index}]`);
-  const all = (["initContainers", "containers"] as const).flatMap((list) =>
-    (spec[list] ?? []).map((container, index) => ({ container, path: `spec.${list}[${index}]` })),
-  );
-  for (const { container, path } of all) {
+  checkSidecars(spec);
+  const all = placedContainers(spec);
+  for (const { container, kind, field: path } of all) {
+    if (kind === "init") checkInit(container, path);
     checkStart(container, path, spec, { config, operatingSystem });
-    checkResources(container, path, wishes);
+    checkResources(container, path, wishes, kind === "init");
     checkMounts(container, path, spec);
     containerSecurity(container, spec, path, config);
     if (container.securityContext?.privileged === true && !wishes.confidential)
       throw unsupported(`${path}.securityContext.privileged`, "the cloud has it in confidential groups alone");
   }
   const reach = reachOf(config, wishes);
-  for (const [index, container] of spec.containers.entries()) {
-    const path = `spec.containers[${index}]`;
-    checkPolicy(container, path, spec);
+  for (const { container, kind, field: path } of all) {
+    if (kind === "init") continue;
+    if (kind === "main") checkPolicy(container, path, spec);
     containerPorts(container, path);
     checkProbes(container, path, reach);
   }
@@ -89,7 +89,9 @@ function checkSpot({ metadata, spec }: Pod, wishes: PodWishes, config: AciConfig
   if (network) throw refused("in subnets");
   if (wishes.zones.length > 0) throw refused("in zones");
   if (wishes.confidential) throw refused("that are confidential");
-  const asks = (part: (container: Container) => boolean): boolean => (spec?.containers ?? []).some(part);
+  const containers = placedContainers(spec ?? { containers: [] }).filter(({ kind }) => kind !== "init");
+  const asks = (part: (container: Container) => boolean): boolean =>
+    containers.some(({ container }) => part(container));
   if (publicIP && asks(({ ports = [] }) => ports.length > 0)) throw refused("with ports");
   if (asks(({ resources }) => Number(resources?.limits?.[gpuResource] ?? 0) > 0)) throw refused("with GPUs");
 }
@@ -144,20 +146,20 @@ function checkPolicy(container: Container, path: string, spec: PodSpec): void {
 function checkInit(container: Container, path: string): void {
   for (const probe of ["livenessProbe", "readinessProbe", "startupProbe", "lifecycle"] as const)
     if (container[probe] !== undefined) throw unsupported(`${path}.${probe}`, "init containers of the cloud have none");
-  if (container.restartPolicy !== undefined && container.restartPolicy !== "Always")
+  if (container.restartPolicy !== undefined)
     throw unsupported(`${path}.restartPolicy`, "the cloud restarts all containers by one policy");
 }
 
 const known = ["cpu", "memory", "ephemeral-storage", gpuResource];
 
-function checkResources({ resources }: Container, path: string, wishes: PodWishes): void {
+function checkResources({ resources }: Container, path: string, wishes: PodWishes, isInit: boolean): void {
   for (const part of ["requests", "limits"] as const)
     for (const [name, amount] of Object.entries(resources?.[part] ?? {})) {
       const field = `${path}.resources.${part}[${name}]`;
       if (!known.includes(name)) throw unsupported(field, "the cloud has no such resource");
       if (name !== gpuResource || amount === "0") continue;
       if (!/^\d+$/.test(amount)) throw invalid(field, `"${amount}" must be a whole number`);
-      if (path.startsWith("spec.initContainers")) throw unsupported(field, "init containers of the cloud have none");
+      if (isInit) throw unsupported(field, "init containers of the cloud have none");
       if (wishes.gpuSKU === undefined)
         throw unsupported(
           field,

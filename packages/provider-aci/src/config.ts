@@ -3,7 +3,9 @@
 import { checkedConfig, quantity } from "@virtual-kubelet/virtual-kubelet/host";
 import * as v from "valibot";
 import type { CloudName } from "./arm/clouds.ts";
+import { word } from "./config-word.ts";
 import { type CredentialsConfig, credentials } from "./credentials-config.ts";
+import { type ImageLookupsConfig, imageLookups } from "./images/lookups-config.ts";
 import type { GpuSku } from "./wire-containers.ts";
 
 export interface SubnetConfig {
@@ -75,14 +77,7 @@ export interface AciConfig {
   /** Images of these hosts are pulled by a managed identity, which is one of `default` or is added to the group. */
   readonly registries: readonly { readonly server: string; readonly identity: string }[];
   /** Which registries are asked for the commands of images, where a pod leaves these to them and the cloud has to be told. */
-  readonly imageLookups: {
-    /** Hosts, `*` for any part. None: no registry is asked. */
-    readonly hosts: readonly string[];
-    /** Where they are not at `https://<host>`. `registry` "": of images whose name has none. */
-    readonly endpoints: readonly { readonly registry: string; readonly url: string }[];
-    /** PEM of an authority to trust beside the system's. */
-    readonly caFile: string;
-  };
+  readonly imageLookups: ImageLookupsConfig;
   readonly priority: "Regular" | "Spot";
   readonly zones: readonly string[];
   /** Of containers that ask for nvidia.com/gpu and whose pod names none. */
@@ -99,8 +94,6 @@ export interface AciConfig {
   readonly userAgent: string;
 }
 
-const word = (what: string, pattern: RegExp): v.GenericSchema<string, string> =>
-  v.pipe(v.string("must be text"), v.regex(pattern, `must be ${what}`));
 /** The schema lets "" pass. */
 const required = (
   variable: string,
@@ -209,22 +202,7 @@ const schema = v.pipe(
       ),
       [],
     ),
-    imageLookups: v.optional(
-      v.strictObject({
-        hosts: v.optional(v.array(word("a host, with * for any part", /^[\w.*:-]+$/)), ["*"]),
-        endpoints: v.optional(
-          v.array(
-            v.strictObject({
-              registry: word('a host as in names of images, or ""', /^([\w.-]+(:\d+)?)?$/),
-              url: word("a URL like https://host", /^https:\/\/[^\s/]+\/?$/),
-            }),
-          ),
-          [],
-        ),
-        caFile: v.optional(v.string("must be a path"), ""),
-      }),
-      {},
-    ),
+    imageLookups,
     priority: v.optional(v.picklist(["Regular", "Spot"], "must be Regular or Spot"), "Regular"),
     zones: v.optional(v.array(word("a number of a zone like 1", /^\d+$/)), []),
     gpuSKU: v.optional(v.picklist(["K80", "P100", "V100"], "must be K80, P100 or V100")),

@@ -3,8 +3,10 @@ import type { ContainerState, PodFailure, PodOwner } from "@virtual-kubelet/virt
 import { type CloudGroup, goOwnerOf, ownerOf, revisionOf } from "@virtual-kubelet/virtual-kubelet/cloud";
 import { containerReport, hasEnded, latest } from "./container-report.ts";
 import { groupEvents } from "./group-events.ts";
+import { startedVolume } from "./sidecars.ts";
 import { createdAt, failureOf, isStoppedByUs, leastRestarts, tagOptions } from "./tags.ts";
 import type { ContainerGroup } from "./wire.ts";
+import type { Container } from "./wire-containers.ts";
 import type { ContainerInstanceView, InstanceEvent } from "./wire-views.ts";
 
 export interface ReportOptions {
@@ -37,6 +39,7 @@ export function groupReport(answer: ContainerGroup, options: ReportOptions): Clo
 
   const initContainers = properties.initContainers ?? [];
   const isInitializing = initContainers.some(({ properties: { instanceView } }) => !hasSucceeded(instanceView));
+  const isHeld = properties.containers.some((each) => isSidecarOf(each) && !hasRun(each.properties.instanceView));
   const common = { group: name, groupEvents: properties.instanceView?.events ?? [], now: options.now };
   const containers = [
     ...initContainers.map((container) =>
@@ -45,14 +48,17 @@ export function groupReport(answer: ContainerGroup, options: ReportOptions): Clo
         ...{ name: container.name, view: container.properties.instanceView, isInitializing: false, leastRestarts: 0 },
       }),
     ),
-    ...properties.containers.map((container) =>
-      containerReport({
+    ...properties.containers.map((container) => {
+      const report = containerReport({
         ...common,
         ...{ name: container.name, view: container.properties.instanceView, isInitializing },
         leastRestarts: properties.containers.length === 1 ? leastRestarts(tags) : 0,
         readinessProbe: container.properties.readinessProbe,
-      }),
-    ),
+      });
+      // A shell alone runs in who comes after a sidecar that has not begun.
+      const waits = isHeld && !isSidecarOf(container) && report.state.running !== undefined;
+      return waits ? { name: report.name, state: { waiting: { reason: "PodInitializing" } } } : report;
+    }),
   ].filter((container) => !hidden.has(container.name));
   const { ip = "", fqdn = "" } = properties.ipAddress ?? {};
   const state = properties.instanceView?.state ?? "";
@@ -77,6 +83,15 @@ export function groupReport(answer: ContainerGroup, options: ReportOptions): Clo
 
 function hasView({ properties }: ContainerGroup["properties"]["containers"][number]): boolean {
   return properties.instanceView !== undefined;
+}
+
+function isSidecarOf({ properties: { volumeMounts = [] } }: Container): boolean {
+  return volumeMounts.some(({ name, readOnly }) => name === startedVolume && readOnly !== true);
+}
+
+function hasRun(view: ContainerInstanceView | undefined): boolean {
+  const { currentState, previousState } = view ?? {};
+  return previousState !== undefined || (currentState?.state ?? "Waiting") !== "Waiting";
 }
 
 function hasSucceeded(view: ContainerInstanceView | undefined): boolean {

@@ -1,6 +1,6 @@
 // How a group is reached and what names it resolves: address, subnet, DNS. Pure.
 import type { Pod, PodSpec } from "@virtual-kubelet/virtual-kubelet";
-import type { CreateNote } from "@virtual-kubelet/virtual-kubelet/cloud";
+import { type CreateNote, placedContainers } from "@virtual-kubelet/virtual-kubelet/cloud";
 import { type AciConfig, subnetID } from "./config.ts";
 import type { PodWishes } from "./pod-annotations.ts";
 import { ignored, unsupported } from "./pod-faults.ts";
@@ -57,8 +57,8 @@ const noAddress = "the group has no public address";
 /** Of all containers, each once: they share one network. */
 export function groupPorts(spec: PodSpec): readonly ContainerPort[] {
   const ports = new Map<string, ContainerPort>();
-  for (const [index, container] of spec.containers.entries())
-    for (const port of containerPorts(container, `spec.containers[${index}]`))
+  for (const { container, kind, field } of placedContainers(spec))
+    for (const port of kind === "init" ? [] : containerPorts(container, field))
       ports.set(`${port.port}/${port.protocol}`, port);
   return [...ports.values()];
 }

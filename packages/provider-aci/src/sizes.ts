@@ -9,7 +9,7 @@ import {
   type ResourceRequirements,
   wholeUnits,
 } from "@virtual-kubelet/virtual-kubelet";
-import type { CreateNote } from "@virtual-kubelet/virtual-kubelet/cloud";
+import { type CreateNote, placedContainers } from "@virtual-kubelet/virtual-kubelet/cloud";
 import type { ResourceLimits, ResourceRequests } from "./wire-containers.ts";
 
 /** In hundredths of a core, and in tenths of 10^9 bytes. */
@@ -24,7 +24,7 @@ export interface SizedContainer {
 }
 
 export interface GroupSizes {
-  /** By name: of `spec.containers` alone, init containers have what the group has. */
+  /** By name: init containers that end have what the group has. */
   readonly containers: ReadonlyMap<string, SizedContainer>;
   readonly notes: readonly CreateNote[];
 }
@@ -37,7 +37,8 @@ type Kind = (typeof kinds)[number];
 export function groupSizes(spec: PodSpec, defaults: { readonly cpu: string; readonly memory: string }): GroupSizes {
   const rounded: string[] = [];
   const raised: string[] = [];
-  const sizes = spec.containers.map(({ name, resources }) => {
+  const running = placedContainers(spec).filter(({ kind }) => kind !== "init");
+  const sizes = running.map(({ container: { name, resources } }) => {
     const asked = { cpu: asks(resources, "cpu"), memory: asks(resources, "memory") };
     const requests = { cpu: 0, memory: 0 };
     for (const kind of kinds) {

@@ -1,14 +1,16 @@
 // The containers of a pod as a group has them. Pure.
 import type { Container, PodSpec, ResolvedContainer, ResolvedPod } from "@virtual-kubelet/virtual-kubelet";
 import { VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
-import { withoutLateTexts } from "@virtual-kubelet/virtual-kubelet/cloud";
+import { type PlacedContainer, placedContainers, withoutLateTexts } from "@virtual-kubelet/virtual-kubelet/cloud";
 import { gpuResource, reachOf } from "./admission.ts";
 import type { AciConfig } from "./config.ts";
 import { translatedMounts, type VolumePart } from "./mounts.ts";
 import { containerPorts } from "./network.ts";
 import type { PodWishes } from "./pod-annotations.ts";
+import { unsupported } from "./pod-faults.ts";
 import { translatedProbes } from "./probes.ts";
 import { containerSecurity } from "./security.ts";
+import { inOrder, sidecarField, sidecarMounts } from "./sidecars.ts";
 import { groupSizes, type SizedContainer } from "./sizes.ts";
 import { type StartSteps, withSteps } from "./start-steps.ts";
 import type {
@@ -44,35 +46,37 @@ export function translatedContainers(input: ContainersInput): TranslatedContaine
   const reach = reachOf(config, wishes);
   const parts: VolumePart[] = [];
   const mounted = new Set<string>();
-  const common = (container: Container, path: string): InitContainerDefinition["properties"] => {
-    const made = commonProperties(container, path, input);
+  const common = (placed: PlacedContainer): InitContainerDefinition["properties"] => {
+    const made = commonProperties(placed, input);
     parts.push(...made.parts);
     for (const { name } of made.properties.volumeMounts ?? []) mounted.add(name);
     return made.properties;
   };
-  const initContainers = (spec.initContainers ?? []).map((container, index) => ({
-    name: container.name,
-    properties: common(container, `spec.initContainers[${index}]`),
-  }));
-  const containers = spec.containers.map((container, index) => {
-    const path = `spec.containers[${index}]`;
-    const ports = containerPorts(container, path);
-    const properties: ContainerProperties = {
-      ...common(container, path),
-      ...(ports.length > 0 && { ports }),
-      resources: withGPU(sizes.containers.get(container.name), container, wishes),
-      ...translatedProbes(container, path, reach),
-    };
-    return { name: container.name, properties };
-  });
+  const placed = placedContainers(spec);
+  const initContainers = placed
+    .filter(({ kind }) => kind === "init")
+    .map((each) => ({ name: each.container.name, properties: common(each) }));
+  const containers = placed
+    .filter(({ kind }) => kind !== "init")
+    .map((each) => {
+      const { container, field } = each;
+      const ports = containerPorts(container, field);
+      const properties: ContainerProperties = {
+        ...common(each),
+        ...(ports.length > 0 && { ports }),
+        resources: withGPU(sizes.containers.get(container.name), container, wishes),
+        ...translatedProbes(container, field, reach),
+      };
+      return { name: container.name, properties };
+    });
   return { initContainers, containers, mounted, parts };
 }
 
 function commonProperties(
-  container: Container,
-  path: string,
+  placed: PlacedContainer,
   { spec, resolved, config, omitted, hostIPs }: ContainersInput,
 ): { readonly properties: InitContainerDefinition["properties"]; readonly parts: readonly VolumePart[] } {
+  const { container, field: path } = placed;
   const given = resolved.containers.find(({ name }) => name === container.name);
   if (given === undefined) throw new VirtualKubeletError("Internal", `${path} is not resolved`);
   const kept = { ...given, mounts: given.mounts.filter(({ volume }) => !omitted.has(volume)) };
@@ -82,35 +86,39 @@ function commonProperties(
     ...([kept, path, resolved.volumes, config.helperImage === "" ? new Set<string>() : renewed] as const),
   );
   const { context } = containerSecurity(container, spec, path, config);
-  const isMain = path.startsWith("spec.containers");
-  const hosts =
-    isMain && (spec.hostAliases ?? []).length > 0 ? { text: aliases(spec), field: "spec.hostAliases" } : undefined;
-  const start = started(container, kept, path, { copies, hosts }, hostIPs);
+  const hosts = (spec.hostAliases ?? []).length > 0 ? { text: aliases(spec), field: "spec.hostAliases" } : undefined;
+  const start = started(placed, kept, spec, { copies, hosts }, hostIPs);
+  const volumeMounts = [...mounts, ...sidecarMounts(spec, placed)];
   const properties = {
     image: given.image,
     ...(start.command !== undefined && { command: start.command }),
     ...(start.env.length > 0 && { environmentVariables: start.env }),
-    ...(mounts.length > 0 && { volumeMounts: mounts }),
+    ...(volumeMounts.length > 0 && { volumeMounts }),
     ...(context !== undefined && { securityContext: context }),
   };
   return { properties, parts };
 }
 
 function started(
-  container: Container,
+  placed: PlacedContainer,
   given: ResolvedContainer,
-  path: string,
+  spec: PodSpec,
   steps: Pick<StartSteps, "copies" | "hosts">,
   hostIPs: readonly string[] | undefined,
 ): { readonly command: readonly string[] | undefined; readonly env: readonly EnvironmentVariable[] } {
+  const { container, kind, field: path } = placed;
   const plain = withoutLateTexts(given, { field: path, spec: container, hostIPs });
   const own = [...(plain.command ?? []), ...(plain.args ?? [])];
   const workingDir =
     container.workingDir === undefined || container.workingDir === ""
       ? undefined
       : { path: container.workingDir, field: `${path}.workingDir` };
+  const command = withSteps(own.length === 0 ? undefined : own, { ...steps, workingDir });
+  const sidecar = kind === "init" ? undefined : sidecarField(spec);
+  if (command === undefined && sidecar !== undefined)
+    throw unsupported(sidecar, `${path} needs a \`command\`: a shell of its image keeps the order before it`);
   return {
-    command: withSteps(own.length === 0 ? undefined : own, { ...steps, workingDir }),
+    command: command === undefined ? undefined : inOrder(command, spec, placed),
     env: plain.env.map(({ name, value, secret }) => (secret === true ? { name, secureValue: value } : { name, value })),
   };
 }

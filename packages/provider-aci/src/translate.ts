@@ -9,6 +9,7 @@ import { translatedNetwork } from "./network.ts";
 import { wishesOf } from "./pod-annotations.ts";
 import { podNotes } from "./pod-notes.ts";
 import { registryCredentials } from "./registries.ts";
+import { sidecarOpener, sidecarVolumes } from "./sidecars.ts";
 import { tagOptions } from "./tags.ts";
 import { translatedContainers } from "./translate-containers.ts";
 import { translatedVolumes } from "./volumes.ts";
@@ -56,8 +57,10 @@ export function translateGroup(request: PodRequest, options: TranslationOptions)
     ...{ spec: { ...spec, volumes: (spec.volumes ?? []).filter(({ name }) => !omitted.has(name)) } },
     ...{ namespace: owner.namespace, resolved: resolved.volumes, mounted, parts, config },
   });
+  const allVolumes = [...volumes.volumes, ...sidecarVolumes(spec)];
   const network = translatedNetwork(pod, resolved.resolvConf, wishes, config, clusterDomain);
   const helper = helperOf(volumes.delivered, spec, config);
+  const allInit = [...helper, ...sidecarOpener(spec), ...initContainers];
   const images = resolved.containers.map(({ image }) => image);
   const registries = registryCredentials(
     resolved.imageCredentials,
@@ -73,9 +76,9 @@ export function translateGroup(request: PodRequest, options: TranslationOptions)
     properties: {
       osType: operatingSystem === "windows" ? "Windows" : "Linux",
       restartPolicy: policyOf(spec),
-      ...(helper.length + initContainers.length > 0 && { initContainers: [...helper, ...initContainers] }),
+      ...(allInit.length > 0 && { initContainers: allInit }),
       containers,
-      ...(volumes.volumes.length > 0 && { volumes: volumes.volumes }),
+      ...(allVolumes.length > 0 && { volumes: allVolumes }),
       ...(registries.length > 0 && { imageRegistryCredentials: registries }),
       ...network.properties,
       ...groupProperties(owner, wishes, config, operatingSystem, extras),

@@ -6,6 +6,7 @@ import {
   type Container,
   credentialsFor,
   errorText,
+  isSidecar,
   type PodRequest,
   type PodSpec,
   type ResolvedContainer,
@@ -14,6 +15,7 @@ import {
 } from "@virtual-kubelet/virtual-kubelet";
 import { fileOfMount } from "../mounts.ts";
 import { unsupported } from "../pod-faults.ts";
+import { sidecarField } from "../sidecars.ts";
 import type { ImageProcess } from "./image-answer.ts";
 import { type ImageSource, type ImageSourceConfig, imageSource } from "./image-source.ts";
 import type { RegistryClient } from "./registry-client.ts";
@@ -25,7 +27,9 @@ export function shellField(container: Container, spec: PodSpec, path: string): s
   );
   if (late >= 0) return `${path}.env[${late}]`;
   if (container.workingDir !== undefined && container.workingDir !== "") return `${path}.workingDir`;
-  return (spec.hostAliases ?? []).length > 0 && path.startsWith("spec.containers") ? "spec.hostAliases" : undefined;
+  if ((spec.hostAliases ?? []).length > 0) return "spec.hostAliases";
+  const isPlainInit = path.startsWith("spec.initContainers") && !isSidecar(container);
+  return isPlainInit ? undefined : sidecarField(spec);
 }
 
 /** The first field for which the command of the image has to be known; undefined: for none. Pure. */
