@@ -46,6 +46,7 @@ describe("packed packages", () => {
         ["@virtual-kubelet", "virtual-kubelet"],
         ["@virtual-kubelet", "provider-aci"],
         ["@virtual-kubelet", "provider-containers"],
+        ["@virtual-kubelet", "provider-eci"],
         ["@virtual-kubelet", "provider-fargate"],
         ["@virtual-kubelet", "provider-nomad"],
       ],

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import * as aci from "../../packages/provider-aci/src/index.ts";
+import * as eci from "../../packages/provider-eci/src/index.ts";
 import * as fargate from "../../packages/provider-fargate/src/index.ts";
 import * as nomad from "../../packages/provider-nomad/src/index.ts";
 import { silentLogger } from "../../packages/virtual-kubelet/src/log.ts";
@@ -82,6 +83,7 @@ const clouds = [
     },
   ],
   ["nomad", nomad, { address: "http://127.0.0.1:4646" }],
+  ["eci", eci, { region: "cn-hangzhou", network: { vSwitches: ["vsw-0123abcd"], securityGroup: "sg-0123abcd" } }],
 ] as const;
 for (const [title, { createProvider, describeProvider }, config] of clouds)
   test(`the provider ${title} is as it describes itself`, async () => {

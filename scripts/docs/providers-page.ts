@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { describeProvider as describeAci } from "../../packages/provider-aci/src/index.ts";
 import { describeProvider as describeContainers } from "../../packages/provider-containers/src/index.ts";
+import { describeProvider as describeEci } from "../../packages/provider-eci/src/index.ts";
 import { describeProvider as describeFargate } from "../../packages/provider-fargate/src/index.ts";
 import { describeProvider as describeNomad } from "../../packages/provider-nomad/src/index.ts";
 import { engineCapabilities, engineMethods } from "../../packages/virtual-kubelet/src/engine/pod-engine.ts";
@@ -93,6 +94,14 @@ const subjects: Readonly<Record<string, Subject>> = {
       "driver: raw_exec": { driver: "raw_exec" },
       "volumes.csi": { volumes: { csi: ["*"] } },
       "volumes.hostPaths": { volumes: { hostPaths: ["/srv/*"] } },
+    },
+  },
+  eci: {
+    describe: async (config) => describeEci(init(config)),
+    config: { region: "cn-hangzhou", network: { vSwitches: ["vsw-0123abcd"], securityGroup: "sg-0123abcd" } },
+    settings: {
+      "allowed.privileged": { allowed: { privileged: true } },
+      "allowed.hostPaths": { allowed: { hostPaths: true } },
     },
   },
 };

@@ -6,7 +6,7 @@ import * as v from "valibot";
 export const root: string = join(import.meta.dirname, "../..");
 
 /** Providers of clouds: some bring SDKs, and nobody needs all of them. */
-export const cloudPackages: readonly string[] = ["aci", "fargate", "nomad"].map(
+export const cloudPackages: readonly string[] = ["aci", "fargate", "nomad", "eci"].map(
   (name) => `@virtual-kubelet/provider-${name}`,
 );
 

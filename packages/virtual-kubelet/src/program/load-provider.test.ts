@@ -35,6 +35,8 @@ const files: Readonly<Record<string, string>> = {
   "node_modules/@virtual-kubelet/provider-fargate/own.js": good("fargate"),
   "node_modules/@virtual-kubelet/provider-nomad/package.json": '{"type":"module","exports":"./own.js"}',
   "node_modules/@virtual-kubelet/provider-nomad/own.js": good("nomad"),
+  "node_modules/@virtual-kubelet/provider-eci/package.json": '{"type":"module","exports":"./own.js"}',
+  "node_modules/@virtual-kubelet/provider-eci/own.js": good("eci"),
 };
 before(async () => {
   directory = await mkdtemp(join(tmpdir(), "program-provider-"));
@@ -68,6 +70,7 @@ describe("loads", () => {
     ["an npm package by the name that a Go provider goes by", () => "azure", "aci"],
     ["another one by it", () => "aws", "fargate"],
     ["the package of jobs of Nomad", () => "nomad", "nomad"],
+    ["a third one by the name of a Go provider", () => "alibabacloud", "eci"],
   ];
   for (const [what, name, mark] of cases) {
     test(what, async () => {
@@ -84,7 +87,7 @@ describe("tells", () => {
       "a name that is near a built-in one",
       "mok",
       "NotFound",
-      /^no such provider: mok \(did you mean mock\?\); built in: mock, process, composite, containers, aci, fargate, nomad; else/,
+      /^no such provider: mok \(did you mean mock\?\); built in: mock, process, composite, containers, aci, fargate, nomad, eci; else/,
     ],
     ["a file that is not there", "./no.mjs", "NotFound", /^no such provider: \.\/no\.mjs; built in/],
     ["a name that is none", "a b%", "NotFound", /^no such provider: a b%/],

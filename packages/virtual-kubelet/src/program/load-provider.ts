@@ -53,10 +53,14 @@ const packaged: Readonly<Record<string, { readonly about: string; readonly packa
     about: "runs pods as jobs of HashiCorp Nomad",
     package: "@virtual-kubelet/provider-nomad",
   },
+  eci: {
+    about: "runs pods as container groups of Alibaba Cloud Elastic Container Instance; `alibabacloud` is the same",
+    package: "@virtual-kubelet/provider-eci",
+  },
 };
 
 /** Names that the Go providers go by. */
-const aliases: Readonly<Record<string, string>> = { azure: "aci", aws: "fargate" };
+const aliases: Readonly<Record<string, string>> = { azure: "aci", aws: "fargate", alibabacloud: "eci" };
 
 /** Those that have a short name. */
 export const builtInProviders: readonly { readonly name: string; readonly about: string }[] = Object.entries({

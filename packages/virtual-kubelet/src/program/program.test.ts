@@ -64,7 +64,7 @@ test("version", async () => {
 test("providers", async () => {
   assert.deepEqual(await run(["providers"]), {
     code: 0,
-    stdout: "mock\nprocess\ncomposite\ncontainers\naci\nfargate\nnomad\n",
+    stdout: "mock\nprocess\ncomposite\ncontainers\naci\nfargate\nnomad\neci\n",
     stderr: "",
     ran: undefined,
   });
