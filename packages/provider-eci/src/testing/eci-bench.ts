@@ -1,8 +1,10 @@
 // A fake of Elastic Container Instance with a client of ours, for tests.
-import { silentLogger, systemClock } from "@virtual-kubelet/virtual-kubelet";
+import { type Provider, silentLogger, systemClock } from "@virtual-kubelet/virtual-kubelet";
 import { CallBudget } from "@virtual-kubelet/virtual-kubelet/cloud";
 import type { KeySource } from "../api/credentials.ts";
 import { RestClient } from "../api/rest-client.ts";
+import { parseEciConfig } from "../config-schema.ts";
+import { eciProviderOf } from "../eci-provider.ts";
 import type { CreateContainerGroupRequest } from "../wire.ts";
 import type { FakeEci } from "./fake-eci.ts";
 
@@ -47,4 +49,17 @@ export function groupOf(
     Container: [{ Name: "web", Image: image, Cpu: 0.25, Memory: 0.5 }],
     ...more,
   };
+}
+
+export const pace = { fastMs: 20, slowMs: 100, steadyMs: 100, pushedMs: 200 };
+
+/** `settings`: of the configuration. */
+export function providerOf(
+  fake: FakeEci,
+  { node, cluster, settings = {} }: { readonly node: string; readonly cluster: string; readonly settings?: object },
+): Provider {
+  const network = { vSwitches: ["vsw-1"], securityGroup: "sg-1" };
+  const config = parseEciConfig({ region: fake.region, endpoint: fake.url, network, ...settings });
+  const timing = { pace, consistencyMs: 1000, followEveryMs: 50, watchEveryMs: 200 };
+  return eciProviderOf({ node, cluster, log: silentLogger }, config, clientOf(fake), timing);
 }
