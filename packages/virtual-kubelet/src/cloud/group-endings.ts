@@ -126,6 +126,7 @@ export class GroupEndings {
         entry.isRemoved = true;
       }
     });
+    entry.isEndAccepted = true;
   }
 
   /** Has the containers end by themselves, as far as there is time and a way. */

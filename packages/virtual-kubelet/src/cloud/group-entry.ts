@@ -31,6 +31,8 @@ export interface GroupEntry extends HeapItem {
   failures: number;
   /** The cloud accepted its removal. */
   isRemoved: boolean;
+  /** The cloud accepted that it ends, one way or the other. */
+  isEndAccepted: boolean;
   /** The last report that was passed on, as JSON. */
   reported: string | undefined;
   readonly told: ToldEvents;
@@ -54,7 +56,14 @@ export function newEntry(owner: PodOwner, request: PodRequest | undefined, isNew
   return {
     ...{ owner, request, id: undefined, group: undefined, lookedAt: 0, failures: 0, reported: undefined },
     ...{ stageSince: isNew ? now : 0, createdAt: isNew ? now : undefined, told: new ToldEvents(isNew) },
-    ...{ waiters: new Set(), isRemoved: false, ending: undefined, endingWork: undefined, ended: new Map() },
+    ...{
+      waiters: new Set(),
+      isRemoved: false,
+      isEndAccepted: false,
+      ending: undefined,
+      endingWork: undefined,
+      ended: new Map(),
+    },
     ...{ postStarted: new Map(), restarted: new Map(), backoff: new Map(), due: now, heapIndex: -1 },
   };
 }
@@ -87,8 +96,15 @@ export function notFound({ uid }: PodOwner): VirtualKubeletError {
   return new VirtualKubeletError("NotFound", `there is no pod ${uid}`);
 }
 
+/** Something of it happens next: not while its end waits for a call to the cloud. */
+export function isAwaited(entry: GroupEntry, now: number): boolean {
+  const { ending, endingWork, isEndAccepted } = entry;
+  const ends = endingWork !== undefined && (isEndAccepted || now < (ending?.deadline ?? 0));
+  return ends || isRestarting(entry, now);
+}
+
 /** The cloud was told lately to have a container start anew, and has not yet. */
-export function isRestarting({ group, restarted }: GroupEntry, now: number): boolean {
+function isRestarting({ group, restarted }: GroupEntry, now: number): boolean {
   return (group?.containers ?? []).some(({ name, restartCount = 0 }) => {
     const told = restarted.get(name);
     return told?.attempt === restartCount && told.toldAt !== undefined && now - told.toldAt < 60_000;

@@ -7,7 +7,7 @@ import type { PodOwner, PodRequest } from "../provider/pods.ts";
 import type { CallContext } from "../provider.ts";
 import type { CloudBackend, CloudEvent, CloudGroup } from "./cloud-backend.ts";
 import { GoneGroups } from "./gone-groups.ts";
-import { type GroupEntry, isRestarting, newEntry, wake, withEnded } from "./group-entry.ts";
+import { type GroupEntry, isAwaited, newEntry, wake, withEnded } from "./group-entry.ts";
 import { describeAll } from "./group-looks.ts";
 import { CountedLoad } from "./poll-load.ts";
 import { firstLookMs, nextLookMs, type PollPace } from "./poll-schedule.ts";
@@ -188,7 +188,7 @@ export class GroupTable {
     const state = {
       stage: entry.group?.stage ?? "starting",
       since: entry.stageSince,
-      awaited: entry.endingWork !== undefined || isRestarting(entry, now),
+      awaited: isAwaited(entry, now),
       pushed: this.#pushed,
       failures: entry.failures,
       ...this.#load.now(),

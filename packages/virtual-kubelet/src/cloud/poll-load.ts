@@ -1,20 +1,18 @@
 // How many calls looks at the groups of a node take, by how far these are.
 import type { Clock } from "../clock.ts";
 import type { CloudBackend } from "./cloud-backend.ts";
-import type { GroupEntry } from "./group-entry.ts";
+import { type GroupEntry, isAwaited } from "./group-entry.ts";
 import { busyMs, type PollPace, type PollState } from "./poll-schedule.ts";
 
 export type PollLoad = Pick<PollState, "steadyCalls" | "changingCalls" | "freshCalls">;
 
 /** Groups that start or end, and those that have begun to run lately. Pure. */
-function pollCounts(
-  entries: Iterable<Pick<GroupEntry, "group" | "stageSince" | "endingWork">>,
-  now: number,
-): { readonly changing: number; readonly fresh: number } {
+function pollCounts(entries: Iterable<GroupEntry>, now: number): { readonly changing: number; readonly fresh: number } {
   let [changing, fresh] = [0, 0];
-  for (const { group, stageSince, endingWork } of entries) {
+  for (const entry of entries) {
+    const { group, stageSince } = entry;
     const stage = group?.stage ?? "starting";
-    if (endingWork !== undefined || stage === "starting" || stage === "ending") changing += 1;
+    if (isAwaited(entry, now) || stage === "starting" || stage === "ending") changing += 1;
     else if (stage === "running" && now - stageSince < busyMs) fresh += 1;
   }
   return { changing, fresh };

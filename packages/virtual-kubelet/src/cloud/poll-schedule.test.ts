@@ -25,6 +25,7 @@ for (const [what, change, expected] of [
   ["starts for a minute", { stage: "starting", since: now - 60_000 }, 4000],
   ["starts with a hundred others", { stage: "starting", since: now, changingCalls: 100 }, 10_000],
   ["is waited for with a hundred others", { awaited: true, changingCalls: 100 }, 10_000],
+  ["is waited for with a thousand others", { awaited: true, changingCalls: 1000 }, 30_000],
   ["starts for ever", { stage: "starting" }, 10_000],
   ["could not be looked at once", { stage: "starting", since: now, failures: 1 }, 4000],
   ["could not be looked at for long", { failures: 50 }, 60_000],

@@ -44,7 +44,14 @@ export interface PollState {
 
 /** Milliseconds until what was just made, or told to end, is looked at first. */
 export function firstLookMs(state: Pick<PollState, "changingCalls">, pace: PollPace): number {
-  return Math.max(pace.fastMs / 2, shareMs(state.changingCalls, pace.changingCallsPerMinute));
+  return Math.max(pace.fastMs / 2, changingShareMs(state, pace));
+}
+
+/** However many there are: who waits for one waits no longer than that for a look at it. */
+const mostChangingMs = 30_000;
+
+function changingShareMs({ changingCalls }: Pick<PollState, "changingCalls">, pace: PollPace): number {
+  return Math.min(mostChangingMs, shareMs(changingCalls, pace.changingCallsPerMinute));
 }
 
 /** Milliseconds from now; undefined: not by polling. */
@@ -55,9 +62,9 @@ export function nextLookMs(state: PollState, now: number, pace: PollPace): numbe
 }
 
 function regularMs(state: PollState, now: number, pace: PollPace): number | undefined {
-  const { stage, since, awaited, pushed, steadyCalls, changingCalls, freshCalls } = state;
+  const { stage, since, awaited, pushed, steadyCalls, freshCalls } = state;
   const age = now - since;
-  const changingMs = Math.max(pace.fastMs, shareMs(changingCalls, pace.changingCallsPerMinute));
+  const changingMs = Math.max(pace.fastMs, changingShareMs(state, pace));
   if (awaited) return changingMs;
   if (stage === "ended") return undefined;
   // Who begins to run was looked at for that: while many do, the others give up to half of theirs for it.
