@@ -137,6 +137,7 @@ export type {
   ProviderMethod,
 } from "./provider.ts";
 export type {
+  ClaimedVolume,
   FileKey,
   ImageCredential,
   LateField,

@@ -102,7 +102,26 @@ export type ResolvedVolume =
       readonly type: "backend";
       /** Keys of the Secret of the pod's namespace that it names (azureFile, csi), where it names one. */
       readonly secret?: readonly ResolvedFile[] | undefined;
+      /** What a claim is bound to; only where capabilities name `persistentVolumeClaim` among the volumes. */
+      readonly claimed?: ClaimedVolume | undefined;
     };
+
+/** A persistent volume, as far as backends outside the cluster can do something with it. */
+export interface ClaimedVolume {
+  readonly name: string;
+  readonly csi?:
+    | {
+        readonly driver: string;
+        readonly volumeHandle: string;
+        readonly readOnly?: boolean | undefined;
+        readonly volumeAttributes?: Readonly<Record<string, string>> | undefined;
+      }
+    | undefined;
+  readonly nfs?:
+    | { readonly server: string; readonly path: string; readonly readOnly?: boolean | undefined }
+    | undefined;
+  readonly mountOptions?: readonly string[] | undefined;
+}
 
 /** Credentials for the registries of some images. */
 export interface ImageCredential {

@@ -17,6 +17,7 @@ import { PodController } from "./pod/pod-controller.ts";
 import type { NodeReport } from "./provider/node.ts";
 import type { CallContext, Provider } from "./provider.ts";
 import { PodResolver } from "./resolve/pod-resolver.ts";
+import { claimsFor } from "./resolve/volume-claim.ts";
 import { observedClient } from "./view/observed-client.ts";
 import { observedRecorder } from "./view/observed-recorder.ts";
 import { checkNodes, type VirtualKubeletOptions, type VirtualNode } from "./virtual-kubelet-options.ts";
@@ -91,6 +92,7 @@ export class VirtualKubelet {
           ...options.resolve,
           client,
           node: (name) => this.#nodes.current(name),
+          claims: claimsFor(options.nodes),
           onChange: (uid) => this.#pods.resolutionChanged(uid),
           clock,
           random,

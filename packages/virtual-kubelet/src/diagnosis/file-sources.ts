@@ -2,6 +2,8 @@
 import type { Stored } from "../kube/resource.ts";
 import type { Node, ObjectMeta, Secret } from "../kube/types.gen.ts";
 import type { Sources, View } from "../resolve/sources.ts";
+import { claimedVolume } from "../resolve/volume-claim.ts";
+import type { ClaimedVolume } from "../resolved-pod.ts";
 import type { Documents } from "./pod-documents.ts";
 
 /** Whatever is not in the file is absent, but for what the cluster makes itself: tokens. */
@@ -11,6 +13,7 @@ export function fileSources(documents: Documents, node: Stored<Node>): Sources {
     configMap: (namespace, name) => found(documents.configMaps, namespace, name),
     secret: (namespace, name) => found(secrets, namespace, name),
     services: () => ({ state: "found", value: [] }),
+    claim: ({ namespace, name }) => claimed(documents, namespace, name),
     token: () => ({ state: "found", value: "token" }),
     trustBundles: () => ({ state: "found", value: [] }),
     certificate: () => ({ state: "absent" }),
@@ -32,6 +35,16 @@ function found<T extends { readonly metadata?: ObjectMeta }>(
     state: "found",
     value: { ...object, metadata: { ...object.metadata, name, namespace, uid: "", resourceVersion: "0" } },
   };
+}
+
+function claimed({ claims, persistentVolumes }: Documents, namespace: string, name: string): View<ClaimedVolume> {
+  const claim = found(claims, namespace, name);
+  if (claim.state !== "found") return { state: "absent" };
+  const { volumeName } = claim.value.spec ?? {};
+  const volume = persistentVolumes.find(({ metadata }) => metadata?.name === volumeName);
+  const value = volume === undefined ? undefined : claimedVolume(claim.value, volume);
+  if (value !== undefined) return { state: "found", value };
+  return { state: "unreadable", message: `persistentvolumeclaim "${name}" is not bound` };
 }
 
 /** As the API server does with stringData. */

@@ -111,6 +111,14 @@ export const accessRules: readonly AccessRule[] = [
     ...{ when: ["resolve"], purpose: "tokens of pods" },
   },
   {
+    ...{ ...core, verbs: ["get"], resource: "persistentvolumeclaims", byBinding: true, optional: true },
+    ...{ when: ["resolve"], purpose: "claims of pods, where a provider takes them" },
+  },
+  {
+    ...{ ...core, verbs: ["get"], resource: "persistentvolumes", byBinding: true, optional: true },
+    ...{ when: ["resolve"], purpose: "what claims of pods are bound to" },
+  },
+  {
     ...{ ...certificates, verbs: ["list", "watch"], resource: "clustertrustbundles", byBinding: true, optional: true },
     ...{ when: ["resolve"], purpose: "trust bundles in projected volumes" },
   },

@@ -13,6 +13,7 @@ import { tolerates } from "../pod/node-match.ts";
 import type { ProviderDescription } from "../provider.ts";
 import { resolvePod } from "../resolve/resolve-pod.ts";
 import type { Sources } from "../resolve/sources.ts";
+import { takesClaims } from "../resolve/volume-claim.ts";
 import type { Resolution } from "../resolved-pod.ts";
 import { isSidecar } from "../status/restart-policy.ts";
 import { withoutName } from "./node-names.ts";
@@ -67,8 +68,9 @@ export function planPod(origin: string, given: Pod, target: PlanTarget, sources:
   const spec: PodSpec = pod.spec ?? { containers: [] };
   const { node, provider, description } = target;
   const { capabilities } = description;
+  const known = takesClaims(capabilities) ? sources : { ...sources, claim: undefined };
   const resolution =
-    capabilities.resolve === true ? resolvePod(pod, sources, { clusterDomain: target.clusterDomain }) : undefined;
+    capabilities.resolve === true ? resolvePod(pod, known, { clusterDomain: target.clusterDomain }) : undefined;
   const { cost, tooMuch } = target.costs?.(pod) ?? {};
   const refused = [
     ...refusalsOf(pod, target, resolution),

@@ -1,7 +1,8 @@
 // What a file of YAML or JSON documents holds for `plan`: pods, alone or as templates, and objects that they may refer to. Pure.
 import { parseAllDocuments } from "yaml";
 import { isObject } from "../kube/stored.ts";
-import type { ConfigMap, Pod, Secret, Service } from "../kube/types.gen.ts";
+import type { ConfigMap, PersistentVolumeClaim, Pod, Secret, Service } from "../kube/types.gen.ts";
+import type { PersistentVolume } from "../resolve/volume-claim.ts";
 
 export interface PlannedDocument {
   /** Kind and name of the document, e.g. `Deployment web`. */
@@ -14,6 +15,8 @@ export interface Documents {
   readonly configMaps: readonly ConfigMap[];
   readonly secrets: readonly Secret[];
   readonly services: readonly Service[];
+  readonly claims: readonly PersistentVolumeClaim[];
+  readonly persistentVolumes: readonly PersistentVolume[];
   /** Kinds and names of those that run nothing and that no pod refers to by its spec. */
   readonly others: readonly string[];
   /** Why documents cannot be read. */
@@ -27,6 +30,8 @@ export function readDocuments(text: string, name: string): Documents {
     configMaps: [] as ConfigMap[],
     secrets: [] as Secret[],
     services: [] as Service[],
+    claims: [] as PersistentVolumeClaim[],
+    persistentVolumes: [] as PersistentVolume[],
     others: [] as string[],
     faults: [] as string[],
   };
@@ -54,6 +59,8 @@ export function readDocuments(text: string, name: string): Documents {
     } else if (isOf<ConfigMap>(value, "ConfigMap")) found.configMaps.push(value);
     else if (isOf<Secret>(value, "Secret")) found.secrets.push(value);
     else if (isOf<Service>(value, "Service")) found.services.push(value);
+    else if (isOf<PersistentVolumeClaim>(value, "PersistentVolumeClaim")) found.claims.push(value);
+    else if (isOf<PersistentVolume>(value, "PersistentVolume")) found.persistentVolumes.push(value);
     else found.others.push(origin);
   };
   const documents = parseAllDocuments(text);
@@ -112,7 +119,10 @@ function isPod(value: unknown): value is Pod {
   return podFault(value, "") === undefined;
 }
 
-function isOf<T extends ConfigMap | Secret | Service>(value: unknown, kind: string): value is T {
+function isOf<T extends ConfigMap | Secret | Service | PersistentVolumeClaim | PersistentVolume>(
+  value: unknown,
+  kind: string,
+): value is T {
   return isObject(value) && value["kind"] === kind;
 }
 

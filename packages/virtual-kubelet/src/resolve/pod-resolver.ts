@@ -6,7 +6,7 @@ import { configMaps, runtimeClasses, type Stored, secrets, services } from "../k
 import type { ConfigMap, Node, Pod, RuntimeClass, Secret, Service } from "../kube/types.gen.ts";
 import { type Logger, silentLogger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
-import type { Resolution, VolumesResolution } from "../resolved-pod.ts";
+import type { ClaimedVolume, Resolution, VolumesResolution } from "../resolved-pod.ts";
 import { trustBundlesOf } from "./certificates-api.ts";
 import { CollectionCache } from "./collection-cache.ts";
 import { ObjectCache } from "./object-cache.ts";
@@ -14,12 +14,23 @@ import { certificateKey, requestCertificate } from "./pod-certificate.ts";
 import { RenewedCredentials } from "./renewed-credentials.ts";
 import { type ResolveSettings, resolvePod, resolveVolumes } from "./resolve-pod.ts";
 import { requestToken, tokenKey } from "./service-account-token.ts";
-import type { ClusterTrustBundle, IssuedCertificate, PodCertificateSource, Sources, TokenSource } from "./sources.ts";
+import type {
+  ClaimSource,
+  ClusterTrustBundle,
+  IssuedCertificate,
+  PodCertificateSource,
+  Sources,
+  TokenSource,
+  View,
+} from "./sources.ts";
+import { claimKey, readClaim } from "./volume-claim.ts";
 
 export interface PodResolverOptions extends ResolveSettings {
   readonly client: KubeClient;
   /** The Node object as last seen; undefined: not registered yet. */
   readonly node: (name: string) => Stored<Node> | undefined;
+  /** Whether what claims are bound to is to be known for pods of this node. Default: of none. */
+  readonly claims?: ((node: string) => boolean) | undefined;
   /** What was answered about this pod may be out of date. */
   readonly onChange: (uid: string) => void;
   readonly metrics: Metrics;
@@ -35,6 +46,7 @@ interface Held {
   secrets: Set<string>;
   tokens: Set<string>;
   certificates: Set<string>;
+  claims: Set<string>;
 }
 
 const nothing = (): Held => ({
@@ -43,6 +55,7 @@ const nothing = (): Held => ({
   secrets: new Set(),
   tokens: new Set(),
   certificates: new Set(),
+  claims: new Set(),
 });
 
 export class PodResolver {
@@ -54,6 +67,7 @@ export class PodResolver {
   readonly #trustBundles: CollectionCache<ClusterTrustBundle>;
   readonly #tokens: RenewedCredentials<TokenSource, string>;
   readonly #certificates: RenewedCredentials<PodCertificateSource, IssuedCertificate>;
+  readonly #claims: RenewedCredentials<ClaimSource, ClaimedVolume>;
   readonly #held = new Map<string, Held>();
 
   constructor(options: PodResolverOptions) {
@@ -81,6 +95,13 @@ export class PodResolver {
       key: certificateKey,
       ask: (source, signal) => requestCertificate({ client, clock, node: options.node }, source, signal),
     });
+    this.#claims = new RenewedCredentials({
+      ...common,
+      name: "claims",
+      workers: 16,
+      key: claimKey,
+      ask: (source, signal) => readClaim(client, source, signal),
+    });
   }
 
   /** Objects and tokens held for pods: 0 when no pod needs any. */
@@ -91,6 +112,7 @@ export class PodResolver {
       this.#runtimeClasses,
       this.#tokens,
       this.#certificates,
+      this.#claims,
       this.#held,
     ];
     return caches.reduce((sum, { size }) => sum + size, 0);
@@ -122,7 +144,7 @@ export class PodResolver {
   /** Reads and watches until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
     const objects = [this.#configMaps, this.#secrets, this.#runtimeClasses, this.#services, this.#trustBundles];
-    await Promise.all([...objects, this.#tokens, this.#certificates].map((part) => part.run(signal)));
+    await Promise.all([...objects, this.#tokens, this.#certificates, this.#claims].map((part) => part.run(signal)));
   }
 
   /** Whatever is not asked for this time is let go of, unless it is to be kept. */
@@ -132,7 +154,7 @@ export class PodResolver {
     const held = keep && before !== undefined ? before : nothing();
     this.#held.set(uid, held);
     try {
-      return work(this.#sources(uid, held));
+      return work(this.#sources(uid, held, pod.spec?.nodeName ?? ""));
     } finally {
       if (before !== undefined && before !== held) this.#letGo(uid, before, held);
     }
@@ -144,10 +166,16 @@ export class PodResolver {
     for (const key of before.runtimeClasses) if (!kept.runtimeClasses.has(key)) this.#runtimeClasses.release(uid, key);
     for (const key of before.tokens) if (!kept.tokens.has(key)) this.#tokens.release(key);
     for (const key of before.certificates) if (!kept.certificates.has(key)) this.#certificates.release(key);
+    for (const key of before.claims) if (!kept.claims.has(key)) this.#claims.release(key);
   }
 
-  #sources(uid: string, held: Held): Sources {
+  #sources(uid: string, held: Held, node: string): Sources {
+    const claim = (source: ClaimSource): View<ClaimedVolume> => {
+      held.claims.add(this.#claims.key(source));
+      return this.#claims.hold(source);
+    };
     return {
+      ...(this.#options.claims?.(node) === true && { claim }),
       configMap: (namespace, name) => {
         held.configMaps.add(this.#configMaps.key(namespace, name));
         return this.#configMaps.hold(uid, namespace, name);

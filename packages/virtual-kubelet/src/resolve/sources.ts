@@ -1,7 +1,7 @@
 // What resolving a pod reads, as it is known at one moment; and what it finds. Types only.
 import type { Stored } from "../kube/resource.ts";
 import type { ConfigMap, Node, RuntimeClass, Secret, Service } from "../kube/types.gen.ts";
-import type { ReferenceFault } from "../resolved-pod.ts";
+import type { ClaimedVolume, ReferenceFault } from "../resolved-pod.ts";
 
 export type View<T> =
   | { readonly state: "found"; readonly value: T }
@@ -43,6 +43,13 @@ export interface PodCertificateSource {
   readonly userAnnotations: Readonly<Record<string, string>> | undefined;
 }
 
+/** A claim that a pod names. */
+export interface ClaimSource {
+  readonly podUid: string;
+  readonly namespace: string;
+  readonly name: string;
+}
+
 /** PEM. */
 export interface IssuedCertificate {
   readonly key: string;
@@ -57,6 +64,8 @@ export interface Sources {
   token(source: TokenSource): View<string>;
   trustBundles(): View<Iterable<ClusterTrustBundle>>;
   certificate(source: PodCertificateSource): View<IssuedCertificate>;
+  /** Absent: nobody wants to know what claims are bound to. */
+  readonly claim?: ((source: ClaimSource) => View<ClaimedVolume>) | undefined;
   runtimeClass(name: string): View<Stored<RuntimeClass>>;
   node(name: string): View<Stored<Node>>;
 }

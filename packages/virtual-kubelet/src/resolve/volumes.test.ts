@@ -272,6 +272,18 @@ describe("other volumes", () => {
   }
 });
 
+describe("claims", () => {
+  const source = { persistentVolumeClaim: { claimName: "c" } };
+
+  it("come with what they are bound to, or wait for it", () => {
+    const claimed = { name: "pv", nfs: { server: "s", path: "/" } };
+    assert.deepEqual(resolve(source, {}, { claims: { c: claimed } }).volume, { name: "v", type: "backend", claimed });
+    assert.equal(resolve(source, {}, { claims: { c: "pending" } }).pending, true);
+    const [fault] = resolve(source, {}, { claims: {} }).faults;
+    assert.equal(fault?.message, 'MountVolume.SetUp failed for volume "v" : persistentvolumeclaim "c" not found');
+  });
+});
+
 describe("volumes of the backend that need an account", () => {
   const attributes = { shareName: "s", secretName: "secret" };
   for (const source of [

@@ -57,12 +57,32 @@ function volumeOf(
 
 /** What only the backend can bring, with the account that it needs for it. */
 function backendVolume(volume: Volume, path: string, input: FilesInput): ResolvedVolume | undefined {
-  const { name, azureFile, csi } = volume;
+  const { name, azureFile, csi, persistentVolumeClaim } = volume;
+  if (persistentVolumeClaim !== undefined) return claimVolume(name, persistentVolumeClaim.claimName, path, input);
   const named = azureFile?.secretName ?? csi?.nodePublishSecretRef?.name ?? csi?.volumeAttributes?.["secretName"] ?? "";
   if (named === "") return { name, type: "backend" };
   const content = new VolumeFiles(input);
   content.takeObject(kinds.secret, named, {}, `${path}.${azureFile === undefined ? "csi" : "azureFile.secretName"}`);
   return content.isComplete ? { name, type: "backend", secret: content.list() } : undefined;
+}
+
+function claimVolume(
+  name: string,
+  claimName: string,
+  path: string,
+  { pod, sources, findings }: FilesInput,
+): ResolvedVolume | undefined {
+  const { uid: podUid, namespace = "" } = pod.metadata;
+  const seen = sources.claim?.({ podUid, namespace, name: claimName });
+  if (seen === undefined) return { name, type: "backend" };
+  if (seen.state === "found") return { name, type: "backend", claimed: seen.value };
+  if (seen.state === "pending") findings.pending = true;
+  else {
+    const why = seen.state === "absent" ? `persistentvolumeclaim "${claimName}" not found` : seen.message;
+    const message = `MountVolume.SetUp failed for volume "${name}" : ${why}`;
+    findings.faults.push({ field: `${path}.persistentVolumeClaim`, reason: "FailedMount", message });
+  }
+  return undefined;
 }
 
 function sizeLimitOf(sizeLimit: string | undefined): { readonly sizeLimit?: number } {

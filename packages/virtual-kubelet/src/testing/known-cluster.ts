@@ -1,7 +1,15 @@
 // What resolving a pod reads, from a table: whatever is not in it is absent.
 import type { KubeObject, Stored, StoredMeta } from "../kube/resource.ts";
 import type { ConfigMap, Node, Pod, PodSpec, RuntimeClass, Secret, Service, ServiceSpec } from "../kube/types.gen.ts";
-import type { ClusterTrustBundle, IssuedCertificate, Sources, TokenSource, View } from "../resolve/sources.ts";
+import type {
+  ClaimSource,
+  ClusterTrustBundle,
+  IssuedCertificate,
+  Sources,
+  TokenSource,
+  View,
+} from "../resolve/sources.ts";
+import type { ClaimedVolume } from "../resolved-pod.ts";
 
 export interface KnownCluster {
   /** By name, in the pod's namespace. */
@@ -11,6 +19,8 @@ export interface KnownCluster {
   readonly services?: readonly Stored<Service>[] | "pending" | "unreadable";
   /** Handler by name. */
   readonly runtimeClasses?: Readonly<Record<string, string | undefined>> | "pending" | "unreadable";
+  /** By name of the claim. */
+  readonly claims?: Readonly<Record<string, ClaimedVolume | "pending" | "unreadable">> | undefined;
   readonly tokens?: (source: TokenSource) => View<string>;
   readonly trustBundles?: readonly ClusterTrustBundle[];
   readonly certificate?: IssuedCertificate;
@@ -46,6 +56,13 @@ export function sourcesOf(cluster: KnownCluster = {}): Sources {
         }),
       ),
     services: () => (typeof services === "string" ? stateOf(services) : { state: "found", value: services }),
+    ...(cluster.claims !== undefined && {
+      claim: ({ name }: ClaimSource): View<ClaimedVolume> => {
+        const claimed = cluster.claims?.[name];
+        if (claimed === undefined) return { state: "absent" };
+        return typeof claimed === "string" ? stateOf(claimed) : { state: "found", value: claimed };
+      },
+    }),
     runtimeClass: (name) => {
       const { runtimeClasses = {} } = cluster;
       if (typeof runtimeClasses === "string") return stateOf(runtimeClasses);
