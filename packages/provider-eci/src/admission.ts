@@ -31,7 +31,8 @@ export function admittedNotes(pod: Pod, config: EciConfig): readonly CreateNote[
       if (list === "containers") checkHooks(container, path);
     }
   checkVolumes(spec, config);
-  return [...notes, ...(wishes.size === undefined ? groupSizes(spec, config).notes : [])];
+  const isSized = wishes.size !== undefined || wishes.request.InstanceType !== undefined;
+  return [...notes, ...(isSized ? [] : groupSizes(spec, config).notes)];
 }
 
 function checkVolumes({ volumes = [] }: PodSpec, { allowed }: EciConfig): void {
