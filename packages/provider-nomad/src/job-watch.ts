@@ -15,6 +15,8 @@ export class JobWatch {
   readonly #clock: Clock;
   /** Of the last event seen; 0: none yet. */
   #index = 0;
+  /** Allocations as they were last asked for, by their index: what changes during a break is told after it. */
+  #seen: ReadonlyMap<string, number> | undefined;
 
   constructor(client: Asked, clock: Clock) {
     this.#client = client;
@@ -46,17 +48,13 @@ export class JobWatch {
   async *#queries(context: CallContext): AsyncGenerator<{ readonly id: string }> {
     const filter = `JobID matches "^${jobPrefix}"`;
     let index = 0;
-    let seen = new Map<string, number>();
     while (!context.signal.aborted) {
       const blocking = { index, waitMs: index === 0 ? 1 : waitMs };
       const { value, index: next } = await this.#client.listAllocations({ filter, blocking }, context);
-      const now = new Map(value.map(({ ID, ModifyIndex }) => [ID, ModifyIndex]));
-      if (index > 0)
-        for (const id of new Set(
-          value.filter((each) => seen.get(each.ID) !== each.ModifyIndex).map(({ JobID }) => JobID),
-        ))
-          yield { id };
-      seen = now;
+      const before = this.#seen;
+      this.#seen = new Map(value.map(({ ID, ModifyIndex }) => [ID, ModifyIndex]));
+      const changed = value.filter(({ ID, ModifyIndex }) => before !== undefined && before.get(ID) !== ModifyIndex);
+      for (const id of new Set(changed.map(({ JobID }) => JobID))) yield { id };
       index = next < index ? 0 : Math.max(1, next);
       await pause(this.#clock, leastMs, context.signal);
     }

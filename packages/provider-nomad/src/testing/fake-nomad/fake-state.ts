@@ -27,6 +27,8 @@ export class FakeState {
   #index = 10;
   /** How often it was restored. */
   restorations: number = 0;
+  /** Queries that are blocked now. */
+  waiting: number = 0;
 
   constructor(clock: Clock, keeps: number) {
     this.#clock = clock;
@@ -88,7 +90,9 @@ export class FakeState {
     };
     listener();
     this.#listeners.add(listener);
+    this.waiting += 1;
     await pause(this.#clock, waitMs, until);
+    this.waiting -= 1;
     this.#listeners.delete(listener);
   }
 
