@@ -58,6 +58,7 @@ interface PodAccount {
 
 /** The least time between two writes of what is spent. */
 const keepEveryMs = 60_000;
+const soonMs = 1_000;
 
 export const budgetTaint: Taint = { key: "virtual-kubelet.io/budget-exceeded", effect: "NoSchedule" };
 
@@ -73,6 +74,7 @@ export class NodeBudget {
   /** Up to when an earlier program has counted. */
   #keptAt: number | undefined;
   #kept: { readonly at: number; readonly text: string } | undefined;
+  #keepSoon = false;
 
   constructor(options: NodeBudgetOptions) {
     this.#options = options;
@@ -119,7 +121,10 @@ export class NodeBudget {
 
   /** A ceiling leaves no room for it now. */
   waits(uid: string, why: NoRoom): void {
+    // What a budget was used up by is not to be lost.
+    if (!this.#waiting.has(uid) && (why.lasts === "day" || why.lasts === "month")) this.#keepSoon = true;
     this.#waiting.set(uid, why);
+    this.#keep();
   }
 
   /** Those that wait, for the longest first. */
@@ -136,9 +141,7 @@ export class NodeBudget {
       this.#count(uid, account, now);
       this.#addRate(account.namespace, account.estimate.perHour);
     }
-    if (!this.#isRestored || !this.#options.keeps) return;
-    if (this.#kept === undefined || now - this.#kept.at >= keepEveryMs)
-      this.#kept = { at: now, text: this.#ledger.text(now) };
+    this.#keep();
   }
 
   /** Per hour, of all its pods or of those of a namespace. */
@@ -202,6 +205,15 @@ export class NodeBudget {
     if (node === undefined) return;
     this.#isRestored = true;
     this.#keptAt = this.#ledger.restore(node.metadata.annotations?.[spendAnnotation], this.#options.now());
+  }
+
+  #keep(): void {
+    const now = this.#options.now();
+    if (!this.#isRestored || !this.#options.keeps) return;
+    const everyMs = this.#keepSoon ? soonMs : keepEveryMs;
+    if (this.#kept !== undefined && now - this.#kept.at < everyMs) return;
+    this.#kept = { at: now, text: this.#ledger.text(now) };
+    this.#keepSoon = false;
   }
 
   #count(uid: string, account: PodAccount, now: number): void {

@@ -13,7 +13,8 @@ import type {
 } from "../provider.ts";
 import { combinedCapabilities } from "./combine.ts";
 import { CompositeProvider } from "./composite-provider.ts";
-import { type MemberConfig, readCompositeConfig } from "./config.ts";
+import { type CompositeConfig, checkPrices, type MemberConfig, readCompositeConfig } from "./config.ts";
+import { type MemberPrices, sizeOnMember } from "./member-costs.ts";
 
 /** Finds a provider module's exports by the name of the provider. */
 export interface MemberLoader {
@@ -48,10 +49,11 @@ export function compositeModule(loader: MemberLoader): CompositeModule {
         const message = faults.map(({ name, reason }) => `member ${name}: ${errorText(reason)}`).join("; ");
         throw new VirtualKubeletError(VirtualKubeletError.from(first.reason).kind, message, { cause: first.reason });
       }
-      return new CompositeProvider({ node: init.node, config, providers, log: init.log });
+      return new CompositeProvider({ node: init.node, config, providers, prices: pricesOf(init), log: init.log });
     },
     describeProvider: async (init) => {
-      const { members } = await configOf(init);
+      const config = await configOf(init);
+      const { members } = config;
       const described = await Promise.all(
         members.map(async (member): Promise<ProviderDescription> => {
           const describe = await loader.describe(member.provider);
@@ -76,6 +78,13 @@ export function compositeModule(loader: MemberLoader): CompositeModule {
           const words = faults.map((fault, index) => `${members[index]?.name}: ${errorText(fault)}`).join("; ");
           const field = faults.find((fault) => fault?.field !== undefined)?.field;
           throw new VirtualKubeletError("Unsupported", `no member can run it: ${words}`, { field });
+        },
+        billedSize: (pod) => {
+          const priced = described.flatMap(({ capabilities, billedSize }, index) => {
+            const member = members[index];
+            return member === undefined ? [] : [{ config: member, capabilities, billedSize }];
+          });
+          return sizeOnMember({ config, members: priced, prices: pricesOf(init) }, pod);
         },
       };
     },
@@ -107,8 +116,15 @@ export function compositeModule(loader: MemberLoader): CompositeModule {
   }
 }
 
-const configOf = (init: ProviderInit): ReturnType<typeof readCompositeConfig> =>
-  readCompositeConfig({ path: init.configPath, object: init.config });
+async function configOf(init: ProviderInit): Promise<CompositeConfig> {
+  const config = await readCompositeConfig({ path: init.configPath, object: init.config });
+  checkPrices(config, init.prices);
+  return config;
+}
+
+function pricesOf({ prices = {}, operatingSystem }: ProviderInit): MemberPrices {
+  return { tables: prices, operatingSystem };
+}
 
 function initOf(init: ProviderInit, member: MemberConfig): ProviderInit {
   return {

@@ -1,11 +1,10 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { test } from "node:test";
-import { parseCompositeConfig, preferred } from "./config.ts";
+import { type CompositeConfig, checkPrices, parseCompositeConfig, preferred } from "./config.ts";
 
-const small = { cpu: 1, memoryGiB: 1 };
-const names = (config: ReturnType<typeof parseCompositeConfig>, uid = "u", asked = small): readonly string[] =>
-  preferred(config, uid, asked).map(({ name }) => name);
+const names = (config: CompositeConfig, uid = "u", costs: Readonly<Record<string, number>> = {}): readonly string[] =>
+  preferred(config, uid, ({ name }) => costs[name] ?? 0).map(({ name }) => name);
 
 test("all faults are told at once, with their fields", () => {
   assert.throws(
@@ -35,14 +34,20 @@ test("all faults are told at once, with their fields", () => {
 
 test("by order, by price for what the pod asks, and by weight", () => {
   const members = [
-    { name: "a", provider: "mock", weight: 3, price: { cpu: 1, memoryGiB: 0.1 } },
-    { name: "b", provider: "mock", price: { cpu: 0.1, memoryGiB: 0.5 } },
-    { name: "last", provider: "mock", weight: 0, price: { cpu: 9, memoryGiB: 9 } },
+    { name: "a", provider: "mock", weight: 3 },
+    { name: "b", provider: "mock", prices: "other" },
+    { name: "last", provider: "mock", weight: 0 },
   ];
   assert.deepEqual(names(parseCompositeConfig({ members })), ["a", "b", "last"]);
   const byPrice = parseCompositeConfig({ members, rule: "price" });
-  assert.deepEqual(names(byPrice), ["b", "a", "last"]);
-  assert.deepEqual(names(byPrice, "u", { cpu: 0.25, memoryGiB: 8 }), ["a", "b", "last"]);
+  assert.deepEqual(names(byPrice, "u", { a: 2, b: 1, last: 9 }), ["b", "a", "last"]);
+  // Of those that cost the same, the first.
+  assert.deepEqual(names(byPrice, "u", { last: 1 }), ["a", "b", "last"]);
+  assert.doesNotThrow(() => checkPrices(byPrice, { mock: {}, other: {} }));
+  assert.throws(
+    () => checkPrices(byPrice, { mock: {} }),
+    /rule price goes by budgets\.prices: member b: there is no table "other"$/,
+  );
   const byWeight = parseCompositeConfig({ members, rule: "weight" });
   const first = Array.from({ length: 2000 }, () => names(byWeight, randomUUID()));
   assert.ok(first.every((order) => order[2] === "last"));

@@ -1,7 +1,12 @@
 // Configuration of the composite provider: its members, and by which rule a pod goes to one of them. All faults at once.
 import { createHash } from "node:crypto";
 import * as v from "valibot";
+import { VirtualKubeletError } from "../errors.ts";
 import { checkedConfig, type ProviderConfigSource, readProviderConfig } from "../host/provider-config.ts";
+import type { PriceTables } from "../provider/billing.ts";
+
+/** Annotation of the pods: the member that runs it. */
+export const memberAnnotation = "backend.virtual-kubelet.io/member";
 
 export interface MemberConfig {
   /** Unique; part of the condition that tells of it. */
@@ -13,8 +18,8 @@ export interface MemberConfig {
   readonly configPath?: string | undefined;
   /** Share of the pods, with rule "weight"; 0: only when the others cannot. */
   readonly weight: number;
-  /** Per hour, with rule "price": of a CPU and of a GiB of memory that pods request. */
-  readonly price: { readonly cpu: number; readonly memoryGiB: number };
+  /** Name of its table in `budgets.prices`; default its provider's name. */
+  readonly prices?: string | undefined;
 }
 
 export interface CompositeConfig {
@@ -43,7 +48,9 @@ const member = v.pipe(
     config: v.optional(v.unknown()),
     configPath: v.optional(v.string("must be a path")),
     weight: v.optional(amount, 1),
-    price: v.optional(v.strictObject({ cpu: amount, memoryGiB: amount }), { cpu: 0, memoryGiB: 0 }),
+    prices: v.optional(
+      v.pipe(v.string("must be the name of a price table"), v.nonEmpty("must be the name of a price table")),
+    ),
   }),
   v.check(
     ({ config, configPath }) => config === undefined || configPath === undefined,
@@ -72,20 +79,30 @@ export async function readCompositeConfig(source: ProviderConfigSource): Promise
   return readProviderConfig("composite", source, parseCompositeConfig);
 }
 
-/** What a pod requests, whole. */
-export interface Asked {
-  readonly cpu: number;
-  readonly memoryGiB: number;
+/** Throws Invalid where pods are to go by prices that are not there. */
+export function checkPrices({ members, rule }: CompositeConfig, tables: PriceTables = {}): void {
+  const lacking = members.filter((member) => rule === "price" && !Object.hasOwn(tables, priceTableOf(member)));
+  if (lacking.length === 0) return;
+  const faults = lacking.map((member) => `member ${member.name}: there is no table "${priceTableOf(member)}"`);
+  const message = `configuration of the composite provider: rule price goes by budgets.prices: ${faults.join("; ")}`;
+  throw new VirtualKubeletError("Invalid", message, { field: "rule" });
 }
 
-/** Members in the order in which a pod is to be tried on them; the same for the same UID at any time. Pure. */
-export function preferred(config: CompositeConfig, uid: string, asked: Asked): readonly MemberConfig[] {
+export function priceTableOf({ prices, provider }: Pick<MemberConfig, "prices" | "provider">): string {
+  return prices ?? provider;
+}
+
+/** Members in the order in which a pod is to be tried on them; the same for the same UID at any time. `perHour`: what it costs there. Pure. */
+export function preferred(
+  config: CompositeConfig,
+  uid: string,
+  perHour: (member: MemberConfig) => number,
+): readonly MemberConfig[] {
   const { members, rule } = config;
   if (rule === "order") return members;
   if (rule === "price") {
-    const price = ({ price: { cpu, memoryGiB } }: MemberConfig): number =>
-      cpu * asked.cpu + memoryGiB * asked.memoryGiB;
-    return members.toSorted((one, other) => price(one) - price(other));
+    const costs = new Map(members.map((member) => [member, perHour(member)]));
+    return members.toSorted((one, other) => (costs.get(one) ?? 0) - (costs.get(other) ?? 0));
   }
   // Rendezvous hashing: a member that comes or goes moves no pod between the others.
   const score = ({ name, weight }: MemberConfig): number =>

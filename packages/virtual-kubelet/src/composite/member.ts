@@ -1,6 +1,9 @@
 // One back end of a composite: its provider, whether new pods go there now, and what it last said of its pods.
 import type { Clock } from "../clock.ts";
 import { errorText, VirtualKubeletError } from "../errors.ts";
+import type { Pod } from "../kube/types.gen.ts";
+import type { BilledSize } from "../provider/billing.ts";
+import type { Capabilities } from "../provider/capabilities.ts";
 import type { NodeReport } from "../provider/node.ts";
 import type { PodOwner, PodReport } from "../provider/pods.ts";
 import type { CallContext, Provider } from "../provider.ts";
@@ -15,8 +18,9 @@ import {
   undecided,
 } from "./circuit.ts";
 import type { MemberConfig } from "./config.ts";
+import type { PricedMember } from "./member-costs.ts";
 
-export class Member {
+export class Member implements PricedMember {
   readonly config: MemberConfig;
   readonly provider: Provider;
   node: NodeReport | undefined;
@@ -40,6 +44,14 @@ export class Member {
 
   get name(): string {
     return this.config.name;
+  }
+
+  get capabilities(): Capabilities {
+    return this.provider.capabilities ?? {};
+  }
+
+  billedSize(pod: Pod): BilledSize | undefined {
+    return this.provider.billedSize?.(pod);
   }
 
   /** Why nothing new goes there now. */

@@ -4,11 +4,10 @@ import { errorText, isErrorKind } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { PodOwner, PodReport, PodRequest } from "../provider/pods.ts";
 import type { CallContext } from "../provider.ts";
+import { memberAnnotation } from "./config.ts";
 import type { Member } from "./member.ts";
 import { hasStarted, newPlacement, type Placement } from "./placement.ts";
-
-/** Annotation of the pods: the member that runs it. */
-export const memberAnnotation = "backend.virtual-kubelet.io/member";
+import { isOver } from "./room.ts";
 
 /** Between the API server's clock and this one. */
 const clockSkewMs = 5_000;
@@ -62,7 +61,11 @@ export class PlacementTable {
     const placement = this.of(report.owner);
     if (!this.#has(placement, member, report)) return undefined;
     if (hasStarted(report)) placement.started = true;
-    return { ...report, annotations: { ...report.annotations, [memberAnnotation]: member.name } };
+    placement.revision = report.revision;
+    placement.over = isOver(report, placement.request?.pod);
+    // What a process before this one was given is asked for again: it says what room the pod takes.
+    const known = placement.request === undefined ? { ...report, revision: "" } : report;
+    return { ...known, annotations: { ...report.annotations, [memberAnnotation]: member.name } };
   }
 
   #has(placement: Placement, member: Member, report: PodReport): boolean {

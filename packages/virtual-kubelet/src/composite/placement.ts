@@ -5,9 +5,9 @@ import { errorText, VirtualKubeletError } from "../errors.ts";
 import { refusals } from "../pod/capabilities.ts";
 import type { PodOwner, PodReport, PodRequest } from "../provider/pods.ts";
 import type { CallContext } from "../provider.ts";
-import { podRequests } from "../status/pod-resources.ts";
-import { type CompositeConfig, preferred } from "./config.ts";
 import type { Member } from "./member.ts";
+import { inOrder, type Priced } from "./member-costs.ts";
+import { lackOfRoom } from "./room.ts";
 
 export interface Placement {
   readonly owner: PodOwner;
@@ -16,6 +16,12 @@ export interface Placement {
   /** A create there ended without an answer at this time: it must say that it has none before another is tried. */
   uncertainSince: number | undefined;
   request: PodRequest | undefined;
+  /** That is being asked to take it. */
+  asked: Member | undefined;
+  /** `revision` that its member last said. */
+  revision: string | undefined;
+  /** Nothing of it runs any more, nor will: it takes no room. */
+  over: boolean;
   /** Since when it is there; epoch milliseconds. */
   since: number;
   /** Something of it ran, or runs. */
@@ -33,14 +39,15 @@ export interface Placement {
 export function newPlacement(owner: PodOwner, now: number): Placement {
   return {
     ...{ owner, member: undefined, uncertainSince: undefined, request: undefined, since: now },
+    ...{ asked: undefined, revision: undefined, over: false },
     ...{ started: false, left: new Set(), moving: false, notBefore: 0, ended: false },
   };
 }
 
-export interface PlaceOptions {
-  readonly config: CompositeConfig;
-  readonly members: readonly Member[];
+export interface PlaceOptions extends Priced<Member> {
   readonly clock: Clock;
+  /** Of all pods. */
+  readonly placements: () => Iterable<Placement>;
 }
 
 /**
@@ -71,8 +78,14 @@ export async function place(
       refused.push({ member, error: new VirtualKubeletError("Unavailable", barred) });
       continue;
     }
+    const lack = lackOfRoom(placement, request.pod, member, options.placements());
+    if (lack !== undefined) {
+      refused.push({ member, error: new VirtualKubeletError("Quota", lack) });
+      continue;
+    }
     // What it shows from now on is no more what was before.
     const wasLeft = placement.left.delete(member);
+    placement.asked = member;
     try {
       await member.judged(() => member.provider.createPod(request, context));
       Object.assign(placement, { member, since: options.clock.now() });
@@ -86,6 +99,8 @@ export async function place(
         Object.assign(placement, { member, uncertainSince: options.clock.now() });
         throw thrown;
       }
+    } finally {
+      placement.asked = undefined;
     }
   }
   throw combinedRefusal(refused);
@@ -96,14 +111,9 @@ function isPositive({ kind }: VirtualKubeletError): boolean {
   return ["Quota", "Throttled", "Unsupported", "Invalid", "Unauthorized", "Forbidden"].includes(kind);
 }
 
-function order({ left, owner }: Placement, { pod }: PodRequest, { config, members }: PlaceOptions): readonly Member[] {
-  const asked = podRequests(pod);
-  const cpu = Number(asked.get("cpu") ?? 0n) / 1000;
-  const memoryGiB = Number(asked.get("memory") ?? 0n) / 2 ** 30;
-  const names = preferred(config, owner.uid, { cpu, memoryGiB }).map(({ name }) => name);
-  const sorted = members.toSorted((one, other) => names.indexOf(one.name) - names.indexOf(other.name));
+function order({ left, owner }: Placement, { pod }: PodRequest, options: PlaceOptions): readonly Member[] {
   // Where nothing of it started, it goes last.
-  return [...sorted.filter((member) => !left.has(member)), ...left];
+  return [...inOrder(options, pod, owner.uid).filter((member) => !left.has(member)), ...left];
 }
 
 /** Asks the member that may have it. Throws Unavailable while that cannot be said. */
