@@ -17,7 +17,7 @@ export class FargateWorld implements CloudWorld {
   readonly tellsLastCodes = false;
   readonly config: Readonly<Record<string, unknown>>;
   readonly image: string;
-  readonly #fake: FakeEcs;
+  readonly fake: FakeEcs;
   readonly #directory: string;
   readonly #dispose: () => Promise<void>;
   #keys = 0;
@@ -29,7 +29,7 @@ export class FargateWorld implements CloudWorld {
     helperImage: string,
     dispose: () => Promise<void>,
   ) {
-    this.#fake = fake;
+    this.fake = fake;
     this.#directory = directory;
     this.image = image;
     this.#dispose = dispose;
@@ -68,10 +68,10 @@ export class FargateWorld implements CloudWorld {
 
   /** What costs: tasks that have ended are told of for an hour more. Secrets that no task needs are among it. */
   books(): readonly BookedGroup[] {
-    const tasks = this.#fake.books.filter(({ live }) => live);
+    const tasks = this.fake.books.filter(({ live }) => live);
     const groups = tasks.map(({ arn, startedBy = "", live }) => ({ id: arn, uid: startedBy, live }));
     const uids = new Set(groups.map(({ uid }) => uid));
-    const left = [...this.#fake.secrets.all.keys()].map((id) => ({
+    const left = [...this.fake.secrets.all.keys()].map((id) => ({
       id,
       uid: id.split("/").at(-2) ?? "",
       live: false,
@@ -81,20 +81,20 @@ export class FargateWorld implements CloudWorld {
 
   made(): ReadonlyMap<string, number> {
     const made = new Map<string, number>();
-    for (const { startedBy = "" } of this.#fake.books) made.set(startedBy, (made.get(startedBy) ?? 0) + 1);
+    for (const { startedBy = "" } of this.fake.books) made.set(startedBy, (made.get(startedBy) ?? 0) + 1);
     return made;
   }
 
   calls(): Readonly<Record<string, number>> {
-    return this.#fake.counts;
+    return this.fake.counts;
   }
 
   throttle(perSecond: number | undefined): void {
-    for (const operation of operations) this.#fake.faults.limit(operation, perSecond ?? Number.POSITIVE_INFINITY, 1);
+    for (const operation of operations) this.fake.faults.limit(operation, perSecond ?? Number.POSITIVE_INFINITY, 1);
   }
 
   down(is: boolean): void {
-    this.#fake.faults.down = is;
+    this.fake.faults.down = is;
   }
 
   /** What signed so far is refused from now on; renewed ones stand where the program finds them. */
@@ -102,7 +102,7 @@ export class FargateWorld implements CloudWorld {
     if (!valid || this.#keys === 0) {
       this.#keys += 1;
       const keys = { accessKeyId: `AKIAFAKE${this.#keys}`, secretAccessKey: "fake-secret" };
-      this.#fake.credentials.splice(0, this.#fake.credentials.length, keys);
+      this.fake.credentials.splice(0, this.fake.credentials.length, keys);
     }
     if (!valid) return;
     const text = `[pods]\naws_access_key_id = AKIAFAKE${this.#keys}\naws_secret_access_key = fake-secret\n`;
@@ -113,6 +113,6 @@ export class FargateWorld implements CloudWorld {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#dispose();
     await rm(this.#directory, { recursive: true });
-    assert.deepEqual(this.#fake.misuse, []);
+    assert.deepEqual(this.fake.misuse, []);
   }
 }

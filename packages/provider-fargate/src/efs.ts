@@ -1,6 +1,7 @@
-// Volumes of Amazon EFS, as pods name them: an nfs volume of a file system's own server, or one of its CSI driver. Pure.
+// Volumes of Amazon EFS, as pods name them: an nfs volume of a file system's own server, one of its CSI driver, or a claim that is bound to
+// either. Pure.
 import type { EFSVolumeConfiguration } from "@aws-sdk/client-ecs";
-import { type Pod, VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
+import { type ClaimedVolume, type Pod, VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
 
 type Volume = NonNullable<NonNullable<Pod["spec"]>["volumes"]>[number];
 
@@ -16,6 +17,26 @@ export function efsVolume(volume: Volume, field: string): EFSVolumeConfiguration
       field: `${field}.csi.driver`,
     });
   return fromAttributes(csi.volumeAttributes ?? {}, `${field}.csi.volumeAttributes`);
+}
+
+/** Of the persistent volume that a claim is bound to. Throws Unsupported or Invalid, with the field of the claim. */
+export function claimedEfsVolume(claimed: ClaimedVolume, field: string): EFSVolumeConfiguration {
+  const { name, nfs, csi, mountOptions = [] } = claimed;
+  if (nfs !== undefined) return fromServer(nfs, field);
+  const refused = (message: string): VirtualKubeletError =>
+    new VirtualKubeletError("Unsupported", `persistent volume ${name}: ${message}`, { field });
+  if (csi?.driver !== efsDriver)
+    throw refused(`Fargate mounts volumes of ${efsDriver} alone, not of ${csi?.driver ?? "its type"}`);
+  // Those with a slash are notes of who made it.
+  const own = Object.entries(csi.volumeAttributes ?? {}).filter(([key]) => !key.includes("/"));
+  const attributes: Record<string, string> = { ...Object.fromEntries(own), volumeHandle: csi.volumeHandle };
+  for (const option of mountOptions) {
+    const [, point] = /^accesspoint=(.+)$/.exec(option) ?? [];
+    if (point !== undefined) attributes["accessPoint"] = point;
+    else if (option === "iam") attributes["iam"] = "true";
+    else if (option !== "tls") throw refused(`ECS has no mount option ${option}, only tls, iam and accesspoint`);
+  }
+  return fromAttributes(attributes, field);
 }
 
 function fromServer(

@@ -77,7 +77,7 @@ export function capabilitiesOf({ platform, helperImage }: FargateConfig): Capabi
     ...(linux ? [] : (["windows"] as const)),
   ];
   const volumes: VolumeKind[] = [
-    ...(["emptyDir", "nfs", "csi"] as const),
+    ...(["emptyDir", "nfs", "csi", "persistentVolumeClaim"] as const),
     ...(linux && helperImage !== "" ? (["configMap", "downwardAPI", "projected", "secret"] as const) : []),
   ];
   const requests = linux ? { cpu: "16", memory: "120Gi" } : { cpu: "4", memory: "30Gi" };

@@ -11,7 +11,7 @@ import {
   VirtualKubeletError,
 } from "@virtual-kubelet/virtual-kubelet";
 import { type CreateNote, placedContainers } from "@virtual-kubelet/virtual-kubelet/cloud";
-import { efsVolume } from "./efs.ts";
+import { claimedEfsVolume, efsVolume } from "./efs.ts";
 
 export interface TaskVolumes {
   readonly volumes: readonly Volume[];
@@ -42,9 +42,8 @@ export function taskVolumes(spec: PodSpec, resolved: Pick<ResolvedPod, "containe
           throw refused(`${place}.recursiveReadOnly`, "ECS does not promise it");
         const volume = volumeOf(mount, spec, resolved, wholes, `${place}.subPath`);
         volumes.set(volume.name ?? "", volume);
-        // As kubelets mount them: what is in them is ours to change.
-        const isFiles = resolved.volumes.some(({ name, type }) => name === mount.volume && type === "files");
-        return { sourceVolume: volume.name, containerPath: mount.mountPath, readOnly: mount.readOnly || isFiles };
+        const isReadOnly = mount.readOnly || mustBeReadOnly(mount.volume, spec, resolved);
+        return { sourceVolume: volume.name, containerPath: mount.mountPath, readOnly: isReadOnly };
       }),
     );
   }
@@ -65,6 +64,15 @@ export function taskVolumes(spec: PodSpec, resolved: Pick<ResolvedPod, "containe
           ],
     ),
   };
+}
+
+function mustBeReadOnly(volume: string, spec: PodSpec, { volumes }: Pick<ResolvedPod, "volumes">): boolean {
+  const known = volumes.find(({ name }) => name === volume);
+  // As kubelets mount them: what is in them is ours to change.
+  if (known?.type === "files") return true;
+  const given = spec.volumes?.find(({ name }) => name === volume);
+  const { csi, nfs } = known?.type === "backend" ? (known.claimed ?? {}) : {};
+  return [given?.persistentVolumeClaim, given?.csi, given?.nfs, csi, nfs].some((each) => each?.readOnly === true);
 }
 
 /** Names of volumes that a container mounts as a whole. */
@@ -99,7 +107,11 @@ function volumeOf(
   const known = volumes.find(({ name }) => name === mount.volume);
   if (volume === undefined || known === undefined)
     throw new VirtualKubeletError("Invalid", `the pod has no volume ${mount.volume}`, { field });
-  const efs = efsVolume(volume, `spec.volumes[${index}]`);
+  const claimed = known.type === "backend" ? known.claimed : undefined;
+  const efs =
+    claimed === undefined
+      ? efsVolume(volume, `spec.volumes[${index}]`)
+      : claimedEfsVolume(claimed, `spec.volumes[${index}].persistentVolumeClaim`);
   const name = path === "" ? mount.volume : partName(mount.volume, path);
   if (efs !== undefined) return { name, efsVolumeConfiguration: path === "" ? efs : within(efs, path, field) };
   if (known.type === "hostPath")

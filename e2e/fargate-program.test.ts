@@ -1,0 +1,102 @@
+// The program with Fargate, as users see it where Fargate is not as the other clouds: restarts and claims. Containers are simulated.
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import type { Stored } from "../packages/virtual-kubelet/src/kube/resource.ts";
+import type { ContainerStatus, Pod } from "../packages/virtual-kubelet/src/kube/types.gen.ts";
+import { MemoryGroups } from "../packages/virtual-kubelet/src/testing/memory-groups.ts";
+import { FargateWorld } from "./cloud/fargate-world.ts";
+import { CloudBench } from "./cloud/world.ts";
+import { isReady, podObject } from "./harness.ts";
+
+const patience = 60_000;
+
+describe("the program with Fargate", () => {
+  let world: FargateWorld;
+  let bench: CloudBench;
+  before(async () => {
+    world = await FargateWorld.start(new MemoryGroups(), "app", "");
+    bench = await CloudBench.start(world);
+  });
+  after(async () => bench?.[Symbol.asyncDispose]());
+
+  const run = (name: string, script: string): Promise<void> =>
+    bench.harness.apply(
+      podObject(name, { spec: { containers: [{ name: "main", image: "app", command: ["sh", "-c", script] }] } }),
+    );
+  const until = async (
+    what: string,
+    name: string,
+    holds: (status: ContainerStatus) => boolean,
+  ): Promise<ContainerStatus> => {
+    const pod: Stored<Pod> = await bench.harness.untilPod(what, name, patience, ({ status }) => {
+      const [main] = status?.containerStatuses ?? [];
+      return main !== undefined && holds(main);
+    });
+    const [main] = pod.status?.containerStatuses ?? [];
+    assert.ok(main !== undefined);
+    return main;
+  };
+
+  it("counts restarts on after a SIGKILL, those of ECS and those of tasks that are run again", async () => {
+    // ECS starts those again that ran for half a second here; the other's task is run again.
+    await run("steady", "sleep 3; exit 3");
+    await run("crashing", "exit 4");
+    const before = await until("was restarted", "steady", ({ restartCount }) => restartCount >= 1);
+    assert.ok(before.lastState?.terminated !== undefined);
+    const crashed = await until("backs off", "crashing", ({ state }) => state?.waiting?.reason === "CrashLoopBackOff");
+    assert.equal(crashed.lastState?.terminated?.exitCode, 4);
+    await bench.program?.kill("SIGKILL");
+    await bench.begin();
+    const first = await until("goes on", "steady", ({ restartCount }) => restartCount > before.restartCount);
+    assert.equal(first.restartCount, before.restartCount + 1);
+    const again = await until("was run again", "crashing", ({ restartCount }) => restartCount >= 1);
+    assert.equal(again.restartCount, 1);
+    assert.equal(again.lastState?.terminated?.exitCode, 4);
+    assert.equal(await bench.harness.kubectl("get", "pods", "--field-selector=status.phase=Failed", "-o", "name"), "");
+    await bench.clean();
+  });
+
+  it("mounts what a claim is bound to, where that is of EFS", async () => {
+    const volume = (name: string, driver: string, volumeHandle: string): readonly object[] => {
+      const common = { accessModes: ["ReadWriteMany"], storageClassName: "" };
+      const csi = { driver, volumeHandle };
+      const metadata = { name, namespace: "default" };
+      const resources = { requests: { storage: "1Gi" } };
+      return [
+        {
+          ...{ apiVersion: "v1", kind: "PersistentVolume", metadata: { name: `pv-${name}` } },
+          spec: { ...common, capacity: { storage: "1Gi" }, csi },
+        },
+        {
+          ...{ apiVersion: "v1", kind: "PersistentVolumeClaim", metadata },
+          spec: { ...common, volumeName: `pv-${name}`, resources },
+        },
+      ];
+    };
+    const pod = (claimName: string): object =>
+      podObject(claimName, {
+        spec: {
+          containers: [{ name: "main", image: "app", volumeMounts: [{ name: "data", mountPath: "/data" }] }],
+          volumes: [{ name: "data", persistentVolumeClaim: { claimName } }],
+        },
+      });
+    await bench.harness.apply(
+      ...volume("shared", "efs.csi.aws.com", "fs-0123abcd::fsap-0123abcd"),
+      ...volume("disk", "ebs.csi.aws.com", "vol-1"),
+      ...[pod("shared"), pod("disk")],
+    );
+    await bench.harness.untilPod("runs", "shared", patience, isReady);
+    const definitions = [...world.fake.tasks.all.values()].map(({ definition }) => definition.volumes?.[0]);
+    const [configuration] = definitions.flatMap((each) => each?.efsVolumeConfiguration ?? []);
+    assert.equal(configuration?.fileSystemId, "fs-0123abcd");
+    assert.equal(configuration?.authorizationConfig?.accessPointId, "fsap-0123abcd");
+    const refused = await bench.harness.untilPod(
+      "is refused",
+      "disk",
+      patience,
+      ({ status }) => status?.phase === "Failed",
+    );
+    assert.match(refused.status?.message ?? "", /spec\.volumes\[0\]\.persistentVolumeClaim.*not of ebs\.csi\.aws\.com/);
+    await bench.clean();
+  });
+});
