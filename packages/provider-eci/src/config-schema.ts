@@ -20,9 +20,12 @@ export const instanceType: v.GenericSchema<string, string> = word(
 );
 
 const schema = v.strictObject({
-  region: v.pipe(
-    v.string("is required, here or by ECI_REGION"),
-    v.regex(/^[a-z]{2,}(-[a-z0-9]+)+$/, "must be a region like cn-hangzhou"),
+  region: v.optional(
+    v.pipe(
+      word("a region like cn-hangzhou", /^$|^[a-z]{2,}(-[a-z0-9]+)+$/),
+      v.check((name) => name !== "", "is required, here or by ECI_REGION"),
+    ),
+    "",
   ),
   credentials: v.optional(credentials, { type: "default" }),
   endpoint: v.optional(

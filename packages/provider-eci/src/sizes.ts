@@ -56,18 +56,20 @@ export function groupSizes(spec: PodSpec, config: Pick<EciConfig, "defaultReques
   const filled: string[] = [];
   const totals = { cpu: 0, memory: 0 };
   for (const kind of kinds) {
+    let sum = 0n;
     for (const { name, resources } of spec.containers) {
       const asked = asks(resources, kind, sizeBy);
       if (asked === undefined && asks(spec.resources, kind, sizeBy) === undefined)
         filled.push(`${name} asks for no ${kind} and gets ${defaultRequests[kind]}`);
-      totals[kind] += inUnits(amount(asked ?? defaultRequests[kind], kind), kind);
+      sum += amount(asked ?? defaultRequests[kind], kind);
     }
     const own = asks(spec.resources, kind, sizeBy);
-    const whole = own === undefined ? totals[kind] : inUnits(amount(own, kind), kind);
-    const inits = (spec.initContainers ?? []).map(({ resources }) => asks(resources, kind, sizeBy) ?? "0");
-    const overhead = inUnits(amount(spec.overhead?.[kind] ?? "0", kind), kind);
-    const needed = Math.max(whole, ...inits.map((text) => inUnits(amount(text, kind), kind)));
-    totals[kind] = upTo(needed + overhead);
+    const whole = own === undefined ? sum : amount(own, kind);
+    const inits = (spec.initContainers ?? []).map(({ resources }) =>
+      amount(asks(resources, kind, sizeBy) ?? "0", kind),
+    );
+    const needed = inits.reduce((most, each) => (each > most ? each : most), whole);
+    totals[kind] = units(needed + amount(spec.overhead?.[kind] ?? "0", kind), kind);
   }
   const given = nextSize(totals);
   const isSame = given?.cpu === totals.cpu && given.memory === totals.memory;
@@ -99,7 +101,7 @@ function limitsOf(
   for (const kind of kinds) {
     const given = containers.flatMap(({ name, resources }) => {
       const text = resources?.limits?.[kind];
-      return text === undefined ? [] : [{ name, value: upTo(inUnits(amount(text, kind), kind)) }];
+      return text === undefined ? [] : [{ name, value: units(amount(text, kind), kind) }];
     });
     const sum = given.reduce((total, { value }) => total + value, 0);
     if (sum <= size[kind]) {
@@ -108,7 +110,7 @@ function limitsOf(
     }
     notes.push({
       ...{ eventType: "Normal", reason: "LimitsNotApplied" },
-      message: `limits.${kind}: ${kind === "cpu" ? `${upTo(sum)} cores` : `${upTo(sum)} GiB`} together are more than the group has; its containers share what it has (sizeBy: limits in the provider's configuration makes it larger)`,
+      message: `limits.${kind}: ${kind === "cpu" ? `${rounded(sum)} cores` : `${rounded(sum)} GiB`} together are more than the group has; its containers share what it has (sizeBy: limits in the provider's configuration makes it larger)`,
     });
   }
   return { limits: all, notes };
@@ -126,13 +128,13 @@ function amount(text: string, kind: Kind): bigint {
   return kind === "cpu" ? milliUnits(parsed) : wholeUnits(parsed);
 }
 
-function inUnits(units: bigint, kind: Kind): number {
-  return kind === "cpu" ? Number(units) / 1000 : Number(units) / 2 ** 30;
+/** Cores or GiB, to thousandths, upwards. */
+function units(count: bigint, kind: Kind): number {
+  return kind === "cpu" ? Number(count) / 1000 : Number((count * 1000n + 2n ** 30n - 1n) / 2n ** 30n) / 1000;
 }
 
-/** To thousandths, upwards. */
-function upTo(value: number): number {
-  return Math.ceil(Math.round(value * 1e6) / 1e3) / 1000;
+function rounded(sum: number): number {
+  return Math.round(sum * 1000) / 1000;
 }
 
 function shown({ cpu, memory }: Size): string {

@@ -67,7 +67,9 @@ describe("parameters", () => {
     if (typeof made !== "object" || made === null || !("request" in made)) continue;
     it(`of ${request.owner.name} are those of the vendor's models`, () => {
       const form = formOf(made.request ?? {}).filter(([name]) => !newer.some((each) => name.startsWith(each)));
-      const nested = nestedParameters([new URLSearchParams(form.map(([name, value]) => [name, value]))]);
+      const nested = nestedParameters([
+        new URLSearchParams(form.map(([name, value]): [string, string] => [name, value])),
+      ]);
       assert.deepEqual(nested.faults, []);
       assert.deepEqual(checkedParameters(nested.value, "CreateContainerGroupRequest").faults, []);
     });
