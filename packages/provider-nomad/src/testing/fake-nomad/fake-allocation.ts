@@ -86,6 +86,8 @@ export class FakeAllocation {
 
   /** All that a task wrote to a stream. */
   async log(name: string, stream: "stdout" | "stderr"): Promise<Buffer> {
+    const written = this.options.processes.output(this.id, name, stream);
+    if (written !== undefined) return written;
     const lines = (await this.#group?.logs(name)) ?? [];
     return Buffer.from(lines.flatMap((line) => (line.stream === stream ? [`${line.text}\n`] : [])).join(""));
   }

@@ -70,9 +70,10 @@ export class FakeJobs {
     return own.length > 0 && !isBlocked ? (job.Type === "batch" ? "dead" : "running") : "pending";
   }
 
-  /** `enforced`: only when its index is this, 0 for a job that is not there. */
-  register(value: unknown, namespace: string, enforced: number | undefined): Registration {
-    const job = this.#valid(value, namespace);
+  /** `enforced`: only when its index is this, 0 for a job that is not there. `asked`: goes before the job's own namespace. */
+  register(value: unknown, asked: string | undefined, enforced: number | undefined): Registration {
+    const job = this.#valid(value, asked);
+    const namespace = job.Namespace ?? "default";
     const key = `${namespace}/${job.ID}`;
     const there = this.#all.get(key);
     if (enforced !== undefined) enforce(enforced, there);
@@ -89,8 +90,8 @@ export class FakeJobs {
     return { EvalID, JobModifyIndex: entry.jobModifyIndex, Warnings: "" };
   }
 
-  plan(value: unknown, namespace: string): { readonly FailedTGAllocs: unknown; readonly Warnings: string } {
-    const job = this.#valid(value, namespace);
+  plan(value: unknown, asked: string | undefined): { readonly FailedTGAllocs: unknown; readonly Warnings: string } {
+    const job = this.#valid(value, asked);
     const failed = job.TaskGroups.flatMap((group) => {
       const found = this.#options.nodes.place(job, group, this.#held(job.ID));
       return "ID" in found ? [] : [[group.Name, found] as const];
@@ -159,10 +160,10 @@ export class FakeJobs {
     await Promise.all(this.#runs);
   }
 
-  #valid(value: unknown, namespace: string): FakeJob {
+  #valid(value: unknown, asked: string | undefined): FakeJob {
     const read = readJob(value);
     if (typeof read === "string") throw new NomadRefusal(400, `Failed to decode body: ${read}`);
-    const job = { ...read, Namespace: read.Namespace ?? namespace };
+    const job = { ...read, Namespace: asked ?? read.Namespace ?? "default" };
     const fault = jobFault(job, this.#options.namespaces);
     if (fault !== undefined) throw new NomadRefusal(500, fault);
     return job;

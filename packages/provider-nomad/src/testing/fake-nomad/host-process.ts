@@ -16,6 +16,8 @@ const signalNumbers: Readonly<Record<string, number>> = { SIGHUP: 1, SIGINT: 2, 
 
 export class HostProcess {
   readonly lines: RunnerLogLine[] = [];
+  /** All that its runs wrote, to the last byte. */
+  readonly output: Record<RunnerLogLine["stream"], Buffer[]> = { stdout: [], stderr: [] };
   state: RunnerState = { state: "created", restarts: 0 };
   readonly #spec: RunnerContainer;
   readonly #directory: string;
@@ -115,15 +117,17 @@ export class HostProcess {
 
   async #read(stream: Readable | null, name: RunnerLogLine["stream"]): Promise<void> {
     if (stream === null) return;
+    const decoder = new TextDecoder();
     let rest = "";
     const put = (text: string): void => {
       const last = this.lines.at(-1)?.time ?? 0n;
       const now = BigInt(Date.now()) * 1_000_000n;
       this.lines.push({ time: now > last ? now : last + 1n, stream: name, text });
     };
-    stream.setEncoding("utf8");
     for await (const chunk of stream) {
-      const lines = `${rest}${String(chunk)}`.split("\n");
+      if (!Buffer.isBuffer(chunk)) continue;
+      this.output[name].push(chunk);
+      const lines = `${rest}${decoder.decode(chunk, { stream: true })}`.split("\n");
       rest = lines.pop() ?? "";
       for (const line of lines) put(line);
     }

@@ -23,6 +23,11 @@ export class ProcessGroups implements GroupRunner {
     return join(this.#root, group, volume);
   }
 
+  /** All that a task wrote; undefined: it is not one of these. */
+  output(group: string, task: string, stream: "stdout" | "stderr"): Buffer | undefined {
+    return this.#groups.get(group)?.output(task, stream);
+  }
+
   async create(group: RunnerGroup): Promise<RunningGroup> {
     if (this.#groups.has(group.id)) throw new VirtualKubeletError("Conflict", `there is a group ${group.id} already`);
     for (const { name, files = [] } of group.volumes) {
@@ -61,6 +66,10 @@ class ProcessGroup implements RunningGroup {
   constructor(processes: ReadonlyMap<string, HostProcess>, removed: () => void) {
     this.#processes = processes;
     this.#removed = removed;
+  }
+
+  output(container: string, stream: "stdout" | "stderr"): Buffer {
+    return Buffer.concat(this.#of(container).output[stream]);
   }
 
   async start(container: string): Promise<void> {

@@ -47,9 +47,9 @@ export function serverRoutes(options: ServerRoutesOptions): readonly Route[] {
   return [
     {
       ...{ operation: "register", method: "PUT", path: /^jobs$/, capability: "submit-job" },
-      work: ({ body, namespace }) => {
+      work: ({ body, query }) => {
         const { Job, EnforceIndex, JobModifyIndex } = sent(body);
-        const made = jobs.register(Job, namespace, EnforceIndex ? JobModifyIndex : undefined);
+        const made = jobs.register(Job, query.get("namespace") ?? undefined, EnforceIndex ? JobModifyIndex : undefined);
         const { JobModifyIndex: index } = made;
         return { index, value: { ...made, EvalCreateIndex: index, Index: index, LastContact: 0, KnownLeader: false } };
       },
@@ -73,7 +73,7 @@ export function serverRoutes(options: ServerRoutesOptions): readonly Route[] {
     },
     {
       ...{ operation: "plan", method: "PUT", path: /^job\/([^/]+)\/plan$/, capability: "submit-job" },
-      work: ({ body, namespace }) => ({ value: jobs.plan(sent(body).Job, namespace) }),
+      work: ({ body, query }) => ({ value: jobs.plan(sent(body).Job, query.get("namespace") ?? undefined) }),
     },
     {
       ...{ operation: "job", method: "GET", path: /^job\/([^/]+)$/, capability: "read-job" },
