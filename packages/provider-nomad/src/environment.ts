@@ -3,7 +3,7 @@
 import { type Container, type ResolvedContainer, VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
 import type { PlainEnvVar } from "@virtual-kubelet/virtual-kubelet/cloud";
 import type { VariableItems } from "./files.ts";
-import type { NomadTemplate } from "./wire.ts";
+import type { NomadTemplate } from "./wire-job.ts";
 
 export interface TaskEnvironment {
   readonly env: Readonly<Record<string, string>>;

@@ -2,7 +2,8 @@
 // secret stands in a job, and what changes later reaches the files. Files without secrets that do not fit stand in the job. Pure.
 import { createHash } from "node:crypto";
 import { type ResolvedFile, type ResolvedVolume, VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
-import type { NomadTemplate, NomadVariable } from "./wire.ts";
+import type { NomadVariable } from "./wire.ts";
+import type { NomadTemplate } from "./wire-job.ts";
 
 /** Nomad takes 64 KiB, keys included. */
 const mostBytes = 60 * 1024;

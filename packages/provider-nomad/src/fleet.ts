@@ -2,7 +2,7 @@
 import type { NodeReport } from "@virtual-kubelet/virtual-kubelet";
 import type { NomadConfig } from "./config.ts";
 import type { Fleet } from "./resources.ts";
-import type { NomadNode } from "./wire.ts";
+import type { NomadNode } from "./wire-node.ts";
 
 /** Those that jobs of this configuration may be placed on. */
 export function fleetOf(nodes: readonly NomadNode[], config: NomadConfig): readonly NomadNode[] {

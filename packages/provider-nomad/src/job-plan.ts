@@ -1,6 +1,7 @@
 // What is made in Nomad for a pod. Data.
 import type { CreateNote } from "@virtual-kubelet/virtual-kubelet/cloud";
-import type { NomadJob, NomadVariable } from "./wire.ts";
+import type { NomadVariable } from "./wire.ts";
+import type { NomadJob } from "./wire-job.ts";
 
 export interface JobPlan {
   readonly job: NomadJob;

@@ -3,7 +3,7 @@ import { type PodSpec, type ResolvedPod, VirtualKubeletError } from "@virtual-ku
 import { placedContainers } from "@virtual-kubelet/virtual-kubelet/cloud";
 import type { NomadConfig } from "./config.ts";
 import { portLabel } from "./names.ts";
-import type { NomadNetwork, NomadPort } from "./wire.ts";
+import type { NomadNetwork, NomadPort } from "./wire-job.ts";
 
 export function networkMode(spec: PodSpec, { network }: Pick<NomadConfig, "network">): string {
   return spec.hostNetwork === true ? "host" : network.mode;

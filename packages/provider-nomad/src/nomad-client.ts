@@ -8,13 +8,13 @@ import type {
   NomadEvalAnswer,
   NomadEvaluation,
   NomadEvent,
-  NomadJob,
   NomadJobAnswer,
   NomadJobStub,
-  NomadNode,
   NomadPlanAnswer,
   NomadVariable,
 } from "./wire.ts";
+import type { NomadJob } from "./wire-job.ts";
+import type { NomadNode } from "./wire-node.ts";
 
 /** Answers wait at the server until something is newer than `index`, at most `waitMs`. */
 export interface BlockingQuery {

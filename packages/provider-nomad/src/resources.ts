@@ -8,7 +8,7 @@ import {
 } from "@virtual-kubelet/virtual-kubelet";
 import type { CreateNote } from "@virtual-kubelet/virtual-kubelet/cloud";
 import type { NomadConfig } from "./config.ts";
-import type { NomadResources } from "./wire.ts";
+import type { NomadResources } from "./wire-job.ts";
 
 /** What of the fleet counts for a task. */
 export interface Fleet {

@@ -3,7 +3,7 @@
 // counts as ended. Pure.
 import { effectivePolicy, type PodSpec, VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
 import { type PlacedContainer, placedContainers } from "@virtual-kubelet/virtual-kubelet/cloud";
-import type { NomadRestartPolicy } from "./wire.ts";
+import type { NomadRestartPolicy } from "./wire-job.ts";
 
 const seconds = 1_000_000_000;
 const year = 365 * 24 * 3600 * seconds;

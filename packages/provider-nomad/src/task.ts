@@ -9,7 +9,7 @@ import { type Fleet, taskResources } from "./resources.ts";
 import { type Turn, turnScript } from "./start-order.ts";
 import { authVariables, credentialOf, taskConfig } from "./task-config.ts";
 import { taskVolumes } from "./volumes.ts";
-import type { NomadRestartPolicy, NomadTask } from "./wire.ts";
+import type { NomadRestartPolicy, NomadTask } from "./wire-job.ts";
 
 export interface PodTaskOptions {
   readonly placed: PlacedContainer;

@@ -13,7 +13,8 @@ import { restartsOf } from "./restarts.ts";
 import { turnsOf } from "./start-order.ts";
 import { podTask } from "./task.ts";
 import { groupVolumes } from "./volumes.ts";
-import type { NomadTask, NomadVariable } from "./wire.ts";
+import type { NomadVariable } from "./wire.ts";
+import type { NomadTask } from "./wire-job.ts";
 
 /** Of the Go provider: a comma list. */
 const datacentersKey = "nomad.hashicorp.com/datacenters";

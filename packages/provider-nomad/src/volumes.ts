@@ -11,7 +11,7 @@ import type { CreateNote } from "@virtual-kubelet/virtual-kubelet/cloud";
 import type { NomadConfig } from "./config.ts";
 import { type Driver, runsImages } from "./drivers.ts";
 import { filesDirectory, fileTemplates, type VariableItems } from "./files.ts";
-import type { NomadTemplate, NomadVolumeMount, NomadVolumeRequest } from "./wire.ts";
+import type { NomadTemplate, NomadVolumeMount, NomadVolumeRequest } from "./wire-job.ts";
 
 type Volume = NonNullable<PodSpec["volumes"]>[number];
 

@@ -9,10 +9,10 @@ import type {
   NomadEvaluation,
   NomadJobAnswer,
   NomadJobStub,
-  NomadNode,
   NomadPlanAnswer,
   NomadVariable,
 } from "../wire.ts";
+import type { NomadNode } from "../wire-node.ts";
 
 const text = v.optional(v.string());
 const count = v.optional(v.number());

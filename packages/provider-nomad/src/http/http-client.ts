@@ -14,13 +14,13 @@ import type {
   NomadEvalAnswer,
   NomadEvaluation,
   NomadEvent,
-  NomadJob,
   NomadJobAnswer,
   NomadJobStub,
-  NomadNode,
   NomadPlanAnswer,
   NomadVariable,
 } from "../wire.ts";
+import type { NomadJob } from "../wire-job.ts";
+import type { NomadNode } from "../wire-node.ts";
 import * as answers from "./answers.ts";
 import { eventBatches } from "./event-stream.ts";
 import { execSession } from "./exec-session.ts";

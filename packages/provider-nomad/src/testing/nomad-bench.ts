@@ -3,7 +3,7 @@ import { type CallContext, silentLogger } from "@virtual-kubelet/virtual-kubelet
 import { parseNomadConfig } from "../config.ts";
 import type { NomadClient } from "../nomad-client.ts";
 import { clientOf } from "../nomad-provider.ts";
-import type { NomadJob, NomadTask } from "../wire.ts";
+import type { NomadJob, NomadTask } from "../wire-job.ts";
 import { FakeNomad, type FakeNomadOptions } from "./fake-nomad/fake-nomad.ts";
 
 export class NomadBench implements AsyncDisposable {

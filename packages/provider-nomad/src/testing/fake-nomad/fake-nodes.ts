@@ -1,6 +1,7 @@
 // Clients of a fake Nomad, and which of them takes a group: by pool, data centre, drivers, constraints, volumes, devices, what is left.
 import { randomUUID } from "node:crypto";
-import type { NomadNode, NomadPlacementMetric } from "../../wire.ts";
+import type { NomadPlacementMetric } from "../../wire.ts";
+import type { NomadNode } from "../../wire-node.ts";
 import type { FakeState } from "./fake-state.ts";
 import type { FakeGroup, FakeJob } from "./job-schema.ts";
 

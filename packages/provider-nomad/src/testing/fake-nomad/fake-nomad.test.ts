@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { after, describe, it } from "node:test";
 import { eventually } from "@virtual-kubelet/virtual-kubelet/testing";
-import type { NomadAllocation, NomadTask, NomadTaskState } from "../../wire.ts";
+import type { NomadAllocation, NomadTaskState } from "../../wire.ts";
+import type { NomadTask } from "../../wire-job.ts";
 import { jobOf, NomadBench, scriptTask } from "../nomad-bench.ts";
 
 const bench = await NomadBench.start({ namespaces: ["default", "team"] });

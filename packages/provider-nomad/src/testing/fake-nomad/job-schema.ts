@@ -1,6 +1,6 @@
 // A job as it is sent to the fake: every field is known to Nomad by this name, and of this kind. Pure.
 import * as v from "valibot";
-import type { NomadJob, NomadRestartPolicy, NomadTask, NomadTaskGroup } from "../../wire.ts";
+import type { NomadJob, NomadRestartPolicy, NomadTask, NomadTaskGroup } from "../../wire-job.ts";
 
 /** What Go sends for nothing. */
 const nullish = <T extends v.GenericSchema>(schema: T) =>
