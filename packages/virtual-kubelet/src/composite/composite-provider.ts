@@ -14,10 +14,9 @@ import { compositeCalls } from "./composite-calls.ts";
 import type { CompositeConfig } from "./config.ts";
 import { InTurn } from "./in-turn.ts";
 import { Member } from "./member.ts";
-import { type MemberPrices, sizeOnMember } from "./member-costs.ts";
 import { followMember } from "./member-updates.ts";
 import { betweenMembers, Moves } from "./moves.ts";
-import { type Placement, type PlaceOptions, place, settle } from "./placement.ts";
+import { type Placement, place, settle } from "./placement.ts";
 import { mayBeKnown, PlacementTable } from "./placement-table.ts";
 
 export interface CompositeOptions {
@@ -25,8 +24,6 @@ export interface CompositeOptions {
   readonly config: CompositeConfig;
   /** By name. */
   readonly providers: ReadonlyMap<string, Provider>;
-  /** Of the members; for rule "price", and for what pods cost. */
-  readonly prices?: MemberPrices | undefined;
   readonly log: Logger;
   readonly clock?: Clock | undefined;
   /** Between two looks at members that push nothing, and at what does not start; milliseconds. Default 5000. */
@@ -36,9 +33,8 @@ export interface CompositeOptions {
 export class CompositeProvider implements Provider {
   readonly capabilities: Capabilities;
   declare readonly watchNode: NonNullable<Provider["watchNode"]>;
-  declare readonly billedSize: NonNullable<Provider["billedSize"]>;
   readonly #members: readonly Member[];
-  readonly #placing: PlaceOptions;
+  readonly #config: CompositeConfig;
   readonly #startedAt: number;
   readonly #clock: Clock;
   readonly #log: Logger;
@@ -53,6 +49,7 @@ export class CompositeProvider implements Provider {
 
   constructor(options: CompositeOptions) {
     const { config, clock = systemClock, log, lookMs = 5000 } = options;
+    this.#config = config;
     this.#clock = clock;
     this.#log = log;
     this.#lookMs = lookMs;
@@ -75,8 +72,6 @@ export class CompositeProvider implements Provider {
       if (provider === undefined) throw new VirtualKubeletError("Internal", `no provider was made for ${member.name}`);
       return new Member(member, provider, { clock, rules, changed });
     });
-    const occupied = { clock, placements: () => placements.all() };
-    this.#placing = { config, members: this.#members, prices: options.prices ?? { tables: {} }, ...occupied };
     this.capabilities = combinedCapabilities(this.#members.map(({ provider }) => provider.capabilities ?? {}));
     const calls = compositeCalls({
       ...{ members: this.#members, clock, node: options.node },
@@ -88,8 +83,7 @@ export class CompositeProvider implements Provider {
       end: (owner, context, work) => this.#ended(owner, context, work),
       nodeChanges: this.#nodeChanged,
     });
-    const priced: Pick<Provider, "billedSize"> = { billedSize: (pod) => sizeOnMember(this.#placing, pod) };
-    Object.assign(this, calls, priced);
+    Object.assign(this, calls);
   }
 
   async createPod(request: PodRequest, context: CallContext): Promise<void> {
@@ -193,7 +187,9 @@ export class CompositeProvider implements Provider {
   }
 
   async #place(placement: Placement, request: PodRequest, context: CallContext): Promise<Member> {
-    const member = await place(placement, request, this.#placing, context);
+    const placements = (): Iterable<Placement> => this.#placements.all();
+    const options = { config: this.#config, members: this.#members, clock: this.#clock, placements };
+    const member = await place(placement, request, options, context);
     // While it cannot be listed, its pods are as last seen: this one is there.
     member.took(betweenMembers(placement));
     return member;

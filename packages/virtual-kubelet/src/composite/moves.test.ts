@@ -30,7 +30,7 @@ describe("a pod between members", () => {
     const stuck = await bench.create({}, "never");
     bench.fail("first", "Quota");
     bench.fail("second", "Quota");
-    await eventually("it has left", 10_000, () => bench.counts()[0] === 0);
+    await eventually("it has left", 10_000, () => bench.reasons().includes("MemberLeft"));
     const report = await bench.provider.getPodStatus(stuck.owner, bench.context);
     assert.equal(report.containers[0]?.state.waiting?.reason, "Moving");
     const listed = await bench.provider.getPods(bench.context);
@@ -49,7 +49,7 @@ describe("a pod between members", () => {
     const { owner } = await bench.create({}, "never");
     bench.fail("first", "Quota");
     bench.fail("second", "Quota");
-    await eventually("it has left", 10_000, () => bench.counts()[0] === 0);
+    await eventually("it has left", 10_000, () => bench.reasons().includes("MemberLeft"));
     await assert.rejects(bench.provider.deletePod(owner, { gracePeriodSeconds: 0 }, bench.context), {
       kind: "NotFound",
     });
