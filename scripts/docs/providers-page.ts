@@ -85,6 +85,10 @@ const subjects: Readonly<Record<string, Subject>> = {
       logs: { logs: { group: "/pods" } },
       "taskRoles.default": { taskRoles: { default: "arn:aws:iam::123456789012:role/pods" } },
       "stats: false": { stats: false },
+      "taskRoles.default and helperImage": {
+        taskRoles: { default: "arn:aws:iam::123456789012:role/pods" },
+        helperImage: "registry.example.com/busybox:1",
+      },
     },
   },
   nomad: {
@@ -155,7 +159,14 @@ async function declared(name: string): Promise<Declared> {
 function cell(declaration: Declared, has: (of: Variant) => boolean): string {
   const { variants } = declaration;
   const standard = has(declaration);
-  const others = variants.filter(([, changed]) => has(changed) !== standard).map(([setting]) => `\`${setting}\``);
+  const differing = variants.flatMap(([setting, changed]) =>
+    has(changed) === standard ? [] : [setting.split(" and ")],
+  );
+  // Two together only where neither does it alone.
+  const least = differing.filter(
+    (one) => one.length === 1 || !differing.some(([only = "", ...rest]) => rest.length === 0 && one.includes(only)),
+  );
+  const others = least.map((one) => one.map((setting) => `\`${setting}\``).join(" and "));
   if (others.length === 0) return standard ? "yes" : "no";
   return standard ? `yes, not with ${others.join(", ")}` : `with ${others.join(", ")}`;
 }
