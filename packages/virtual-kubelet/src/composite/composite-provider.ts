@@ -14,9 +14,10 @@ import { compositeCalls } from "./composite-calls.ts";
 import type { CompositeConfig } from "./config.ts";
 import { InTurn } from "./in-turn.ts";
 import { Member } from "./member.ts";
+import { type MemberPrices, sizeOnMember } from "./member-costs.ts";
 import { followMember } from "./member-updates.ts";
 import { betweenMembers, Moves } from "./moves.ts";
-import { type Placement, place, settle } from "./placement.ts";
+import { type Placement, type PlaceOptions, place, settle } from "./placement.ts";
 import { mayBeKnown, PlacementTable } from "./placement-table.ts";
 
 export interface CompositeOptions {
@@ -24,6 +25,8 @@ export interface CompositeOptions {
   readonly config: CompositeConfig;
   /** By name. */
   readonly providers: ReadonlyMap<string, Provider>;
+  /** Of the members; for rule "price", and for what pods cost. */
+  readonly prices?: MemberPrices | undefined;
   readonly log: Logger;
   readonly clock?: Clock | undefined;
   /** Between two looks at members that push nothing, and at what does not start; milliseconds. Default 5000. */
@@ -33,8 +36,9 @@ export interface CompositeOptions {
 export class CompositeProvider implements Provider {
   readonly capabilities: Capabilities;
   declare readonly watchNode: NonNullable<Provider["watchNode"]>;
+  declare readonly billedSize: NonNullable<Provider["billedSize"]>;
   readonly #members: readonly Member[];
-  readonly #config: CompositeConfig;
+  readonly #placing: PlaceOptions;
   readonly #startedAt: number;
   readonly #clock: Clock;
   readonly #log: Logger;
@@ -49,7 +53,6 @@ export class CompositeProvider implements Provider {
 
   constructor(options: CompositeOptions) {
     const { config, clock = systemClock, log, lookMs = 5000 } = options;
-    this.#config = config;
     this.#clock = clock;
     this.#log = log;
     this.#lookMs = lookMs;
@@ -72,6 +75,8 @@ export class CompositeProvider implements Provider {
       if (provider === undefined) throw new VirtualKubeletError("Internal", `no provider was made for ${member.name}`);
       return new Member(member, provider, { clock, rules, changed });
     });
+    const occupied = { clock, placements: () => placements.all() };
+    this.#placing = { config, members: this.#members, prices: options.prices ?? { tables: {} }, ...occupied };
     this.capabilities = combinedCapabilities(this.#members.map(({ provider }) => provider.capabilities ?? {}));
     const calls = compositeCalls({
       ...{ members: this.#members, clock, node: options.node },
@@ -83,7 +88,8 @@ export class CompositeProvider implements Provider {
       end: (owner, context, work) => this.#ended(owner, context, work),
       nodeChanges: this.#nodeChanged,
     });
-    Object.assign(this, calls);
+    const priced: Pick<Provider, "billedSize"> = { billedSize: (pod) => sizeOnMember(this.#placing, pod) };
+    Object.assign(this, calls, priced);
   }
 
   async createPod(request: PodRequest, context: CallContext): Promise<void> {
@@ -187,9 +193,7 @@ export class CompositeProvider implements Provider {
   }
 
   async #place(placement: Placement, request: PodRequest, context: CallContext): Promise<Member> {
-    const placements = (): Iterable<Placement> => this.#placements.all();
-    const options = { config: this.#config, members: this.#members, clock: this.#clock, placements };
-    const member = await place(placement, request, options, context);
+    const member = await place(placement, request, this.#placing, context);
     // While it cannot be listed, its pods are as last seen: this one is there.
     member.took(betweenMembers(placement));
     return member;

@@ -4,12 +4,10 @@ import { errorText, isErrorKind } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { PodOwner, PodReport, PodRequest } from "../provider/pods.ts";
 import type { CallContext } from "../provider.ts";
+import { memberAnnotation } from "./config.ts";
 import type { Member } from "./member.ts";
 import { hasStarted, newPlacement, type Placement } from "./placement.ts";
 import { isOver } from "./room.ts";
-
-/** Annotation of the pods: the member that runs it. */
-export const memberAnnotation = "backend.virtual-kubelet.io/member";
 
 /** Between the API server's clock and this one. */
 const clockSkewMs = 5_000;

@@ -5,9 +5,8 @@ import { errorText, VirtualKubeletError } from "../errors.ts";
 import { refusals } from "../pod/capabilities.ts";
 import type { PodOwner, PodReport, PodRequest } from "../provider/pods.ts";
 import type { CallContext } from "../provider.ts";
-import { podRequests } from "../status/pod-resources.ts";
-import { type CompositeConfig, preferred } from "./config.ts";
 import type { Member } from "./member.ts";
+import { inOrder, type Priced } from "./member-costs.ts";
 import { lackOfRoom } from "./room.ts";
 
 export interface Placement {
@@ -45,9 +44,7 @@ export function newPlacement(owner: PodOwner, now: number): Placement {
   };
 }
 
-export interface PlaceOptions {
-  readonly config: CompositeConfig;
-  readonly members: readonly Member[];
+export interface PlaceOptions extends Priced<Member> {
   readonly clock: Clock;
   /** Of all pods. */
   readonly placements: () => Iterable<Placement>;
@@ -114,14 +111,9 @@ function isPositive({ kind }: VirtualKubeletError): boolean {
   return ["Quota", "Throttled", "Unsupported", "Invalid", "Unauthorized", "Forbidden"].includes(kind);
 }
 
-function order({ left, owner }: Placement, { pod }: PodRequest, { config, members }: PlaceOptions): readonly Member[] {
-  const asked = podRequests(pod);
-  const cpu = Number(asked.get("cpu") ?? 0n) / 1000;
-  const memoryGiB = Number(asked.get("memory") ?? 0n) / 2 ** 30;
-  const names = preferred(config, owner.uid, { cpu, memoryGiB }).map(({ name }) => name);
-  const sorted = members.toSorted((one, other) => names.indexOf(one.name) - names.indexOf(other.name));
+function order({ left, owner }: Placement, { pod }: PodRequest, options: PlaceOptions): readonly Member[] {
   // Where nothing of it started, it goes last.
-  return [...sorted.filter((member) => !left.has(member)), ...left];
+  return [...inOrder(options, pod, owner.uid).filter((member) => !left.has(member)), ...left];
 }
 
 /** Asks the member that may have it. Throws Unavailable while that cannot be said. */
