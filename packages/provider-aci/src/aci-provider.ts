@@ -63,7 +63,8 @@ export async function createAciProvider(init: ProviderInit, context: CallContext
   const { caFile } = config.imageLookups;
   const ca = caFile === "" ? undefined : await authorityOf("imageLookups.caFile", caFile);
   const registry = new RegistryClient({ env: process.env, ca });
-  const images = new ImageProcesses({ registry, config, clock, operatingSystem });
+  const identityToken = (signal: AbortSignal): Promise<string> => client.registryToken(signal);
+  const images = new ImageProcesses({ registry, config, clock, operatingSystem, identityToken });
   const hostIPs = init.internalIP === undefined ? undefined : [init.internalIP];
   const backend = new AciBackend({
     client,

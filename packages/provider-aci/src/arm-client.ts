@@ -104,6 +104,9 @@ export interface AciClient extends AsyncDisposable {
   /** What these credentials may do in the resource group. */
   permissions(call: ArmCall): Promise<readonly Permission[]>;
 
+  /** A token of this identity for registries of the vendor alone, which trade it for their own. */
+  registryToken(signal: AbortSignal): Promise<string>;
+
   /** Calls made since the start by operation: `get`, `list` ... */
   readonly counts: Readonly<Record<string, number>>;
 }

@@ -30,6 +30,9 @@ export const clouds: Readonly<Record<CloudName, CloudEndpoints>> = {
   },
 };
 
+/** What tokens for registries of the vendor are asked for, in each of its clouds: worth nothing elsewhere. */
+export const registryAudience = "https://containerregistry.azure.net";
+
 /** Without regard to case, as azure.json has them; undefined: no such cloud. */
 export function cloudNamed(text: string): CloudName | undefined {
   const all: readonly CloudName[] = ["AzurePublicCloud", "AzureUSGovernmentCloud", "AzureChinaCloud"];

@@ -365,3 +365,11 @@ test("answers that are not understood are Unavailable", async (t) => {
     );
   }
 });
+
+test("a token for registries is one of its own", async (t) => {
+  const { client, call } = await bench(t);
+  const token = await client.registryToken(call.signal);
+  assert.ok(token.length > 0);
+  assert.equal(await client.registryToken(call.signal), token, "kept");
+  await client.ping(call);
+});

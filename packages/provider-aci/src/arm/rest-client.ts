@@ -3,11 +3,12 @@ import { type Clock, VirtualKubeletError } from "@virtual-kubelet/virtual-kubele
 import type * as v from "valibot";
 import type { AciClient, ArmCall, ArmTerminal, MetricSeries, SubnetRef } from "../arm-client.ts";
 import { type Credential, Credentials } from "../credentials/credential.ts";
+import { KeptToken } from "../credentials/token-source.ts";
 import type { Permission, RegionCapabilities, Subnet, Usage } from "../region-wire.ts";
 import type { ContainerGroup, Tags } from "../wire.ts";
 import { ArmCalls, type ArmRequest, type Budget } from "./arm-calls.ts";
 import { openTerminal } from "./arm-terminal.ts";
-import type { CloudEndpoints } from "./clouds.ts";
+import { type CloudEndpoints, registryAudience } from "./clouds.ts";
 import { groupAnswer, groupPage } from "./group-answer.ts";
 import { Https } from "./https.ts";
 import {
@@ -57,6 +58,7 @@ class RestClient implements AciClient {
   readonly #https: Https;
   readonly #credentials: Credentials;
   readonly #calls: ArmCalls;
+  readonly #registryToken: KeptToken;
 
   constructor(options: ArmClientOptions) {
     const { endpoints, env, ca, clock, budget, extraUserAgent } = options;
@@ -65,6 +67,7 @@ class RestClient implements AciClient {
     this.resourceGroup = options.resourceGroup;
     this.#https = new Https({ ca, env });
     this.#credentials = new Credentials(options.credential, { authority: endpoints.authority, env, ca, clock });
+    this.#registryToken = new KeptToken(this.#credentials, registryAudience, clock);
     this.#calls = new ArmCalls({
       ...endpoints,
       credentials: this.#credentials,
@@ -212,6 +215,10 @@ class RestClient implements AciClient {
   permissions(call: ArmCall): Promise<readonly Permission[]> {
     const path = `${this.#scope()}/providers/Microsoft.Authorization/permissions`;
     return this.#pages("permissions", path, authorizationVersion, permissionPage, call);
+  }
+
+  registryToken(signal: AbortSignal): Promise<string> {
+    return this.#registryToken.get(signal);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

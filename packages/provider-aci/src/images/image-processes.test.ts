@@ -17,6 +17,7 @@ import { imageSource } from "./image-source.ts";
 import { RegistryClient } from "./registry-client.ts";
 
 const context = { signal: AbortSignal.timeout(30_000), log: silentLogger };
+const identity = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/i";
 const server = { Entrypoint: ["/server"], Cmd: ["--port=80"] };
 
 function configOf(imageLookups: object = {}, more: object = {}): AciConfig {
@@ -32,11 +33,13 @@ describe("an image's command", { concurrency: false }, () => {
   });
   after(() => registry[Symbol.asyncDispose]());
 
+  let token = "directory token";
   function processes(t: TestContext, config: AciConfig = configOf(), operatingSystem = "linux"): ImageProcesses {
     Object.assign(registry, { login: "nobody", account: "", keepsBlobsElsewhere: false, status: undefined });
     registry.asked.length = 0;
     const client = new RegistryClient({ ca: registry.ca });
-    const made = new ImageProcesses({ registry: client, config, clock: systemClock, operatingSystem });
+    const identityToken = async (): Promise<string> => token;
+    const made = new ImageProcesses({ registry: client, config, clock: systemClock, operatingSystem, identityToken });
     t.after(() => made[Symbol.asyncDispose]());
     return made;
   }
@@ -119,6 +122,22 @@ describe("an image's command", { concurrency: false }, () => {
     await filled(open, podOf({ args: ["a"] }));
   });
 
+  it("is read as this program's identity where the cloud pulls as one; told where that may not", async (t) => {
+    const registries = [{ server: registry.host, identity }];
+    const all = processes(t, configOf({}, { registries }));
+    Object.assign(registry, { login: "bearer", account: "of an identity" });
+    await filled(all, podOf({ args: ["a"] }));
+    token = "another";
+    const refused = processes(t, configOf({}, { registries })).filled(podOf({ args: ["a"] }), context);
+    await assert.rejects(refused, { reason: "ErrImagePull", message: /\(403\): it needs the role AcrPull there$/ });
+    token = "directory token";
+    // Elsewhere it is sent to nobody.
+    const plain = processes(t);
+    Object.assign(registry, { login: "bearer", account: "of an identity" });
+    await assert.rejects(plain.filled(podOf({ args: ["a"] }), context), { reason: "ErrImagePull" });
+    assert.ok(!paths().includes("/oauth2/exchange"));
+  });
+
   it("that may not be read is told so, with the field, and no word of the secret", async (t) => {
     const all = processes(t);
     Object.assign(registry, { login: "basic", account: "reader:word" });
@@ -171,7 +190,6 @@ describe("an image's command", { concurrency: false }, () => {
 });
 
 describe("whose registry is asked", () => {
-  const identity = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/i";
   const home = { registry: "", url: "https://home.example/" };
   const cases: readonly [string, object, string | RegExp][] = [
     ["a.example/team/app:2", {}, "https://a.example team/app 2"],
@@ -182,7 +200,7 @@ describe("whose registry is asked", () => {
     ["app:1", { endpoints: [home] }, "https://home.example library/app 1"],
     ["team/app:1", { endpoints: [home] }, "https://home.example team/app 1"],
     ["team/app:1", { endpoints: [home], hosts: [] }, /without a registry are not among/],
-    ["pull.example/app", {}, /managed identity/],
+    ["pull.example/app", {}, "https://pull.example app latest"],
   ];
   for (const [image, lookups, wanted] of cases)
     it(`${image} ${JSON.stringify(lookups)}`, () => {

@@ -39,7 +39,9 @@ export function needsImage(container: Container, spec: PodSpec, path: string): s
 }
 
 export interface ImageProcessesOptions {
-  readonly registry: Pick<RegistryClient, "process" | typeof Symbol.asyncDispose>;
+  readonly registry: RegistryClient;
+  /** A token of this program's own identity, for registries that the cloud is an identity at. */
+  readonly identityToken: (signal: AbortSignal) => Promise<string>;
   readonly config: ImageSourceConfig;
   readonly clock: Clock;
   /** "linux" or "windows". */
@@ -91,14 +93,16 @@ export class ImageProcesses implements AsyncDisposable {
     { imageCredentials }: ResolvedPod,
     { signal }: CallContext,
   ): Promise<ImageProcess> {
-    const { registry, clock, operatingSystem } = this.#options;
-    const credentials = credentialsFor(image, imageCredentials, [new URL(source.url).host]);
+    const { registry, clock, operatingSystem, identityToken } = this.#options;
+    const given = credentialsFor(image, imageCredentials, [new URL(source.url).host]);
     const key = createHash("sha256")
-      .update(JSON.stringify([source, credentials]))
+      .update(JSON.stringify([source, given]))
       .digest("hex");
     const known = this.#fresh.get(key);
     if (known !== undefined && clock.now() < known.until) return known.process;
     try {
+      const asIdentity = given.length === 0 && source.asIdentity;
+      const credentials = asIdentity ? [await registry.asIdentity(source, await identityToken(signal), signal)] : given;
       const process = await registry.process(source, credentials, operatingSystem, signal);
       this.#fresh.delete(key);
       if (this.#fresh.size >= mostFresh) this.#fresh.delete(this.#fresh.keys().next().value ?? "");

@@ -9,6 +9,8 @@ export interface ImageSource {
   readonly repository: string;
   /** A tag, or a digest. */
   readonly reference: string;
+  /** The cloud pulls there as a managed identity; this program asks as its own. */
+  readonly asIdentity: boolean;
 }
 
 export type ImageSourceConfig = Pick<AciConfig, "imageLookups" | "registries">;
@@ -22,13 +24,12 @@ export function imageSource(image: string, { imageLookups, registries }: ImageSo
     return "which registry images without one come from is not configured (imageLookups.endpoints)";
   if (!imageLookups.hosts.some((pattern) => fitsPattern(host, pattern)))
     return `${host === "" ? "images without a registry are" : `${host} is`} not among imageLookups.hosts`;
-  if (registries.some(({ server }) => server === host))
-    return `${host} is asked as a managed identity by the cloud alone`;
   const isShort = host === "" && !path.includes("/");
   return {
     url: (endpoint ?? `https://${host}`).replace(/\/+$/, ""),
     repository: isShort ? `library/${path}` : path,
     reference: digest ?? tag,
+    asIdentity: registries.some(({ server }) => server === host),
   };
 }
 

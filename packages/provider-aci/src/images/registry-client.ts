@@ -3,7 +3,7 @@ import { type ImageCredential, VirtualKubeletError } from "@virtual-kubelet/virt
 import { type HttpAnswer, Https, type HttpsOptions } from "../arm/https.ts";
 import { checkDigest, type ImageProcess, imageProcess, manifestNext, manifestTypes } from "./image-answer.ts";
 import type { ImageSource } from "./image-source.ts";
-import { authorizationFor, challengeOf } from "./registry-login.ts";
+import { authorizationFor, challengeOf, refreshTokenFor } from "./registry-login.ts";
 
 /** No manifest, and no configuration, is larger. */
 const longestAnswer = 4 * 2 ** 20;
@@ -51,6 +51,12 @@ export class RegistryClient implements AsyncDisposable {
     if (this.#known.size >= mostKnown) this.#known.delete(this.#known.keys().next().value ?? "");
     this.#known.set(next.configuration, process);
     return process;
+  }
+
+  /** What a token of the vendor's directory is worth at a registry of the vendor. */
+  async asIdentity({ url }: ImageSource, token: string, signal: AbortSignal): Promise<ImageCredential> {
+    const identityToken = await refreshTokenFor(this.#https, url, token, signal);
+    return { registry: new URL(url).host, username: "", password: "", identityToken };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -76,3 +76,26 @@ function withQuery(url: URL, query: Readonly<Record<string, string>>): string {
   for (const [name, value] of Object.entries(query)) whole.searchParams.append(name, value);
   return whole.href;
 }
+
+const exchanged = v.pipe(v.string(), v.parseJson(), v.object({ refresh_token: v.string() }));
+
+/**
+ * What registries of the cloud's vendor give for a token of its directory: a refresh token of theirs. `url`: of the registry.
+ * Throws Unavailable, with the reason ErrImagePull, where the registry knows no such exchange, or this identity may not read.
+ */
+export async function refreshTokenFor(https: Https, url: string, token: string, signal: AbortSignal): Promise<string> {
+  const { host } = new URL(url);
+  const { status, text } = await https.call({
+    ...{ method: "POST", url: `${url}/oauth2/exchange`, signal, timeoutMs: 20_000 },
+    headers: { "content-type": "application/x-www-form-urlencoded" },
+    body: new URLSearchParams({ grant_type: "access_token", service: host, access_token: token }).toString(),
+  });
+  const parsed = v.safeParse(exchanged, text);
+  if (status !== 200 || !parsed.success)
+    throw new VirtualKubeletError(
+      "Unavailable",
+      `${host} does not let the identity of this program read (${status}): it needs the role AcrPull there`,
+      { reason: "ErrImagePull", httpStatus: status },
+    );
+  return parsed.output.refresh_token;
+}

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer } from "node:https";
 import { createAuthority } from "@virtual-kubelet/virtual-kubelet/testing";
-import { listen } from "./fake-http.ts";
+import { listen, textOf } from "./fake-http.ts";
 
 export class FakeRegistry implements AsyncDisposable {
   /** PEM. */
@@ -74,13 +74,19 @@ export class FakeRegistry implements AsyncDisposable {
       return;
     }
     if (pathname === "/token") {
-      const chunks: Buffer[] = [];
-      request.on("data", (chunk: Buffer) => chunks.push(chunk));
-      request.on("end", () => {
-        const form = new URLSearchParams(Buffer.concat(chunks).toString());
+      void textOf(request).then((text) => {
+        const form = new URLSearchParams(text);
         const isKnown = authorization === basic || form.get("refresh_token") === this.account || this.account === "";
         const scope = searchParams.get("scope") ?? form.get("scope");
         response.writeHead(isKnown ? 200 : 401).end(JSON.stringify({ token: `token for ${scope}` }));
+      });
+      return;
+    }
+    if (pathname === "/oauth2/exchange") {
+      void textOf(request).then((text) => {
+        const form = new URLSearchParams(text);
+        const isKnown = form.get("access_token") === "directory token" && form.get("service") === this.host;
+        response.writeHead(isKnown ? 200 : 403).end(JSON.stringify({ refresh_token: this.account }));
       });
       return;
     }
