@@ -4,7 +4,8 @@
 
 import type { Duplex } from "node:stream";
 import type { ProbeType } from "../engine/probe-results.ts";
-import type { Container, Node } from "../kube/types.gen.ts";
+import type { Container, Node, Pod } from "../kube/types.gen.ts";
+import type { BilledSize } from "../provider/billing.ts";
 import type { NodeReport } from "../provider/node.ts";
 import type { ContainerReport, PodFailure, PodOwner, PodRequest } from "../provider/pods.ts";
 import type { ContainerIO, ContainerLogOptions, ContainerLogs, ExecResult } from "../provider/streams.ts";
@@ -140,6 +141,9 @@ export interface CloudBackend {
   portForward?(group: CloudGroup, port: number, connection: Duplex, context: CallContext): Promise<void>;
   /** Of running groups, by UID; one that fails is left out and told in the log. Without podRef. */
   stats?(groups: readonly CloudGroup[], context: CallContext): Promise<ReadonlyMap<string, Omit<PodStats, "podRef">>>;
+
+  /** See Provider.billedSize. */
+  billedSize?(pod: Pod): BilledSize | undefined;
 
   /** Yields the node at once, then at each change: capacity by configuration or quota, labels, conditions. */
   watchNode?(context: CallContext): AsyncIterable<NodeReport>;

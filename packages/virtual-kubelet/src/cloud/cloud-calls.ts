@@ -1,7 +1,8 @@
 // The optional methods of a provider over a cloud: those that the cloud has, each handed the group that it is about.
 import type { Duplex } from "node:stream";
 import type { Clock } from "../clock.ts";
-import type { Node } from "../kube/types.gen.ts";
+import type { Node, Pod } from "../kube/types.gen.ts";
+import type { BilledSize } from "../provider/billing.ts";
 import type { NodeReport } from "../provider/node.ts";
 import type { PodFailure, PodOwner } from "../provider/pods.ts";
 import type {
@@ -17,6 +18,7 @@ import type { ResolvedVolume } from "../resolved-pod.ts";
 import type { StatsSummary } from "../stats-summary.ts";
 import type { CloudBackend, CloudGroup, GroupContainer } from "./cloud-backend.ts";
 import { cloudStats } from "./cloud-stats.ts";
+import type { CreateBreaker } from "./create-breaker.ts";
 import { type GroupEnding, type GroupEntry, notFound } from "./group-entry.ts";
 
 export interface CloudCallsOptions {
@@ -28,11 +30,13 @@ export interface CloudCallsOptions {
   readonly describe: (entry: GroupEntry, context: CallContext) => Promise<void>;
   readonly end: (entry: GroupEntry, ending: GroupEnding) => void;
   readonly entries: () => Iterable<GroupEntry>;
+  readonly breaker: CreateBreaker;
 }
 
 export function cloudCalls(options: CloudCallsOptions): Partial<Provider> {
   const { backend, clock, node, find, entries } = options;
-  const { exec, attach, logs, portForward, stats, stop, updateVolumes, ping, watchNode, configureNode } = backend;
+  const { exec, attach, logs, portForward, stats, stop, updateVolumes, ping, watchNode, configureNode, billedSize } =
+    backend;
   const startTime = new Date(clock.now()).toISOString();
 
   async function groupOf(owner: PodOwner, context: CallContext): Promise<CloudGroup> {
@@ -110,9 +114,11 @@ export function cloudCalls(options: CloudCallsOptions): Partial<Provider> {
         await ping.call(backend, context);
       },
     }),
-    ...(watchNode !== undefined && {
-      watchNode: (context: CallContext): AsyncIterable<NodeReport> => watchNode.call(backend, context),
+    ...(billedSize !== undefined && {
+      billedSize: (pod: Pod): BilledSize | undefined => billedSize.call(backend, pod),
     }),
+    watchNode: (context: CallContext): AsyncIterable<NodeReport> =>
+      options.breaker.reports(watchNode && ((inner) => watchNode.call(backend, inner)), context),
     ...(configureNode !== undefined && {
       configureNode: async (given: Node): Promise<Node> => configureNode.call(backend, given),
     }),

@@ -7,7 +7,6 @@ import { CloudProvider } from "./cloud-provider.ts";
 const pace = { fastMs: 20, slowMs: 100, steadyMs: 100 };
 const image = "sleep";
 const lacks = [
-  "watchNode",
   "configureNode",
   "getContainerLogs",
   "runInContainer",

@@ -13,6 +13,7 @@ import type { CallContext, Provider } from "../provider.ts";
 import type { CloudBackend } from "./cloud-backend.ts";
 import { cloudCalls } from "./cloud-calls.ts";
 import { ContainerCare, type ContainerCareOptions } from "./container-care.ts";
+import { CreateBreaker } from "./create-breaker.ts";
 import { GroupEndings } from "./group-endings.ts";
 import { type GroupEntry, hasEnded, notFound, refOf } from "./group-entry.ts";
 import { followPushes } from "./group-pushes.ts";
@@ -50,8 +51,9 @@ export class CloudProvider implements Provider {
   declare readonly portForward?: NonNullable<Provider["portForward"]>;
   declare readonly getStatsSummary?: NonNullable<Provider["getStatsSummary"]>;
   declare readonly ping?: NonNullable<Provider["ping"]>;
-  declare readonly watchNode?: NonNullable<Provider["watchNode"]>;
+  declare readonly watchNode: NonNullable<Provider["watchNode"]>;
   declare readonly configureNode?: NonNullable<Provider["configureNode"]>;
+  declare readonly billedSize?: NonNullable<Provider["billedSize"]>;
   readonly #backend: CloudBackend;
   readonly #clock: Clock;
   readonly #log: Logger;
@@ -66,6 +68,7 @@ export class CloudProvider implements Provider {
   readonly #end: AbortController = new AbortController();
   #pushes: Promise<void> | undefined;
   readonly #listing: SharedCall;
+  readonly #breaker: CreateBreaker;
 
   constructor(options: CloudProviderOptions) {
     const { backend, log, clock = systemClock, random = Math.random, kubernetesVersion = "1.36" } = options;
@@ -116,8 +119,9 @@ export class CloudProvider implements Provider {
       event: (...happening) => this.#tell(...happening),
       isKnown,
     });
+    this.#breaker = new CreateBreaker(backend.type, clock);
     const calls = cloudCalls({
-      ...{ backend, clock, node: options.node },
+      ...{ backend, clock, node: options.node, breaker: this.#breaker },
       find: (owner, context) => this.#find(owner, context),
       describe: (entry, context) => this.#table.describe([entry], context),
       end: (entry, ending) => this.#endings.end(entry, ending),
@@ -212,7 +216,7 @@ export class CloudProvider implements Provider {
       return;
     }
     try {
-      const { id, notes } = await this.#backend.create(request, context);
+      const { id, notes } = await this.#breaker.judged(entry.owner.uid, () => this.#backend.create(request, context));
       entry.request = request;
       this.#table.created(entry, id);
       for (const { eventType, reason, message } of notes) this.#tell(entry.owner, eventType, reason, message);

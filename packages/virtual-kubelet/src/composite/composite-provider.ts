@@ -1,6 +1,7 @@
 // A Provider over several others: each pod is given to one of them by a rule, to the next when that has no room, and is taken to
 // another only while nothing of it ever started.
 import { type Clock, systemClock } from "../clock.ts";
+import { defaultCircuitRules } from "../cloud/circuit.ts";
 import { timedCall } from "../engine/timed-call.ts";
 import { UpdateFeed } from "../engine/update-feed.ts";
 import { isErrorKind, VirtualKubeletError } from "../errors.ts";
@@ -8,7 +9,6 @@ import type { Logger } from "../log.ts";
 import type { Capabilities } from "../provider/capabilities.ts";
 import type { PodOwner, PodReport, PodRequest, PodUpdate } from "../provider/pods.ts";
 import type { CallContext, Provider } from "../provider.ts";
-import { defaultCircuitRules } from "./circuit.ts";
 import { combinedCapabilities } from "./combine.ts";
 import { compositeCalls } from "./composite-calls.ts";
 import type { CompositeConfig } from "./config.ts";

@@ -1,5 +1,7 @@
 // One back end of a composite: its provider, whether new pods go there now, and what it last said of its pods.
 import type { Clock } from "../clock.ts";
+import { Breaker } from "../cloud/breaker.ts";
+import type { CircuitRules } from "../cloud/circuit.ts";
 import { errorText, VirtualKubeletError } from "../errors.ts";
 import type { Pod } from "../kube/types.gen.ts";
 import type { BilledSize } from "../provider/billing.ts";
@@ -7,16 +9,6 @@ import type { Capabilities } from "../provider/capabilities.ts";
 import type { NodeReport } from "../provider/node.ts";
 import type { PodOwner, PodReport } from "../provider/pods.ts";
 import type { CallContext, Provider } from "../provider.ts";
-import {
-  type Circuit,
-  type CircuitRules,
-  closedCircuit,
-  failed,
-  passage,
-  succeeded,
-  trying,
-  undecided,
-} from "./circuit.ts";
 import type { MemberConfig } from "./config.ts";
 import type { PricedMember } from "./member-costs.ts";
 
@@ -24,10 +16,7 @@ export class Member implements PricedMember {
   readonly config: MemberConfig;
   readonly provider: Provider;
   node: NodeReport | undefined;
-  readonly #clock: Clock;
-  readonly #rules: CircuitRules;
-  readonly #changed: () => void;
-  readonly #circuits: Record<"create" | "ping", Circuit> = { create: closedCircuit, ping: closedCircuit };
+  readonly #breakers: Readonly<Record<"create" | "ping", Breaker>>;
   #reports: Map<string, PodReport> | undefined;
 
   constructor(
@@ -37,9 +26,7 @@ export class Member implements PricedMember {
   ) {
     this.config = config;
     this.provider = provider;
-    this.#clock = options.clock;
-    this.#rules = options.rules;
-    this.#changed = options.changed;
+    this.#breakers = { create: new Breaker(options), ping: new Breaker(options) };
   }
 
   get name(): string {
@@ -56,8 +43,8 @@ export class Member implements PricedMember {
 
   /** Why nothing new goes there now. */
   get barred(): string | undefined {
-    const { create, ping } = this.#circuits;
-    return [create, ping].find((circuit) => passage(circuit, this.#clock.now()) === "barred")?.message;
+    const { create, ping } = this.#breakers;
+    return create.barred ?? ping.barred;
   }
 
   /** It has said what it has. */
@@ -67,22 +54,7 @@ export class Member implements PricedMember {
 
   /** A call by whose outcome it is judged. That it can be reached does not say that it takes pods: each is judged apart. */
   async judged<T>(work: () => Promise<T>, by: "create" | "ping" = "create"): Promise<T> {
-    if (passage(this.#circuits[by], this.#clock.now()) === "try") this.#circuits[by] = trying(this.#circuits[by]);
-    try {
-      const answer = await work();
-      this.#set(by, succeeded(this.#circuits[by]));
-      return answer;
-    } catch (thrown) {
-      const { kind } = VirtualKubeletError.from(thrown);
-      // What is wrong with the pod, or was ended here, says nothing of the back end.
-      const isItsFault = kind !== "Invalid" && kind !== "Unsupported" && kind !== "Aborted" && kind !== "NotFound";
-      const circuit = this.#circuits[by];
-      this.#set(
-        by,
-        isItsFault ? failed(circuit, this.#clock.now(), errorText(thrown), this.#rules) : undecided(circuit),
-      );
-      throw thrown;
-    }
+    return this.#breakers[by].judged(work, isItsFault);
   }
 
   /** All its pods; those of the last listing, with what was pushed since, while it cannot be asked. Throws before the first. */
@@ -123,10 +95,10 @@ export class Member implements PricedMember {
   lost(uid: string): void {
     this.#reports?.delete(uid);
   }
+}
 
-  #set(by: "create" | "ping", circuit: Circuit): void {
-    const was = this.#circuits[by].openUntil;
-    this.#circuits[by] = circuit;
-    if (was !== circuit.openUntil) this.#changed();
-  }
+/** What is wrong with the pod, or was ended here, says nothing of the back end. */
+function isItsFault(error: unknown): boolean {
+  const { kind } = VirtualKubeletError.from(error);
+  return kind !== "Invalid" && kind !== "Unsupported" && kind !== "Aborted" && kind !== "NotFound";
 }
