@@ -87,13 +87,15 @@ function taskOf(tasks: readonly FakeTaskRunner[], name: string): FakeTaskRunner 
 async function stats({ tasks }: FakeAllocation): Promise<object> {
   const Timestamp = Date.now() * 1_000_000;
   const known = await Promise.all(
-    tasks.map(async ({ name, running, state }) => {
+    tasks.map(async ({ name, running, state, task }) => {
       const found = await running?.stats(name);
       if (found === undefined) return [];
       const { cpuNanoseconds, memoryBytes } = found;
       const livedMs = Math.max(1, Date.now() - Date.parse(state.StartedAt ?? ""));
       const Percent = cpuNanoseconds / (livedMs * 10_000);
-      const MemoryStats = { RSS: memoryBytes, Usage: memoryBytes, Cache: 0, Measured: ["RSS", "Usage"] };
+      // Each driver measures what it can.
+      const isImage = task.Driver === "docker" || task.Driver === "podman";
+      const MemoryStats = { RSS: isImage ? 0 : memoryBytes, Usage: isImage ? memoryBytes : 0, Cache: 0 };
       return [
         [name, { Timestamp, ResourceUsage: { MemoryStats, CpuStats: { Percent, TotalTicks: Percent * 24 } } }] as const,
       ];

@@ -33,6 +33,7 @@ async function stream(call: Call, { state, faults, clock, heartbeatMs }: EventRo
   const signal = AbortSignal.any([call.signal, cut.signal]);
   const { restorations } = state;
   response.writeHead(200, { "content-type": "application/json", "cache-control": "no-cache" }).flushHeaders();
+  response.write("{}\n");
   let batches = state.batchesFrom(Number(query.get("index") ?? 0));
   let last = state.index;
   // Who is told of a restoration subscribes anew.

@@ -70,6 +70,8 @@ export class ExecSockets {
     const io: ContainerIO = { tty, stdin: input.stdin, stdout, ...(tty ? { resize: input.sizes } : { stderr }) };
     const ended = this.#faults.stream(() => client.terminate());
     try {
+      // A terminal whose input is closed hangs up: its command and what it wrote are lost.
+      if (tty) void input.closed.then(() => client.terminate());
       const code = await group.exec(task.name, command, io, gone.signal);
       // Programs of the host are waited for until their input is closed.
       if (task.task.Driver === "raw_exec" && !tty) await input.closed;

@@ -20,7 +20,7 @@ export interface FakeTaskOptions {
 }
 
 const lastEvents = 10;
-const never = "0001-01-01T00:00:00Z";
+const building = "Building Task Directory";
 const second = 1_000_000_000;
 /** Of clients that say nothing else. */
 const maxKillNs = 30 * second;
@@ -32,7 +32,7 @@ export class FakeTaskRunner {
   readonly #killed = new AbortController();
   #isTriggered = false;
   #state: NomadTaskState = {
-    ...{ State: "pending", Failed: false, Restarts: 0, LastRestart: never, StartedAt: never, FinishedAt: never },
+    ...{ State: "pending", Failed: false, Restarts: 0, LastRestart: null, StartedAt: null, FinishedAt: null },
   };
   #events: readonly NomadTaskEvent[] = [];
   #lastTime = 0;
@@ -55,7 +55,7 @@ export class FakeTaskRunner {
   }
 
   get hasStarted(): boolean {
-    return this.#state.StartedAt !== never;
+    return this.#state.StartedAt !== null;
   }
 
   /** Where it runs now. */
@@ -67,7 +67,7 @@ export class FakeTaskRunner {
   async run(): Promise<void> {
     for (let isFirst = true; !this.#killed.signal.aborted; isFirst = false) {
       if (isFirst)
-        this.tell("Task Setup", { DisplayMessage: "Building Task Directory", Message: "Building Task Directory" });
+        this.tell("Task Setup", { DisplayMessage: building, Message: building, Details: { message: building } });
       const outcome = await this.#once();
       const isKilled = this.#killed.signal.aborted;
       const decision = this.#tracker.next({ ...outcome, isKilled, isTriggered: this.#isTriggered });
@@ -88,7 +88,7 @@ export class FakeTaskRunner {
       this.#restarting(decision.reason, decision.delayNs);
       await pause(this.#options.clock, (decision.delayNs / second) * this.#options.secondMs, this.#killed.signal);
     }
-    this.#set({ State: "dead", FinishedAt: this.#state.FinishedAt === never ? now() : this.#state.FinishedAt });
+    this.#set({ State: "dead", FinishedAt: this.#state.FinishedAt ?? now() });
   }
 
   tell(Type: string, more: Partial<NomadTaskEvent> = {}): void {
@@ -102,7 +102,7 @@ export class FakeTaskRunner {
   /** Ends it for good; resolves when its process has ended. */
   async kill(): Promise<void> {
     if (this.#killed.signal.aborted) return;
-    if (this.#state.FinishedAt === never) {
+    if (this.#state.FinishedAt === null) {
       const seconds = this.#killNs / second;
       this.tell("Killing", { DisplayMessage: `Sent interrupt. Waiting ${seconds}s before force killing` });
     }
@@ -148,7 +148,7 @@ export class FakeTaskRunner {
         ? `Failed to pull \`${String(task.Config["image"])}\`: ${errorText(error)}`
         : errorText(error);
       this.tell("Driver Failure", { DisplayMessage: message, Details: { driver_error: message } });
-      return { startError: { isRecoverable: isImage } };
+      return { startError: { isRecoverable: isPull } };
     }
     this.#running = group;
     this.#set({ State: "running", StartedAt: now() });
@@ -157,9 +157,19 @@ export class FakeTaskRunner {
     if (this.#killed.signal.aborted) await this.#stop();
     const { exitCode = 0, oomKilled = false } = await group.ended(this.name);
     const signal = !isImage && exitCode > 128 && exitCode < 160 ? exitCode - 128 : 0;
-    const Details = { exit_code: `${exitCode}`, exit_message: "", signal: `${signal}`, oom_killed: `${oomKilled}` };
-    const DisplayMessage = `Exit Code: ${exitCode}${signal === 0 ? "" : `, Signal: ${signal}`}`;
-    this.tell("Terminated", { DisplayMessage, Details, ExitCode: exitCode, Signal: signal });
+    const said = isImage && exitCode !== 0 ? `Docker container exited with non-zero exit code: ${exitCode}` : "";
+    this.tell("Terminated", {
+      DisplayMessage: [
+        `Exit Code: ${exitCode}`,
+        ...(signal === 0 ? [] : [`Signal: ${signal}`]),
+        ...(said === "" ? [] : [`Exit Message: "${said}"`]),
+      ].join(", "),
+      Details: {
+        ...{ exit_code: `${exitCode}`, signal: `${signal}`, oom_killed: `${oomKilled}` },
+        ...(said === "" ? {} : { exit_message: said }),
+      },
+      ...{ ExitCode: exitCode, Signal: signal, Message: said },
+    });
     return { exitCode };
   }
 

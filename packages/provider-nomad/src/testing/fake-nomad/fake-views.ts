@@ -30,8 +30,11 @@ export function jobStub(entry: JobEntry, status: string, withMeta: boolean): obj
   };
 }
 
-/** `withResources`: of lists, which leave them out else. */
-export function allocationView(allocation: FakeAllocation, withResources: boolean): NomadAllocation {
+/** Lists have no network, and resources only where they are asked for. */
+export function allocationView(
+  allocation: FakeAllocation,
+  kind: "stub" | "stubWithResources" | "whole",
+): NomadAllocation {
   const { id, options, tasks, createIndex, modifyIndex, createdAt, modifiedAt, address } = allocation;
   const { job, group, node, ports } = options;
   const isUp = tasks.some(({ hasStarted }) => hasStarted);
@@ -42,8 +45,10 @@ export function allocationView(allocation: FakeAllocation, withResources: boolea
     ...{ CreateIndex: createIndex, ModifyIndex: modifyIndex },
     ...{ CreateTime: createdAt * 1_000_000, ModifyTime: modifiedAt * 1_000_000 },
     TaskStates: Object.fromEntries(tasks.map((task) => [task.name, task.state])),
-    NetworkStatus: isUp && address !== undefined ? { Address: address, AddressIPv6: "" } : null,
-    ...(withResources
+    ...(kind === "whole"
+      ? { NetworkStatus: isUp && address !== undefined ? { Address: address, AddressIPv6: "" } : null }
+      : {}),
+    ...(kind !== "stub"
       ? {
           AllocatedResources: {
             Shared: {

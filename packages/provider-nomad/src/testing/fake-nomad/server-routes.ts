@@ -93,7 +93,7 @@ export function serverRoutes(options: ServerRoutesOptions): readonly Route[] {
       ...{ operation: "jobAllocations", method: "GET", path: /^job\/([^/]+)\/allocations$/, capability: "read-job" },
       work: (call) => {
         const found = jobs.allocations.filter(isIn(call.namespace, first(call)));
-        return { index: state.indexOf("allocs"), value: found.map((each) => allocationView(each, false)) };
+        return { index: state.indexOf("allocs"), value: found.map((each) => allocationView(each, "stub")) };
       },
     },
     {
@@ -105,12 +105,16 @@ export function serverRoutes(options: ServerRoutesOptions): readonly Route[] {
       work: async (call) => {
         const index = await blocked("allocs", call);
         const { query, namespace } = call;
-        const withResources = query.get("resources") === "true";
+        const kind = query.get("resources") === "true" ? "stubWithResources" : "stub";
         const found = jobs.allocations
           .filter(isIn(namespace))
-          .map((each) => allocationView(each, withResources))
+          .map((each) => allocationView(each, kind))
           .filter((view) => matchesFilter(query.get("filter") ?? "", view));
-        const { items, nextToken } = pageOf(found, ({ ID }) => ID, query);
+        const { items, nextToken } = pageOf(
+          found,
+          ({ ID, CreateIndex }) => `${String(CreateIndex).padStart(12, "0")}.${ID}`,
+          query,
+        );
         return { index, nextToken, value: items };
       },
     },
@@ -119,7 +123,7 @@ export function serverRoutes(options: ServerRoutesOptions): readonly Route[] {
       work: (call) => {
         const found = jobs.allocations.find(({ id }) => id === first(call));
         if (found === undefined) throw new NomadRefusal(404, "alloc not found");
-        return { index: found.modifyIndex, value: allocationView(found, true) };
+        return { index: found.modifyIndex, value: allocationView(found, "whole") };
       },
     },
     {
