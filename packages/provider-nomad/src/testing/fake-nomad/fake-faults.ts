@@ -42,6 +42,11 @@ export class NomadFaults {
     this.#lost.set(operation, (this.#lost.get(operation) ?? 0) + times);
   }
 
+  /** How many streams are open. */
+  get open(): number {
+    return this.#streams.size;
+  }
+
   /** Tears down every stream that is open: events, logs, commands. */
   cutStreams(): void {
     for (const cut of this.#streams) cut();
