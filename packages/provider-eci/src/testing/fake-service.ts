@@ -141,13 +141,7 @@ export class FakeService {
       const { quota, groups } = this.#options;
       const living = groups.all.filter(({ isOver }) => !isOver);
       const cores = living.reduce((sum, group) => sum + roundedSize(group.request).cpu, 0);
-      // Names of the attributes are a guess.
-      return {
-        Attributes: {
-          ...{ MaxInstanceCount: quota.groups, UsedInstanceCount: living.length },
-          ...{ MaxVcpu: quota.cores, UsedVcpu: cores },
-        },
-      };
+      return { Attributes: { MaxCpu: quota.cores, UsedCpu: cores, MaxImageCacheCount: 500, UsedImageCacheCount: 0 } };
     },
     DescribeRegions: () => {
       const { region } = this.#options;
