@@ -126,8 +126,8 @@ async function put(stream: Writable | undefined, data: string | null | undefined
   over.abort();
 }
 
-/** A command whose input is never closed may never end. */
-async function sendInput(socket: WebSocket, { stdin }: ContainerIO, isOver: () => boolean): Promise<void> {
+/** A command whose input is never closed may never end; a terminal that is closed takes its command and the output with it. */
+async function sendInput(socket: WebSocket, { stdin, tty }: ContainerIO, isOver: () => boolean): Promise<void> {
   if (stdin !== undefined) {
     for await (const chunk of stdin) {
       if (isOver()) return;
@@ -139,7 +139,7 @@ async function sendInput(socket: WebSocket, { stdin }: ContainerIO, isOver: () =
         });
     }
   }
-  if (!isOver()) await sent(socket, { stdin: { close: true } });
+  if (!tty && !isOver()) await sent(socket, { stdin: { close: true } });
 }
 
 async function sendSizes(socket: WebSocket, { tty, resize }: ContainerIO, isOver: () => boolean): Promise<void> {

@@ -229,6 +229,21 @@ describe("commands", () => {
     assert.deepEqual(await promise, { height: 24, width: 80 });
   });
 
+  it("in a terminal are not told that their input ends: Nomad would cut them off", async () => {
+    const frames: unknown[] = [];
+    sockets.once("connection", (socket) => {
+      socket.on("message", (data) => {
+        frames.push(JSON.parse(String(data)));
+        setTimeout(() => socket.send(JSON.stringify({ exited: true })), 20);
+      });
+    });
+    const stdin = new PassThrough();
+    stdin.end("hello");
+    const io = { stdin, stdout: new PassThrough(), tty: true };
+    assert.deepEqual(await client.exec({ allocation: "a", task: "t" }, ["sh"], io, context), { exitCode: 0 });
+    assert.deepEqual(frames, [{ stdin: { data: Buffer.from("hello").toString("base64") } }]);
+  });
+
   it("that break off, or are aborted, say so", async () => {
     sockets.once("connection", (socket) => socket.close(1011, "no such program"));
     const io = { stdout: new PassThrough(), tty: false };
