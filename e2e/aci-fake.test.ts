@@ -1,8 +1,11 @@
 // The fake of Azure Resource Manager over real containers: what its groups report, log and run is what an engine did.
 import assert from "node:assert/strict";
+import { PassThrough } from "node:stream";
+import { text } from "node:stream/consumers";
 import { after, before, describe, it } from "node:test";
 import type { AciClient, ArmCall, ArmTerminal } from "../packages/provider-aci/src/arm-client.ts";
 import { parseAciConfig } from "../packages/provider-aci/src/config.ts";
+import { backendOf } from "../packages/provider-aci/src/testing/aci-bench.ts";
 import { clientOf } from "../packages/provider-aci/src/testing/arm-bench.ts";
 import { FakeArm } from "../packages/provider-aci/src/testing/fake-arm.ts";
 import { translateGroup } from "../packages/provider-aci/src/translate.ts";
@@ -121,6 +124,51 @@ spec:
     const codes = containers.map(({ properties }) => properties.instanceView?.currentState?.exitCode);
     assert.deepEqual(codes, [0, 4]);
     assert.equal(await client.listLogs("sidecar", "side", {}, call), "up\nend\n");
+  });
+
+  it("a ConfigMap's new content reaches a container that runs, of a user that is not root", async () => {
+    const settings = { helperImage: benchImage, network: {} };
+    const backend = backendOf(fake, { node: "n", cluster: "c", settings });
+    const context = { signal: call.signal, log: silentLogger };
+    const yaml = (content: string): string => `
+kind: Pod
+metadata: {name: changes}
+spec:
+  securityContext: {runAsUser: 1234}
+  containers:
+    - name: main
+      image: ${benchImage}
+      command: [/bin/sh, -c, "while :; do sleep 1; done"]
+      volumeMounts: [{name: settings, mountPath: /settings, readOnly: true}]
+  volumes: [{name: settings, configMap: {name: settings}}]
+---
+kind: ConfigMap
+metadata: {name: settings}
+data: {key: "${content}"}
+`;
+    const [before, after] = ["old", "new"].map(
+      (content) => resolvedRequests(yaml(content), { node: "n", cluster: "c" })[0],
+    );
+    assert.ok(before !== undefined && after?.resolved !== undefined);
+    const { id } = await backend.create(before, context);
+    const ref = { owner: before.owner, id };
+    const group = await eventually("it runs", 60_000, async () => {
+      const [found] = await backend.describe([ref], context);
+      return found?.containers[0]?.state.running === undefined ? undefined : found;
+    });
+    const read = async (): Promise<string> => {
+      const stdout = new PassThrough();
+      const io = { tty: false, stdout };
+      const target = { group, container: "main" };
+      const result = await backend.exec(target, ["cat", "/settings/key"], io, context);
+      assert.equal(result.exitCode, 0);
+      stdout.end();
+      return text(stdout);
+    };
+    assert.equal(await read(), "old");
+    await backend.updateVolumes(group, before, after.resolved.volumes, context);
+    assert.equal(await read(), "new");
+    await client.remove(id.slice(id.lastIndexOf("/") + 1), call);
   });
 
   it("a container beyond its memory is killed, and it is told", async () => {

@@ -17,6 +17,7 @@ interface Case {
   readonly settings?: Readonly<Record<string, unknown>>;
   readonly annotations?: Readonly<Record<string, string>>;
   readonly container?: Readonly<Record<string, unknown>>;
+  readonly operatingSystem?: "windows";
   /** Absent: it is admitted. */
   readonly refused?: { readonly field: string; readonly message: RegExp };
 }
@@ -68,17 +69,33 @@ const cases: readonly Case[] = [
     container: { resources: { limits: { "nvidia.com/gpu": "1" } } },
     refused: { field: priority, message: /with GPUs$/ },
   },
+  {
+    title: "a working directory on Windows, where no shell could change to it",
+    operatingSystem: "windows",
+    container: { command: ["app.exe"], workingDir: "c:/app" },
+    refused: { field: "spec.containers[0].workingDir", message: /Windows no \/bin\/sh$/ },
+  },
+  {
+    title: "a working directory of an image whose registry may be asked",
+    container: { image: "registry.example.com/app:1", workingDir: "/app" },
+  },
+  {
+    title: "a working directory of an image whose registry may not",
+    settings: { imageLookups: { hosts: ["*.example.org"] } },
+    container: { image: "registry.example.com/app:1", workingDir: "/app" },
+    refused: { field: "spec.containers[0].workingDir", message: /registry\.example\.com is not among imageLookups/ },
+  },
 ];
 
 describe("admission", () => {
-  for (const { title, settings = {}, annotations = {}, container = {}, refused } of cases)
+  for (const { title, settings = {}, annotations = {}, container = {}, refused, operatingSystem = "linux" } of cases)
     it(`${title} is ${refused === undefined ? "taken" : "refused"}`, () => {
       const config = parseAciConfig({ ...account, ...settings });
       const pod: Pod = {
         metadata: { name: "p", annotations },
         spec: { containers: [{ name: "main", image: "app:1", ...container }] },
       };
-      const admit = (): void => admitPod(pod, { config, operatingSystem: "linux" });
+      const admit = (): void => admitPod(pod, { config, operatingSystem });
       if (refused === undefined) admit();
       else assert.throws(admit, { kind: "Unsupported", ...refused });
     });
