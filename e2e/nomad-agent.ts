@@ -34,7 +34,10 @@ export class NomadAgent implements AsyncDisposable {
     this.#before = before;
   }
 
-  /** NOMAD_TEST_DRIVER says by which driver pods run, NOMAD_TEST_IMAGE from which image where it needs one. */
+  /**
+   * NOMAD_TEST_DRIVER says by which driver pods run, NOMAD_TEST_IMAGE from which image where it needs one (default busybox:1),
+   * NOMAD_TEST_NETWORK in which network (default the provider's).
+   */
   static async start(): Promise<NomadAgent> {
     const isReal = (process.env["NOMAD_ADDR"] ?? "") !== "";
     const fake = isReal ? undefined : await FakeNomad.start({ secondMs: 100 });
@@ -51,7 +54,11 @@ export class NomadAgent implements AsyncDisposable {
       ...(await client.listJobs({ filter }, context())).map(({ ID }) => ID),
       ...(await variablesOf(client)),
     ]);
-    return new NomadAgent(parseNomadConfig({ driver }, env), client, fake, before);
+    // The suite's pods are many at once, and an agent may be small.
+    const defaults = { cpu: "10m", memory: "16Mi" };
+    const mode = process.env["NOMAD_TEST_NETWORK"];
+    const config = parseNomadConfig({ driver, defaults, ...(mode && { network: { mode } }) }, env);
+    return new NomadAgent(config, client, fake, before);
   }
 
   /** Of containers, "" where the driver runs programs of the host. */

@@ -34,7 +34,9 @@ Server(("0.0.0.0", ${port}), Echo).serve_forever()
   wait $!
   sleep 1
 done`;
-const port = image === "" ? await freePort() : 8080;
+// Programs on the network of the host have all of its ports.
+const isOnHost = config.network.mode === "host";
+const port = isOnHost ? await freePort() : 8080;
 
 providerConformance(`Nomad, driver ${config.driver}`, {
   create: async () => ({
@@ -52,11 +54,9 @@ providerConformance(`Nomad, driver ${config.driver}`, {
   loggingPod: { spec: { containers: [container(`echo line; ${wait}`)] } },
   echoPod: {
     port,
-    // Programs of the host have all of its ports.
-    spec: { containers: [container(echo(port), image === "" ? {} : { ports: [{ containerPort: port }] })] },
+    spec: { containers: [container(echo(port), isOnHost ? {} : { ports: [{ containerPort: port }] })] },
   },
-  // Programs of the host have its address.
-  addresses: config.network.mode !== "host",
+  addresses: !isOnHost,
   outlives: true,
   lacks: ["configureNode", "attachToContainer"],
   timeoutMs: 60_000,
