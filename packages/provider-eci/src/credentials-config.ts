@@ -45,7 +45,7 @@ const role = v.pipe(
   v.string("is required"),
   v.regex(/^acs:ram::\d+:role\/.+/, "must be the ARN of a role, like acs:ram::1234567890123456:role/name"),
 );
-const host = v.pipe(v.string("must be text"), v.regex(/^[\w.-]+$/, "must be a host"));
+const host = v.pipe(v.string("must be text"), v.regex(/^[\w.-]+(:\d+)?$/, "must be a host"));
 
 export const credentials: v.GenericSchema<unknown, CredentialsConfig> = v.variant(
   "type",
