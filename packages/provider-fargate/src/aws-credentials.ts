@@ -12,7 +12,8 @@ export async function credentialsOf({
 }: Pick<FargateConfig, "credentials" | "region" | "endpoints">): Promise<AwsCredentials> {
   const known = await import("@aws-sdk/credential-providers");
   const clientConfig = { region, ...(endpoints.sts === undefined ? {} : { endpoint: endpoints.sts }) };
-  const files = { ignoreCache: true, clientConfig };
+  // It would be SSO's, too, which has a region of its own: the chain knows ours from who asks it.
+  const files = { ignoreCache: true, ...(endpoints.sts === undefined ? {} : { clientConfig }) };
   switch (credentials.type) {
     case "default":
       return known.fromNodeProviderChain(files);
@@ -48,7 +49,7 @@ export async function credentialsOf({
       return known.fromInstanceMetadata();
     case "sso":
       return known.fromSSO({
-        ...files,
+        ignoreCache: true,
         ...(credentials.profile === undefined ? {} : { profile: credentials.profile }),
       });
     case "process":
