@@ -41,7 +41,8 @@ export class EciWorld implements CloudWorld {
     image: string,
     dispose: () => Promise<void> = async () => {},
   ): Promise<EciWorld> {
-    const fake = await FakeEci.start({ runner });
+    // What is left of a group goes after its containers have ended; that it is told of meanwhile is taken for granted.
+    const fake = await FakeEci.start({ runner, pace: { removeMs: 3_000 } });
     const directory = await mkdtemp(join(tmpdir(), "virtual-kubelet-eci-"));
     const world = new EciWorld(fake, directory, image, async () => {
       await fake[Symbol.asyncDispose]();
