@@ -54,6 +54,8 @@ export interface NomadClient {
    * EnforceIndex by its JobModifyIndex. NotFound when there is none.
    */
   stopJob(id: string, meta: Readonly<Record<string, string>>, context: CallContext): Promise<void>;
+  /** Has Nomad place it anew, with further meta: as stopJob, but not stopped. What is stopped stays so. */
+  rerunJob(id: string, meta: Readonly<Record<string, string>>, context: CallContext): Promise<void>;
   /** GET /v1/jobs?meta=true&filter=; all pages (next_token). */
   listJobs(options: { readonly filter: string }, context: CallContext): Promise<readonly NomadJobStub[]>;
   /** GET /v1/job/:id. Undefined: there is none. */
@@ -90,8 +92,8 @@ export interface NomadClient {
     context: CallContext,
   ): Promise<Indexed<readonly NomadNode[]>>;
   /**
-   * GET /v1/event/stream?topic=Allocation&topic=Evaluation&topic=Job&index=: batches from `index` on (0: from now). Throws Unavailable
-   * when it breaks. Heartbeats are swallowed.
+   * GET /v1/event/stream?topic=Allocation&topic=Evaluation&topic=Job&index=: batches from `index` on (0: all that are kept). Throws
+   * Unavailable when it breaks. Heartbeats are swallowed.
    */
   events(options: { readonly index: number }, context: CallContext): AsyncIterable<Indexed<readonly NomadEvent[]>>;
   /** GET /v1/var/:path. Undefined: there is none. */

@@ -33,10 +33,13 @@ const line = v.object({
 /** A single event is no longer than a job is. */
 const longestLine = 16 * 2 ** 20;
 
+/** Throws Forbidden where nothing comes at all: Nomad tells by that alone that the token may not have it. */
 export async function* eventBatches(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Indexed<readonly NomadEvent[]>> {
   const decoder = new TextDecoder();
   let rest = "";
+  let hasBegun = false;
   for await (const chunk of chunks) {
+    hasBegun = true;
     const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
     rest = lines.pop() ?? "";
     if (rest.length > longestLine)
@@ -46,7 +49,8 @@ export async function* eventBatches(chunks: AsyncIterable<Uint8Array>): AsyncGen
       if (batch !== undefined) yield batch;
     }
   }
-  throw new VirtualKubeletError("Unavailable", "the event stream has ended");
+  if (hasBegun) throw new VirtualKubeletError("Unavailable", "the event stream has ended");
+  throw new VirtualKubeletError("Forbidden", "the event stream ends before it begins: the token may not have it");
 }
 
 function batchOf(text: string): Indexed<readonly NomadEvent[]> | undefined {

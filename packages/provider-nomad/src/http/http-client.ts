@@ -62,12 +62,12 @@ export class HttpNomadClient implements NomadClient {
     return answers.evalAnswer(value);
   }
 
-  async stopJob(id: string, meta: Readonly<Record<string, string>>, context: CallContext): Promise<void> {
-    const path = `job/${part(id)}`;
-    const whole = answers.rawJob((await this.#http.call({ method: "GET", path }, context)).value);
-    const Job = { ...whole, Stop: true, Meta: { ...whole.Meta, ...meta } };
-    const body = { Job, EnforceIndex: true, JobModifyIndex: whole.JobModifyIndex };
-    await this.#http.call({ method: "PUT", path: "jobs", body }, context);
+  stopJob(id: string, meta: Readonly<Record<string, string>>, context: CallContext): Promise<void> {
+    return this.#changeJob(id, { Stop: true }, meta, context);
+  }
+
+  rerunJob(id: string, meta: Readonly<Record<string, string>>, context: CallContext): Promise<void> {
+    return this.#changeJob(id, {}, meta, context);
   }
 
   listJobs({ filter }: { readonly filter: string }, context: CallContext): Promise<readonly NomadJobStub[]> {
@@ -154,7 +154,7 @@ export class HttpNomadClient implements NomadClient {
 
   events({ index }: { readonly index: number }, context: CallContext): AsyncIterable<Indexed<readonly NomadEvent[]>> {
     const query = { topic: ["Allocation", "Evaluation", "Job"], ...(index > 0 && { index: String(index) }) };
-    // Heartbeats come every ten seconds.
+    // Heartbeats come every thirty seconds.
     return eventBatches(this.#http.stream({ method: "GET", path: "event/stream", query, timeoutMs: 45_000 }, context));
   }
 
@@ -201,6 +201,19 @@ export class HttpNomadClient implements NomadClient {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.#http[Symbol.asyncDispose]();
+  }
+
+  async #changeJob(
+    id: string,
+    change: { readonly Stop?: true },
+    meta: Readonly<Record<string, string>>,
+    context: CallContext,
+  ): Promise<void> {
+    const path = `job/${part(id)}`;
+    const whole = answers.rawJob((await this.#http.call({ method: "GET", path }, context)).value);
+    const Job = { ...whole, ...change, Meta: { ...whole.Meta, ...meta } };
+    const body = { Job, EnforceIndex: true, JobModifyIndex: whole.JobModifyIndex };
+    await this.#http.call({ method: "PUT", path: "jobs", body }, context);
   }
 
   async #pages<T>(

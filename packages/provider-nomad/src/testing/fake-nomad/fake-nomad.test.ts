@@ -227,6 +227,7 @@ describe("rights", () => {
     assert.deepEqual(await as("old", "jobs"), [403, "ACL token not found"]);
     assert.deepEqual(await as("reader", "jobs"), [200, ""]);
     assert.deepEqual(await as("reader", "nodes"), [403, "Permission denied"]);
+    assert.equal(await (await raw("event/stream", { headers: { "x-nomad-token": "reader" } })).text(), "");
     nomad.acl.tokens = undefined;
     assert.deepEqual(await as("", "jobs?region=mars"), [500, "No path to region"]);
     assert.equal((await register("theirs", "team")).status, 200);
