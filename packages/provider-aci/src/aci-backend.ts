@@ -1,5 +1,6 @@
 // Container groups as the core's cloud providers want them: few calls, each idempotent.
 import {
+  type BilledSize,
   type CallContext,
   type Clock,
   type Container,
@@ -10,6 +11,7 @@ import {
   isErrorKind,
   type Logger,
   type NodeReport,
+  type Pod,
   type PodFailure,
   type PodRequest,
   type PodStats,
@@ -32,6 +34,7 @@ import { watchNode } from "./aci-node.ts";
 import { AciStats } from "./aci-stats.ts";
 import { admitPod } from "./admission.ts";
 import type { AciClient } from "./arm-client.ts";
+import { billedSize } from "./billed-size.ts";
 import type { AciConfig } from "./config.ts";
 import { restartContainer, terminateContainer } from "./container-ends.ts";
 import { EndedLogs } from "./ended-logs.ts";
@@ -88,6 +91,10 @@ export class AciBackend implements CloudBackend {
 
   admit({ pod }: PodRequest): void {
     admitPod(pod, this.#options);
+  }
+
+  billedSize(pod: Pod): BilledSize | undefined {
+    return billedSize(pod, this.#options.config, this.#options.operatingSystem);
   }
 
   async create(

@@ -20,6 +20,7 @@ import { admitPod } from "./admission.ts";
 import { clouds } from "./arm/clouds.ts";
 import { connectArm } from "./arm/rest-client.ts";
 import type { AciClient } from "./arm-client.ts";
+import { billedSize } from "./billed-size.ts";
 import { aciChecks } from "./check.ts";
 import type { AciConfig } from "./config.ts";
 import { accountSettings, credentialOf } from "./credentials-source.ts";
@@ -45,6 +46,7 @@ export const describeProvider: DescribeProvider = async (init) => {
     methods,
     admit: (pod) => admitPod(pod, { config, operatingSystem: init.operatingSystem }),
     notes: (pod) => podNotes(pod, config).map(({ message }) => message),
+    billedSize: (pod) => billedSize(pod, config, init.operatingSystem),
   };
 };
 

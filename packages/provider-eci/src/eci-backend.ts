@@ -1,5 +1,6 @@
 // Container groups as the core's cloud providers want them: few calls, each idempotent.
 import {
+  type BilledSize,
   type CallContext,
   type Clock,
   type Container,
@@ -9,6 +10,7 @@ import {
   type ExecResult,
   isErrorKind,
   type NodeReport,
+  type Pod,
   type PodRequest,
   type PodStats,
   type ProbeType,
@@ -23,6 +25,7 @@ import type {
   GroupRef,
 } from "@virtual-kubelet/virtual-kubelet/cloud";
 import { admittedNotes } from "./admission.ts";
+import { billedSize } from "./billed-size.ts";
 import type { EciConfig } from "./config.ts";
 import type { EciClient } from "./eci-client.ts";
 import { exec, restartContainer, runQuietly } from "./eci-exec.ts";
@@ -71,6 +74,10 @@ export class EciBackend implements CloudBackend {
 
   admit({ pod }: PodRequest): void {
     admittedNotes(pod, this.#options.config);
+  }
+
+  billedSize(pod: Pod): BilledSize | undefined {
+    return billedSize(pod, this.#options.config);
   }
 
   async create(

@@ -18,6 +18,7 @@ import { CallBudget, CloudProvider, type CloudProviderOptions } from "@virtual-k
 import { admittedNotes } from "./admission.ts";
 import { keySource } from "./api/credentials.ts";
 import { RestClient } from "./api/rest-client.ts";
+import { billedSize } from "./billed-size.ts";
 import { callLimits, fallbackLimit } from "./call-limits.ts";
 import { eciChecks } from "./check.ts";
 import { type EciConfig, endpointOf } from "./config.ts";
@@ -39,6 +40,7 @@ export const describeProvider: DescribeProvider = async (init) => {
       admittedNotes(pod, config);
     },
     notes: (pod: Pod) => admittedNotes(pod, config).map(({ message }) => message),
+    billedSize: (pod: Pod) => billedSize(pod, config),
   };
 };
 

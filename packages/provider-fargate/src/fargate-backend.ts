@@ -13,15 +13,17 @@ import {
   type ProbeType,
   VirtualKubeletError,
 } from "@virtual-kubelet/virtual-kubelet";
-import type {
-  CloudBackend,
-  CloudGroup,
-  CreateNote,
-  GroupContainer,
-  GroupRef,
+import {
+  type CloudBackend,
+  type CloudGroup,
+  type CreateNote,
+  type GroupContainer,
+  type GroupRef,
+  ownerTags,
 } from "@virtual-kubelet/virtual-kubelet/cloud";
 import { AccountSetup } from "./account-setup.ts";
 import type { AwsApi } from "./aws-api.ts";
+import { billedSize } from "./billed-size.ts";
 import { CleanUp } from "./clean-up.ts";
 import type { FargateConfig } from "./config.ts";
 import { containerLogs } from "./container-logs.ts";
@@ -75,6 +77,7 @@ export class FargateBackend implements CloudBackend {
   declare readonly logs?: NonNullable<CloudBackend["logs"]>;
   declare readonly stats?: NonNullable<CloudBackend["stats"]>;
   declare readonly watch?: NonNullable<CloudBackend["watch"]>;
+  readonly billedSize: NonNullable<CloudBackend["billedSize"]>;
   readonly #options: FargateBackendOptions;
   readonly #terminate: ((target: GroupContainer, context: CallContext) => Promise<void>) | undefined;
   readonly #setup: AccountSetup;
@@ -94,6 +97,7 @@ export class FargateBackend implements CloudBackend {
     const tags = tagList({ ...config.tags, "virtual-kubelet.io/cluster": cluster, "virtual-kubelet.io/node": node });
     const keepUnusedMs = config.taskDefinitions.keepUnusedSeconds * 1000;
     this.#options = options;
+    this.billedSize = (pod) => billedSize(pod, config);
     this.#setup = new AccountSetup(aws, config);
     const definitions = new TaskDefinitions({ aws, owner, tags, keepUnusedMs, clock });
     this.#secrets = new TaskSecrets({ aws, owner, config, clock });
@@ -205,8 +209,9 @@ export class FargateBackend implements CloudBackend {
     await this.#starter.stop(arn, stopReasonText({ type: "again" }), context);
   }
 
-  async updateMetadata(ref: GroupRef, { revision }: PodRequest, context: CallContext): Promise<void> {
-    const tags = [{ key: "virtual-kubelet.io/revision", value: revision }];
+  /** Those of the Go provider become ours by it. */
+  async updateMetadata(ref: GroupRef, { owner, revision }: PodRequest, context: CallContext): Promise<void> {
+    const tags = tagList(ownerTags(owner, revision));
     try {
       await this.#options.aws.tagResource({ resourceArn: ref.id, tags }, context);
     } catch (error) {

@@ -16,6 +16,7 @@ import { CloudProvider, type CloudProviderOptions } from "@virtual-kubelet/virtu
 import { admittedNotes } from "./admission.ts";
 import type { AwsApi } from "./aws-api.ts";
 import { awsSdk } from "./aws-sdk.ts";
+import { billedSize } from "./billed-size.ts";
 import { fargateChecks } from "./check.ts";
 import { type FargateConfig, readFargateConfig } from "./config.ts";
 import { FargateBackend } from "./fargate-backend.ts";
@@ -34,6 +35,7 @@ export const describeProvider: DescribeProvider = async (init) => {
       admittedNotes(pod, config);
     },
     notes: (pod: Pod) => admittedNotes(pod, config).map(({ message }) => message),
+    billedSize: (pod: Pod) => billedSize(pod, config),
   };
 };
 

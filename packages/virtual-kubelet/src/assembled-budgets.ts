@@ -18,7 +18,7 @@ export function assembledBudgets(
     nodes: nodes.map(({ node, provider, prices = node.provider.name }) => ({
       ...{ name: node.name, prices },
       ...{ architecture: node.architecture ?? "amd64", operatingSystem: node.operatingSystem ?? "linux" },
-      sizeOf: (pod) => provider.billedSize?.(pod),
+      billedSize: (pod) => provider.billedSize?.(pod),
       object: () => controller.current(node.name),
     })),
     changed: (node, told) => controller.setAddition(node, told),

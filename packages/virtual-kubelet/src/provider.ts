@@ -145,7 +145,7 @@ export interface Provider {
 
   /**
    * What the back end bills of a pod, as far as that can be told without asking it; the pod's annotations may tell what it got.
-   * Throws nothing for a pod that it would refuse. Absent, or undefined: what the pod requests. Used where prices are configured.
+   * Absent, undefined, or thrown as createPod does: what the pod requests. Used where prices are configured.
    */
   billedSize?(pod: Pod): BilledSize | undefined;
 

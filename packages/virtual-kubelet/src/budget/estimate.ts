@@ -1,4 +1,5 @@
 // What a pod costs by a price table: an estimate, as the amounts are what the back end bills as far as is known, and list prices. Pure.
+import { VirtualKubeletError } from "../errors.ts";
 import type { Pod } from "../kube/types.gen.ts";
 import type { BilledSize, Prices, PriceTable } from "../provider/billing.ts";
 import { podRequests } from "../status/pod-resources.ts";
@@ -15,7 +16,7 @@ export interface Estimate {
 }
 
 /** What a pod requests: what it is billed by where the provider does not know better. */
-export function requestedSize(pod: Pod): BilledSize {
+function requestedSize(pod: Pod): BilledSize {
   const asked = podRequests(pod);
   const gpus = [...asked].filter(([name]) => name.includes("/") && !name.includes("kubernetes.io/"));
   return {
@@ -24,6 +25,16 @@ export function requestedSize(pod: Pod): BilledSize {
     ...(gpus.length === 0 ? {} : { gpus: Object.fromEntries(gpus.map(([name, count]) => [name, Number(count)])) }),
     basis: "its requests",
   };
+}
+
+/** What the provider says, else what it requests: of a pod that it would refuse, too. */
+export function sizeOf(pod: Pod, billedSize: ((pod: Pod) => BilledSize | undefined) | undefined): BilledSize {
+  try {
+    return billedSize?.(pod) ?? requestedSize(pod);
+  } catch (error) {
+    if (!(error instanceof VirtualKubeletError)) throw error;
+    return requestedSize(pod);
+  }
 }
 
 /** `node`: what the pod is of where its size does not say. */

@@ -3,7 +3,7 @@ import type { Stored } from "../kube/resource.ts";
 import type { Node, NodeCondition, Pod, Taint } from "../kube/types.gen.ts";
 import type { BilledSize, PriceTables } from "../provider/billing.ts";
 import type { Ceiling } from "./budget-settings.ts";
-import { costOf, type Estimate, estimate, requestedSize } from "./estimate.ts";
+import { costOf, type Estimate, estimate, sizeOf } from "./estimate.ts";
 import { type Account, budgetExceeded, type NoRoom, usedOf } from "./room.ts";
 import { SpendLedger, spendAnnotation } from "./spend-ledger.ts";
 
@@ -15,7 +15,7 @@ export interface BudgetNode {
   readonly architecture?: string | undefined;
   readonly operatingSystem?: string | undefined;
   /** What its provider bills of a pod; undefined: what it requests. */
-  readonly sizeOf: (pod: Pod) => BilledSize | undefined;
+  readonly billedSize: ((pod: Pod) => BilledSize | undefined) | undefined;
   /** The Node as last seen; undefined before its registration. */
   readonly object: () => Stored<Node> | undefined;
 }
@@ -247,6 +247,6 @@ export class NodeBudget {
 
 /** By the node's prices, or those that the size names. */
 export function podEstimate(pod: Pod, node: Omit<BudgetNode, "name" | "object">, prices: PriceTables): Estimate {
-  const size = node.sizeOf(pod) ?? requestedSize(pod);
+  const size = sizeOf(pod, node.billedSize);
   return estimate(size, prices[size.prices ?? node.prices] ?? {}, node);
 }

@@ -1,5 +1,5 @@
 // What a pod is billed by, and costs, on one member or another. Pure.
-import { estimate, requestedSize } from "../budget/estimate.ts";
+import { estimate, sizeOf } from "../budget/estimate.ts";
 import type { Pod } from "../kube/types.gen.ts";
 import { refusals } from "../pod/capabilities.ts";
 import type { BilledSize, PriceTables } from "../provider/billing.ts";
@@ -20,7 +20,7 @@ export interface MemberPrices {
 
 /** With the name of the member's price table. */
 function sizeOn(member: PricedMember, pod: Pod): BilledSize {
-  return { prices: priceTableOf(member.config), ...(member.billedSize?.(pod) ?? requestedSize(pod)) };
+  return { prices: priceTableOf(member.config), ...sizeOf(pod, (one) => member.billedSize?.(one)) };
 }
 
 /** A composite, as far as costs go. */

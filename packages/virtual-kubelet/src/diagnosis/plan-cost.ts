@@ -26,11 +26,9 @@ export function plannedCosts(
   description: ProviderDescription,
 ): (pod: Pod) => CostVerdict {
   const { name, architecture = "amd64", operatingSystem } = node;
-  const of = { prices: priceTableOf(node), architecture, operatingSystem };
+  const of = { prices: priceTableOf(node), architecture, operatingSystem, billedSize: description.billedSize };
   return (pod) => {
-    const sizeOf = (one: Pod): ReturnType<NonNullable<ProviderDescription["billedSize"]>> =>
-      description.billedSize?.(one);
-    const { perHour, basis } = podEstimate(pod, { ...of, sizeOf }, prices);
+    const { perHour, basis } = podEstimate(pod, of, prices);
     const namespace = pod.metadata?.namespace ?? "";
     const accounts = (
       [
