@@ -1,11 +1,11 @@
 // What is to become of jobs: those whose pods are deleted go when their tasks have ended, with what they were given; those that are over
-// are stopped.
+// are stopped, those that could not be started are tried again.
 import { type CallContext, errorText, type Logger } from "@virtual-kubelet/virtual-kubelet";
-import { overKey } from "./names.ts";
+import { attemptKey, overKey } from "./names.ts";
 import type { NomadClient } from "./nomad-client.ts";
 import type { NomadAllocation } from "./wire.ts";
 
-type Asked = Pick<NomadClient, "deregisterJob" | "stopJob" | "listVariables" | "deleteVariable">;
+type Asked = Pick<NomadClient, "deregisterJob" | "stopJob" | "rerunJob" | "listVariables" | "deleteVariable">;
 
 export class JobRemains implements AsyncDisposable {
   readonly #client: Asked;
@@ -41,6 +41,13 @@ export class JobRemains implements AsyncDisposable {
   end(id: string): void {
     this.#begin(id, "a job that is over cannot be stopped yet", (context) =>
       this.#client.stopJob(id, { [overKey]: "true" }, context),
+    );
+  }
+
+  /** Nothing of it could be started: it is placed anew. */
+  rerun(id: string, attempt: number): void {
+    this.#begin(id, "a job that could not be started cannot be tried again yet", (context) =>
+      this.#client.rerunJob(id, { [attemptKey]: String(attempt) }, context),
     );
   }
 

@@ -53,7 +53,8 @@ function facts({ tasks, allocation, init = [], meta = {}, stopped = false, isRep
       ...{ DesiredStatus: "run", ClientStatus: "running", CreateIndex: 1, ModifyIndex: 2, CreateTime: start },
       ...{ TaskStates: tasks, ...allocation },
     },
-    ...{ isReplaced, unplaced: undefined, owner, network: { mode: "bridge", podIP: "allocation" } },
+    attempts: { isReplaced },
+    ...{ unplaced: undefined, owner, network: { mode: "bridge", podIP: "allocation" } },
   };
 }
 

@@ -2,6 +2,7 @@
 import type { ContainerReport, PodFailure, PodOwner } from "@virtual-kubelet/virtual-kubelet";
 import { type CloudGroup, ownerOf, revisionOf } from "@virtual-kubelet/virtual-kubelet/cloud";
 import * as v from "valibot";
+import type { Attempts } from "./attempts.ts";
 import type { NomadConfig } from "./config.ts";
 import { failureKey, overKey } from "./names.ts";
 import type { Unplaced } from "./placement.ts";
@@ -12,10 +13,9 @@ import type { NomadAllocation, NomadJobAnswer } from "./wire.ts";
 
 export interface JobFacts {
   readonly job: NomadJobAnswer;
-  /** The first that there was: a pod is placed once. */
+  /** The pod's own, whole. */
   readonly allocation: NomadAllocation | undefined;
-  /** Nomad made another one after it. */
-  readonly isReplaced: boolean;
+  readonly attempts: Pick<Attempts, "isReplaced" | "nextAt" | "createdAt">;
   readonly unplaced: Unplaced | undefined;
   readonly owner: PodOwner;
   readonly network: NomadConfig["network"];
@@ -50,7 +50,6 @@ export function jobReport(facts: JobFacts): JobReport {
       group: {
         ...{ ...base, stage: failure === undefined ? ("starting" as const) : ("ended" as const) },
         containers: tasksOf(job).map(({ Name }) => ({ name: Name, state: { waiting } })),
-        ...(job.SubmitTime === undefined ? {} : { startTime: timeText(job.SubmitTime) }),
         ...(failure !== undefined && { failure }),
         ...(unplaced !== undefined && { events: [placementEvent(unplaced, job)] }),
         annotations: { "backend.virtual-kubelet.io/nomad-job": job.ID },
@@ -58,21 +57,27 @@ export function jobReport(facts: JobFacts): JobReport {
     };
   }
   const containers = containersOf(facts, allocation);
-  const isDone = isFinal(allocation) || (job.Stop && !hasRunning(containers) && allocation.ClientStatus !== "pending");
+  // Its containers wait, as long as it is tried again.
+  const isRetried = facts.attempts.nextAt !== undefined && !job.Stop;
+  const isDone =
+    (isFinal(allocation) && !isRetried) ||
+    (job.Stop && !hasRunning(containers) && allocation.ClientStatus !== "pending");
   const failure = isDone ? (failureOf(meta) ?? failureIn(facts, allocation, containers)) : undefined;
   const mainNames = new Set(
     tasksOf(job).flatMap(({ Name, Lifecycle }) => ((Lifecycle ?? undefined) === undefined ? [Name] : [])),
   );
   const mains = containers.filter(({ name }) => mainNames.has(name));
   const areMainsDone = mains.length > 0 && mains.every(({ state }) => state.terminated !== undefined);
-  const isOver = !job.Stop && ((areMainsDone && !isFinal(allocation)) || facts.isReplaced || isTaken(allocation));
+  const isOver =
+    !job.Stop && ((areMainsDone && !isFinal(allocation)) || facts.attempts.isReplaced || isTaken(allocation));
   const podIPs = addressesOf(allocation, facts.network);
   return {
     isOver,
     group: {
       ...{ ...base, stage: stageOf(facts, allocation, mains, isDone, isOver), containers },
       ...(podIPs.length > 0 && { podIPs }),
-      startTime: timeText(allocation.CreateTime),
+      // Of a job only the time of its last change is known.
+      startTime: timeText(facts.attempts.createdAt ?? allocation.CreateTime),
       ...(failure !== undefined && { failure }),
       events: allocationEvents(allocation),
       annotations: {
@@ -145,7 +150,7 @@ function stageOf(
 
 /** Ended as a whole by another than its containers. */
 function failureIn(
-  { job, isReplaced }: JobFacts,
+  { job, attempts: { isReplaced } }: JobFacts,
   allocation: NomadAllocation,
   containers: readonly ContainerReport[],
 ): PodFailure | undefined {

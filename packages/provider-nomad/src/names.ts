@@ -27,5 +27,8 @@ export function portLabel(port: number): string {
 /** Key of a job's meta: why it was stopped, as JSON. */
 export const failureKey = "virtual-kubelet.io/failure";
 
+/** Another: how often Nomad was to place it. */
+export const attemptKey = "virtual-kubelet.io/attempt";
+
 /** Another: it was stopped because nothing of it was to run any more. */
 export const overKey = "virtual-kubelet.io/over";

@@ -95,11 +95,23 @@ describe("pods on Nomad", () => {
     assert.equal(stateOf(group, "main")?.waiting?.reason, "PodInitializing");
   });
 
-  it("without an image say so", async () => {
+  it("without an image say so, wait, and are tried again", async () => {
+    let now = Date.now();
+    const clock = { ...systemClock, now: () => now };
+    const later = new NomadBackend({ ...options, clock, node: "nomad" });
     const ref = await create({ restartPolicy: "Never", containers: [{ name: "main", image: "missing" }] });
-    const group = await until(ref, ({ stage }) => stage === "ended");
-    assert.equal(group.failure?.reason, "FailedToStart");
-    assert.match(group.failure.message, /Failed to pull `missing:latest`/);
+    const isWaiting = (group: CloudGroup) => stateOf(group, "main")?.waiting?.reason === "ImagePullBackOff";
+    const { containers, stage, failure, startTime } = await until(ref, isWaiting);
+    assert.deepEqual([stage, failure, containers[0]?.restartCount], ["starting", undefined, 0]);
+    assert.match(containers[0]?.state.waiting?.message ?? "", /Failed to pull `missing:latest`/);
+    assert.equal((await client.jobAllocations(ref.id, context)).length, 1);
+    now += 11_000;
+    await later.describe([ref], context);
+    for (const end = Date.now() + 5000; (await client.jobAllocations(ref.id, context)).length < 2; await delay(10))
+      assert.ok(Date.now() < end, "it was not tried again");
+    const again = await until(ref, isWaiting);
+    assert.deepEqual([again.failure, again.startTime], [undefined, startTime]);
+    await backend.remove(ref, { gracePeriodSeconds: 0 }, context);
   });
 
   it("without a place wait with Nomad's reason", async () => {

@@ -25,6 +25,7 @@ import type {
   GroupContainer,
   GroupRef,
 } from "@virtual-kubelet/virtual-kubelet/cloud";
+import { attemptsOf } from "./attempts.ts";
 import type { NomadConfig } from "./config.ts";
 import { FleetWatch } from "./fleet-watch.ts";
 import { JobRemains } from "./job-remains.ts";
@@ -214,19 +215,25 @@ export class NomadBackend implements CloudBackend {
   /** Undefined: it is gone. */
   async #group({ id, owner }: GroupRef, context: CallContext): Promise<CloudGroup | undefined> {
     const allocations = await this.#client.jobAllocations(id, context);
-    const [first] = [...allocations].sort((one, other) => one.CreateIndex - other.CreateIndex);
+    const hasFailed = allocations.some(({ ClientStatus }) => ClientStatus === "failed");
+    const attempts = attemptsOf(allocations, hasFailed ? await this.#client.job(id, context) : undefined);
+    const own = attempts.allocation;
     const found = {
-      allocation: first === undefined ? undefined : await this.#client.allocation(first.ID, context),
-      unplaced: first === undefined ? unplaced(await this.#client.jobEvaluations(id, context)) : undefined,
+      allocation: own === undefined ? undefined : await this.#client.allocation(own.ID, context),
+      unplaced: own === undefined ? unplaced(await this.#client.jobEvaluations(id, context)) : undefined,
     };
     // Last: what is stopped by the job's end must not look as if Nomad had stopped it by itself.
     const job = await this.#client.job(id, context);
     if (job === undefined) return undefined;
     this.#remains.look(id, job.Stop, allocations);
     const { group, isOver } = jobReport({
-      ...{ job, owner, network: this.#options.config.network, isReplaced: allocations.length > 1, ...found },
+      ...{ job, owner, network: this.#options.config.network, attempts, ...found },
     });
     if (isOver) this.#remains.end(id);
+    const { nextAt = Number.POSITIVE_INFINITY, count } = attempts;
+    // One that was asked for already, and has no place yet, is not asked for again.
+    const isLast = own !== undefined && (job.JobModifyIndex ?? 0) < own.CreateIndex;
+    if (isLast && !job.Stop && this.#options.clock.now() >= nextAt) this.#remains.rerun(id, count + 1);
     return group;
   }
 }

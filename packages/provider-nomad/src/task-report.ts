@@ -61,7 +61,9 @@ export function taskReport(facts: TaskFacts): ContainerReport {
 
 /** Nomad counts a restart when it decides on it; Kubernetes when it happens. */
 function restartsOf({ task }: TaskFacts): number {
-  const { Restarts = 0, State, Events } = task ?? {};
+  const { Restarts = 0, State, Events, StartedAt } = task ?? {};
+  // Starts that failed count for Nomad.
+  if (timeOf(StartedAt) === undefined) return 0;
   const waits = State === "pending" && (Events ?? []).some(({ Type }) => Type === "Restarting");
   // One that was put off and then killed never happened either.
   const last = (Events ?? []).findLast(({ Type }) => Type === "Restarting" || Type === "Started");
@@ -74,15 +76,18 @@ function endOf({ name, allocation, task }: TaskFacts, end: NomadTaskEvent, run: 
   const events = task?.Events ?? [];
   const place = events.indexOf(end);
   const started = events.slice(0, place).findLast(({ Type }) => Type === "Started");
-  const exitCode = exitCodeOf(end);
+  const told = exitCodeOf(end);
+  // Nomad's own executor was lost, and the code with it.
+  const isKnown = told >= 0;
+  const exitCode = isKnown ? told : 137;
   const isOutOfMemory = end.Details?.["oom_killed"] === "true";
   const next = events.slice(place).findIndex(({ Type }) => Type === "Started");
   const around = next < 0 ? events : events.slice(0, place + next);
   const sibling = around.findLast(({ Type, Time }) => Type === "Sibling Task Failed" && Time >= (started?.Time ?? 0));
-  const message = sibling === undefined ? "" : messageOf(sibling);
+  const message = sibling !== undefined ? messageOf(sibling) : isKnown ? "" : messageOf(end);
   return {
     exitCode,
-    reason: isOutOfMemory ? "OOMKilled" : exitCode === 0 ? "Completed" : "Error",
+    reason: !isKnown ? "ContainerStatusUnknown" : isOutOfMemory ? "OOMKilled" : exitCode === 0 ? "Completed" : "Error",
     ...(message !== "" && { message }),
     ...(started === undefined ? at("startedAt", task?.StartedAt) : { startedAt: timeText(started.Time) }),
     finishedAt: timeText(end.Time),
@@ -128,7 +133,7 @@ function waiting(
   const ended = events.findLast(({ Type }) => Type === "Terminated");
   const isLater = failure !== undefined && failure.Time > (ended?.Time ?? 0);
   if (isLater && last !== undefined && last.Type !== "Started") {
-    const backsOff = last.Type === "Restarting";
+    const backsOff = last.Type === "Restarting" || task?.State === "dead";
     const reason = isPullFailure(failure) ? (backsOff ? "ImagePullBackOff" : "ErrImagePull") : "CreateContainerError";
     return { reason, message: messageOf(failure) };
   }

@@ -1,5 +1,6 @@
 // Jobs of a fake Nomad with their evaluations and allocations: registered, placed, stopped, purged.
 import { randomUUID } from "node:crypto";
+import { isDeepStrictEqual } from "node:util";
 import type { NomadEvaluation, NomadPlacementMetric } from "../../wire.ts";
 import type { FakeAllocation } from "./fake-allocation.ts";
 import type { FakeNode, FakeNodes, Held } from "./fake-nodes.ts";
@@ -176,7 +177,12 @@ export class FakeJobs {
     let failed: Record<string, NomadPlacementMetric> | undefined;
     if (job.Stop)
       for (const allocation of own) this.#track(allocation.stop("stop", "alloc not needed due to job update"));
-    else if (own.every(({ desired }) => desired !== "run")) failed = this.#place(entry);
+    else {
+      // Of another meta, which is in the environment of all tasks: that is another job to run.
+      for (const allocation of own.filter(({ desired, options }) => desired === "run" && !isSame(options.job, job)))
+        this.#track(allocation.stop("stop", "alloc is being updated due to job update"));
+      if (own.every(({ desired }) => desired !== "run")) failed = this.#place(entry);
+    }
     const { state } = this.#options;
     const index = state.index + 1;
     const evaluation: NomadEvaluation = {
@@ -246,6 +252,10 @@ function enforce(index: number, there: JobEntry | undefined): void {
   if (index === 0) throw new NomadRefusal(500, `${prefix}: job already exists`);
   if (index !== there.jobModifyIndex)
     throw new NomadRefusal(500, `${prefix}: job exists with conflicting job modify index: ${there.jobModifyIndex}`);
+}
+
+function isSame({ Meta: one, TaskGroups: before }: FakeJob, { Meta: other, TaskGroups: after }: FakeJob): boolean {
+  return isDeepStrictEqual([one, before], [other, after]);
 }
 
 function evaluationEvent(evaluation: NomadEvaluation, namespace: string): FakeEvent {
