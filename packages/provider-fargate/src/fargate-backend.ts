@@ -28,7 +28,6 @@ import { CleanUp } from "./clean-up.ts";
 import type { FargateConfig } from "./config.ts";
 import { containerLogs } from "./container-logs.ts";
 import { nativeProbe } from "./health-check.ts";
-import { keeperContainer } from "./names.ts";
 import { nodeReport } from "./node-report.ts";
 import { RunRecords } from "./run-records.ts";
 import { openSsmSession } from "./ssm/open-session.ts";
@@ -36,7 +35,7 @@ import { stopReasonText } from "./stop-reason.ts";
 import { attachByLogs } from "./task-attach.ts";
 import { TaskAttempts } from "./task-attempts.ts";
 import { TaskDefinitions } from "./task-definitions.ts";
-import { execInTask, runInTask, terminateInTask } from "./task-exec.ts";
+import { execInTask, terminateInTask } from "./task-exec.ts";
 import type { TaskOwner } from "./task-owner.ts";
 import { tagList } from "./task-parts.ts";
 import type { TaskPlan } from "./task-plan.ts";
@@ -49,7 +48,7 @@ import { TaskSecrets } from "./task-secrets.ts";
 import { TaskStarter } from "./task-starter.ts";
 import { TaskStats } from "./task-stats.ts";
 import { renewsVolumes, translate } from "./translate.ts";
-import { renewVolumes } from "./volume-renewals.ts";
+import { type FoundTask, volumeRenewal } from "./volume-renewals.ts";
 import { waitingGroup } from "./waiting-group.ts";
 
 export interface FargateBackendOptions {
@@ -110,16 +109,10 @@ export class FargateBackend implements CloudBackend {
     if (config.exec) {
       this.exec = (target, command, io, context) => execInTask(shells, target, command, io, context);
       this.#terminate = (target, context) => terminateInTask(shells, target, context);
-      if (renewsVolumes(config))
-        this.updateVolumes = async (group, request, volumes, context) => {
-          const id = this.#attempts.current(group.owner.uid, group.id);
-          const task = (await this.#reader.some([id], context)).get(id);
-          const keeper = { group: { ...group, id }, container: keeperContainer };
-          const waits = task !== undefined && this.#waits(task, group);
-          await renewVolumes(task, waits, request, volumes, (command, input) =>
-            runInTask(shells, keeper, command, input, context),
-          );
-        };
+      if (renewsVolumes(config)) {
+        const find = (group: GroupRef, context: CallContext) => this.#taskOf(group, context);
+        this.updateVolumes = volumeRenewal({ shells, find });
+      }
     }
     if (config.logs !== undefined) {
       const read = { aws, reader: this.#reader, config, clock };
@@ -277,6 +270,12 @@ export class FargateBackend implements CloudBackend {
     // ECS keeps why it had stopped by itself, though the pod went on.
     const failure = isRunAgain(task) ? (told ?? group.failure) : (group.failure ?? told);
     return failure === undefined ? group : { ...group, failure };
+  }
+
+  async #taskOf(group: GroupRef, context: CallContext): Promise<FoundTask> {
+    const id = this.#attempts.current(group.owner.uid, group.id);
+    const task = (await this.#reader.some([id], context)).get(id);
+    return { id, task, waits: task !== undefined && this.#waits(task, group) };
   }
 
   /** Its pod waits for another task. */

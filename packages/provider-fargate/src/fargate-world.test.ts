@@ -133,6 +133,16 @@ describe("pods on Fargate", () => {
     assert.equal(fake.books.length, 4);
   });
 
+  it("for which there is no capacity, or no more quota, are made as soon as there is", async () => {
+    const request = podOf({ containers: web });
+    fake.tasks.capacityFailures.push("RESOURCE:FARGATE", "You've reached the limit on the number of vCPUs");
+    for (let turn = 0; turn < 2; turn++)
+      await assert.rejects(provider.createPod(request, context), { kind: "Quota", message: /RunTask: / });
+    await provider.createPod(request, context);
+    await report("it runs", request, runs);
+    assert.equal(fake.books.length, 1);
+  });
+
   it("on spot capacity that is taken back are disrupted", async () => {
     const request = await created({ containers: web });
     await report("it runs", request, runs);

@@ -64,6 +64,41 @@ describe("secrets", () => {
   }
 });
 
+describe("a platform", () => {
+  const on = (platform: object, spec: object = {}) => {
+    const given = parseFargateConfig({ region: "eu-west-1", network: { subnets: ["subnet-1"] }, platform }, {});
+    return translate(
+      podRequest({ name: "web", spec: { containers: [{ name: "web", image: "web" }], ...spec } }),
+      given,
+    );
+  };
+  const windows = { operatingSystem: "WINDOWS_SERVER_2022_CORE" };
+
+  it("is the task's: ARM64, Windows, a version", () => {
+    const { definition, run } = on({ architecture: "ARM64", version: "1.4.0" });
+    assert.deepEqual(definition.runtimePlatform, { operatingSystemFamily: "LINUX", cpuArchitecture: "ARM64" });
+    assert.equal(run.platformVersion, "1.4.0");
+    const other = on(windows).definition;
+    const family = { operatingSystemFamily: "WINDOWS_SERVER_2022_CORE", cpuArchitecture: "X86_64" };
+    assert.deepEqual(other.runtimePlatform, family);
+    assert.deepEqual([other.cpu, other.memory], ["1024", "2048"], "its least size");
+  });
+
+  it("without Linux has none of what is Linux alone, with the field", () => {
+    const refused = (spec: object, field: RegExp): void =>
+      assert.throws(() => on(windows, spec), { kind: "Unsupported", field });
+    refused({ securityContext: { runAsUser: 1 } }, /securityContext/);
+    refused({ securityContext: { sysctls: [{ name: "a", value: "1" }] } }, /sysctls/);
+    refused(
+      {
+        containers: [{ name: "web", image: "web", volumeMounts: [{ name: "c", mountPath: "/c" }] }],
+        volumes: [{ name: "c", configMap: { name: "c" } }],
+      },
+      /spec\.volumes\[0\]/,
+    );
+  });
+});
+
 describe("task definitions", () => {
   it("of two pods of one template are the same", () => {
     const template = requests.find(({ owner }) => owner.name === "own-variables")?.pod.spec;
