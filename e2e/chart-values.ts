@@ -94,13 +94,17 @@ export const valueSets: Readonly<Record<string, object>> = {
       podSecurityContext: { runAsUser: 0, runAsNonRoot: false },
     },
   ),
-  "identities of two clouds, by tokens that the chart brings": one(
+  "identities of three clouds, by tokens that the chart brings": one(
     "identities",
     { nodes: [{ name: "identities", provider: mock }] },
     {
       workloadIdentity: {
         azure: { clientID: "00000000-0000-0000-0000-000000000001", tenantID: "00000000-0000-0000-0000-000000000002" },
         aws: { roleARN: "arn:aws:iam::123456789012:role/vk" },
+        alibabaCloud: {
+          roleARN: "acs:ram::1234567890123456:role/vk",
+          oidcProviderARN: "acs:ram::1234567890123456:oidc-provider/cluster",
+        },
         projectToken: true,
       },
       env: [{ name: "A", value: "b" }],

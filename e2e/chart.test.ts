@@ -107,7 +107,12 @@ const more: Readonly<Record<string, (rendered: Rendered) => void | Promise<void>
     const annotations = { "eks.amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/virtual-kubelet" };
     assert.deepEqual(identityOf(rendered.objects), [annotations, undefined]);
   },
-  "identities of two clouds, by tokens that the chart brings": ({ objects }) => {
+  "eci.yaml": async (rendered) => {
+    await isTakenByProvider(rendered);
+    const annotations = { "pod-identity.alibabacloud.com/role-name": "virtual-kubelet" };
+    assert.deepEqual(identityOf(rendered.objects), [annotations, undefined]);
+  },
+  "identities of three clouds, by tokens that the chart brings": ({ objects }) => {
     assert.deepEqual(identityOf(objects), [undefined, undefined], "no webhook does it again");
     const { containers, volumes = [] } = deploymentOf(objects).spec;
     const env = new Map(containers[0]?.env?.map(({ name, value }) => [name, value]));
@@ -120,6 +125,7 @@ const more: Readonly<Record<string, (rendered: Rendered) => void | Promise<void>
     assert.deepEqual(tokens, [
       [env.get("AZURE_FEDERATED_TOKEN_FILE"), "api://AzureADTokenExchange"],
       [env.get("AWS_WEB_IDENTITY_TOKEN_FILE"), "sts.amazonaws.com"],
+      [env.get("ALIBABA_CLOUD_OIDC_TOKEN_FILE"), "sts.aliyuncs.com"],
     ]);
     assert.deepEqual(
       ["AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AWS_ROLE_ARN", "A"].map((name) => env.get(name)),
@@ -127,6 +133,10 @@ const more: Readonly<Record<string, (rendered: Rendered) => void | Promise<void>
         ...["00000000-0000-0000-0000-000000000001", "00000000-0000-0000-0000-000000000002"],
         ...["arn:aws:iam::123456789012:role/vk", "b"],
       ],
+    );
+    assert.deepEqual(
+      ["ALIBABA_CLOUD_ROLE_ARN", "ALIBABA_CLOUD_OIDC_PROVIDER_ARN"].map((name) => env.get(name)),
+      ["acs:ram::1234567890123456:role/vk", "acs:ram::1234567890123456:oidc-provider/cluster"],
     );
   },
   "strings that mean something to YAML, templates and shells": ({ objects }) => {

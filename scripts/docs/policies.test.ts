@@ -44,3 +44,14 @@ test("the policies for Fargate name each call of the provider, and no other", as
   const names = allowed.map((action) => action.split(":")[1] ?? "");
   assert.deepEqual([...new Set([...names, ...implied])].sort(), [...new Set([...called, ...implied])].sort());
 });
+
+test("the policy for ECI names each call of the provider, and no other", () => {
+  const policy = v.object({
+    Version: v.literal("1"),
+    Statement: v.array(v.object({ Effect: v.literal("Allow"), Action: v.array(v.string()) })),
+  });
+  const allowed = v.parse(policy, read("eci-program")).Statement.flatMap(({ Action: actions }) => actions);
+  const client = readFileSync(join(import.meta.dirname, "../../packages/provider-eci/src/api/rest-client.ts"), "utf8");
+  const called = [...client.matchAll(/#(?:ask|pages)\("(\w+)"/g)].map(([, action]) => `eci:${action}`);
+  assert.deepEqual(allowed.toSorted(), [...new Set(called)].sort());
+});

@@ -38,6 +38,10 @@ const settings: Readonly<Record<string, JsonSchema>> = {
   workloadIdentity: section({
     azure: section({ clientID: maybe(uuid), tenantID: maybe(uuid) }),
     aws: section({ roleARN: maybe("arn:aws[a-z-]*:iam::[0-9]{12}:role/.+") }),
+    alibabaCloud: section({
+      roleARN: maybe("acs:ram::[0-9]+:role/.+"),
+      oidcProviderARN: maybe("acs:ram::[0-9]+:oidc-provider/.+"),
+    }),
     projectToken: flag,
   }),
   env: named,

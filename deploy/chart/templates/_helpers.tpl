@@ -97,8 +97,11 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{- if and .projectToken .azure.clientID (not .azure.tenantID) -}}
 {{- fail (printf "instances[%d]: workloadIdentity.projectToken needs workloadIdentity.azure.tenantID" $index) -}}
 {{- end -}}
-{{- if and .projectToken (not .azure.clientID) (not .aws.roleARN) -}}
-{{- fail (printf "instances[%d]: workloadIdentity.projectToken needs workloadIdentity.azure.clientID or .aws.roleARN" $index) -}}
+{{- if and .projectToken .alibabaCloud.roleARN (not .alibabaCloud.oidcProviderARN) -}}
+{{- fail (printf "instances[%d]: workloadIdentity.projectToken needs workloadIdentity.alibabaCloud.oidcProviderARN" $index) -}}
+{{- end -}}
+{{- if and .projectToken (not .azure.clientID) (not .aws.roleARN) (not .alibabaCloud.roleARN) -}}
+{{- fail (printf "instances[%d]: workloadIdentity.projectToken needs workloadIdentity.azure.clientID, .aws.roleARN or .alibabaCloud.roleARN" $index) -}}
 {{- end -}}
 {{- end -}}
 {{- if and (dig "webView" "enabled" false $merged.config) (not (dig "kubelet" "serve" true $merged.config)) -}}

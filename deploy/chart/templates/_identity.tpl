@@ -14,6 +14,9 @@ and tokens; or these stand here. */ -}}
 {{- if .aws.roleARN -}}
 {{- $_ := set $annotations "eks.amazonaws.com/role-arn" .aws.roleARN -}}
 {{- end -}}
+{{- if .alibabaCloud.roleARN -}}
+{{- $_ := set $annotations "pod-identity.alibabacloud.com/role-name" (regexReplaceAll "^.*:role/" .alibabaCloud.roleARN "") -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- if $annotations -}}
@@ -44,6 +47,11 @@ and tokens; or these stand here. */ -}}
 - {name: AWS_ROLE_ARN, value: {{ .aws.roleARN | quote }}}
 - {name: AWS_WEB_IDENTITY_TOKEN_FILE, value: /var/run/secrets/workload-identity/aws}
 {{- end }}
+{{- if .alibabaCloud.roleARN }}
+- {name: ALIBABA_CLOUD_ROLE_ARN, value: {{ .alibabaCloud.roleARN | quote }}}
+- {name: ALIBABA_CLOUD_OIDC_PROVIDER_ARN, value: {{ .alibabaCloud.oidcProviderARN | quote }}}
+- {name: ALIBABA_CLOUD_OIDC_TOKEN_FILE, value: /var/run/secrets/workload-identity/alibaba-cloud}
+{{- end }}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -57,6 +65,9 @@ and tokens; or these stand here. */ -}}
 {{- end }}
 {{- if .aws.roleARN }}
 - serviceAccountToken: {path: aws, audience: sts.amazonaws.com, expirationSeconds: 86400}
+{{- end }}
+{{- if .alibabaCloud.roleARN }}
+- serviceAccountToken: {path: alibaba-cloud, audience: sts.aliyuncs.com, expirationSeconds: 3600}
 {{- end }}
 {{- end -}}
 {{- end -}}
