@@ -1,8 +1,8 @@
 // What the provider asks of Elastic Container Instance, in one region. Types and docs only.
 import type { CallContext } from "@virtual-kubelet/virtual-kubelet";
 import type { Urgency } from "@virtual-kubelet/virtual-kubelet/cloud";
-import type { CreateContainerGroupRequest, Tag, UpdateContainerGroupRequest } from "./wire.ts";
-import type { ContainerGroup, GroupEvents, GroupMetrics, GroupStatusChange, Usage } from "./wire-answers.ts";
+import type { CreateContainerGroupRequest, Tag } from "./wire.ts";
+import type { ContainerGroup, GroupMetrics, GroupStatusChange, Usage } from "./wire-answers.ts";
 
 export interface EciCall extends CallContext {
   /** How it is ordered among those that wait for the budget; default "soon". */
@@ -37,19 +37,12 @@ export interface EciClient extends AsyncDisposable {
 
   /** Its id, once the cloud has accepted it. With the same ClientToken: the same. */
   create(request: CreateContainerGroupRequest, call: EciCall): Promise<string>;
-  /** All pages; groups that are gone are left out. At most 20 ids. */
+  /** With what happened to them. All pages; groups that are gone are left out. At most 20 ids. */
   describe(filter: GroupFilter, call: EciCall): Promise<readonly ContainerGroup[]>;
   /** Groups whose status changed in so many seconds before now, all pages. */
   statusSince(filter: GroupFilter, sinceSeconds: number, call: EciCall): Promise<readonly GroupStatusChange[]>;
-  /** What happened to groups in so many seconds before now, all pages. */
-  events(filter: GroupFilter, sinceSeconds: number, call: EciCall): Promise<readonly GroupEvents[]>;
   /** Resolves when it is accepted. NotFound: there is none. */
   remove(id: string, options: { readonly clientToken: string }, call: EciCall): Promise<void>;
-  /** Resolves when it is accepted. */
-  update(request: UpdateContainerGroupRequest, call: EciCall): Promise<void>;
-  /** Resolves when it is accepted: all containers start anew. */
-  restart(id: string, options: { readonly clientToken: string }, call: EciCall): Promise<void>;
-
   /** What the cloud keeps of the container's log. */
   log(
     id: string,
@@ -73,8 +66,6 @@ export interface EciClient extends AsyncDisposable {
     options: { readonly command: readonly string[]; readonly stdin: boolean; readonly tty: boolean },
     call: EciCall,
   ): Promise<EciTerminal>;
-  /** Runs a command to its end (seconds); all that it wrote. Nobody tells its exit code. */
-  execSync(id: string, container: string, command: readonly string[], call: EciCall): Promise<string>;
   /** The newest figures of each; groups without are left out. At most 20 ids. */
   metrics(ids: readonly string[], call: EciCall): Promise<readonly GroupMetrics[]>;
 

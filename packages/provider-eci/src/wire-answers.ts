@@ -76,12 +76,6 @@ export interface GroupStatusChange {
   readonly state: string;
 }
 
-/** Of DescribeContainerGroupEvents. */
-export interface GroupEvents {
-  readonly ContainerGroupId: string;
-  readonly Events: readonly GroupEvent[];
-}
-
 export interface GroupMetrics {
   readonly ContainerGroupId: string;
   /** Oldest first. */

@@ -1,6 +1,6 @@
 // What answers are checked by. The cloud leaves out what it does not know, or says null; what is of another type is no answer.
 import * as v from "valibot";
-import type { ContainerGroup, GroupEvents, GroupMetrics, GroupStatusChange } from "../wire-answers.ts";
+import type { ContainerGroup, GroupMetrics, GroupStatusChange } from "../wire-answers.ts";
 
 const some = <T>(schema: v.GenericSchema<unknown, T>): v.GenericSchema<unknown, T | undefined> =>
   v.optional(
@@ -74,23 +74,11 @@ export const changesAnswer: v.GenericSchema<unknown, Paged<"Data", GroupStatusCh
   NextToken: next,
 });
 
-const happened: v.GenericSchema<unknown, GroupEvents> = v.pipe(
-  v.object({ ContainerGroupId: v.string(), Events: list(event) }),
-  v.transform(({ ContainerGroupId, Events }) => ({ ContainerGroupId, Events: Events ?? [] })),
-);
-export const eventsAnswer: v.GenericSchema<unknown, Paged<"Data", GroupEvents>> = v.object({
-  Data: list(happened),
-  NextToken: next,
-});
-
 export const logAnswer: v.GenericSchema<unknown, { readonly Content?: string | undefined }> = v.object({
   Content: text,
 });
 export const socketAnswer: v.GenericSchema<unknown, { readonly WebSocketUri: string }> = v.object({
   WebSocketUri: v.string(),
-});
-export const syncAnswer: v.GenericSchema<unknown, { readonly SyncResponse?: string | undefined }> = v.object({
-  SyncResponse: text,
 });
 
 const cpu = some(v.object({ UsageNanoCores: number, UsageCoreNanoSeconds: number }));

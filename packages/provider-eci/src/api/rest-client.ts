@@ -4,19 +4,17 @@ import { type Clock, VirtualKubeletError } from "@virtual-kubelet/virtual-kubele
 import type { CallBudget } from "@virtual-kubelet/virtual-kubelet/cloud";
 import * as v from "valibot";
 import type { EciCall, EciClient, EciTerminal, GroupFilter } from "../eci-client.ts";
-import type { CreateContainerGroupRequest, UpdateContainerGroupRequest } from "../wire.ts";
-import type { ContainerGroup, GroupEvents, GroupMetrics, GroupStatusChange, Usage } from "../wire-answers.ts";
+import type { CreateContainerGroupRequest } from "../wire.ts";
+import type { ContainerGroup, GroupMetrics, GroupStatusChange, Usage } from "../wire-answers.ts";
 import { signedHeaders } from "./acs-request.ts";
 import {
   anyAnswer,
   changesAnswer,
   createAnswer,
-  eventsAnswer,
   groupsAnswer,
   logAnswer,
   metricsAnswer,
   socketAnswer,
-  syncAnswer,
   usageAnswer,
 } from "./answers.ts";
 import type { KeySource } from "./credentials.ts";
@@ -88,27 +86,9 @@ export class RestClient implements EciClient {
     });
   }
 
-  events(filter: GroupFilter, sinceSeconds: number, call: EciCall): Promise<readonly GroupEvents[]> {
-    const parameters = { ...filterOf(filter), SinceSecond: sinceSeconds };
-    return this.#pages("DescribeContainerGroupEvents", parameters, call, async (ask) => {
-      const { Data, NextToken } = await ask(eventsAnswer);
-      return { items: Data ?? [], next: NextToken };
-    });
-  }
-
   async remove(id: string, { clientToken }: { readonly clientToken: string }, call: EciCall): Promise<void> {
     const parameters = { ContainerGroupId: id, ClientToken: clientToken };
     await this.#ask("DeleteContainerGroup", parameters, anyAnswer, call);
-  }
-
-  async update(request: UpdateContainerGroupRequest, call: EciCall): Promise<void> {
-    const { Container = [], Volume = [] } = request;
-    await this.#ask("UpdateContainerGroup", request, anyAnswer, call, secretsOf({ Container, Volume }));
-  }
-
-  async restart(id: string, { clientToken }: { readonly clientToken: string }, call: EciCall): Promise<void> {
-    const parameters = { ContainerGroupId: id, ClientToken: clientToken };
-    await this.#ask("RestartContainerGroup", parameters, anyAnswer, call);
   }
 
   async log(id: string, container: string, options: Parameters<EciClient["log"]>[2], call: EciCall): Promise<string> {
@@ -133,14 +113,6 @@ export class RestClient implements EciClient {
     const { WebSocketUri } = await this.#ask("ExecContainerCommand", parameters, socketAnswer, call);
     const { ca, env, endpoint } = this.#options;
     return openTerminal({ uri: WebSocketUri, ca, env, plain: endpoint.startsWith("http://"), signal: call.signal });
-  }
-
-  async execSync(id: string, container: string, command: readonly string[], call: EciCall): Promise<string> {
-    const parameters = {
-      ...{ ContainerGroupId: id, ContainerName: container, Command: JSON.stringify(command) },
-      ...{ Stdin: false, TTY: false, Sync: true },
-    };
-    return (await this.#ask("ExecContainerCommand", parameters, syncAnswer, call)).SyncResponse ?? "";
   }
 
   async metrics(ids: readonly string[], call: EciCall): Promise<readonly GroupMetrics[]> {

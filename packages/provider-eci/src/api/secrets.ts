@@ -6,10 +6,7 @@ export function secretsOf({
   InitContainer = [],
   Volume = [],
   ImageRegistryCredential = [],
-}: Pick<
-  CreateContainerGroupRequest,
-  "Container" | "InitContainer" | "Volume" | "ImageRegistryCredential"
->): readonly string[] {
+}: CreateContainerGroupRequest): readonly string[] {
   return [
     ...[...Container, ...InitContainer].flatMap(({ EnvironmentVar = [] }) =>
       EnvironmentVar.flatMap(({ Value }) => Value ?? []),
