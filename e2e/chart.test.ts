@@ -112,6 +112,12 @@ const more: Readonly<Record<string, (rendered: Rendered) => void | Promise<void>
     const annotations = { "pod-identity.alibabacloud.com/role-name": "virtual-kubelet" };
     assert.deepEqual(identityOf(rendered.objects), [annotations, undefined]);
   },
+  "nomad.yaml": async (rendered) => {
+    await isTakenByProvider(rendered);
+    const { containers, volumes = [] } = deploymentOf(rendered.objects).spec;
+    const mount = containers[0]?.volumeMounts?.find(({ mountPath }) => mountPath === "/etc/nomad");
+    assert.equal(volumes.find(({ name }) => name === mount?.name)?.secret?.secretName, "nomad-credentials");
+  },
   "identities of three clouds, by tokens that the chart brings": ({ objects }) => {
     assert.deepEqual(identityOf(objects), [undefined, undefined], "no webhook does it again");
     const { containers, volumes = [] } = deploymentOf(objects).spec;
