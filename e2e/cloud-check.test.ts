@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { findKubectl } from "../packages/virtual-kubelet/src/testing/binaries.ts";
 import { AciWorld } from "./cloud/aci-world.ts";
+import { EciWorld } from "./cloud/eci-world.ts";
 import { FargateWorld } from "./cloud/fargate-world.ts";
 import { PodmanGroups } from "./cloud/podman-groups.ts";
 import { CloudBench, type CloudWorld, cloudNode } from "./cloud/world.ts";
@@ -21,13 +22,12 @@ async function check(bench: CloudBench, env: Readonly<Record<string, string>>): 
   const bin = join(harness.cluster.directory, "bin");
   await mkdir(bin, { recursive: true });
   await symlink(await findKubectl(), join(bin, "kubectl"));
-  for (const name of ["az", "aws"]) {
+  for (const name of ["az", "aws", "aliyun"]) {
     await writeFile(join(bin, name), `#!/bin/sh\nexec ${process.execPath} ${command} ${name} "$@"\n`);
     await chmod(join(bin, name), 0o755);
   }
-  const { endpoints } = world.config;
-  const ca: unknown =
-    typeof endpoints === "object" && endpoints !== null ? Reflect.get(endpoints, "caFile") : undefined;
+  const { endpoints, caFile } = world.config;
+  const ca: unknown = typeof endpoints === "object" && endpoints !== null ? Reflect.get(endpoints, "caFile") : caFile;
   const variables = {
     ...{ ...process.env, PATH: `${bin}:${process.env["PATH"]}`, KUBECONFIG: harness.cluster.kubeconfig },
     ...{
@@ -49,6 +49,7 @@ async function check(bench: CloudBench, env: Readonly<Record<string, string>>): 
 
 const worlds: Readonly<Record<string, (podman: PodmanBench) => Promise<CloudWorld>>> = {
   "aci.sh": (podman) => AciWorld.start(new PodmanGroups(podman), benchImage, () => podman[Symbol.asyncDispose]()),
+  "eci.sh": (podman) => EciWorld.start(new PodmanGroups(podman), benchImage, () => podman[Symbol.asyncDispose]()),
   "fargate.sh": (podman) =>
     FargateWorld.start(new PodmanGroups(podman), benchImage, benchImage, () => podman[Symbol.asyncDispose]()),
 };
@@ -61,7 +62,7 @@ describe("deploy/check", { timeout: 180_000, concurrency: true }, () => {
   for (const [name, start] of Object.entries(worlds))
     it(`${name} finds a node right that is, and leaves nothing`, async () => {
       await using bench = await CloudBench.start(await start(await PodmanBench.start()));
-      const [code, said] = await check(bench, { LOG_GROUP: "/pods" });
+      const [code, said] = await check(bench, { LOG_GROUP: "/pods", REGION: "cn-hangzhou" });
       assert.equal(code, 0, said);
       assert.match(said, /^ok +the exit code of a command: 7$/m);
       assert.match(said, /^ok +its exit code at the cloud: 3$/m);
@@ -74,7 +75,7 @@ describe("deploy/check", { timeout: 180_000, concurrency: true }, () => {
 
   it("is clean by ShellCheck", { skip: noShellCheck }, async () => {
     const files = (await readdir(scripts)).filter((name) => name.endsWith(".sh"));
-    assert.equal(files.length, 3);
+    assert.equal(files.length, 4);
     execFileSync("shellcheck", ["--external-sources", ...files], { cwd: scripts });
   });
 });

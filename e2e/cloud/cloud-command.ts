@@ -1,7 +1,9 @@
-// What `az rest` and `aws` do for the scripts in deploy/check, on the fakes of clouds: prints what a query finds in an answer.
+// What `az rest`, `aws` and `aliyun` do for the scripts in deploy/check, on the fakes of clouds: prints what a query finds in an answer.
 // FAKE_CLOUD: the provider's configuration.
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import * as eci from "@alicloud/eci20180808";
+import { Config } from "@alicloud/openapi-client";
 import { CloudWatchLogs } from "@aws-sdk/client-cloudwatch-logs";
 import { ECS } from "@aws-sdk/client-ecs";
 import * as v from "valibot";
@@ -13,6 +15,8 @@ const { positionals, values } = parseArgs({
     ...{ method: { type: "string" }, url: { type: "string" }, query: { type: "string" }, output: { type: "string" } },
     ...{ cluster: { type: "string" }, tasks: { type: "string" }, "start-from-head": { type: "boolean" } },
     ...{ "log-group-name": { type: "string" }, "log-stream-name": { type: "string" } },
+    ...{ RegionId: { type: "string" }, ContainerGroupIds: { type: "string" }, "cli-query": { type: "string" } },
+    ...{ ContainerGroupId: { type: "string" }, ContainerName: { type: "string" } },
   },
 });
 const text = v.string();
@@ -56,6 +60,31 @@ async function aws(service: string | undefined): Promise<unknown> {
   });
 }
 
+const eciConfig = v.object({
+  endpoint: text,
+  credentials: v.object({ accessKeyIDFile: text, secretFile: text, tokenFile: text }),
+});
+
+async function aliyun(operation: string | undefined): Promise<unknown> {
+  const { endpoint, credentials } = v.parse(eciConfig, given);
+  const [accessKeyId, accessKeySecret, securityToken] = [
+    ...[credentials.accessKeyIDFile, credentials.secretFile, credentials.tokenFile],
+  ].map((file) => readFileSync(file, "utf8"));
+  const { host } = new URL(endpoint);
+  const client = new eci.default.default(
+    new Config({ accessKeyId, accessKeySecret, securityToken, endpoint: host, protocol: "HTTPS" }),
+  );
+  const { RegionId: regionId, ContainerGroupIds: containerGroupIds } = values;
+  const { ContainerGroupId: containerGroupId, ContainerName: containerName } = values;
+  const { body } =
+    operation === "DescribeContainerLog"
+      ? await client.describeContainerLog(
+          new eci.DescribeContainerLogRequest({ regionId, containerGroupId, containerName }),
+        )
+      : await client.describeContainerGroups(new eci.DescribeContainerGroupsRequest({ regionId, containerGroupIds }));
+  return body?.toMap();
+}
+
 /** `a.b[0].c`: as much of JMESPath as the scripts use. */
 function found(value: unknown, query: string): unknown {
   return query
@@ -66,8 +95,13 @@ function found(value: unknown, query: string): unknown {
     );
 }
 
-const [program, first] = positionals;
+const [program, first, second] = positionals;
 try {
+  if (program === "aliyun") {
+    // It says everything in JSON.
+    console.log(JSON.stringify(found(await aliyun(second), values["cli-query"] ?? "") ?? null));
+    process.exit();
+  }
   console.log(String(found(await (program === "az" ? azure() : aws(first)), values.query ?? "") ?? "None"));
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
