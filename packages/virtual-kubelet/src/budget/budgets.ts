@@ -28,6 +28,8 @@ export interface PodCost {
 }
 
 const settleEveryMs = 15_000;
+/** Before a pod is let in, all is counted up to then. */
+const freshMs = 1_000;
 /** A pod that waits is looked at again so often; sooner when another one ends. */
 const lookAgainMs = 30_000;
 /** Of those that wait, so many are looked at when one ends. */
@@ -86,12 +88,14 @@ export class Budgets {
     const { ceilings, currency } = this.#options.settings;
     const namespace = pod.metadata?.namespace ?? "";
     const ceiling = ceilingOf(ceilings.namespaces, namespace);
+    if (ceiling === undefined && node.account() === undefined) return undefined;
+    for (const each of this.#nodes.values()) each.settle(freshMs);
     const own = node.account();
     const accounts = [
       ...(own === undefined ? [] : [own]),
       ...(ceiling === undefined ? [] : [this.#namespace(namespace, ceiling)]),
     ];
-    return accounts.length === 0 ? undefined : noRoom(accounts, node.estimate(pod).perHour, currency);
+    return noRoom(accounts, node.estimate(pod).perHour, currency);
   }
 
   /** Whether one for which there is no room now becomes Failed. */

@@ -75,6 +75,7 @@ export class NodeBudget {
   #keptAt: number | undefined;
   #kept: { readonly at: number; readonly text: string } | undefined;
   #keepSoon = false;
+  #settledAt = 0;
 
   constructor(options: NodeBudgetOptions) {
     this.#options = options;
@@ -114,9 +115,11 @@ export class NodeBudget {
     this.#accounts.delete(uid);
     const { namespace, since, estimate: of } = account;
     this.#addRate(namespace, -of.perHour);
+    const missingMs = since === undefined ? 0 : of.minimumMs - (now - since);
+    if (!this.#isRestored || missingMs <= 0) return;
     // As if it had begun so much sooner.
-    if (this.#isRestored && since !== undefined && now - since < of.minimumMs)
-      this.#spend(namespace, of.perHour, now - (of.minimumMs - (now - since)), now);
+    this.#ledger.add(namespace, of.perHour, now - missingMs, now);
+    this.#options.spent(namespace, costOf(of.perHour, missingMs));
   }
 
   /** A ceiling leaves no room for it now. */
@@ -132,10 +135,12 @@ export class NodeBudget {
     return this.#waiting;
   }
 
-  /** Counts what was spent up to now. */
-  settle(): void {
-    this.#restore();
+  /** Counts what was spent up to now, unless that was done less than so long ago. */
+  settle(maxAgeMs = 0): void {
     const now = this.#options.now();
+    if (now - this.#settledAt < maxAgeMs) return;
+    this.#settledAt = now;
+    this.#restore();
     this.#rates.clear();
     for (const [uid, account] of this.#accounts) {
       this.#count(uid, account, now);
@@ -227,14 +232,11 @@ export class NodeBudget {
     if (account.since === undefined || !this.#isRestored) return;
     const from = account.countedTo ?? Math.max(account.since, this.#keptAt ?? 0);
     account.countedTo = now;
-    this.#spend(account.namespace, account.estimate.perHour, from, now);
-  }
-
-  #spend(namespace: string, perHour: number, from: number, to: number): void {
-    const { spent, startedAt } = this.#options;
-    this.#ledger.add(namespace, perHour, from, to);
+    const { perHour } = account.estimate;
+    this.#ledger.add(account.namespace, perHour, from, now);
     // A counter tells what comes while it counts; what came between two programs is known where it was kept.
-    spent(namespace, costOf(perHour, to - Math.max(from, this.#keptAt ?? startedAt)));
+    const { spent, startedAt } = this.#options;
+    spent(account.namespace, costOf(perHour, now - Math.max(from, this.#keptAt ?? startedAt)));
   }
 
   #addRate(namespace: string, perHour: number): void {
