@@ -4,6 +4,7 @@ import type { NomadConfig } from "./config.ts";
 import { fleetOf, mhzPerCore } from "./fleet.ts";
 import { jobPrefix } from "./names.ts";
 import type { NomadClient } from "./nomad-client.ts";
+import type { NomadNode } from "./wire-node.ts";
 
 type Asked = Pick<
   NomadClient,
@@ -45,7 +46,7 @@ export async function nomadChecks(
         return `${paths.length} variables of pods are in the namespace ${config.namespace}`;
       },
     ),
-    await fleetCheck(client, config, context),
+    ...(await fleetChecks(client, config, context)),
     await memoryCheck(client, context),
   ];
 }
@@ -60,26 +61,52 @@ async function rightCheck(name: string, capability: string, ask: () => Promise<s
   }
 }
 
-async function fleetCheck(client: Asked, config: NomadConfig, context: CallContext): Promise<ProviderCheck> {
+/** Of the clients that pods can go to. Undefined: they say nothing of networks, or have one of the mode. */
+export function networkCheck(fleet: readonly NomadNode[], { network }: NomadConfig): ProviderCheck | undefined {
+  const known = fleet.flatMap(({ NodeResources }) => NodeResources?.NodeNetworks ?? []);
+  if (network.mode === "none" || known.length === 0) return undefined;
+  if (known.some(({ Mode }) => Mode === network.mode)) return undefined;
+  const modes = [...new Set(known.map(({ Mode = "" }) => Mode))].sort().join(", ");
+  return {
+    ...{ name: "network", status: "fail", message: `no client has a network of the mode ${network.mode}: ${modes}` },
+    fix: "see network.mode of the configuration; bridge needs the plugins of CNI on clients, cni/NAME their configuration",
+  };
+}
+
+async function fleetChecks(
+  client: Asked,
+  config: NomadConfig,
+  context: CallContext,
+): Promise<readonly ProviderCheck[]> {
   const name = "clients";
   try {
     const { value } = await client.listNodes({}, context);
     const fleet = fleetOf(value, config);
     const drivers = config.allowedDrivers.join(", ");
     if (fleet.length === 0)
-      return {
-        ...{ name, status: "fail", message: `none of ${value.length} clients is ready and has a driver of ${drivers}` },
-        fix: "see nodePool, datacenters and driver of the configuration, and `nomad node status`",
-      };
+      return [
+        {
+          ...{
+            name,
+            status: "fail",
+            message: `none of ${value.length} clients is ready and has a driver of ${drivers}`,
+          },
+          fix: "see nodePool, datacenters and driver of the configuration, and `nomad node status`",
+        },
+      ];
     const clock = Math.round(mhzPerCore(fleet) ?? 0);
-    return {
-      ...{ name, status: "ok" },
-      message: `${fleet.length} of ${value.length} clients are ready with a driver of ${drivers}, their cores have ${clock} MHz`,
-    };
+    const network = networkCheck(fleet, config);
+    return [
+      {
+        ...{ name, status: "ok" },
+        message: `${fleet.length} of ${value.length} clients are ready with a driver of ${drivers}, their cores have ${clock} MHz`,
+      },
+      ...(network === undefined ? [] : [network]),
+    ];
   } catch (error) {
     const isDenied = isErrorKind(error, "Forbidden", "Unauthorized");
     const fix = isDenied ? 'give the policy of the token node { policy = "read" }' : "try again";
-    return { name, status: "fail", message: errorText(error), fix };
+    return [{ name, status: "fail", message: errorText(error), fix }];
   }
 }
 

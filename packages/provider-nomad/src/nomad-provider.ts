@@ -41,7 +41,7 @@ export const describeProvider: DescribeProvider = async (init) => {
 export const checkProvider: CheckProvider = async (init, context) => {
   const config = await readNomadConfig({ path: init.configPath, object: init.config });
   await using client = clientOf(config);
-  return nomadChecks(client, config, context);
+  return await nomadChecks(client, config, context);
 };
 
 /** Throws Invalid with all faults of the configuration. Calls nothing yet. */

@@ -36,6 +36,8 @@ export interface NomadNodeResources {
   };
   readonly Memory: { readonly MemoryMB: number };
   readonly Disk: { readonly DiskMB: number };
+  /** Of each kind that it can give to groups: host, bridge, cni/NAME. */
+  readonly NodeNetworks?: readonly { readonly Mode?: string | undefined }[] | null | undefined;
   readonly Devices?:
     | readonly {
         readonly Vendor: string;

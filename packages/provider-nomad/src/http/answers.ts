@@ -137,6 +137,7 @@ const node = v.object({
       Cpu: v.object({ CpuShares: v.number(), TotalCpuCores: v.number() }),
       Memory: v.object({ MemoryMB: v.number() }),
       Disk: v.object({ DiskMB: v.number() }),
+      NodeNetworks: nullable(v.array(v.object({ Mode: text }))),
       Devices: listOf(
         v.object({
           Vendor: v.string(),
