@@ -44,7 +44,7 @@ export function clientRoutes(options: ClientRoutesOptions): readonly Route[] {
         const wanted =
           TaskName === ""
             ? tasks.filter(({ running }) => AllTasks || running !== undefined)
-            : [taskOf(tasks, TaskName)];
+            : [taskOf(tasks, TaskName, `Could not find task runner for task: ${TaskName}`)];
         await Promise.all(wanted.map((task) => task.restart()));
         return { value: { Index: 0 } };
       },
@@ -55,7 +55,7 @@ export function clientRoutes(options: ClientRoutesOptions): readonly Route[] {
       work: (call) => {
         const { Signal, Task } = v.parse(signalBody, call.body);
         const { tasks } = allocation(call);
-        for (const task of Task === "" ? tasks : [taskOf(tasks, Task)]) task.signal(Signal);
+        for (const task of Task === "" ? tasks : [taskOf(tasks, Task, "Task not found")]) task.signal(Signal);
         return { value: { Index: 0 } };
       },
     },
@@ -78,9 +78,9 @@ export function clientRoutes(options: ClientRoutesOptions): readonly Route[] {
   ];
 }
 
-function taskOf(tasks: readonly FakeTaskRunner[], name: string): FakeTaskRunner {
+function taskOf(tasks: readonly FakeTaskRunner[], name: string, otherwise: string): FakeTaskRunner {
   const found = tasks.find((task) => task.name === name);
-  if (found === undefined) throw new NomadRefusal(500, `Task named "${name}" not found`);
+  if (found === undefined) throw new NomadRefusal(500, otherwise);
   return found;
 }
 

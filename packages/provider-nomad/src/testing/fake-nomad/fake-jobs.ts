@@ -176,7 +176,8 @@ export class FakeJobs {
     const own = this.allocations.filter(({ options }) => options.job.ID === job.ID);
     let failed: Record<string, NomadPlacementMetric> | undefined;
     if (job.Stop)
-      for (const allocation of own) this.#track(allocation.stop("stop", "alloc not needed due to job update"));
+      for (const allocation of own.filter(({ isTerminal }) => !isTerminal))
+        this.#track(allocation.stop("stop", "alloc not needed due to job update"));
     else {
       // Of another meta, which is in the environment of all tasks: that is another job to run.
       for (const allocation of own.filter(({ desired, options }) => desired === "run" && !isSame(options.job, job)))

@@ -5,7 +5,7 @@ import type { NomadTaskEvent, NomadTaskState } from "../../wire.ts";
 import { configFault } from "./driver-config.ts";
 import type { FakeJob, FakeRestartPolicy, FakeTask } from "./job-schema.ts";
 import { NomadRefusal } from "./refusal.ts";
-import { RestartTracker } from "./restart-tracker.ts";
+import { durationText, RestartTracker } from "./restart-tracker.ts";
 
 export interface FakeTaskOptions {
   readonly task: FakeTask;
@@ -103,8 +103,8 @@ export class FakeTaskRunner {
   async kill(): Promise<void> {
     if (this.#killed.signal.aborted) return;
     if (this.#state.FinishedAt === null) {
-      const seconds = this.#killNs / second;
-      this.tell("Killing", { DisplayMessage: `Sent interrupt. Waiting ${seconds}s before force killing` });
+      const wait = durationText(this.#killNs);
+      this.tell("Killing", { DisplayMessage: `Sent interrupt. Waiting ${wait} before force killing` });
     }
     this.#killed.abort();
     await this.#stop();
@@ -119,7 +119,7 @@ export class FakeTaskRunner {
 
   signal(name: string): void {
     if (this.#state.State !== "running") throw new NomadRefusal(500, "Task not running");
-    this.tell("Signaling", { DisplayMessage: `Task being sent signal ${name}`, Details: { task_signal: name } });
+    this.tell("Signaling", { DisplayMessage: "Task being sent a signal", Details: {} });
     // Its process ends by itself, or not.
     void this.#running?.stop(this.name, name === "SIGKILL" ? 0 : 2 ** 31 - 1);
   }
@@ -174,7 +174,7 @@ export class FakeTaskRunner {
   }
 
   #restarting(reason: string, delayNs: number): void {
-    const wait = `Task restarting in ${delayNs / second}s`;
+    const wait = `Task restarting in ${durationText(delayNs)}`;
     this.#set({ State: "pending", Restarts: this.#state.Restarts + 1, LastRestart: now() });
     this.tell("Restarting", {
       DisplayMessage: reason === "" || reason === "Restart within policy" ? wait : `${reason} - ${wait}`,

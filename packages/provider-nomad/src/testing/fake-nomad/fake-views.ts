@@ -40,7 +40,11 @@ export function allocationView(
   const isUp = tasks.some(({ hasStarted }) => hasStarted);
   return {
     ...{ ID: id, JobID: job.ID, Namespace: job.Namespace ?? "default", NodeID: node.ID, NodeName: node.Name },
-    ...{ TaskGroup: group.Name, DesiredStatus: allocation.desired, DesiredDescription: allocation.desiredDescription },
+    ...{ TaskGroup: group.Name, DesiredStatus: allocation.desired },
+    // The whole leaves out what is empty.
+    ...(kind === "whole" && allocation.desiredDescription === ""
+      ? {}
+      : { DesiredDescription: allocation.desiredDescription }),
     ...{ ClientStatus: allocation.clientStatus, ClientDescription: descriptions[allocation.clientStatus] },
     ...{ CreateIndex: createIndex, ModifyIndex: modifyIndex },
     ...{ CreateTime: createdAt * 1_000_000, ModifyTime: modifiedAt * 1_000_000 },

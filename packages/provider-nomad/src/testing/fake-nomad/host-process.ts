@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { closeSync, constants, openSync, readFileSync } from "node:fs";
 import type { Readable, Writable } from "node:stream";
 import { finished, pipeline } from "node:stream/promises";
-import { type ContainerIO, errorText, VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
+import { type ContainerIO, VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
 import type {
   RunnerContainer,
   RunnerLogLine,
@@ -12,6 +12,8 @@ import type {
   RunnerStats,
 } from "@virtual-kubelet/virtual-kubelet/testing";
 
+/** Of errors that a driver passes on. */
+const unknown = "rpc error: code = Unknown desc =";
 const signalNumbers: Readonly<Record<string, number>> = { SIGHUP: 1, SIGINT: 2, SIGQUIT: 3, SIGKILL: 9, SIGTERM: 15 };
 
 export class HostProcess {
@@ -36,7 +38,8 @@ export class HostProcess {
     try {
       await once(child, "spawn");
     } catch (cause) {
-      throw new VirtualKubeletError("Invalid", `failed to launch command with executor: ${errorText(cause)}`, {
+      const message = `failed to launch command with executor: ${unknown} binary "${program}" could not be found`;
+      throw new VirtualKubeletError("Invalid", message, {
         cause,
       });
     }
@@ -79,7 +82,8 @@ export class HostProcess {
     try {
       await once(child, "spawn");
     } catch (cause) {
-      throw new VirtualKubeletError("Invalid", errorText(cause), { cause });
+      const message = `${unknown} failed to start command: fork/exec ${command[0]}: no such file or directory`;
+      throw new VirtualKubeletError("Invalid", message, { cause });
     }
     const abort = (): void => kill(child);
     signal.addEventListener("abort", abort, { once: true });

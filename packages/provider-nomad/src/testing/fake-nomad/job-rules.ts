@@ -11,10 +11,18 @@ export function jobFault(job: FakeJob, namespaces: readonly string[]): string | 
     ...((job.Datacenters ?? []).length === 0 ? ["Missing job datacenters"] : []),
     ...(job.Priority < 1 || job.Priority > 100 ? ["Job priority must be between [1, 100]"] : []),
     ...job.TaskGroups.flatMap((group) =>
-      groupFaults(group, job).map((fault) => `Task group ${group.Name} validation failed: ${fault}`),
+      inside(`Task group ${group.Name} validation failed: `, groupFaults(group, job)),
     ),
   ];
-  if (faults.length === 0) return undefined;
+  return faults.length === 0 ? undefined : listed(faults);
+}
+
+/** One fault that names all of these; none of none. */
+function inside(what: string, faults: readonly string[]): readonly string[] {
+  return faults.length === 0 ? [] : [`${what}${listed(faults)}`];
+}
+
+function listed(faults: readonly string[]): string {
   const lines = faults.map((fault) => `\t* ${fault}`).join("\n");
   return `${faults.length} error${faults.length > 1 ? "s" : ""} occurred:\n${lines}\n\n`;
 }
@@ -38,7 +46,7 @@ function groupFaults(group: FakeGroup, job: FakeJob): readonly string[] {
     ...(job.Type === "batch" && Migrate !== undefined ? ['Job type "batch" does not allow migrate block'] : []),
     ...(new Set(labels).size < labels.length ? ["a port label is already in use"] : []),
     ...labels.flatMap((label) => (/^[a-zA-Z0-9_]+$/.test(label) ? [] : [`${label} is no label of a port`])),
-    ...Tasks.flatMap((task) => taskFaults(task, group).map((fault) => `Task ${task.Name} validation failed: ${fault}`)),
+    ...Tasks.flatMap((task) => inside(`Task ${task.Name} validation failed: `, taskFaults(task, group))),
     ...(logsMB >= EphemeralDisk.SizeMB
       ? [`log storage (${logsMB} MB) must be less than requested disk capacity (${EphemeralDisk.SizeMB} MB)`]
       : []),

@@ -51,11 +51,20 @@ export class RestartTracker {
     if (Mode === "fail")
       return {
         type: "notRestarting",
-        reason: `Exceeded allowed attempts ${Attempts} in interval ${Interval / 1_000_000_000}s and mode is "fail"`,
+        reason: `Exceeded allowed attempts ${Attempts} in interval ${durationText(Interval)} and mode is "fail"`,
       };
     return {
       ...{ type: "restarting", reason: "Exceeded allowed attempts, applying a delay" },
       delayNs: this.#intervalStart + Interval - now,
     };
   }
+}
+
+/** Of nanoseconds, as Go writes it: "1h0m5s". */
+export function durationText(nanoseconds: number): string {
+  const all = nanoseconds / 1_000_000_000;
+  const [hours, minutes] = [Math.floor(all / 3600), Math.floor(all / 60) % 60];
+  const seconds = `${Number((all % 60).toFixed(9))}s`;
+  if (hours > 0) return `${hours}h${minutes}m${seconds}`;
+  return minutes > 0 ? `${minutes}m${seconds}` : seconds;
 }
