@@ -1,7 +1,7 @@
 // Reads a valibot schema as data: its fields with their texts, and the keys of a value that it does not know.
 import * as v from "valibot";
 import { hint } from "./closest.ts";
-import { shown } from "./fault.ts";
+import { shown } from "./config-words.ts";
 
 export type Path = readonly (string | number)[];
 
@@ -40,7 +40,8 @@ function unwrap(schema: unknown, description?: string, duration = false): Descri
 }
 
 function entriesOf(schema: unknown): Readonly<Record<string, unknown>> | undefined {
-  return isRecord(schema) && schema["type"] === "object" && isRecord(schema["entries"]) ? schema["entries"] : undefined;
+  const isObject = isRecord(schema) && (schema["type"] === "object" || schema["type"] === "strict_object");
+  return isObject && isRecord(schema["entries"]) ? schema["entries"] : undefined;
 }
 function itemOf(schema: unknown): unknown {
   return isRecord(schema) && schema["type"] === "array" ? schema["item"] : undefined;
