@@ -1,7 +1,7 @@
 // Commands in docs: flags are those of the program, npm's scripts are those of package.json, files are there.
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { closest, hint } from "../../packages/virtual-kubelet/src/program/closest.ts";
+import { closest, hint } from "../../packages/virtual-kubelet/src/host/closest.ts";
 import { parseCommandLine } from "../../packages/virtual-kubelet/src/program/command-line.ts";
 import { flagLayer } from "../../packages/virtual-kubelet/src/program/overrides.ts";
 import { subCommands } from "../../packages/virtual-kubelet/src/program/sub-commands.ts";

@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { errorText } from "../../packages/virtual-kubelet/src/errors.ts";
+import { fieldsOf } from "../../packages/virtual-kubelet/src/host/schema-walk.ts";
 import { silentLogger } from "../../packages/virtual-kubelet/src/log.ts";
 import { parseCommandLine } from "../../packages/virtual-kubelet/src/program/command-line.ts";
 import type { NodeConfig, ProviderConfig } from "../../packages/virtual-kubelet/src/program/config.ts";
@@ -11,7 +12,6 @@ import { fileSchema } from "../../packages/virtual-kubelet/src/program/config-sc
 import { builtInProviders, loadDescription } from "../../packages/virtual-kubelet/src/program/load-provider.ts";
 import { environmentLayer, flagLayer } from "../../packages/virtual-kubelet/src/program/overrides.ts";
 import { resolveConfig } from "../../packages/virtual-kubelet/src/program/resolve-config.ts";
-import { fieldsOf } from "../../packages/virtual-kubelet/src/program/schema-walk.ts";
 import type { ProviderInit } from "../../packages/virtual-kubelet/src/provider.ts";
 
 export interface TextFault {

@@ -1,7 +1,7 @@
 // YAML and JSON in docs: what a block is, and whether it is valid. An object of Kubernetes or a configuration is known by its
 // keys; what is a part of something says so in a comment before the block.
 import { isNode, LineCounter, parseAllDocuments } from "yaml";
-import { hint } from "../../packages/virtual-kubelet/src/program/closest.ts";
+import { hint } from "../../packages/virtual-kubelet/src/host/closest.ts";
 import { builtInProviders } from "../../packages/virtual-kubelet/src/program/load-provider.ts";
 import { isShell } from "./commands.ts";
 import {

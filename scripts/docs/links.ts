@@ -1,7 +1,7 @@
 // Links of pages within the project: the file is there, and so is the anchor. What is elsewhere is not asked for.
 import { existsSync, statSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
-import { closest } from "../../packages/virtual-kubelet/src/program/closest.ts";
+import { closest } from "../../packages/virtual-kubelet/src/host/closest.ts";
 import type { Finding, Project } from "./finding.ts";
 import type { Page } from "./page.ts";
 

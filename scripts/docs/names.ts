@@ -2,7 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { closest } from "../../packages/virtual-kubelet/src/program/closest.ts";
+import { closest } from "../../packages/virtual-kubelet/src/host/closest.ts";
 import { flagSpecs } from "../../packages/virtual-kubelet/src/program/flags.ts";
 import { flagLayer } from "../../packages/virtual-kubelet/src/program/overrides.ts";
 import { subCommands } from "../../packages/virtual-kubelet/src/program/sub-commands.ts";

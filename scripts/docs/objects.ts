@@ -13,7 +13,7 @@ import {
 } from "../../packages/dev-cluster/src/json.ts";
 import { Store } from "../../packages/dev-cluster/src/store.ts";
 import { errorText } from "../../packages/virtual-kubelet/src/errors.ts";
-import { hint } from "../../packages/virtual-kubelet/src/program/closest.ts";
+import { hint } from "../../packages/virtual-kubelet/src/host/closest.ts";
 
 /** What stands around a fragment: the least that is valid. */
 const podSpec: JsonObject = { containers: [{ name: "main", image: "registry.example/app:1" }] };

@@ -13,7 +13,7 @@ import {
 } from "node:fs";
 import { basename, join } from "node:path";
 import { VirtualKubeletError } from "../../packages/virtual-kubelet/src/errors.ts";
-import { hint } from "../../packages/virtual-kubelet/src/program/closest.ts";
+import { hint } from "../../packages/virtual-kubelet/src/host/closest.ts";
 import { npm } from "../packages/run-command.ts";
 import { stagePackage } from "../packages/stage-package.ts";
 import { dependenciesOf, type WorkspacePackage, workspacePackages } from "../packages/workspace.ts";

@@ -1,6 +1,6 @@
 // The command line of `npm start`: that of the trial, and which real control plane it is to be on. All faults at once.
 import { errorText } from "../../packages/virtual-kubelet/src/errors.ts";
-import { closest } from "../../packages/virtual-kubelet/src/program/closest.ts";
+import { closest } from "../../packages/virtual-kubelet/src/host/closest.ts";
 import type { CommandFlag } from "../../packages/virtual-kubelet/src/program/command-line.ts";
 import { UsageError } from "../../packages/virtual-kubelet/src/program/fault.ts";
 import { subCommandHelp } from "../../packages/virtual-kubelet/src/program/sub-command-help.ts";

@@ -178,12 +178,12 @@ describe("faults", () => {
       /subscription: is required, here or by AZURE_SUBSCRIPTION_ID/,
       /resourceGroup: is required, here or by ACI_RESOURCE_GROUP/,
       /region: must be a region like westeurope/,
-      /zones.0: must be a number of a zone/,
+      /zones\[0\]: must be a number of a zone/,
       /network.kubeproxy: unknown setting/,
       /network.subnet.cidr: must be a range of addresses/,
       /priority: must be Regular or Spot/,
-      /registries.0.server: must be a host/,
-      /registries.0.identity: must be a resource id/,
+      /registries\[0\]\.server: must be a host/,
+      /registries\[0\]\.identity: must be a resource id/,
     ));
 
   it("of the Go provider's file, in its names", async () => {

@@ -106,14 +106,14 @@ describe("a configuration of its own", () => {
     [{ network: { vSwitches: [], securityGroup: "sg-1" } }, /network\.vSwitches: must name a vSwitch at least/],
     [
       { network: { vSwitches: ["subnet-1"], securityGroup: "1" } },
-      /network\.vSwitches\.0: must be the ID of a vSwitch.*network\.securityGroup: must be the ID/,
+      /network\.vSwitches\[0\]: must be the ID of a vSwitch.*network\.securityGroup: must be the ID/,
     ],
     [{ endpoint: "http://eci.test" }, /endpoint: must be a URL like https:\/\/host/],
     [{ spot: { strategy: "SpotWithPriceLimit" } }, /spot\.priceLimit: is required with SpotWithPriceLimit/],
     [{ credentials: { type: "password" } }, /credentials\.type: must be one of default, accessKey/],
     [{ credentials: { type: "assumeRole", roleARN: "role" } }, /credentials\.roleARN: must be the ARN of a role/],
-    [{ instanceTypes: ["large"] }, /instanceTypes\.0: must be cores and memory like 2-4Gi/],
-    [{ tags: { "virtual-kubelet.io/node": "x" } }, /tags\..*: must be a tag's key/],
+    [{ instanceTypes: ["large"] }, /instanceTypes\[0\]: must be cores and memory like 2-4Gi/],
+    [{ tags: { "virtual-kubelet.io/node": "x" } }, /tags\[.*\]: must be a tag's key/],
     [{ other: 1 }, /other: unknown setting/],
   ];
   for (const [part, wanted] of faults)

@@ -55,8 +55,8 @@ describe("configuration", () => {
     for (const part of [
       "region",
       "cluster",
-      "network.subnets.0",
-      "network.securityGroups.0",
+      "network.subnets[0]",
+      "network.securityGroups[0]",
       "executionRoleARN",
       "platform.architecture",
       "tags",

@@ -1,8 +1,8 @@
 // What the words for kinds mean: the usual ones at once, all others by the server's discovery.
 import { isErrorKind } from "../errors.ts";
+import { hint } from "../host/closest.ts";
 import { type KubeObject, type Resource, resource } from "../kube/resource.ts";
 import { isObject } from "../kube/stored.ts";
-import { hint } from "../program/closest.ts";
 import type { Cluster } from "./cluster.ts";
 import { WrongUse } from "./invocation.ts";
 

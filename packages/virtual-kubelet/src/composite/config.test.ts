@@ -18,9 +18,9 @@ test("all faults are told at once, with their fields", () => {
       }),
     (error: Error) => {
       for (const part of [
-        "members.0.name",
-        "members.0.provider",
-        "members.1.weight",
+        "members[0].name",
+        "members[0].provider",
+        "members[1].weight",
         "rule: must be order, weight or price",
       ])
         assert.ok(error.message.includes(part), `${part} in ${error.message}`);

@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { errorText, VirtualKubeletError } from "../errors.ts";
-import { hint } from "../program/closest.ts";
+import { hint } from "../host/closest.ts";
 import type { Config, NodeConfig } from "../program/config.ts";
 import { flagText, loadConfig } from "../program/load-config.ts";
 import { fileSources } from "./file-sources.ts";

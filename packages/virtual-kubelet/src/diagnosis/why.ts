@@ -1,8 +1,8 @@
 // `virtual-kubelet why POD`: one page on why a pod is where it is, and what to do.
 import { isErrorKind } from "../errors.ts";
+import { hint } from "../host/closest.ts";
 import type { KubeClient } from "../kube/client.ts";
 import { pods } from "../kube/resource.ts";
-import { hint } from "../program/closest.ts";
 import { flagText } from "../program/load-config.ts";
 import { redactText } from "../program/redact.ts";
 import { clientOf, configOf, orOfTrial } from "./cluster.ts";

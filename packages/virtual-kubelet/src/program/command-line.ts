@@ -1,6 +1,6 @@
 // Reads the command line as Go programs do: --flag value, --flag=value, --boolean, --boolean=false; all faults at once.
 import { parseArgs } from "node:util";
-import { hint } from "./closest.ts";
+import { hint } from "../host/closest.ts";
 import type { Fault } from "./fault.ts";
 import { type FlagSpec, flagSpecs } from "./flags.ts";
 

@@ -1,9 +1,10 @@
 // The manual of the configuration, docs/configuration.md, made from the schema and the flag table; a test holds it up to date.
+
+import { fieldsOf } from "../host/schema-walk.ts";
 import { fileSchema } from "./config-schema.ts";
 import { flagSpecs } from "./flags.ts";
 import { defaultText } from "./help.ts";
 import { variables } from "./overrides.ts";
-import { fieldsOf } from "./schema-walk.ts";
 
 /** A file that the program takes; shown in the manual. */
 export const exampleConfig = `clusterDomain: cluster.local

@@ -3,11 +3,12 @@ import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { type Document, isMap, isNode, isScalar, LineCounter, parseDocument } from "yaml";
 import { errorText } from "../errors.ts";
+import { pathText } from "../host/config-words.ts";
+import { type Path, parseLeniently, unknownKeys } from "../host/schema-walk.ts";
 import { fileSchema } from "./config-schema.ts";
 import type { FileSettings, NodeSettings } from "./config-settings.ts";
-import { type Fault, pathText } from "./fault.ts";
+import type { Fault } from "./fault.ts";
 import type { Layer } from "./overrides.ts";
-import { type Path, parseLeniently, unknownKeys } from "./schema-walk.ts";
 
 export async function readConfigFile(file: string, cwd: string): Promise<Layer<FileSettings>> {
   const path = resolve(cwd, file);

@@ -1,5 +1,5 @@
 // Every command-line flag: its place in the configuration, how its text is read, and where --help shows it.
-import { hint } from "./closest.ts";
+import { hint } from "../host/closest.ts";
 import { parseDuration } from "./duration.ts";
 
 /** How the text of a flag or variable becomes a value. */

@@ -1,12 +1,12 @@
 // The text of --help, made from the flag table and the schema, so that neither can fall behind.
 import { styleText } from "node:util";
+import { type Field, fieldsOf } from "../host/schema-walk.ts";
 import { processDefaults } from "./config.ts";
 import { overrideSchema } from "./config-schema.ts";
 import { formatDuration } from "./duration.ts";
 import { type FlagSpec, flagSpecs } from "./flags.ts";
 import { entry, wrap } from "./help-text.ts";
 import { variables } from "./overrides.ts";
-import { type Field, fieldsOf } from "./schema-walk.ts";
 import { subCommands } from "./sub-commands.ts";
 
 /** The value of a dotted path in the defaults, as a user would write it; undefined where there is none. */

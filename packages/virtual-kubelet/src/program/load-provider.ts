@@ -5,6 +5,7 @@ import { findPackageJSON } from "node:module";
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { VirtualKubeletError } from "../errors.ts";
+import { hint } from "../host/closest.ts";
 import type {
   CallContext,
   CheckProvider,
@@ -14,7 +15,6 @@ import type {
   ProviderInit,
   ProviderMethod,
 } from "../provider.ts";
-import { hint } from "./closest.ts";
 
 /** Built-in providers by name. Imported only when used. */
 const builtIn: Readonly<Record<string, { readonly about: string; readonly load: () => Promise<unknown> }>> = {

@@ -1,9 +1,11 @@
 // The layers above the configuration file: flags and environment variables, checked by the same schema, each fault with its source.
+
+import { pathText } from "../host/config-words.ts";
+import { parseLeniently } from "../host/schema-walk.ts";
 import { overrideSchema } from "./config-schema.ts";
 import type { OverrideSettings } from "./config-settings.ts";
-import { type Fault, pathText } from "./fault.ts";
+import type { Fault } from "./fault.ts";
 import { convert, type FlagSpec, type Kind } from "./flags.ts";
-import { parseLeniently } from "./schema-walk.ts";
 
 export interface Layer<T> {
   readonly settings: T;

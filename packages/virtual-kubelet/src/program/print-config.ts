@@ -1,10 +1,10 @@
 // The configuration in effect as YAML that the program would take as its file again; secrets of a provider's settings are hidden.
 import { stringify } from "yaml";
+import { fieldsOf } from "../host/schema-walk.ts";
 import type { Config } from "./config.ts";
 import { fileSchema } from "./config-schema.ts";
 import { formatDuration } from "./duration.ts";
 import { redact } from "./redact.ts";
-import { fieldsOf } from "./schema-walk.ts";
 
 export function printConfig(config: Config): string {
   const durations = new Set(fieldsOf(fileSchema).flatMap(({ path, duration }) => (duration ? [path] : [])));

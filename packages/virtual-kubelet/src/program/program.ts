@@ -69,7 +69,7 @@ export async function program(options: ProgramOptions): Promise<number> {
       return usage(`"${command}" is kubectl's; here are get, logs and exec, and why for what is with a pod`);
     // What stands behind an unknown flag looks like a command.
     if (line.faults.length > 0) return usage(renderFaults(line.faults));
-    const { hint } = await import("./closest.ts");
+    const { hint } = await import("../host/closest.ts");
     const names = [...subCommands.map(({ name }) => name), "providers", "version", "help"];
     return usage(`unknown command "${command}"${hint(command, names)}`);
   }

@@ -1,6 +1,6 @@
 // The command line of `virtual-kubelet trial`: everything that is wrong with it is told at once.
 import { resolve } from "node:path";
-import { hint } from "../program/closest.ts";
+import { hint } from "../host/closest.ts";
 import { type CommandLine, parseCommandLine } from "../program/command-line.ts";
 import { parseDuration } from "../program/duration.ts";
 import { type Fault, UsageError } from "../program/fault.ts";

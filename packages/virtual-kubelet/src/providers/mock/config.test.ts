@@ -73,15 +73,15 @@ test("all faults are told at once, each with its field", async () => {
     assert.equal(error.field, "cpu");
     for (const field of [
       'cpu: "two" is not a quantity',
-      "others.nvidia.com/gpu: must not be negative",
-      "addresses.0: ",
+      'others["nvidia.com/gpu"]: must not be negative',
+      "addresses[0]: ",
       "behaviour.runTime: ",
-      "behaviour.exitCode: ",
+      "behaviour.exitCode: must be at most 255",
       "behaviour.startDelay: must not begin above its end",
-      "behaviour.pace: ",
+      "behaviour.pace: unknown setting; known here: startDelay,",
       "faults.latency.createPods: ",
-      "faults.errors.0.kind: ",
-      "nodes: ",
+      "faults.errors[0].kind: must be one of NotFound,",
+      "nodes: unknown setting",
     ]) {
       assert.ok(error.message.includes(field), `${field} is in: ${error.message}`);
     }

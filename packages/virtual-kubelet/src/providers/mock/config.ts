@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises";
 import * as v from "valibot";
 import { parse } from "yaml";
 import { errorText, VirtualKubeletError } from "../../errors.ts";
+import { configFaults } from "../../host/provider-config.ts";
 import { parseQuantity } from "../../kube/quantity.ts";
 import { parseRange } from "./addresses.ts";
 import type { BehaviourSettings } from "./behaviour.ts";
@@ -179,13 +180,8 @@ export async function readMockConfig(
 function check(value: unknown, section: string, faults: string[]): Settings {
   const result = v.safeParse(settings, value);
   if (result.success) return result.output;
-  for (const issue of result.issues) {
-    for (const leaf of leaves(issue)) {
-      const path = [section, v.getDotPath(issue), leaf === issue ? undefined : v.getDotPath(leaf)];
-      const named = path.filter((part) => part !== undefined && part !== null && part !== "").join(".");
-      faults.push(`${named === "" ? "configuration" : named}: ${leaf.message}`);
-    }
-  }
+  const prefix = section === "" ? "" : `${section}.`;
+  faults.push(...configFaults(settings, value, result.issues).map((fault) => `${prefix}${fault}`));
   return {};
 }
 
@@ -193,12 +189,6 @@ function misplaced(given: Settings, section: string): readonly string[] {
   return ofBackend
     .filter((key) => given[key] !== undefined)
     .map((key) => `${section}${key}: has no effect beside backend, which has its own configuration`);
-}
-
-/** A union says only that nothing matched: what is wrong stands in its parts. */
-function leaves(issue: v.BaseIssue<unknown>): readonly v.BaseIssue<unknown>[] {
-  const parts = (issue.issues ?? []).filter((part) => part.kind === "transformation" || part.kind === "validation");
-  return parts.length > 0 ? parts : [issue];
 }
 
 function refuse(where: string, faults: readonly string[]): void {
