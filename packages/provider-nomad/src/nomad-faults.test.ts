@@ -112,10 +112,11 @@ describe("a running pod", () => {
     const more = Promise.resolve(reader.next());
     const io = { stdout: new PassThrough(), tty: false };
     const command = backend.exec({ group, container: "main" }, ["sleep", "60"], io, context);
-    await eventually("the command runs", 5000, () => faults.open >= 3);
+    const told = [more, command].map((each) => assert.rejects(each, { kind: "Unavailable" }));
+    // Both logs, and the command.
+    await eventually("all have begun", 5000, () => faults.open === 3);
     faults.cutStreams();
-    await assert.rejects(more, { kind: "Unavailable" });
-    await assert.rejects(command, { kind: "Unavailable" });
+    await Promise.all(told);
   });
 
   it("whose removal is not answered goes when it is asked for again", async () => {
