@@ -12,7 +12,9 @@ let harness: Harness;
 before(async () => {
   harness = await startHarness();
   const address = ["--kubelet-address", nodeAddress, "--node-ip", nodeAddress];
-  const program = await harness.program(["--nodename", "vk", "--provider", "mock", ...address]);
+  const budgets = { currency: "EUR", prices: { mock: { pod: 3600 } } };
+  const file = await harness.writeFile("priced.json", JSON.stringify({ budgets }));
+  const program = await harness.program(["--config", file, "--nodename", "vk", "--provider", "mock", ...address]);
   await harness.nodeIsReady("vk", program);
   await harness.client.create(pods, podObject("web"));
   await harness.untilPod("runs", "web", 20_000, isRunning);
@@ -51,6 +53,10 @@ describe("nodes/proxy", { timeout: 120_000 }, () => {
     assert.match(told, /^ok {4}certificate +the serving certificate is for /m);
     await eventually("its own word with figures", 20_000, async () =>
       /its API +Running, ready, 0 restarts, uses cpu \d+m, memory \d+Mi/.test(await type("why", "web")),
+    );
+    assert.match(
+      await type("why", "web"),
+      /its cost +about 3600\.00 EUR per hour, [1-9]\S* EUR so far: an estimate by /,
     );
   });
 
