@@ -64,6 +64,10 @@ export function clientRoutes(options: ClientRoutesOptions): readonly Route[] {
       work: (call) => logs(allocation(call), call, options),
     },
     {
+      ...{ operation: "ls", method: "GET", path: /^client\/fs\/ls\/([^/]+)$/, capability: "read-fs" },
+      work: async (call) => ({ value: await logFiles(allocation(call), call.query.get("path") ?? "") }),
+    },
+    {
       ...{ operation: "cat", method: "GET", path: /^client\/fs\/cat\/([^/]+)$/, capability: "read-fs" },
       work: async (call): Promise<"streamed"> => {
         const path = (call.query.get("path") ?? "").replace(/^\/+/, "");
@@ -102,6 +106,20 @@ async function stats({ tasks }: FakeAllocation): Promise<object> {
     }),
   );
   return { Timestamp, Tasks: Object.fromEntries(known.flat()), ResourceUsage: null };
+}
+
+/** Of directories only that of logs is known. */
+async function logFiles(allocation: FakeAllocation, path: string): Promise<readonly object[]> {
+  if (path !== "alloc/logs") throw new NomadRefusal(404, `stat ${path}: no such file or directory`);
+  const streams = allocation.tasks.flatMap(({ name, hasStarted }) =>
+    hasStarted ? (["stdout", "stderr"] as const).map((stream) => ({ name, stream })) : [],
+  );
+  const files = streams.map(async ({ name, stream }) => {
+    const { length } = await allocation.log(name, stream);
+    const Name = `${name}.${stream}.0`;
+    return { Name, Size: length, IsDir: false, FileMode: "-rw-r--r--", ModTime: new Date().toISOString() };
+  });
+  return Promise.all(files);
 }
 
 async function logs(

@@ -44,6 +44,8 @@ export class FakeAllocation {
   modifiedAt: number = Date.now();
   files: readonly TaskFile[] = [];
   readonly #end = new AbortController();
+  /** Why tasks have no image, by their name. */
+  readonly #missing = new Map<string, Error>();
   #made: Promise<RunningGroup> | undefined;
   #group: RunningGroup | undefined;
   #isOver = false;
@@ -137,7 +139,9 @@ export class FakeAllocation {
   /** Nothing is left of what ran it. */
   async remove(): Promise<void> {
     await this.#kill();
-    const group = this.#group;
+    // It may be made just now; what could not be made is nothing to remove.
+    const group = await this.#made?.catch(() => undefined);
+    this.#made = undefined;
     this.#group = undefined;
     await group?.remove();
   }
@@ -183,8 +187,6 @@ export class FakeAllocation {
     if (this.#missing.has(name)) throw this.#missing.get(name);
     return group;
   }
-
-  readonly #missing = new Map<string, Error>();
 
   async #make(): Promise<RunningGroup> {
     const { group, runner, processes } = this.options;
@@ -238,7 +240,9 @@ export class FakeAllocation {
         if (this.#end.signal.aborted) return;
         const all = this.options.group.Tasks.map((task) => taskFiles(task, this.#place(isHost)));
         const files = all.flatMap((found) => ("files" in found ? found.files : []));
-        if (files.length === this.files.length) this.files = files;
+        if (files.length < this.files.length) continue;
+        this.files = files;
+        if (isHost) for (const file of files) this.options.processes.write(this.id, file);
       }
     })();
   }

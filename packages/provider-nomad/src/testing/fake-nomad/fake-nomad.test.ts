@@ -1,5 +1,7 @@
 // The fake does as real agents do: order and ends of tasks, restarts, places, variables, logs, rights, lists.
 import assert from "node:assert/strict";
+import { PassThrough } from "node:stream";
+import { text } from "node:stream/consumers";
 import { after, describe, it } from "node:test";
 import { eventually } from "@virtual-kubelet/virtual-kubelet/testing";
 import type { NomadAllocation, NomadTaskState } from "../../wire.ts";
@@ -194,6 +196,10 @@ describe("variables", () => {
     await eventually("a file anew", 5000, async () => {
       return (await (await raw(`client/fs/cat/${ID}?path=main/local/a`)).text()) === "two";
     });
+    const stdout = new PassThrough();
+    const command = ["/bin/sh", "-c", 'cat "$NOMAD_TASK_DIR/a"; exit 9'];
+    const { exitCode } = await client.exec({ allocation: ID, task: "main" }, command, { tty: false, stdout }, context);
+    assert.deepEqual([exitCode, await text(stdout.end())], [9, "two"]);
   });
 });
 

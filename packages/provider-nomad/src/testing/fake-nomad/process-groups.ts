@@ -23,6 +23,13 @@ export class ProcessGroups implements GroupRunner {
     return join(this.#root, group, volume);
   }
 
+  /** Below the directory of a group. */
+  write(group: string, { path, mode, data }: { path: string; mode: number; data: Uint8Array }): void {
+    const file = this.directory(group, path);
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, data, { mode });
+  }
+
   /** All that a task wrote; undefined: it is not one of these. */
   output(group: string, task: string, stream: "stdout" | "stderr"): Buffer | undefined {
     return this.#groups.get(group)?.output(task, stream);
@@ -32,11 +39,7 @@ export class ProcessGroups implements GroupRunner {
     if (this.#groups.has(group.id)) throw new VirtualKubeletError("Conflict", `there is a group ${group.id} already`);
     for (const { name, files = [] } of group.volumes) {
       mkdirSync(this.directory(group.id, name), { recursive: true });
-      for (const { path, mode, data } of files) {
-        const file = join(this.directory(group.id, name), path);
-        mkdirSync(dirname(file), { recursive: true });
-        writeFileSync(file, data, { mode });
-      }
+      for (const { path, mode, data } of files) this.write(group.id, { path: join(name, path), mode, data });
     }
     const processes = new Map<string, HostProcess>();
     for (const spec of group.containers) {
