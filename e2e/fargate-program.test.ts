@@ -1,12 +1,17 @@
-// The program with Fargate, as users see it where Fargate is not as the other clouds: restarts and claims. Containers are simulated.
+// The program with Fargate, as users see it where Fargate is not as the other clouds: restarts, claims, files of
+// running pods. Its containers are real ones.
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { after, before, describe, it } from "node:test";
 import type { Stored } from "../packages/virtual-kubelet/src/kube/resource.ts";
 import type { ContainerStatus, Pod } from "../packages/virtual-kubelet/src/kube/types.gen.ts";
-import { MemoryGroups } from "../packages/virtual-kubelet/src/testing/memory-groups.ts";
+import { findKubectl } from "../packages/virtual-kubelet/src/testing/binaries.ts";
 import { FargateWorld } from "./cloud/fargate-world.ts";
+import { PodmanGroups } from "./cloud/podman-groups.ts";
 import { CloudBench } from "./cloud/world.ts";
-import { isReady, podObject } from "./harness.ts";
+import { eventually, isReady, podObject } from "./harness.ts";
+import { benchImage, PodmanBench } from "./podman.ts";
 
 const patience = 60_000;
 
@@ -14,14 +19,19 @@ describe("the program with Fargate", () => {
   let world: FargateWorld;
   let bench: CloudBench;
   before(async () => {
-    world = await FargateWorld.start(new MemoryGroups(), "app", "");
+    const podman = await PodmanBench.start();
+    const dispose = (): Promise<void> => podman[Symbol.asyncDispose]();
+    world = await FargateWorld.start(new PodmanGroups(podman), benchImage, benchImage, dispose);
     bench = await CloudBench.start(world);
   });
   after(async () => bench?.[Symbol.asyncDispose]());
 
+  const quick = { terminationGracePeriodSeconds: 2 };
   const run = (name: string, script: string): Promise<void> =>
     bench.harness.apply(
-      podObject(name, { spec: { containers: [{ name: "main", image: "app", command: ["sh", "-c", script] }] } }),
+      podObject(name, {
+        spec: { ...quick, containers: [{ name: "main", image: benchImage, command: ["sh", "-c", script] }] },
+      }),
     );
   const until = async (
     what: string,
@@ -53,7 +63,47 @@ describe("the program with Fargate", () => {
     assert.equal(again.restartCount, 1);
     assert.equal(again.lastState?.terminated?.exitCode, 4);
     assert.equal(await bench.harness.kubectl("get", "pods", "--field-selector=status.phase=Failed", "-o", "name"), "");
-    await bench.clean();
+    await bench.harness.kubectl("delete", "pods", "--all", "--wait=false");
+  });
+
+  it("brings changed ConfigMaps and Secrets to running pods, and shows what a container writes to who attaches", async () => {
+    const map = (colour: string): object => ({
+      ...{ apiVersion: "v1", kind: "ConfigMap", metadata: { name: "settings", namespace: "default" } },
+      data: { colour },
+    });
+    const script = "trap 'exit 0' TERM; while :; do cat /etc/settings/colour; echo; sleep 0.5; done";
+    const main = {
+      ...{ name: "main", image: benchImage, command: ["sh", "-c", script] },
+      volumeMounts: [{ name: "settings", mountPath: "/etc/settings" }],
+    };
+    const volumes = [{ name: "settings", configMap: { name: "settings" } }];
+    await bench.harness.apply(map("green"), podObject("painted", { spec: { ...quick, containers: [main], volumes } }));
+    await bench.harness.untilPod("runs", "painted", patience, isReady);
+    await eventually("the first colour", patience, async () =>
+      (await bench.harness.kubectl("logs", "painted")).startsWith("green"),
+    );
+    await bench.harness.kubectl("patch", "configmap", "settings", "-p", '{"data": {"colour": "red"}}');
+    await eventually(
+      "the second colour",
+      patience,
+      async () => (await bench.harness.kubectl("logs", "painted", "--tail=1")) === "red",
+    );
+    assert.match(await bench.harness.kubectl("exec", "painted", "--", "cat", "/etc/settings/colour"), /^red$/);
+    const attached = spawn(await findKubectl(), [
+      "--kubeconfig",
+      bench.harness.cluster.kubeconfig,
+      "attach",
+      "painted",
+    ]);
+    const ended = once(attached, "exit");
+    let shown = "";
+    attached.stdout.setEncoding("utf8").on("data", (text: string) => {
+      shown += text;
+    });
+    await eventually("attach shows it", patience, () => shown.includes("red"));
+    assert.doesNotMatch(shown, /green/, "from then on");
+    await bench.harness.kubectl("delete", "pod", "painted");
+    await ended;
   });
 
   it("mounts what a claim is bound to, where that is of EFS", async () => {
@@ -76,7 +126,14 @@ describe("the program with Fargate", () => {
     const pod = (claimName: string): object =>
       podObject(claimName, {
         spec: {
-          containers: [{ name: "main", image: "app", volumeMounts: [{ name: "data", mountPath: "/data" }] }],
+          containers: [
+            {
+              name: "main",
+              image: benchImage,
+              command: ["sleep", "600"],
+              volumeMounts: [{ name: "data", mountPath: "/data" }],
+            },
+          ],
           volumes: [{ name: "data", persistentVolumeClaim: { claimName } }],
         },
       });
