@@ -19,6 +19,11 @@ export function filesPath(job: string): string {
   return `nomad/jobs/${job}/${groupName}`;
 }
 
+/** Where the runs of containers are noted; no task may read it. */
+export function runsPath(job: string): string {
+  return `nomad/jobs/${job}/runs`;
+}
+
 /** Nomad's ports are for TCP and UDP both. */
 export function portLabel(port: number): string {
   return `p${port}`;

@@ -35,6 +35,7 @@ import { failureKey, filesPath } from "./names.ts";
 import type { NomadClient } from "./nomad-client.ts";
 import { unplaced } from "./placement.ts";
 import { forwardPort } from "./port-forward.ts";
+import { RunLogs } from "./run-logs.ts";
 import { taskLogs } from "./task-logs.ts";
 import { TaskStats } from "./task-stats.ts";
 import { translate } from "./translate.ts";
@@ -64,6 +65,7 @@ export class NomadBackend implements CloudBackend {
   readonly #watch: JobWatch;
   readonly #stats: TaskStats;
   readonly #remains: JobRemains;
+  readonly #runs: RunLogs;
 
   constructor(options: NomadBackendOptions) {
     const { client, config, clock, log } = options;
@@ -73,6 +75,7 @@ export class NomadBackend implements CloudBackend {
     this.#watch = new JobWatch(client, clock);
     this.#stats = new TaskStats(client);
     this.#remains = new JobRemains(client, log);
+    this.#runs = new RunLogs(client, log);
   }
 
   admit(request: PodRequest): void {
@@ -103,7 +106,9 @@ export class NomadBackend implements CloudBackend {
       `Meta["virtual-kubelet.io/node"] == ${JSON.stringify(node)}`,
     ].join(" and ");
     const jobs = await this.#client.listJobs({ filter }, context);
-    this.#remains.keep(new Set(jobs.map(({ ID }) => ID)));
+    const ids = new Set(jobs.map(({ ID }) => ID));
+    this.#remains.keep(ids);
+    this.#runs.keep(ids);
     return jobs.flatMap((job) => this.#partial(job) ?? []);
   }
 
@@ -134,8 +139,12 @@ export class NomadBackend implements CloudBackend {
     return this.#client.signalTask(allocationOf(group), container, "SIGTERM", context);
   }
 
-  restartContainer({ group, container }: GroupContainer, context: CallContext): Promise<void> {
-    return this.#client.restartTask(allocationOf(group), container, context);
+  async restartContainer({ group, container }: GroupContainer, context: CallContext): Promise<void> {
+    const allocation = allocationOf(group);
+    await this.#client.restartTask(allocation, container, context);
+    // It has ended; the next run begins in a moment.
+    const run = group.containers.find(({ name }) => name === container)?.restartCount ?? 0;
+    await this.#runs.ended({ id: group.id, allocation, task: container, run }, context);
   }
 
   async updateVolumes(
@@ -174,8 +183,9 @@ export class NomadBackend implements CloudBackend {
     context: CallContext,
   ): Promise<ContainerLogs> {
     const { client, clock, followEveryMs } = this.#options;
-    const log = { client, clock, allocation: allocationOf(group), task: container, everyMs: followEveryMs };
-    return taskLogs(log, options, context);
+    const of = { id: group.id, allocation: allocationOf(group), task: container };
+    const range = (run: number) => this.#runs.range({ ...of, run }, context);
+    return taskLogs({ client, clock, ...of, range, everyMs: followEveryMs }, options, context);
   }
 
   portForward(group: CloudGroup, port: number, connection: Duplex, context: CallContext): Promise<void> {
@@ -201,6 +211,7 @@ export class NomadBackend implements CloudBackend {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#remains[Symbol.asyncDispose]();
+    await this.#runs[Symbol.asyncDispose]();
     await this.#client[Symbol.asyncDispose]();
   }
 
@@ -230,6 +241,7 @@ export class NomadBackend implements CloudBackend {
       ...{ job, owner, network: this.#options.config.network, attempts, ...found },
     });
     if (isOver) this.#remains.end(id);
+    this.#runs.look(group);
     const { nextAt = Number.POSITIVE_INFINITY, count } = attempts;
     // One that was asked for already, and has no place yet, is not asked for again.
     const isLast = own !== undefined && (job.JobModifyIndex ?? 0) < own.CreateIndex;

@@ -8,6 +8,7 @@ import type {
   NomadEvalAnswer,
   NomadEvaluation,
   NomadEvent,
+  NomadFile,
   NomadJobAnswer,
   NomadJobStub,
   NomadPlanAnswer,
@@ -79,6 +80,8 @@ export interface NomadClient {
   allocationStats(id: string, context: CallContext): Promise<NomadAllocationStats>;
   /** GET /v1/client/fs/logs/:id; the frames' data, in order. Ends with the task when it follows. */
   logs(request: LogRequest, context: CallContext): AsyncIterable<Uint8Array>;
+  /** GET /v1/client/fs/ls/:id?path=alloc/logs: the files of `logs`, TASK.stdout.N and TASK.stderr.N. */
+  logFiles(allocation: string, context: CallContext): Promise<readonly NomadFile[]>;
   /** GET (websocket) /v1/client/allocation/:id/exec. */
   exec(
     target: { readonly allocation: string; readonly task: string },

@@ -171,6 +171,12 @@ export interface NomadAgentSelf {
   readonly member?: { readonly Name?: string | undefined } | undefined;
 }
 
+/** GET /v1/client/fs/ls/:alloc. */
+export interface NomadFile {
+  readonly Name: string;
+  readonly Size: number;
+}
+
 /** PUT /v1/var/:path. */
 export interface NomadVariable {
   readonly Path: string;

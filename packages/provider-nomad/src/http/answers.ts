@@ -7,6 +7,7 @@ import type {
   NomadAllocationStats,
   NomadEvalAnswer,
   NomadEvaluation,
+  NomadFile,
   NomadJobAnswer,
   NomadJobStub,
   NomadPlanAnswer,
@@ -202,6 +203,8 @@ export const allocations = (value: unknown): readonly NomadAllocation[] =>
 export const allocation = (value: unknown): NomadAllocation => read(allocationSchema, value, "allocation");
 export const nodes = (value: unknown): readonly NomadNode[] => read(v.array(node), value, "nodes");
 export const stats = (value: unknown): NomadAllocationStats => read(statsSchema, value, "stats");
+export const files = (value: unknown): readonly NomadFile[] =>
+  read(v.array(v.object({ Name: v.string(), Size: v.number() })), value, "directory");
 export const agentSelf = (value: unknown): NomadAgentSelf => read(self, value, "agent");
 export const variable = (value: unknown): NomadVariable =>
   read(v.object({ Path: v.string(), Items: v.record(v.string(), v.string()), ModifyIndex: count }), value, "variable");

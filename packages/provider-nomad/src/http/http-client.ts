@@ -14,6 +14,7 @@ import type {
   NomadEvalAnswer,
   NomadEvaluation,
   NomadEvent,
+  NomadFile,
   NomadJobAnswer,
   NomadJobStub,
   NomadPlanAnswer,
@@ -129,6 +130,12 @@ export class HttpNomadClient implements NomadClient {
       ...{ follow: String(follow), offset: String(offset) },
     };
     return this.#http.stream({ method: "GET", path: `client/fs/logs/${part(allocation)}`, query }, context);
+  }
+
+  async logFiles(allocation: string, context: CallContext): Promise<readonly NomadFile[]> {
+    const query = { path: "alloc/logs" };
+    const call = { method: "GET" as const, path: `client/fs/ls/${part(allocation)}`, query };
+    return answers.files((await this.#http.call(call, context)).value ?? []);
   }
 
   async exec(
