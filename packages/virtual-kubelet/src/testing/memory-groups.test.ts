@@ -31,6 +31,7 @@ async function run(
 }
 
 test("containers end by their image or script, are started anew, and are stopped", async () => {
+  const delivery = fileDelivery([{ path: "/files", files: [], field: "spec.volumes[0]" }]);
   await using groups = new MemoryGroups({ exitAfterMs: 1 });
   const group = await groups.create({
     id: "g1",
@@ -39,7 +40,7 @@ test("containers end by their image or script, are started anew, and are stopped
       container("web", "web:1", { env: { A: "b", C: "d" } }),
       container("script", "busybox", { entrypoint: ["/bin/sh", "-c"], args: ["echo one; echo two && exit 4"] }),
       container("hard", "stubborn"),
-      container("files", "busybox", { entrypoint: ["/bin/sh", "-c"], args: [fileDelivery([]).script] }),
+      container("files", "busybox", { entrypoint: ["/bin/sh", "-c"], args: [delivery.script] }),
     ],
     volumes: [],
   });
