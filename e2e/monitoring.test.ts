@@ -141,8 +141,12 @@ describe("a running program", { timeout: 120_000 }, () => {
     });
     const kubeconfig = await harness.writeFile("kubeconfig", kubeconfigFor(api.url));
     const config = await harness.writeFile("mock.json", JSON.stringify(mockConfig));
+    const ceilings = { nodes: [{ name: "vk", perHour: 99, perDay: 999 }] };
+    const budgets = { currency: "EUR", prices: { mock: { pod: 1 } }, ceilings };
+    const priced = await harness.writeFile("budgets.json", JSON.stringify({ budgets }));
     const program = await harness.program(
       [
+        ...["--config", priced],
         ...["--nodename", "vk", "--provider", "mock", "--provider-config", config],
         ...["--metrics-addr", "127.0.0.1:0", "--lease-duration", "8s", "--log-format", "json"],
       ],
