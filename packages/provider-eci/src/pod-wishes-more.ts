@@ -11,11 +11,6 @@ type Part = Partial<CreateContainerGroupRequest>;
 const own = "k8s.aliyun.com/";
 
 export function networkWishes(values: AnnotationValues, { allowed }: EciConfig): Part {
-  const address = values.matched(
-    `${own}eci-private-ip-address`,
-    /^(\d{1,3}\.){3}\d{1,3}$/,
-    "an address like 10.0.0.10",
-  );
   const fixed = values.flag(`${own}eci-fixed-ip`);
   const retain = values.whole(`${own}eci-fixed-ip-retain-hour`, 1, 876_000);
   const ingress = bandwidth(values, "kubernetes.io/ingress-bandwidth");
@@ -23,7 +18,6 @@ export function networkWishes(values: AnnotationValues, { allowed }: EciConfig):
   const ntp = values.list(`${own}eci-ntp-server`, /^[\w.-]+$/, "hosts or addresses");
   const ipv6 = values.flag(`${own}eci-enable-ipv6`);
   return {
-    ...(address !== undefined && { PrivateIpAddress: address }),
     ...(fixed === true && { FixedIp: "true" }),
     ...(fixed === true && retain !== undefined && { FixedIpRetainHour: retain }),
     ...publicAddress(values, allowed.publicIPs),
@@ -82,12 +76,13 @@ function bandwidth(values: AnnotationValues, key: string): number | undefined {
   }
 }
 
-export function cacheWishes(values: AnnotationValues, config: EciConfig): Part {
-  const match = values.flag(`${own}eci-image-cache`) ?? config.imageCache;
+export function imageWishes(values: AnnotationValues, config: EciConfig): Part {
+  const match = values.flag(`${own}eci-image-cache`) ?? values.flag(`${own}eci-auto-imc`) ?? config.imageCache;
   const snapshot =
     values.matched(`${own}eci-image-snapshot-id`, /^(imc|s)-[0-9a-z]+$/, "like imc-0123abcd") ??
     values.matched(`${own}eci-imc-id`, /^imc-[0-9a-z]+$/, "like imc-0123abcd");
-  const mode = values.oneOf(`${own}eci-image-accelerate-mode`, ["nydus", "dadi", "p2p", "imc"]);
+  // Other products of the vendor's have modes of their own there.
+  const mode = modes.find((each) => each === values.text(`${own}image-accelerate-mode`));
   const { acrInstances, insecure, plainHTTP } = config.registries;
   const acr: readonly AcrRegistryInfo[] = [
     ...acrInstances.map(({ id, region, domains }) => ({
@@ -97,16 +92,31 @@ export function cacheWishes(values: AnnotationValues, config: EciConfig): Part {
     })),
     ...acrOf(values),
   ];
+  const hosts = (key: string, configured: readonly string[]): readonly string[] => [
+    ...new Set([
+      ...configured,
+      ...(values.list(key, /^[\w.-]+(:\d+)?$/, "hosts, with ports where they have some") ?? []),
+    ]),
+  ];
+  const unchecked = hosts(`${own}insecure-registry`, insecure);
+  const plain = hosts(`${own}plain-http-registry`, plainHTTP);
+  return {
+    ...(snapshot === undefined ? match && { AutoMatchImageCache: true } : { ImageSnapshotId: snapshot }),
+    ...(mode !== undefined && { ImageAccelerateMode: mode }),
+    ...(acr.length > 0 && { AcrRegistryInfo: acr }),
+    ...(unchecked.length > 0 && { InsecureRegistry: unchecked.join(",") }),
+    ...(plain.length > 0 && { PlainHttpRegistry: plain.join(",") }),
+  };
+}
+
+const modes: readonly string[] = ["nydus", "dadi", "p2p", "imc"];
+
+export function dataCacheWishes(values: AnnotationValues): Part {
   const bucket = values.text(`${own}eci-data-cache-bucket`);
   const level = values.oneOf(`${own}eci-data-cache-pl`, ["PL0", "PL1", "PL2", "PL3"]);
   const iops = values.whole(`${own}eci-data-cache-provisionedIops`, 0, 50_000);
   const burst = values.flag(`${own}eci-data-cache-burstingEnabled`);
   return {
-    ...(snapshot === undefined ? match && { AutoMatchImageCache: true } : { ImageSnapshotId: snapshot }),
-    ...(mode !== undefined && { ImageAccelerateMode: mode }),
-    ...(acr.length > 0 && { AcrRegistryInfo: acr }),
-    ...(insecure.length > 0 && { InsecureRegistry: insecure.join(",") }),
-    ...(plainHTTP.length > 0 && { PlainHttpRegistry: plainHTTP.join(",") }),
     ...(bucket !== undefined && { DataCacheBucket: bucket }),
     ...(level !== undefined && { DataCachePL: level }),
     ...(iops !== undefined && { DataCacheProvisionedIops: iops }),

@@ -5,7 +5,7 @@ import type { CreateNote } from "@virtual-kubelet/virtual-kubelet/cloud";
 import { AnnotationValues } from "./annotation-values.ts";
 import type { EciConfig } from "./config.ts";
 import { ignored, invalid, unsupported } from "./pod-faults.ts";
-import { cacheWishes, networkWishes, sysctlWishes } from "./pod-wishes-more.ts";
+import { dataCacheWishes, imageWishes, networkWishes, sysctlWishes } from "./pod-wishes-more.ts";
 import { fitsPattern } from "./wildcard.ts";
 import type { CreateContainerGroupRequest } from "./wire.ts";
 
@@ -49,13 +49,15 @@ export function wishesOf({ metadata }: Pod, config: EciConfig): PodWishes {
     ),
     ...spot(values, config),
     ...networkWishes(values, config),
-    ...cacheWishes(values, config),
+    ...imageWishes(values, config),
+    ...dataCacheWishes(values),
     ...sysctlWishes(values),
     ...defined("CorePattern", values.matched(`${prefix}eci-core-pattern`, /^\/[^|]*$/, "a path")),
   };
   refuseOthers(values);
   const notes = values
     .unread(`${prefix}eci-`)
+    .concat(values.unread(`${prefix}eip-`))
     .map((key) => ignored(AnnotationValues.field(key), "is not known to this provider"));
   return {
     request,
