@@ -79,5 +79,6 @@ function leafSchema(schema: v.GenericSchema, path: string): JsonSchema {
     const minimum = /(?:^|\.|\])port$/.test(path) ? 1 : Number(range[1]);
     return { type: whole ? "integer" : "number", minimum, maximum: Number(range[2]) };
   }
+  if (v.is(schema, 1)) return { type: "number", ...(v.is(schema, -1) ? {} : { minimum: 0 }) };
   return { type: "string" };
 }
