@@ -2,7 +2,7 @@
 import type { IncomingMessage } from "node:http";
 import { type Duplex, PassThrough, Writable } from "node:stream";
 import { finished } from "node:stream/promises";
-import { type ContainerIO, errorText } from "@virtual-kubelet/virtual-kubelet";
+import type { ContainerIO } from "@virtual-kubelet/virtual-kubelet";
 import * as v from "valibot";
 import { type WebSocket, WebSocketServer } from "ws";
 import type { FakeAcl } from "./fake-acl.ts";
@@ -37,7 +37,7 @@ export class ExecSockets {
       this.#serve(client, request).catch((error: unknown) => {
         // Only a server's own fault has this code.
         const code = error instanceof NomadRefusal && error.status !== 500 ? 1008 : 1011;
-        client.close(code, errorText(error).slice(0, 120));
+        client.close(code, (error instanceof Error ? error.message : String(error)).slice(0, 120));
       });
     });
   }
@@ -75,7 +75,7 @@ export class ExecSockets {
       const code = await group.exec(task.name, command, io, gone.signal);
       // Programs of the host are waited for until their input is closed.
       if (task.task.Driver === "raw_exec" && !tty) await input.closed;
-      await Promise.all([finished(stdout.end()), finished(stderr.end())]);
+      await Promise.all([stdout, ...(tty ? [] : [stderr])].map((stream) => finished(stream.end())));
       client.send(JSON.stringify({ exited: true, result: code === 0 ? {} : { exit_code: code } }), () =>
         // Nobody says goodbye.
         client.terminate(),

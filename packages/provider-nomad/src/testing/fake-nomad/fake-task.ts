@@ -146,7 +146,9 @@ export class FakeTaskRunner {
       const isPull = isImage && isErrorKind(error, "NotFound");
       const message = isPull
         ? `Failed to pull \`${String(task.Config["image"])}\`: ${errorText(error)}`
-        : errorText(error);
+        : error instanceof Error
+          ? error.message
+          : String(error);
       this.tell("Driver Failure", { DisplayMessage: message, Details: { driver_error: message } });
       return { startError: { isRecoverable: isPull } };
     }

@@ -8,6 +8,9 @@ export interface FakeVariable {
   readonly Path: string;
   readonly CreateIndex: number;
   readonly ModifyIndex: number;
+  /** Nanoseconds since the epoch. */
+  readonly CreateTime: number;
+  readonly ModifyTime: number;
   readonly Items: Readonly<Record<string, string>>;
 }
 
@@ -54,9 +57,12 @@ export class FakeVariables {
         'only paths at "nomad/jobs" or "nomad/job-templates" and below are valid paths under the top-level "nomad" directory',
       );
     this.#check(namespace, path, cas);
-    const CreateIndex = this.get(namespace, path)?.CreateIndex;
     const index = this.#state.index + 1;
-    const variable = { Namespace: namespace, Path: path, CreateIndex: CreateIndex ?? index, ModifyIndex: index, Items };
+    const now = Date.now() * 1_000_000;
+    const { CreateIndex = index, CreateTime = now } = this.get(namespace, path) ?? {};
+    const variable: FakeVariable = {
+      ...{ Namespace: namespace, Path: path, CreateIndex, CreateTime, ModifyIndex: index, ModifyTime: now, Items },
+    };
     this.#all.set(`${namespace}:${path}`, variable);
     this.#state.change(["variables"]);
     return variable;
