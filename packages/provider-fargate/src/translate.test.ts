@@ -99,6 +99,32 @@ describe("a platform", () => {
   });
 });
 
+describe("a container that renews files", () => {
+  const podWith = (containers: number) =>
+    podRequest({
+      name: "web",
+      spec: {
+        containers: Array.from({ length: containers }, (_, index) => ({
+          ...{ name: `c${index}`, image: "web" },
+          volumeMounts: [{ name: "c", mountPath: "/c" }],
+        })),
+        volumes: [{ name: "c", configMap: { name: "c" } }],
+      },
+    });
+  const keeperOf = (containers: number, more: object = {}) =>
+    translate(podWith(containers), { ...config, ...more }).definition.containerDefinitions?.find(
+      ({ name }) => name === "vk_keeper",
+    );
+
+  it("is there where it can do so and has room, and ends nothing with its end", () => {
+    assert.equal(keeperOf(1)?.essential, false);
+    assert.ok(keeperOf(8));
+    assert.equal(keeperOf(9), undefined);
+    assert.equal(keeperOf(1, { updateVolumes: false }), undefined);
+    assert.equal(keeperOf(1, { exec: false }), undefined);
+  });
+});
+
 describe("task definitions", () => {
   it("of two pods of one template are the same", () => {
     const template = requests.find(({ owner }) => owner.name === "own-variables")?.pod.spec;
