@@ -104,7 +104,7 @@ function settings({ helperImage }: EciConfig): readonly ProviderCheck[] {
   return [
     {
       ...{ name: "helper image", status: "warn" },
-      message: "none: tokens of ServiceAccounts are not renewed, and volumes of files have 60 KiB at most",
+      message: "none: files and tokens of running pods are not renewed, and volumes of files have 60 KiB at most",
       fix: "set helperImage to an image with /bin/sh that the cloud can pull",
     },
   ];

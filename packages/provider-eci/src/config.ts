@@ -65,7 +65,7 @@ export interface EciConfig {
     /** Hosts without TLS. */
     readonly plainHTTP: readonly string[];
   };
-  /** An image with /bin/sh: brings files that are too many or too large for the cloud's own volumes, or renewed, into empty ones. */
+  /** An image with /bin/sh and find: brings files that are too large for the cloud's own volumes, or renewed. "": there is none. */
   readonly helperImage: string;
   /** On each group, beside the owner's. */
   readonly tags: Readonly<Record<string, string>>;

@@ -3,7 +3,7 @@
 import type { PodSpec } from "@virtual-kubelet/virtual-kubelet";
 import { shellWord } from "@virtual-kubelet/virtual-kubelet/cloud";
 import { unsupported } from "./pod-faults.ts";
-import { type DeliveredFiles, mostBytes, mostVolumes } from "./volumes.ts";
+import { type DeliveredFiles, mostBytes, mostVolumes, sizeOf } from "./volumes.ts";
 import type { ConfigFileToPath, InitContainer, Volume } from "./wire.ts";
 
 export const helperContainer = "virtual-kubelet-files";
@@ -58,7 +58,7 @@ export function helperOf(
   const script = put(Buffer.from(lines.join("\n")));
   if (others + pieces.length > mostVolumes)
     throw unsupported(
-      delivered.toSorted((one, other) => sizeOf(other) - sizeOf(one))[0]?.field ?? first.field,
+      delivered.toSorted((one, other) => sizeOf(other.files) - sizeOf(one.files))[0]?.field ?? first.field,
       `the pod's files need ${pieces.length} volumes to be brought, and a group has ${mostVolumes} at most`,
     );
   return {
@@ -87,8 +87,4 @@ function chunks(data: Uint8Array): readonly Uint8Array[] {
   return Array.from({ length: count }, (_, index) =>
     data.subarray(index * mostBytes.file, (index + 1) * mostBytes.file),
   );
-}
-
-function sizeOf({ files }: DeliveredFiles): number {
-  return files.reduce((sum, { data }) => sum + data.length, 0);
 }

@@ -1,5 +1,5 @@
 // The volumes of a pod as the cloud has them. Files of ConfigMaps, Secrets, the downward API and tokens are files of the cloud's own
-// volumes, as long as they are small; larger ones, and tokens, which are renewed, are brought into an empty one by a helper. Pure.
+// volumes, which are small and stay as they are; where there is a helper, it brings them into an empty one, where they can be changed. Pure.
 import type { PodSpec, ResolvedFile, ResolvedVolume } from "@virtual-kubelet/virtual-kubelet";
 import type { CreateNote } from "@virtual-kubelet/virtual-kubelet/cloud";
 import type { EciConfig } from "./config.ts";
@@ -12,6 +12,8 @@ type PodVolume = NonNullable<PodSpec["volumes"]>[number];
 export const mostBytes: { readonly file: number; readonly volume: number } = { file: 32_768, volume: 61_440 };
 /** Of a group. */
 export const mostVolumes = 20;
+/** Bytes of a volume that the helper brings although the cloud could: what is larger is seldom changed. */
+const mostRenewed = 256 * 1024;
 
 export interface TranslatedVolumes {
   readonly volumes: readonly Volume[];
@@ -46,8 +48,9 @@ export function translatedVolumes(
     }
     const { files } = known;
     const large = tooLarge(files);
-    if (helperImage !== "" && (large !== undefined || holdsToken(volume))) {
-      volumes.push({ Name: volume.name, Type: "EmptyDirVolume", EmptyDirVolume: { Medium: "Memory" } });
+    if (helperImage !== "" && (large !== undefined || holdsToken(volume) || sizeOf(files) <= mostRenewed)) {
+      const EmptyDirVolume = known.memory ? { Medium: "Memory" } : {};
+      volumes.push({ Name: volume.name, Type: "EmptyDirVolume", EmptyDirVolume });
       delivered.push({ volume: volume.name, files, field });
       continue;
     }
@@ -88,10 +91,14 @@ function tooLarge(files: readonly ResolvedFile[]): string | undefined {
   const big = files.find(({ data }) => data.length > mostBytes.file);
   if (big !== undefined)
     return `${big.path} has ${big.data.length} bytes, and a file of the cloud's volumes at most ${mostBytes.file}`;
-  const sum = files.reduce((total, { data }) => total + data.length, 0);
+  const sum = sizeOf(files);
   return sum > mostBytes.volume
     ? `its files have ${sum} bytes, and those of one of the cloud's volumes at most ${mostBytes.volume}`
     : undefined;
+}
+
+export function sizeOf(files: readonly ResolvedFile[]): number {
+  return files.reduce((total, { data }) => total + data.length, 0);
 }
 
 /** Does it hold what is renewed while the pod runs? */
