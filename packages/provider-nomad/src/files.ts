@@ -2,6 +2,7 @@
 // secret stands in a job, and what changes later reaches the files. Files without secrets that do not fit stand in the job. Pure.
 import { createHash } from "node:crypto";
 import { type ResolvedFile, type ResolvedVolume, VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
+import { ownerItem, type VariableOwner } from "./variable-owner.ts";
 import type { NomadVariable } from "./wire.ts";
 import type { NomadTemplate } from "./wire-job.ts";
 
@@ -11,11 +12,14 @@ const mostBytes = 60 * 1024;
 /** Values are base64. */
 export class VariableItems {
   readonly path: string;
+  readonly #owner: Readonly<Record<string, string>>;
   readonly #items = new Map<string, string>();
   #size = 0;
 
-  constructor(path: string) {
+  /** `owner`: undefined where the items tell it already. */
+  constructor(path: string, owner?: VariableOwner) {
     this.path = path;
+    this.#owner = owner === undefined ? {} : ownerItem(owner);
   }
 
   /** Whether it fits beside what is there. */
@@ -31,7 +35,9 @@ export class VariableItems {
 
   /** Undefined: nothing is in it. */
   variable(): NomadVariable | undefined {
-    return this.#items.size === 0 ? undefined : { Path: this.path, Items: Object.fromEntries(this.#items) };
+    return this.#items.size === 0
+      ? undefined
+      : { Path: this.path, Items: { ...Object.fromEntries(this.#items), ...this.#owner } };
   }
 }
 

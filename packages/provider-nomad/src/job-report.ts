@@ -2,7 +2,7 @@
 import type { ContainerReport, PodFailure, PodOwner } from "@virtual-kubelet/virtual-kubelet";
 import { type CloudGroup, ownerOf, revisionOf } from "@virtual-kubelet/virtual-kubelet/cloud";
 import * as v from "valibot";
-import type { Attempts } from "./attempts.ts";
+import { type Attempts, hasFailedToStart } from "./attempts.ts";
 import type { NomadConfig } from "./config.ts";
 import { failureKey, overKey } from "./names.ts";
 import type { Unplaced } from "./placement.ts";
@@ -15,7 +15,7 @@ export interface JobFacts {
   readonly job: NomadJobAnswer;
   /** The pod's own, whole. */
   readonly allocation: NomadAllocation | undefined;
-  readonly attempts: Pick<Attempts, "isReplaced" | "nextAt" | "createdAt">;
+  readonly attempts: Pick<Attempts, "isReplaced" | "createdAt">;
   readonly unplaced: Unplaced | undefined;
   readonly owner: PodOwner;
   readonly network: NomadConfig["network"];
@@ -58,7 +58,7 @@ export function jobReport(facts: JobFacts): JobReport {
   }
   const containers = containersOf(facts, allocation);
   // Its containers wait, as long as it is tried again.
-  const isRetried = facts.attempts.nextAt !== undefined && !job.Stop;
+  const isRetried = !job.Stop && !facts.attempts.isReplaced && hasFailedToStart(allocation, job);
   const isDone =
     (isFinal(allocation) && !isRetried) ||
     (job.Stop && !hasRunning(containers) && allocation.ClientStatus !== "pending");

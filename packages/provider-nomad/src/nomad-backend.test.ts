@@ -151,8 +151,9 @@ describe("pods on Nomad", () => {
     ];
     await backend.updateVolumes(group, ref.request, [{ name: "c", type: "files", files, memory: false }], context);
     const { Items = {} } = (await client.variable(`nomad/jobs/${ref.id}/pod`, context)) ?? {};
+    const texts = Object.entries(Items).filter(([key]) => !key.startsWith("_"));
     assert.deepEqual(
-      Object.values(Items).map((value) => Buffer.from(value, "base64").toString()),
+      texts.map(([, value]) => Buffer.from(value, "base64").toString()),
       ["new"],
     );
   });

@@ -39,6 +39,7 @@ import { RunLogs } from "./run-logs.ts";
 import { taskLogs } from "./task-logs.ts";
 import { TaskStats } from "./task-stats.ts";
 import { translate } from "./translate.ts";
+import { VariableSweep } from "./variable-sweep.ts";
 import { updatedItems } from "./volume-updates.ts";
 import type { NomadJobStub } from "./wire.ts";
 
@@ -66,6 +67,7 @@ export class NomadBackend implements CloudBackend {
   readonly #stats: TaskStats;
   readonly #remains: JobRemains;
   readonly #runs: RunLogs;
+  readonly #sweep: VariableSweep;
 
   constructor(options: NomadBackendOptions) {
     const { client, config, clock, log } = options;
@@ -75,7 +77,8 @@ export class NomadBackend implements CloudBackend {
     this.#watch = new JobWatch(client, clock);
     this.#stats = new TaskStats(client);
     this.#remains = new JobRemains(client, log);
-    this.#runs = new RunLogs(client, log);
+    this.#sweep = new VariableSweep({ client, owner: options, clock, log });
+    this.#runs = new RunLogs(client, options, log);
   }
 
   admit(request: PodRequest): void {
@@ -109,6 +112,7 @@ export class NomadBackend implements CloudBackend {
     const ids = new Set(jobs.map(({ ID }) => ID));
     this.#remains.keep(ids);
     this.#runs.keep(ids);
+    this.#sweep.begin();
     return jobs.flatMap((job) => this.#partial(job) ?? []);
   }
 
@@ -212,6 +216,7 @@ export class NomadBackend implements CloudBackend {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#remains[Symbol.asyncDispose]();
     await this.#runs[Symbol.asyncDispose]();
+    await this.#sweep[Symbol.asyncDispose]();
     await this.#client[Symbol.asyncDispose]();
   }
 

@@ -40,7 +40,7 @@ class Files {
 }
 
 const files = new Files();
-const runs = new RunLogs(files, silentLogger);
+const runs = new RunLogs(files, owner, silentLogger);
 after(() => runs[Symbol.asyncDispose]());
 
 function waiting(restartCount: number, code: number): CloudGroup {
@@ -63,7 +63,7 @@ describe("runs in a log", () => {
     files.sizes({ 0: 1000, 1: 50 }, 9);
     runs.look(waiting(1, 3));
     runs.look(waiting(1, 3));
-    const later = new RunLogs(files, silentLogger);
+    const later = new RunLogs(files, owner, silentLogger);
     for (const each of [runs, later]) {
       while (!files.variables.get("nomad/jobs/vk-u/runs")?.Items["main"]?.includes('"run":1'))
         await new Promise(setImmediate);

@@ -5,6 +5,7 @@ import type { CloudGroup } from "@virtual-kubelet/virtual-kubelet/cloud";
 import * as v from "valibot";
 import { runsPath } from "./names.ts";
 import type { NomadClient } from "./nomad-client.ts";
+import { ownerItem, type VariableOwner } from "./variable-owner.ts";
 import type { NomadFile } from "./wire.ts";
 
 type Asked = Pick<NomadClient, "logFiles" | "variable" | "putVariable">;
@@ -30,14 +31,16 @@ const most = 3;
 
 export class RunLogs implements AsyncDisposable {
   readonly #client: Asked;
+  readonly #owner: VariableOwner;
   readonly #log: Logger;
   /** By job and task, in the order of runs. */
   readonly #marks = new Map<string, Map<string, readonly Mark[]>>();
   readonly #work = new Map<string, Promise<void>>();
   readonly #closing = new AbortController();
 
-  constructor(client: Asked, log: Logger) {
+  constructor(client: Asked, owner: VariableOwner, log: Logger) {
     this.#client = client;
+    this.#owner = owner;
     this.#log = log;
   }
 
@@ -78,7 +81,7 @@ export class RunLogs implements AsyncDisposable {
       const found: Mark = { run, stdout: endOf(files, task, "stdout"), stderr: endOf(files, task, "stderr") };
       known.set(task, [...(known.get(task) ?? []).filter((each) => each.run < run), found].slice(-most));
       const Items = Object.fromEntries([...known].map(([name, all]) => [name, JSON.stringify(all)]));
-      await this.#client.putVariable({ Path: runsPath(id), Items }, context);
+      await this.#client.putVariable({ Path: runsPath(id), Items: { ...Items, ...ownerItem(this.#owner) } }, context);
     } catch (error) {
       if (!context.signal.aborted)
         context.log.info({ job: id, task, err: errorText(error) }, "where a run ends in its log is not known");
@@ -121,7 +124,8 @@ export class RunLogs implements AsyncDisposable {
     const known = this.#marks.get(id);
     if (known !== undefined) return known;
     const { Items = {} } = (await this.#client.variable(runsPath(id), context)) ?? {};
-    const read = new Map(Object.entries(Items).map(([task, text]) => [task, marksOf(text)] as const));
+    const tasks = Object.entries(Items).map(([task, text]) => [task, marksOf(text)] as const);
+    const read = new Map(tasks.filter(([, all]) => all.length > 0));
     // Another look may have been quicker.
     const first = this.#marks.get(id) ?? read;
     this.#marks.set(id, first);

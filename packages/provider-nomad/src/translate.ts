@@ -30,13 +30,13 @@ export function translate(request: PodRequest, config: NomadConfig, fleet: Fleet
   const restarts = restartsOf(spec);
   const turns = turnsOf(spec);
   const volumes = groupVolumes(spec, config);
-  const files = new VariableItems(filesPath(id));
+  const files = new VariableItems(filesPath(id), owner);
   const variables: NomadVariable[] = [];
   const tasks = placedContainers(spec).flatMap((placed): readonly NomadTask[] => {
     const { name } = placed.container;
     const known = resolved.containers.find((each) => each.name === name);
     if (known === undefined) return [];
-    const items = new VariableItems(variablePath(id, name));
+    const items = new VariableItems(variablePath(id, name), owner);
     const made = podTask({
       ...{ placed, resolved: known, pod: resolved, spec, driver, files, items, config, fleet },
       networkMode: networkMode(spec, config),

@@ -181,6 +181,8 @@ export interface NomadFile {
 export interface NomadVariable {
   readonly Path: string;
   readonly Items: Readonly<Record<string, string>>;
+  /** Nanoseconds since the epoch. */
+  readonly ModifyTime?: number | undefined;
   readonly ModifyIndex?: number | undefined;
 }
 

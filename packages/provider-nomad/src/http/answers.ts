@@ -207,7 +207,11 @@ export const files = (value: unknown): readonly NomadFile[] =>
   read(v.array(v.object({ Name: v.string(), Size: v.number() })), value, "directory");
 export const agentSelf = (value: unknown): NomadAgentSelf => read(self, value, "agent");
 export const variable = (value: unknown): NomadVariable =>
-  read(v.object({ Path: v.string(), Items: v.record(v.string(), v.string()), ModifyIndex: count }), value, "variable");
+  read(
+    v.object({ Path: v.string(), Items: v.record(v.string(), v.string()), ModifyIndex: count, ModifyTime: count }),
+    value,
+    "variable",
+  );
 export const variables = (value: unknown): readonly { readonly Path: string }[] =>
   read(v.array(v.object({ Path: v.string() })), value, "variables");
 export const oversubscription = (value: unknown): boolean =>
