@@ -4,12 +4,13 @@ import type { AwsSdk } from "../packages/provider-fargate/src/aws-sdk.ts";
 import { awsSdk } from "../packages/provider-fargate/src/aws-sdk.ts";
 import { parseFargateConfig } from "../packages/provider-fargate/src/config.ts";
 import { FargateBackend } from "../packages/provider-fargate/src/fargate-backend.ts";
-import { podRequest, type TestPod } from "../packages/provider-fargate/src/testing/golden-pods.ts";
+import { podRequest } from "../packages/provider-fargate/src/testing/golden-pods.ts";
 import { systemClock } from "../packages/virtual-kubelet/src/clock.ts";
 import type { CloudGroup } from "../packages/virtual-kubelet/src/cloud/cloud-backend.ts";
 import { silentLogger } from "../packages/virtual-kubelet/src/log.ts";
 import type { PodRequest } from "../packages/virtual-kubelet/src/provider/pods.ts";
 import type { CallContext } from "../packages/virtual-kubelet/src/provider.ts";
+import type { RequestedPod } from "../packages/virtual-kubelet/src/testing/resolved-requests.ts";
 import { eventually } from "./harness.ts";
 import { benchImage } from "./podman.ts";
 
@@ -46,7 +47,7 @@ export class FargateBench implements AsyncDisposable {
     this.context = { signal: this.#end.signal, log };
   }
 
-  request(name: string, spec: TestPod["spec"]): PodRequest {
+  request(name: string, spec: RequestedPod["spec"]): PodRequest {
     return podRequest({ name, spec });
   }
 
