@@ -34,6 +34,7 @@ test("every setting reaches the assembly", () => {
       callTimeoutMs: 120_000,
     },
     resolve: { clusterDomain: "cluster.local", clusterDNS: undefined },
+    budgets: undefined,
     perNodeWatchLimit: 10,
     shutdownNode: "leave",
     leaseDurationSeconds: 40,
@@ -131,6 +132,7 @@ describe("providers", () => {
       daemonEndpointPort: 1,
       configPath: "/f",
       config: { x: 1 },
+      prices: undefined,
       log: silentLogger,
     });
   });
