@@ -218,15 +218,25 @@ describe("jobs", () => {
     assert.equal(jobReport(facts(over)).group.failure, undefined);
   });
 
-  it("that never started have failed with the driver's words", () => {
+  it("that never started wait for another try with the driver's words, and have failed when there is none", () => {
     const main = task({
       State: "dead",
       Failed: true,
       StartedAt: null,
       Events: [event("Driver Failure", 2, {}, "no such file")],
     });
-    const { group } = jobReport(facts({ tasks: { main }, allocation: { ClientStatus: "failed" } }));
-    assert.deepEqual(group.failure, { reason: "FailedToStart", message: "no such file" });
+    const given = { tasks: { main }, allocation: { ClientStatus: "failed" as const } };
+    const { group } = jobReport(facts(given));
+    assert.deepEqual([group.failure, group.stage], [undefined, "starting"]);
+    assert.deepEqual(group.containers[0]?.state, {
+      waiting: { reason: "CreateContainerError", message: "no such file" },
+    });
+    const failure = { reason: "FailedToStart", message: "no such file" };
+    const over = { ...given, stopped: true, meta: { "virtual-kubelet.io/over": "true" } };
+    assert.deepEqual(jobReport(facts(over)).group.failure, failure);
+    const sibling = task({ State: "dead", Events: [event("Started", 1), exited(3, 0)] });
+    const beside = jobReport(facts({ ...given, tasks: { main, sibling } })).group;
+    assert.deepEqual([beside.failure, beside.stage], [failure, "ended"]);
   });
 
   it("have the address of their network, else of the client", () => {

@@ -172,15 +172,15 @@ function failureIn(
     };
   // By somebody else.
   if (job.Stop && job.Meta?.[overKey] === undefined) return stopped;
+  if (ClientStatus !== "failed") return undefined;
+  const states = Object.values(allocation.TaskStates ?? {});
+  const unstarted = states.filter(({ StartedAt }) => (StartedAt ?? undefined) === undefined);
+  // It takes those with it that had started.
+  const why = unstarted.flatMap(({ Events }) => Events ?? []).findLast(isStartFailure);
+  if (why !== undefined) return { reason: "FailedToStart", message: messageOf(why) };
   if (containers.some(({ state, restartCount = 0 }) => state.terminated !== undefined || restartCount > 0))
     return undefined;
-  if (ClientStatus !== "failed") return undefined;
-  const events = Object.values(allocation.TaskStates ?? {}).flatMap(({ Events }) => Events ?? []);
-  const why = events.findLast(isStartFailure);
-  return {
-    reason: "FailedToStart",
-    message: why === undefined ? ClientDescription || "no task could be started" : messageOf(why),
-  };
+  return { reason: "FailedToStart", message: ClientDescription || "no task could be started" };
 }
 
 const failureSchema = v.object({
