@@ -140,10 +140,21 @@ test("a second signal ends it at once with code 1", async () => {
   await line(/"starting"/);
   child.kill("SIGINT");
   await line(/"stopping"/);
-  child.kill("SIGINT");
+  const again = setInterval(() => child.kill("SIGINT"), 50);
   const { code, log } = await ended;
+  clearInterval(again);
   assert.equal(code, 1, log);
   assert.match(log, /second signal: ending at once/);
+});
+
+test("a signal that comes twice, as timeout(1) sends it, is one", async () => {
+  const { child, line, ended } = start("--provider=mock", "--metrics-addr=0");
+  await line(/does not answer yet/);
+  child.kill("SIGTERM");
+  child.kill("SIGTERM");
+  const { code, log } = await ended;
+  assert.equal(code, 0, log);
+  assert.match(log, /"message":"stopped"\}\n$/);
 });
 
 test("a rejection that nobody handles is logged and ends it with code 1", async () => {

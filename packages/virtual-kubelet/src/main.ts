@@ -6,12 +6,18 @@ import { program } from "./program/program.ts";
 const stop = new AbortController();
 let logger: Logger | undefined;
 
+/** What comes so soon after the first is the same: timeout(1) tells the program and then its process group. Milliseconds. */
+const oneSignalMs = 100;
+let stoppedAt = 0;
+
 function onSignal(name: NodeJS.Signals): void {
   if (stop.signal.aborted) {
+    if (performance.now() - stoppedAt < oneSignalMs) return;
     logger?.warn({ signal: name }, "second signal: ending at once");
     process.exit(1);
   }
   logger?.info({ signal: name }, "stopping");
+  stoppedAt = performance.now();
   stop.abort();
 }
 
