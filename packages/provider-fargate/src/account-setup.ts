@@ -1,5 +1,5 @@
-// What must be in the account before the first task: the cluster and the log group, made where the configuration says so.
-import { type CallContext, isErrorKind } from "@virtual-kubelet/virtual-kubelet";
+// What must be in the account before the first task, and stay there: the cluster and the log group, made where the configuration says so.
+import { type CallContext, isErrorKind, VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
 import type { AwsApi } from "./aws-api.ts";
 import type { FargateConfig } from "./config.ts";
 import { tagList } from "./task-parts.ts";
@@ -24,6 +24,15 @@ export class AccountSetup {
       if (this.#ready === work) this.#ready = undefined;
       throw error;
     }
+  }
+
+  /** Throws Unavailable where there is no cluster, nor will be. */
+  async ping(context: CallContext): Promise<void> {
+    const { cluster, createCluster } = this.#config;
+    const { clusters = [] } = await this.#aws.describeClusters({ clusters: [cluster] }, context);
+    const status = clusters[0]?.status ?? "missing";
+    if (status !== "ACTIVE" && !createCluster)
+      throw new VirtualKubeletError("Unavailable", `the ECS cluster ${cluster} is ${status}`);
   }
 
   async #make(context: CallContext): Promise<void> {

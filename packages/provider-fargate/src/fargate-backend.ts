@@ -11,7 +11,6 @@ import {
   type PodFailure,
   type PodRequest,
   type ProbeType,
-  VirtualKubeletError,
 } from "@virtual-kubelet/virtual-kubelet";
 import {
   type CloudBackend,
@@ -28,14 +27,15 @@ import { CleanUp } from "./clean-up.ts";
 import type { FargateConfig } from "./config.ts";
 import { containerLogs } from "./container-logs.ts";
 import { nativeProbe } from "./health-check.ts";
-import { nodeReport } from "./node-report.ts";
+import { watchedNode } from "./node-report.ts";
+import { type FoundTask, RenewedVolumes } from "./renewed-volumes.ts";
 import { RunRecords } from "./run-records.ts";
 import { openSsmSession } from "./ssm/open-session.ts";
 import { stopReasonText } from "./stop-reason.ts";
 import { attachByLogs } from "./task-attach.ts";
 import { TaskAttempts } from "./task-attempts.ts";
 import { TaskDefinitions } from "./task-definitions.ts";
-import { execInTask, terminateInTask } from "./task-exec.ts";
+import { execInTask, runInTask, terminateInTask } from "./task-exec.ts";
 import type { TaskOwner } from "./task-owner.ts";
 import { tagList } from "./task-parts.ts";
 import type { TaskPlan } from "./task-plan.ts";
@@ -48,7 +48,6 @@ import { TaskSecrets } from "./task-secrets.ts";
 import { TaskStarter } from "./task-starter.ts";
 import { TaskStats } from "./task-stats.ts";
 import { renewsVolumes, translate } from "./translate.ts";
-import { type FoundTask, volumeRenewal } from "./volume-renewals.ts";
 import { waitingGroup } from "./waiting-group.ts";
 
 export interface FargateBackendOptions {
@@ -85,6 +84,7 @@ export class FargateBackend implements CloudBackend {
   readonly #secrets: TaskSecrets;
   readonly #reader: TaskReader;
   readonly #runs: RunRecords;
+  readonly #volumes: RenewedVolumes | undefined;
   readonly #remains = new TaskRemains();
   readonly #cleanUp: CleanUp;
   readonly #stopping = new Set<Promise<void>>();
@@ -110,8 +110,12 @@ export class FargateBackend implements CloudBackend {
       this.exec = (target, command, io, context) => execInTask(shells, target, command, io, context);
       this.#terminate = (target, context) => terminateInTask(shells, target, context);
       if (renewsVolumes(config)) {
-        const find = (group: GroupRef, context: CallContext) => this.#taskOf(group, context);
-        this.updateVolumes = volumeRenewal({ shells, find });
+        const volumes = new RenewedVolumes({
+          ...{ clock, log, find: (group, context) => this.#taskOf(group, context) },
+          run: (target, command, input, context) => runInTask(shells, target, command, input, context),
+        });
+        this.updateVolumes = (...update) => volumes.update(...update);
+        this.#volumes = volumes;
       }
     }
     if (config.logs !== undefined) {
@@ -147,6 +151,7 @@ export class FargateBackend implements CloudBackend {
     const tasks = await this.#reader.all(context);
     const arns = new Set(tasks.map(({ task }) => task.taskArn ?? ""));
     this.#runs.keep(arns);
+    this.#volumes?.keep(new Set(tasks.map(({ owner }) => owner.owner.uid)));
     this.#remains.keep(arns);
     const newest = this.#attempts.newest(tasks);
     this.#cleanUp.begin(newest.filter(({ task, owner }) => task.lastStatus !== "STOPPED" || this.#waits(task, owner)));
@@ -218,19 +223,12 @@ export class FargateBackend implements CloudBackend {
     return native === undefined ? [] : [native.type];
   }
 
-  async *watchNode({ signal }: CallContext): AsyncGenerator<NodeReport> {
-    yield nodeReport(this.#options.config);
-    const { promise, resolve } = Promise.withResolvers<void>();
-    signal.addEventListener("abort", () => resolve(), { once: true });
-    if (!signal.aborted) await promise;
+  watchNode({ signal }: CallContext): AsyncIterable<NodeReport> {
+    return watchedNode(this.#options.config, signal);
   }
 
-  async ping(context: CallContext): Promise<void> {
-    const { aws, config } = this.#options;
-    const { clusters = [] } = await aws.describeClusters({ clusters: [config.cluster] }, context);
-    const status = clusters[0]?.status ?? "missing";
-    if (status !== "ACTIVE" && !config.createCluster)
-      throw new VirtualKubeletError("Unavailable", `the ECS cluster ${config.cluster} is ${status}`);
+  ping(context: CallContext): Promise<void> {
+    return this.#setup.ping(context);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -238,6 +236,7 @@ export class FargateBackend implements CloudBackend {
     await this.#cleanUp[Symbol.asyncDispose]();
     await Promise.all(this.#stopping);
     await this.#runs[Symbol.asyncDispose]();
+    await this.#volumes?.[Symbol.asyncDispose]();
     await this.#attempts[Symbol.asyncDispose]();
     await this.#options.aws[Symbol.asyncDispose]();
   }
@@ -261,6 +260,7 @@ export class FargateBackend implements CloudBackend {
     if (isDeleted && !this.#remains.showsEnd(taskArn)) return undefined;
     const { group, isOver } = taskReport(task, owner, (container, facts) => this.#runs.see(taskArn, container, facts));
     if (owner.clusterUnknown === undefined) this.#runs.save(task);
+    this.#volumes?.see(task, group);
     if (this.#waits(task, owner)) {
       if (isWanted) this.#attempts.begin(task, owner.owner.uid);
       return waitingGroup(task, group);

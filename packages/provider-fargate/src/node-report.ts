@@ -1,6 +1,14 @@
-// The node as configured: what pods may ask for altogether, and of which kind its tasks are. Pure.
+// The node as configured: what pods may ask for altogether, and of which kind its tasks are.
 import type { NodeReport } from "@virtual-kubelet/virtual-kubelet";
 import type { FargateConfig } from "./config.ts";
+
+/** At once, and never otherwise until it is aborted. */
+export async function* watchedNode(config: FargateConfig, signal: AbortSignal): AsyncGenerator<NodeReport> {
+  yield nodeReport(config);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  signal.addEventListener("abort", () => resolve(), { once: true });
+  if (!signal.aborted) await promise;
+}
 
 export function nodeReport({ capacity, platform, region, cluster }: FargateConfig): NodeReport {
   const linux = platform.operatingSystem === "LINUX";

@@ -1,44 +1,9 @@
 // New contents of volumes of a pod that runs: written by the keeper of its task, which has them mounted for it, while the pod's own
 // containers may only read them.
 import type { Task } from "@aws-sdk/client-ecs";
-import {
-  type CallContext,
-  type PodRequest,
-  type ResolvedVolume,
-  VirtualKubeletError,
-} from "@virtual-kubelet/virtual-kubelet";
-import {
-  type CloudBackend,
-  type DeliveredVolume,
-  type GroupRef,
-  volumeMissing,
-  volumeWrite,
-} from "@virtual-kubelet/virtual-kubelet/cloud";
+import { type PodRequest, type ResolvedVolume, VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
+import { type DeliveredVolume, volumeMissing, volumeWrite } from "@virtual-kubelet/virtual-kubelet/cloud";
 import { helperPath, keeperContainer } from "./names.ts";
-import { runInTask, type TaskExecOptions } from "./task-exec.ts";
-
-export interface FoundTask {
-  /** Of the pod's newest task. */
-  readonly id: string;
-  readonly task: Task | undefined;
-  /** Another is run in its place. */
-  readonly waits: boolean;
-}
-
-export interface VolumeRenewalOptions {
-  readonly shells: TaskExecOptions;
-  readonly find: (group: GroupRef, context: CallContext) => Promise<FoundTask>;
-}
-
-export function volumeRenewal({ shells, find }: VolumeRenewalOptions): NonNullable<CloudBackend["updateVolumes"]> {
-  return async (group, request, volumes, context) => {
-    const { id, task, waits } = await find(group, context);
-    const keeper = { group: { ...group, id }, container: keeperContainer };
-    await renewVolumes(task, waits, request, volumes, (command, input) =>
-      runInTask(shells, keeper, command, input, context),
-    );
-  };
-}
 
 /** Runs a command in the keeper; resolves with its exit code. */
 export type RunInKeeper = (command: readonly string[], input: Buffer) => Promise<number>;
