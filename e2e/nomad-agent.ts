@@ -40,7 +40,7 @@ export class NomadAgent implements AsyncDisposable {
    */
   static async start(): Promise<NomadAgent> {
     const isReal = (process.env["NOMAD_ADDR"] ?? "") !== "";
-    const fake = isReal ? undefined : await FakeNomad.start({ secondMs: 100 });
+    const fake = isReal ? undefined : await FakeNomad.start({ secondMs: 100, syncMs: 200 });
     const env = fake === undefined ? process.env : { NOMAD_ADDR: fake.address };
     const client = clientOf(parseNomadConfig({}, env));
     const nodes = await eventually("a client of Nomad is ready", 30_000, async () => {

@@ -32,7 +32,7 @@ export class NomadWorld implements CloudWorld {
     dispose: () => Promise<void> = async () => {},
   ): Promise<NomadWorld> {
     const nodes = [{ mhz: 480_000, cores: 200, memoryMB: 409_600 }];
-    const fake = await FakeNomad.start({ runner, nodes, secondMs: 100, tokens: new Map() });
+    const fake = await FakeNomad.start({ runner, nodes, secondMs: 100, syncMs: 200, tokens: new Map() });
     const directory = await mkdtemp(join(tmpdir(), "virtual-kubelet-nomad-"));
     const world = new NomadWorld(fake, directory, image, async () => {
       await fake[Symbol.asyncDispose]();

@@ -17,7 +17,7 @@ export class NomadBench implements AsyncDisposable {
   }
 
   static async start(options: FakeNomadOptions = {}): Promise<NomadBench> {
-    return new NomadBench(await FakeNomad.start({ secondMs: 20, paceMs: 1, ...options }));
+    return new NomadBench(await FakeNomad.start({ secondMs: 20, paceMs: 1, syncMs: 5, ...options }));
   }
 
   /** Each with a program of the host. */

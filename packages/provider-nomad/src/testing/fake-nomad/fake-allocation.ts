@@ -1,7 +1,7 @@
 // One allocation on a client: its tasks in the order of their lifecycle, each one's failure the end of the others.
 import { type Clock, errorText, isErrorKind, pause } from "@virtual-kubelet/virtual-kubelet";
 import type { GroupRunner, RunningGroup } from "@virtual-kubelet/virtual-kubelet/testing";
-import type { NomadAllocatedPort, NomadAllocation } from "../../wire.ts";
+import type { NomadAllocatedPort, NomadAllocation, NomadTaskState } from "../../wire.ts";
 import { FakeTaskRunner } from "./fake-task.ts";
 import type { FakeGroup, FakeJob } from "./job-schema.ts";
 import type { ProcessGroups } from "./process-groups.ts";
@@ -21,6 +21,8 @@ export interface FakeAllocationOptions {
   readonly clock: Clock;
   readonly secondMs: number;
   readonly paceMs: number;
+  /** How often the client tells the servers of changes, milliseconds. */
+  readonly syncMs: number;
   /** What its tasks may read. */
   readonly read: ReadVariable;
   /** Resolves at the next change of a variable. */
@@ -43,9 +45,12 @@ export class FakeAllocation {
   readonly createdAt: number = Date.now();
   modifiedAt: number = Date.now();
   files: readonly TaskFile[] = [];
+  /** As the servers know them; none before the client has told any. */
+  taskStates: ReadonlyMap<string, NomadTaskState> = new Map();
   readonly #end = new AbortController();
   /** Why tasks have no image, by their name. */
   readonly #missing = new Map<string, Error>();
+  #isTelling = false;
   #made: Promise<RunningGroup> | undefined;
   #group: RunningGroup | undefined;
   #isOver = false;
@@ -66,7 +71,8 @@ export class FakeAllocation {
 
   get clientStatus(): NomadAllocation["ClientStatus"] {
     if (this.isLost) return "lost";
-    const states = this.tasks.map(({ state }) => state);
+    const states = [...this.taskStates.values()];
+    if (states.length === 0) return "pending";
     if (states.some(({ State, Failed }) => State === "dead" && Failed)) return "failed";
     if (states.some(({ State }) => State === "running")) return "running";
     return states.some(({ State }) => State === "pending") ? "pending" : "complete";
@@ -132,7 +138,7 @@ export class FakeAllocation {
     if (this.desired !== "run") return;
     this.desired = desired;
     this.desiredDescription = description;
-    this.#changed();
+    this.options.changed(this);
     await this.#kill();
   }
 
@@ -255,8 +261,15 @@ export class FakeAllocation {
     };
   }
 
+  /** Changes are told together. */
   #changed(): void {
-    this.modifiedAt = Date.now();
-    this.options.changed(this);
+    if (this.#isTelling) return;
+    this.#isTelling = true;
+    this.options.clock.schedule(this.options.syncMs, () => {
+      this.#isTelling = false;
+      this.modifiedAt = Date.now();
+      this.taskStates = new Map(this.tasks.map((task) => [task.name, task.state]));
+      this.options.changed(this);
+    });
   }
 }

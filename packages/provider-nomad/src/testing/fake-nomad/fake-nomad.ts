@@ -35,6 +35,8 @@ export interface FakeNomadOptions {
   readonly secondMs?: number | undefined;
   /** How long a client takes to begin with an allocation, milliseconds; default 20. */
   readonly paceMs?: number | undefined;
+  /** How often a client tells the servers what has changed, milliseconds; default 20, real ones take 200. */
+  readonly syncMs?: number | undefined;
   /** Of the event stream, milliseconds; default 30 000. */
   readonly heartbeatMs?: number | undefined;
   /** How many batches of events are kept; default 100. */
@@ -132,14 +134,14 @@ export class FakeNomad implements AsyncDisposable {
     node: FakeNode,
     runner: GroupRunner,
     clock: Clock,
-    { secondMs = 1000, paceMs = 20 }: FakeNomadOptions,
+    { secondMs = 1000, paceMs = 20, syncMs = 20 }: FakeNomadOptions,
   ): FakeAllocation {
     const [group] = job.TaskGroups;
     if (group === undefined) throw new Error("a job without a group has passed");
     const namespace = job.Namespace ?? "default";
     const own = ["nomad/jobs", `nomad/jobs/${job.ID}`, `nomad/jobs/${job.ID}/${group.Name}`];
     return new FakeAllocation({
-      ...{ id: randomUUID(), job, group, node, runner, processes: this.#processes, clock, secondMs, paceMs },
+      ...{ id: randomUUID(), job, group, node, runner, processes: this.#processes, clock, secondMs, paceMs, syncMs },
       ports: this.#allocatedPorts(group, node.Address),
       // By its identity a task reads what is its job's, its group's and its own.
       read: (path) =>

@@ -35,9 +35,9 @@ export function allocationView(
   allocation: FakeAllocation,
   kind: "stub" | "stubWithResources" | "whole",
 ): NomadAllocation {
-  const { id, options, tasks, createIndex, modifyIndex, createdAt, modifiedAt, address } = allocation;
+  const { id, options, taskStates, createIndex, modifyIndex, createdAt, modifiedAt, address } = allocation;
   const { job, group, node, ports } = options;
-  const isUp = tasks.some(({ hasStarted }) => hasStarted);
+  const isUp = [...taskStates.values()].some(({ StartedAt }) => StartedAt !== null);
   return {
     ...{ ID: id, JobID: job.ID, Namespace: job.Namespace ?? "default", NodeID: node.ID, NodeName: node.Name },
     ...{ TaskGroup: group.Name, DesiredStatus: allocation.desired },
@@ -48,7 +48,7 @@ export function allocationView(
     ...{ ClientStatus: allocation.clientStatus, ClientDescription: descriptions[allocation.clientStatus] },
     ...{ CreateIndex: createIndex, ModifyIndex: modifyIndex },
     ...{ CreateTime: createdAt * 1_000_000, ModifyTime: modifiedAt * 1_000_000 },
-    TaskStates: Object.fromEntries(tasks.map((task) => [task.name, task.state])),
+    TaskStates: taskStates.size === 0 ? null : Object.fromEntries(taskStates),
     ...(kind === "whole"
       ? { NetworkStatus: isUp && address !== undefined ? { Address: address, AddressIPv6: "" } : null }
       : {}),
