@@ -1,6 +1,7 @@
-// One program with nodes on three providers, prices and ceilings: who waits for room and is let in, what metrics, plan and the nodes
+// One program with nodes on three providers, prices and ceilings: who waits for room and is let in, what metrics and the nodes
 // themselves tell, and what survives a restart.
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { deployments, namespaces, nodes, pods } from "../packages/virtual-kubelet/src/kube/resource.ts";
 import type { Node, Pod } from "../packages/virtual-kubelet/src/kube/types.gen.ts";
@@ -8,11 +9,11 @@ import { freePort } from "../packages/virtual-kubelet/src/testing/free-port.ts";
 import type { ManagedProcess } from "../packages/virtual-kubelet/src/testing/processes.ts";
 import { eventually, type Harness, isRunning, podObject, podTemplate, startHarness } from "./harness.ts";
 
+const tinyProvider = join(import.meta.dirname, "../examples/tiny-provider/tiny-provider.ts");
 let harness: Harness;
 let program: ManagedProcess;
 let backend: string;
 let metricsPort: number;
-let state: string;
 
 /** A core costs 1 an hour on `paid` and on `capped`. */
 const configuration = (): string => `
@@ -22,7 +23,8 @@ nodes:
   - name: capped
     provider: {name: mock}
   - name: own
-    provider: {name: process, config: {stateDirectory: "${state}", images: {"any.example/*": host}}}
+    prices: none
+    provider: {name: "${tinyProvider}"}
   - name: both
     provider:
       name: composite
@@ -36,7 +38,7 @@ budgets:
   prices:
     mock: {cpu: 1}
     dear: {cpu: 5}
-    process: {}
+    none: {}
   ceilings:
     nodes:
       - {name: paid, perHour: 2, perDay: 1000}
@@ -54,14 +56,9 @@ before(async () => {
   harness = await startHarness();
   ({ address: backend } = await harness.backendProcess());
   metricsPort = await freePort();
-  state = `${await harness.writeFile("state", "")}.d`;
   await start();
 });
-after(async () => {
-  // Its processes live on without the program.
-  await harness?.cluster.kubectl("delete", "pod", "on-own", "--grace-period=0", "--timeout=20s");
-  await harness?.[Symbol.asyncDispose]();
-});
+after(() => harness?.[Symbol.asyncDispose]());
 
 const cores = (cpu: string): { resources: { requests: { cpu: string } } } => ({ resources: { requests: { cpu } } });
 const on = (nodeName: string, cpu = "1"): Parameters<typeof podObject>[1] => ({
@@ -71,6 +68,10 @@ const on = (nodeName: string, cpu = "1"): Parameters<typeof podObject>[1] => ({
 const waitsForRoom = ({ status }: Pod): boolean => status?.phase === "Pending" && status.reason === "BudgetExceeded";
 const isFull = (node: Node): boolean =>
   node.status?.conditions?.some(({ type, status }) => type.endsWith("/BudgetExceeded") && status === "True") === true;
+const isTainted = (node: Node): boolean =>
+  node.spec?.taints?.some(
+    ({ key, effect }) => key === "virtual-kubelet.io/budget-exceeded" && effect === "NoSchedule",
+  ) === true;
 
 async function metric(pattern: RegExp): Promise<number> {
   const text = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
@@ -81,9 +82,7 @@ describe("several providers in one process, with budgets", { timeout: 240_000 },
   it("runs pods on each of its nodes", async () => {
     await harness.client.create(pods, podObject("on-paid", on("paid")));
     await harness.client.create(pods, podObject("on-both", on("both")));
-    const command = ["sh", "-c", "sleep 1000"];
-    const container = { image: "any.example/any:1", command };
-    await harness.client.create(pods, podObject("on-own", { container, spec: { nodeName: "own" } }));
+    await harness.client.create(pods, podObject("on-own", on("own")));
     await Promise.all(
       ["on-paid", "on-both", "on-own"].map((name) => harness.untilPod("runs", name, 30_000, isRunning)),
     );
@@ -102,9 +101,7 @@ describe("several providers in one process, with budgets", { timeout: 240_000 },
       status?.message,
       "Pod waits: the ceiling of node paid is 2 EUR per hour: its pods cost 2 EUR, and this one 1 EUR more",
     );
-    const full = await harness.until("is full", nodes, "paid", 20_000, isFull);
-    const taint = { key: "virtual-kubelet.io/budget-exceeded", effect: "NoSchedule" };
-    assert.ok(full.spec?.taints?.some(({ key, effect }) => key === taint.key && effect === taint.effect));
+    await harness.until("is full", nodes, "paid", 20_000, (node) => isFull(node) && isTainted(node));
     assert.match(
       await harness.kubectl("describe", "pod", "third"),
       /Warning +BudgetExceeded .*kubelet +Pod waits: the ceiling/,
@@ -114,7 +111,7 @@ describe("several providers in one process, with budgets", { timeout: 240_000 },
 
     await harness.client.delete(pods, { name: "second", namespace: "default" });
     await harness.untilPod("runs", "third", 30_000, isRunning);
-    await harness.until("has room", nodes, "paid", 30_000, (node) => !isFull(node));
+    await harness.until("has room", nodes, "paid", 30_000, (node) => !isFull(node) && !isTainted(node));
     assert.equal((await harness.find(pods, "third"))?.status?.reason, undefined);
   });
 

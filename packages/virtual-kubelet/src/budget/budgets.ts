@@ -67,7 +67,6 @@ export class Budgets {
     );
   }
 
-  /** Throws nothing; undefined for a node that is none of these. */
   of(node: string): NodeBudget | undefined {
     return this.#nodes.get(node);
   }
@@ -128,17 +127,13 @@ export class Budgets {
       }
   }
 
-  costOf(node: string, { metadata, spec, status }: Stored<Pod>): PodCost | undefined {
+  costOf(node: string, pod: Stored<Pod>): PodCost | undefined {
     const budget = this.#nodes.get(node);
     if (budget === undefined) return undefined;
     const { currency } = this.#options.settings;
-    const { perHour, minimumMs, basis } = budget.estimate({
-      metadata,
-      ...(spec && { spec }),
-      ...(status && { status }),
-    });
-    const since = budget.sinceOf(metadata.uid);
-    const span = since === undefined ? spanOf(status) : this.#options.clock.now() - since;
+    const { perHour, minimumMs, basis } = budget.estimate(pod);
+    const since = budget.sinceOf(pod.metadata.uid);
+    const span = since === undefined ? spanOf(pod.status) : this.#options.clock.now() - since;
     const soFar = span === undefined ? {} : { soFar: costOf(perHour, Math.max(span, minimumMs)) };
     return { currency, perHour, ...soFar, basis };
   }

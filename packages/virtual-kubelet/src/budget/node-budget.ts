@@ -231,7 +231,8 @@ export class NodeBudget {
     account.since ??= billed?.since;
     if (account.since === undefined || !this.#isRestored) return;
     const from = account.countedTo ?? Math.max(account.since, this.#keptAt ?? 0);
-    account.countedTo = now;
+    // A clock that is set back counts nothing twice.
+    account.countedTo = Math.max(now, account.countedTo ?? 0);
     const { perHour } = account.estimate;
     this.#ledger.add(account.namespace, perHour, from, now);
     // A counter tells what comes while it counts; what came between two programs is known where it was kept.
