@@ -55,3 +55,27 @@ test("the policy for ECI names each call of the provider, and no other", () => {
   const called = [...client.matchAll(/#(?:ask|pages)\("(\w+)"/g)].map(([, action]) => `eci:${action}`);
   assert.deepEqual(allowed.toSorted(), [...new Set(called)].sort());
 });
+
+test("the policy for Nomad names what each call of the provider needs, and what volumes of CSI do", () => {
+  const folder = join(import.meta.dirname, "../../packages/provider-nomad/src");
+  const text = readFileSync(join(import.meta.dirname, "../../deploy/policies/nomad-program.hcl"), "utf8");
+  const list = (block: string): readonly string[] => {
+    const found = new RegExp(`${block}[^\\[]*\\[([^\\]]*)\\]`).exec(text)?.[1] ?? "";
+    return [...found.replaceAll(/#.*/g, "").matchAll(/"([\w-]+)"/g)].map(([, name = ""]) => name);
+  };
+  const blocks = [...text.matchAll(/^(\w+) \{\n {2}policy = "(\w+)"/gm)].map(([, name, policy]) => `${name}:${policy}`);
+  const variables = list('path "nomad/jobs/vk-\\*"').map((name) => `variables-${name}`);
+  const allowed = [...list('namespace "kubernetes"'), ...variables, ...blocks];
+  // What the fake asks of a token for the paths that the client calls; nothing asks for an agent's own settings but the client itself.
+  const routes = ["client-routes", "server-routes", "event-route", "exec-sockets"]
+    .map((name) => readFileSync(join(folder, `testing/fake-nomad/${name}.ts`), "utf8"))
+    .join("\n");
+  const needed = [...routes.matchAll(/capability: "([\w:-]+)"|check\([^,]+, "([\w:-]+)"\)/g)].map(
+    ([, one, other]) => one ?? other ?? "",
+  );
+  const unused = new Set(["agent:read"]);
+  assert.deepEqual(
+    allowed.toSorted(),
+    [...new Set([...needed.filter((name) => !unused.has(name)), "csi-mount-volume", "alloc-exec"])].sort(),
+  );
+});
