@@ -2,20 +2,28 @@
 import { connect, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import { VirtualKubeletError } from "../errors.ts";
 
 const connectTimeoutMs = 10_000;
 
-/** Resolves when both directions have ended. Throws Unavailable when nobody answers there. */
+/** After the pod has said all, what the client still sends has so long, milliseconds: it may wait for the end of the whole itself. */
+const lingerMs = 1000;
+
+/**
+ * Resolves when both directions have ended, or the pod's has and a moment is over: clients close theirs only then. Throws Unavailable
+ * when nobody answers there.
+ */
 export async function forwardTcp(host: string, port: number, stream: Duplex, signal: AbortSignal): Promise<void> {
+  const over = new AbortController();
   const socket = await dial(host.replaceAll(/^\[|\]$/g, ""), port, signal);
   try {
     // Each direction ends by itself: a client that has said all it wants to say still reads the answer.
-    await Promise.all([
-      pipeline(stream, socket, { signal, end: true }),
-      pipeline(socket, stream, { signal, end: true }),
-    ]);
+    const up = pipeline(stream, socket, { signal, end: true });
+    const down = pipeline(socket, stream, { signal, end: true });
+    await Promise.race([Promise.all([up, down]), down.then(() => sleep(lingerMs, undefined, { signal: over.signal }))]);
   } finally {
+    over.abort();
     socket.destroy();
   }
 }
