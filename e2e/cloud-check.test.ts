@@ -49,7 +49,8 @@ async function check(bench: CloudBench, env: Readonly<Record<string, string>>): 
 
 const worlds: Readonly<Record<string, (podman: PodmanBench) => Promise<CloudWorld>>> = {
   "aci.sh": (podman) => AciWorld.start(new PodmanGroups(podman), benchImage, () => podman[Symbol.asyncDispose]()),
-  "eci.sh": (podman) => EciWorld.start(new PodmanGroups(podman), benchImage, () => podman[Symbol.asyncDispose]()),
+  "eci.sh": (podman) =>
+    EciWorld.start(new PodmanGroups(podman), benchImage, benchImage, () => podman[Symbol.asyncDispose]()),
   "fargate.sh": (podman) =>
     FargateWorld.start(new PodmanGroups(podman), benchImage, benchImage, () => podman[Symbol.asyncDispose]()),
 };

@@ -10,7 +10,7 @@ import { CloudBench, cloudNode } from "./cloud/world.ts";
 import { eventually, isReady, podObject } from "./harness.ts";
 
 it("groups of a running Go installation are adopted; those of another cluster stay", { timeout: 120_000 }, async () => {
-  const world = await EciWorld.start(new MemoryGroups(), "app:1");
+  const world = await EciWorld.start(new MemoryGroups(), "app:1", "exit-0");
   await using bench = await CloudBench.start(world);
   const { harness } = bench;
   await bench.program?.kill("SIGTERM");

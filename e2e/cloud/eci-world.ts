@@ -20,14 +20,20 @@ export class EciWorld implements CloudWorld {
   readonly #dispose: () => Promise<void>;
   #lent = 0;
 
-  private constructor(fake: FakeEci, directory: string, image: string, dispose: () => Promise<void>) {
+  private constructor(
+    fake: FakeEci,
+    directory: string,
+    image: string,
+    helperImage: string,
+    dispose: () => Promise<void>,
+  ) {
     this.fake = fake;
     this.#directory = directory;
     this.image = image;
     this.#dispose = dispose;
     const at = (name: string): string => join(directory, name);
     this.config = {
-      ...{ region: fake.region, endpoint: fake.url, caFile: at("ca.pem"), helperImage: image },
+      ...{ region: fake.region, endpoint: fake.url, caFile: at("ca.pem"), helperImage },
       credentials: { type: "sts", accessKeyIDFile: at("id"), secretFile: at("secret"), tokenFile: at("token") },
       network: { vSwitches: ["vsw-1"], securityGroup: "sg-1" },
       defaultRequests: { cpu: "250m", memory: "512Mi" },
@@ -35,16 +41,17 @@ export class EciWorld implements CloudWorld {
     };
   }
 
-  /** `dispose`: of what the runner stands on. */
+  /** `helperImage`: one that ends at once where containers are simulated. `dispose`: of what the runner stands on. */
   static async start(
     runner: GroupRunner,
     image: string,
+    helperImage: string,
     dispose: () => Promise<void> = async () => {},
   ): Promise<EciWorld> {
     // What is left of a group goes after its containers have ended; that it is told of meanwhile is taken for granted.
     const fake = await FakeEci.start({ runner, pace: { removeMs: 3_000 } });
     const directory = await mkdtemp(join(tmpdir(), "virtual-kubelet-eci-"));
-    const world = new EciWorld(fake, directory, image, async () => {
+    const world = new EciWorld(fake, directory, image, helperImage, async () => {
       await fake[Symbol.asyncDispose]();
       await runner[Symbol.asyncDispose]();
       await dispose();
