@@ -29,7 +29,7 @@ test("the SDK for Python makes, watches, enters and removes groups of the fake, 
     socket: "over the socket\n",
     again: 403,
     figures: "web",
-    usage: 1,
+    usage: 0.25,
     refused: "InvalidParameter",
     dryRun: "DryRun.Success",
   });

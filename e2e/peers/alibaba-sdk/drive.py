@@ -109,7 +109,7 @@ except websocket.WebSocketBadStatusException as error:
 
 figures = m.DescribeContainerGroupMetricRequest(region_id=region, container_group_id=shell)
 seen["figures"] = client.describe_container_group_metric(figures).body.records[0].containers[0].name
-seen["usage"] = client.list_usage(m.ListUsageRequest(region_id=region)).body.attributes["UsedInstanceCount"]
+seen["usage"] = client.list_usage(m.ListUsageRequest(region_id=region)).body.attributes["UsedCpu"]
 seen["refused"] = refused(lambda: create("UPPER", "runs"))
 seen["dryRun"] = refused(lambda: create("dry", "runs", dry_run=True))
 client.delete_container_group(m.DeleteContainerGroupRequest(region_id=region, container_group_id=shell))
