@@ -14,7 +14,7 @@ const vSwitch = word("the ID of a vSwitch, like vsw-0123abcd", /^vsw-[0-9a-z]+$/
 const securityGroup = word("the ID of a security group, like sg-0123abcd", /^sg-[0-9a-z]+$/);
 
 /** 2-4Gi, or the name of a type. */
-export const instanceType: v.GenericSchema<string, string> = word(
+const instanceType: v.GenericSchema<string, string> = word(
   "cores and memory like 2-4Gi, or an ECS instance type like ecs.c6.xlarge",
   /^(\d+(\.\d+)?-\d+(\.\d+)?Gi|ecs(\.[a-z0-9-]+)+)$/,
 );

@@ -80,7 +80,7 @@ export function eciProviderOf(
   return new CloudProvider({ backend, node, log, capabilities: capabilitiesOf(config), ...timing });
 }
 
-export async function clientOf(config: EciConfig, { log }: Pick<CallContext, "log">): Promise<EciClient> {
+async function clientOf(config: EciConfig, { log }: Pick<CallContext, "log">): Promise<EciClient> {
   const { region, resourceGroup, credentials, caFile, userAgent } = config;
   const { env } = process;
   return new RestClient({
@@ -97,7 +97,7 @@ export async function clientOf(config: EciConfig, { log }: Pick<CallContext, "lo
 }
 
 /** What a pod may ask for here. */
-export function capabilitiesOf({ allowed }: EciConfig): Capabilities {
+function capabilitiesOf({ allowed }: EciConfig): Capabilities {
   return {
     features: [
       ...(["initContainers", "probes", "lifecycleHooks", "securityContext", "tty"] as const),

@@ -158,7 +158,7 @@ function refuseOthers(values: AnnotationValues): void {
 }
 
 /** Nothing where there is no value. */
-export function defined<K extends keyof CreateContainerGroupRequest>(
+function defined<K extends keyof CreateContainerGroupRequest>(
   key: K,
   value: CreateContainerGroupRequest[K],
 ): Partial<CreateContainerGroupRequest> {

@@ -81,7 +81,7 @@ export function translatedVolumes(
   return { volumes, delivered, notes };
 }
 
-export function configFile({ path, mode, uid = 0, data }: Omit<ResolvedFile, "secret">): ConfigFileToPath {
+function configFile({ path, mode, uid = 0, data }: Omit<ResolvedFile, "secret">): ConfigFileToPath {
   // Who was to have it alone is not root, and nobody else can be given it.
   const shown = uid === 0 ? mode : mode | 0o044;
   return { Path: path, Content: Buffer.from(data).toString("base64"), Mode: Number(shown.toString(8)) };
@@ -102,7 +102,7 @@ export function sizeOf(files: readonly ResolvedFile[]): number {
 }
 
 /** Does it hold what is renewed while the pod runs? */
-export function holdsToken({ projected }: PodVolume): boolean {
+function holdsToken({ projected }: PodVolume): boolean {
   return projected?.sources?.some(({ serviceAccountToken }) => serviceAccountToken !== undefined) ?? false;
 }
 

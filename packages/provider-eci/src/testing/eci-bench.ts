@@ -51,7 +51,7 @@ export function groupOf(
   };
 }
 
-export const pace = { fastMs: 20, slowMs: 100, steadyMs: 100, pushedMs: 200 };
+const pace = { fastMs: 20, slowMs: 100, steadyMs: 100, pushedMs: 200 };
 
 /** `settings`: of the configuration. */
 export function providerOf(

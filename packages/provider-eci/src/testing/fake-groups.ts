@@ -29,7 +29,6 @@ const hourMs = 3_600_000;
 export class FakeGroups implements AsyncDisposable {
   /** Every group that was ever made, in order. */
   readonly created: { readonly id: string; readonly name: string; readonly tags: readonly Tag[] }[] = [];
-  readonly removed: string[] = [];
   readonly #options: FakeGroupsOptions;
   readonly #groups = new Map<string, FakeGroup>();
   /** What was asked for by a token, and the id that came of it. */
@@ -131,7 +130,6 @@ export class FakeGroups implements AsyncDisposable {
       this.#options.onFault(`${group.name}: ${errorText(error)}`);
     }
     this.#groups.delete(group.id);
-    this.removed.push(group.id);
   }
 
   #watched(work: Promise<void>): void {

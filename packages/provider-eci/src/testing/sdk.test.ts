@@ -168,6 +168,15 @@ describe("the SDK on the fake", () => {
     await eventually("it is gone", 10_000, async () => (await found(id)) === undefined);
   });
 
+  it("keeps to the quota of the account", async () => {
+    await using small = await FakeEci.start({ runner: new MemoryGroups(), quota: { groups: 5, cores: 1 } });
+    const who = clientOf(small);
+    await who.createContainerGroup(group("fits", "runs"));
+    const large = group("large", "runs", { cpu: 1, memory: 2 });
+    assert.equal(await refusal(who.createContainerGroup(large)), "QuotaExceeded");
+    assert.equal(small.groups.created.length, 1);
+  });
+
   it("takes large parameters in a form, and no line that is too long", async () => {
     const content = Buffer.alloc(30_000, "a").toString("base64");
     const volume = new sdk.CreateContainerGroupRequestVolume({
