@@ -42,7 +42,10 @@ test("what was changed on the way, or is not signed, is refused", () => {
     ["SignatureDoesNotMatch", { ...request, headers: { ...headers, "x-acs-action": "DeleteContainerGroup" } }],
     ["SignatureDoesNotMatch", { ...request, headers: { ...headers, "x-acs-more": "unsigned" } }],
     ["MissingAccessKeyId", { ...request, headers: { host: "eci.test" } }],
-    ["InvalidSecurityToken.MismatchWithAccessKey", { ...request, headers: { ...headers, "x-acs-security-token": "t" } }],
+    [
+      "InvalidSecurityToken.MismatchWithAccessKey",
+      { ...request, headers: { ...headers, "x-acs-security-token": "t" } },
+    ],
   ];
   for (const [code, each] of changed) assert.equal(refusal(signatures, each), code, JSON.stringify(each.headers));
   assert.equal(refusal(new AcsSignatures([]), request), "InvalidAccessKeyId.NotFound");
