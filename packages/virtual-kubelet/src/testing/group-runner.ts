@@ -17,6 +17,8 @@ export interface RunnerContainer {
   readonly tty?: boolean | undefined;
   readonly stdin?: boolean | undefined;
   readonly user?: string | undefined;
+  /** In place of TERM. */
+  readonly stopSignal?: string | undefined;
   /** Bytes; beyond it the container is killed. */
   readonly memoryLimit?: number | undefined;
 }

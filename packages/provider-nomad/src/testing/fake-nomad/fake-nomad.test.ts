@@ -96,7 +96,8 @@ describe("tasks", () => {
   });
 
   it("are stopped with their job, and stay until it is purged", async () => {
-    await bench.register("stopped", [scriptTask("main", "trap 'exit 7' TERM; while :; do sleep 0.05; done")]);
+    const script = "trap 'exit 7' QUIT; while :; do sleep 0.05; done";
+    await bench.register("stopped", [scriptTask("main", script, { KillSignal: "SIGQUIT" })]);
     await until("stopped", ({ ClientStatus }) => ClientStatus === "running");
     await client.deregisterJob("stopped", { purge: false }, context);
     const { TaskStates, DesiredStatus } = await until("stopped", isOver);

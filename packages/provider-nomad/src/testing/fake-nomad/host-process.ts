@@ -66,8 +66,8 @@ export class HostProcess {
   async stop(graceMs: number): Promise<void> {
     if (this.state.state !== "running" || this.#child === undefined) return;
     const child = this.#child;
-    if (graceMs > 0) child.kill("SIGTERM");
-    else kill(child);
+    if (graceMs <= 0) kill(child);
+    else if (child.pid !== undefined) send(child.pid, this.#spec.stopSignal ?? "SIGTERM");
     const late = setTimeout(() => kill(child), Math.min(graceMs, 2 ** 31 - 1)).unref();
     await this.ended();
     clearTimeout(late);
@@ -141,11 +141,14 @@ export class HostProcess {
 
 /** With all that it started. */
 function kill({ pid }: ChildProcess): void {
-  if (pid === undefined) return;
+  if (pid !== undefined) send(-pid, "SIGKILL");
+}
+
+function send(pid: number, signal: string): void {
   try {
-    process.kill(-pid, "SIGKILL");
+    process.kill(pid, signal);
   } catch {
-    // All have ended.
+    // It has ended.
   }
 }
 

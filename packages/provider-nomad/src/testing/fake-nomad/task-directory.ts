@@ -61,6 +61,7 @@ export function taskContainer(
     ...{ name: task.Name, ...processOf(task, text) },
     env: { ...own, ...Object.fromEntries(given), ...fromTemplates },
     ...(task.User === undefined ? {} : { user: task.User }),
+    ...(task.KillSignal === undefined ? {} : { stopSignal: task.KillSignal }),
     ...(isImage ? { memoryLimit: limit * 2 ** 20 } : {}),
     mounts: isImage
       ? [
