@@ -244,6 +244,24 @@ describe("a pod on a cloud", () => {
     assert.equal(bench.cloud.group(request.owner.uid).revision, "2");
   });
 
+  test("is not sent to a cloud that has refused five in a row, and the node tells so; those that run are looked after", async () => {
+    await using bench = new Bench();
+    const { owner } = await bench.created();
+    bench.cloud.faults.set("create", new VirtualKubeletError("Unauthorized", "the secret has expired"));
+    for (let count = 0; count < 5; count++) await assert.rejects(bench.created(), { kind: "Unauthorized" });
+    const asked = bench.cloud.calls.get("create");
+    await assert.rejects(bench.created(), {
+      kind: "Throttled",
+      message: /left alone for a while: the secret has expired/,
+    });
+    assert.equal(bench.cloud.calls.get("create"), asked);
+    await bench.report(owner, "it runs", isReady);
+    for await (const { conditions } of bench.provider.watchNode(bench.context)) {
+      assert.equal(conditions?.find(({ type }) => type.endsWith("/ProviderTakesPods"))?.status, "False");
+      break;
+    }
+  });
+
   test("costs few calls: a thousand pods in batches of a hundred", async () => {
     await using bench = new Bench({ describeAtOnce: 100 });
     await Promise.all(Array.from({ length: 1000 }, () => bench.created()));
