@@ -52,6 +52,8 @@ export class Budgets {
     const isKept = [...ceilings.nodes, ...ceilings.namespaces].some(
       ({ perDay, perMonth }) => perDay !== undefined || perMonth !== undefined,
     );
+    // Those with a ceiling of their own are never among the others.
+    for (const { name } of ceilings.namespaces) if (name !== "*") this.#labels(name);
     const startedAt = clock.now();
     this.#nodes = new Map(
       options.nodes.map((node) => [

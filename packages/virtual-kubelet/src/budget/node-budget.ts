@@ -3,7 +3,7 @@ import type { Stored } from "../kube/resource.ts";
 import type { Node, NodeCondition, Pod, Taint } from "../kube/types.gen.ts";
 import type { BilledSize, PriceTables } from "../provider/billing.ts";
 import type { Ceiling } from "./budget-settings.ts";
-import { costOf, type Estimate, estimate, sizeOf } from "./estimate.ts";
+import { costOf, type Estimate, estimate, moneyText, sizeOf } from "./estimate.ts";
 import { type Account, budgetExceeded, type NoRoom, usedOf } from "./room.ts";
 import { SpendLedger, spendAnnotation } from "./spend-ledger.ts";
 
@@ -196,10 +196,10 @@ export class NodeBudget {
     const account = this.account();
     if (account === undefined) return undefined;
     const spent = usedOf(account).find(({ per, used, limit }) => per !== "hour" && used >= limit);
-    if (spent !== undefined) return `the ceiling of ${spent.limit} ${currency} per ${spent.per} is spent`;
+    if (spent !== undefined) return `the ceiling of ${moneyText(spent.limit, currency)} per ${spent.per} is spent`;
     for (const { of, lasts } of this.#waiting.values())
       if (of.kind === "node" && lasts === "hour")
-        return `pods wait for room below the ceiling of ${account.ceiling.perHour} ${currency} per hour`;
+        return `pods wait for room below the ceiling of ${moneyText(account.ceiling.perHour ?? 0, currency)} per hour`;
     return undefined;
   }
 
