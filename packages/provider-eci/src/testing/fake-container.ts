@@ -4,7 +4,7 @@ import type { RunnerLogLine, RunnerState, RunningGroup } from "@virtual-kubelet/
 import type { Container } from "../wire.ts";
 import type { ContainerState } from "../wire-answers.ts";
 import { type FakeEvents, secondOf } from "./fake-events.ts";
-import { perform, postStartHandler, preStopHandler, probeHandler } from "./fake-handlers.ts";
+import { hookHandler, perform, probeHandler } from "./fake-handlers.ts";
 import { probe } from "./fake-probes.ts";
 
 export interface ContainerWorld {
@@ -14,6 +14,8 @@ export interface ContainerWorld {
   readonly restartMs: number;
   readonly graceMs: number;
   readonly changed: () => void;
+  /** Told of what should not happen. */
+  readonly onFault: (text: string) => void;
 }
 
 /** Kubelet's: how much of a log becomes the message of its end. */
@@ -76,7 +78,7 @@ export class FakeContainer {
     this.#is({ State: "Running", StartTime: secondOf(startedAt), DetailStatus: "" }, false);
     this.#probes = new AbortController();
     const alive = AbortSignal.any([signal, this.#probes.signal]);
-    this.#probing = this.#care(running, alive);
+    this.#probing = this.#care(running, alive).catch((error: unknown) => this.#world.onFault(errorText(error)));
   }
 
   /** Resolves with the code of the present run when it has ended, with undefined when the signal aborts before. */
@@ -134,7 +136,7 @@ export class FakeContainer {
   async #care(running: RunningGroup, signal: AbortSignal): Promise<void> {
     const { events, clock, graceMs } = this.#world;
     const { LivenessProbe, ReadinessProbe } = this.spec;
-    const hook = postStartHandler(this.spec);
+    const hook = hookHandler(this.spec, "PostStart");
     if (hook !== undefined) {
       const fault = await perform(hook, running, this.name, signal);
       if (signal.aborted) return;
@@ -175,7 +177,7 @@ export class FakeContainer {
   async #stopRun(running: RunningGroup, graceMs: number): Promise<void> {
     const { clock, events } = this.#world;
     const begun = clock.now();
-    const hook = preStopHandler(this.spec);
+    const hook = hookHandler(this.spec, "PreStop");
     if (hook !== undefined && graceMs > 0) {
       const fault = await perform(hook, running, this.name, AbortSignal.timeout(graceMs));
       if (fault !== undefined) events.tell("FailedPreStopHook", `PreStopHook failed: ${fault}`, "Warning");

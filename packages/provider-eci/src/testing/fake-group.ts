@@ -150,8 +150,9 @@ export class FakeGroup {
   }
 
   #makeContainers(): void {
-    const { clock, pace } = this.#options;
+    const { clock, pace, onFault } = this.#options;
     const world = {
+      onFault,
       ...{ clock, events: this.events, restartMs: pace.restartMs, graceMs: this.#graceMs() },
       changed: () => {
         this.changedAt = clock.now();

@@ -32,9 +32,10 @@ export function probeHandler({ Exec, HttpGet, TcpSocket }: Probe): Handler {
   };
 }
 
-export function postStartHandler(container: Container): Handler | undefined {
-  const { LifecyclePostStartHandlerExec: exec, LifecyclePostStartHandlerHttpGetPort: httpPort } = container;
-  const { LifecyclePostStartHandlerTcpSocketPort: tcpPort } = container;
+export function hookHandler(container: Container, hook: "PostStart" | "PreStop"): Handler | undefined {
+  const exec = container[`Lifecycle${hook}HandlerExec`];
+  const httpPort = container[`Lifecycle${hook}HandlerHttpGetPort`];
+  const tcpPort = container[`Lifecycle${hook}HandlerTcpSocketPort`];
   if (exec === undefined && httpPort === undefined && tcpPort === undefined) return undefined;
   return {
     exec,
@@ -42,33 +43,13 @@ export function postStartHandler(container: Container): Handler | undefined {
       httpPort === undefined
         ? undefined
         : {
-            host: container.LifecyclePostStartHandlerHttpGetHost,
+            host: container[`Lifecycle${hook}HandlerHttpGetHost`],
             port: httpPort,
-            path: container.LifecyclePostStartHandlerHttpGetPath ?? "/",
-            scheme: container.LifecyclePostStartHandlerHttpGetScheme ?? "HTTP",
-            headers: container.LifecyclePostStartHandlerHttpGetHttpHeader ?? [],
+            path: container[`Lifecycle${hook}HandlerHttpGetPath`] ?? "/",
+            scheme: container[`Lifecycle${hook}HandlerHttpGetScheme`] ?? "HTTP",
+            headers: container[`Lifecycle${hook}HandlerHttpGetHttpHeader`] ?? [],
           },
-    tcp: tcpPort === undefined ? undefined : { host: container.LifecyclePostStartHandlerTcpSocketHost, port: tcpPort },
-  };
-}
-
-export function preStopHandler(container: Container): Handler | undefined {
-  const { LifecyclePreStopHandlerExec: exec, LifecyclePreStopHandlerHttpGetPort: httpPort } = container;
-  const { LifecyclePreStopHandlerTcpSocketPort: tcpPort } = container;
-  if (exec === undefined && httpPort === undefined && tcpPort === undefined) return undefined;
-  return {
-    exec,
-    httpGet:
-      httpPort === undefined
-        ? undefined
-        : {
-            host: container.LifecyclePreStopHandlerHttpGetHost,
-            port: httpPort,
-            path: container.LifecyclePreStopHandlerHttpGetPath ?? "/",
-            scheme: container.LifecyclePreStopHandlerHttpGetScheme ?? "HTTP",
-            headers: container.LifecyclePreStopHandlerHttpGetHttpHeader ?? [],
-          },
-    tcp: tcpPort === undefined ? undefined : { host: container.LifecyclePreStopHandlerTcpSocketHost, port: tcpPort },
+    tcp: tcpPort === undefined ? undefined : { host: container[`Lifecycle${hook}HandlerTcpSocketHost`], port: tcpPort },
   };
 }
 
