@@ -42,6 +42,7 @@ export function translatedVolumes(input: VolumesInput): TranslatedVolumes {
   const volumes: Volume[] = [];
   const delivered = new Map<string, DeliveredFiles>();
   const notes: CreateNote[] = [];
+  let room = mostChanging;
   for (const [index, volume] of (spec.volumes ?? []).entries()) {
     const path = `spec.volumes[${index}]`;
     const known = byName.get(volume.name);
@@ -55,7 +56,9 @@ export function translatedVolumes(input: VolumesInput): TranslatedVolumes {
     const rest = parts.filter(({ of }) => of === volume.name).map((part) => ({ ...part, changes: false }));
     for (const { name, files, changes } of [...whole, ...rest]) {
       const why = needsHelper(volume, files, path);
-      if (config.helperImage !== "" && (why !== undefined || (changes && bytesOf(files) <= mostChanging))) {
+      const fits = changes && bytesOf(files) <= room;
+      if (config.helperImage !== "" && (why !== undefined || fits)) {
+        if (why === undefined) room -= bytesOf(files);
         volumes.push({ name, emptyDir: {} });
         delivered.set(name, { files, field: path });
         continue;
@@ -68,7 +71,10 @@ export function translatedVolumes(input: VolumesInput): TranslatedVolumes {
   return { volumes, delivered, notes };
 }
 
-/** What is larger is left to the cloud's own volumes where these hold it, and stays as it is: a helper is handed only so much. */
+/**
+ * Bytes of all volumes that the helper brings only because they may change: a helper is handed only so much. The rest is left to the
+ * cloud's own volumes, and stays as it is.
+ */
 const mostChanging = 256 * 1024;
 
 function bytesOf(files: readonly ResolvedFile[]): number {
