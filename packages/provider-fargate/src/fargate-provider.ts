@@ -6,9 +6,11 @@ import {
   type DescribeProvider,
   type Pod,
   type PodFeature,
+  type PodRequest,
   type Provider,
   type ProviderInit,
   type ProviderMethod,
+  type ResolvedPod,
   systemClock,
   type VolumeKind,
 } from "@virtual-kubelet/virtual-kubelet";
@@ -21,7 +23,7 @@ import { fargateChecks } from "./check.ts";
 import { type FargateConfig, readFargateConfig } from "./config.ts";
 import { FargateBackend } from "./fargate-backend.ts";
 import { nodeReport } from "./node-report.ts";
-import { mostContainers, renewsVolumes } from "./translate.ts";
+import { mostContainers, renewsVolumes, translate } from "./translate.ts";
 
 export const createProvider: CreateProvider = async (init) => createFargateProvider(init);
 
@@ -31,13 +33,22 @@ export const describeProvider: DescribeProvider = async (init) => {
     capabilities: { ...capabilitiesOf(config), resolve: true },
     node: nodeReport(config),
     methods: methodsOf(config),
-    admit: (pod: Pod) => {
+    admit: (pod: Pod, resolved?: ResolvedPod) => {
       admittedNotes(pod, config);
+      if (resolved !== undefined) translate(plannedRequest(pod, resolved), config);
     },
     notes: (pod: Pod) => admittedNotes(pod, config).map(({ message }) => message),
     billedSize: (pod: Pod) => billedSize(pod, config),
   };
 };
+
+/** Before there is a pod: as one that was just made. */
+function plannedRequest(pod: Pod, resolved: ResolvedPod): PodRequest {
+  const { name = "", namespace = "", uid = "" } = pod.metadata ?? {};
+  const metadata = { ...pod.metadata, name, namespace, uid, resourceVersion: "" };
+  const owner = { cluster: "", node: "", namespace, name, uid };
+  return { owner, pod: { ...pod, metadata }, revision: "", resolved };
+}
 
 export const checkProvider: CheckProvider = async (init, context) => {
   const config = await readFargateConfig({ path: init.configPath, object: init.config });

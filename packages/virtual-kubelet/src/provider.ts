@@ -17,7 +17,7 @@ import type {
   ExecResult,
   PodTarget,
 } from "./provider/streams.ts";
-import type { ResolvedVolume } from "./resolved-pod.ts";
+import type { ResolvedPod, ResolvedVolume } from "./resolved-pod.ts";
 import type { StatsSummary } from "./stats-summary.ts";
 
 /** Given to every call. */
@@ -192,8 +192,11 @@ export interface ProviderDescription {
   readonly node?: NodeReport | undefined;
   /** Optional methods of Provider that it will have. Absent: not known before it is made. */
   readonly methods?: readonly ProviderMethod[] | undefined;
-  /** Throws what createPod would throw about a pod that asks for too much, as far as that can be told from here. */
-  readonly admit?: ((pod: Pod) => void) | undefined;
+  /**
+   * Throws what createPod would throw about a pod that asks for too much, as far as that can be told from here. `resolved`: where
+   * all that it refers to is known.
+   */
+  readonly admit?: ((pod: Pod, resolved?: ResolvedPod) => void) | undefined;
   /** As billedSize of the provider. */
   readonly billedSize?: ((pod: Pod) => BilledSize | undefined) | undefined;
   /** What its users would be told of a pod that is admitted: sizes that are rounded, fields without effect. */

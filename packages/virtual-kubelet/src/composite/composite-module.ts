@@ -62,13 +62,13 @@ export function compositeModule(loader: MemberLoader): CompositeModule {
       );
       return {
         capabilities: combinedCapabilities(described.map(({ capabilities }) => capabilities)),
-        admit: (pod) => {
+        admit: (pod, resolved) => {
           const faults = described.map(({ admit, capabilities }) => {
             const [fault] = refusals(pod, capabilities);
             if (fault !== undefined)
               return new VirtualKubeletError("Unsupported", fault.message, { field: fault.field });
             try {
-              admit?.(pod);
+              admit?.(pod, resolved);
               return undefined;
             } catch (error) {
               return VirtualKubeletError.from(error);

@@ -8,7 +8,7 @@ import { errorText, VirtualKubeletError } from "../errors.ts";
 import type { Stored } from "../kube/resource.ts";
 import type { Node, Pod, PodSpec, ResourceRequirements } from "../kube/types.gen.ts";
 import { admit } from "../pod/admission.ts";
-import { omissions, refusals } from "../pod/capabilities.ts";
+import { omissions, refusals, withoutOmissions } from "../pod/capabilities.ts";
 import { tolerates } from "../pod/node-match.ts";
 import type { ProviderDescription } from "../provider.ts";
 import { resolvePod } from "../resolve/resolve-pod.ts";
@@ -69,11 +69,14 @@ export function planPod(origin: string, given: Pod, target: PlanTarget, sources:
   const { node, provider, description } = target;
   const { capabilities } = description;
   const known = takesClaims(capabilities) ? sources : { ...sources, claim: undefined };
-  const resolution =
-    capabilities.resolve === true ? resolvePod(pod, known, { clusterDomain: target.clusterDomain }) : undefined;
+  const resolve = (of: Stored<Pod>): Resolution | undefined =>
+    capabilities.resolve === true ? resolvePod(of, known, { clusterDomain: target.clusterDomain }) : undefined;
+  const resolution = resolve(pod);
+  const handed = withoutOmissions(pod, capabilities);
+  const asHanded = handed === pod ? resolution : resolve(handed);
   const { cost, tooMuch } = target.costs?.(pod) ?? {};
   const refused = [
-    ...refusalsOf(pod, target, resolution),
+    ...refusalsOf(pod, target, resolution, { pod: handed, resolution: asHanded }),
     ...(tooMuch === undefined ? [] : [{ reason: budgetExceeded, message: tooMuch }]),
   ];
   return {
@@ -120,17 +123,21 @@ function refusalsOf(
   pod: Stored<Pod>,
   { node, description }: PlanTarget,
   resolution: Resolution | undefined,
+  handed: { readonly pod: Stored<Pod>; readonly resolution: Resolution | undefined },
 ): PlanRefusal[] {
   const admission = admit(pod, { object: node, used: new Map(), pods: 0, hostPorts: () => [] });
   const own: PlanRefusal[] = [];
+  const lacking = refusals(pod, description.capabilities);
   try {
-    description.admit?.(pod);
+    // What is refused already would be refused twice.
+    const isWhole = handed.resolution?.type === "ready" && lacking.length === 0;
+    description.admit?.(handed.pod, isWhole ? resolvedOf(handed.resolution) : undefined);
   } catch (error) {
     const { reason = "PodFeatureUnsupported", field } = VirtualKubeletError.from(error);
     own.push({ reason, field, message: errorText(error) });
   }
   return [
-    ...refusals(pod, description.capabilities).map((fault) => ({ reason: "PodFeatureUnsupported", ...fault })),
+    ...lacking.map((fault) => ({ reason: "PodFeatureUnsupported", ...fault })),
     ...(admission === undefined ? [] : [admission]),
     ...own,
     ...(resolution?.type === "refused"
