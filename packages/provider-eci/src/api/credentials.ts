@@ -120,5 +120,5 @@ async function withSignal<T>(work: Promise<T>, signal: AbortSignal): Promise<T> 
 /** Up to what may be an answer of somebody else. */
 function wordsOf(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
-  return message.split(/[:{\n]/)[0]?.slice(0, 200) ?? "";
+  return message.split(/[:{\n]|(?:GET|POST) http/)[0]?.slice(0, 200) ?? "";
 }
