@@ -20,7 +20,7 @@ export function admittedNotes(pod: Pod, config: NomadConfig): readonly CreateNot
   restartsOf(spec);
   turnsOf(spec);
   groupVolumes(spec, config);
-  podNetwork(spec, { hostname: "pod" }, config);
+  podNetwork(spec, { hostname: "pod" }, config, driver);
   const fleet = { ...unknownFleet, ...(config.mhzPerCore > 0 && { mhzPerCore: config.mhzPerCore }) };
   return [
     ...podNotes(spec, driver),
@@ -33,7 +33,7 @@ export function admittedNotes(pod: Pod, config: NomadConfig): readonly CreateNot
       );
       refuseSecretArguments(container, { env: secret }, field);
       taskConfig({
-        ...{ driver, container, image, spec, field, networkMode: networkMode(spec, config) },
+        ...{ driver, container, image, spec, field, networkMode: networkMode(spec, config), hostname: "" },
         process: { command, args },
         ...{ pullAlways: imagePullPolicy === "Always", hasAuth: false, isHardLimit: false, binds: [] },
       });

@@ -52,6 +52,13 @@ describe("a start has failed", () => {
     ["not where a container ended", false, "failed", { main: { ...ran, Failed: true } }],
     ["not where nothing tells why", false, "failed", {}],
   ];
+  it("where the client did not take it, of which its tasks tell nothing", () => {
+    const ClientDescription = "Unable to add allocation due to error: failed to configure network manager";
+    const none = { main: { ...waiting, Events: undefined } };
+    assert.ok(hasFailedToStart({ ...allocation(1, "failed", none), ClientDescription }, shape));
+    assert.ok(!hasFailedToStart({ ...allocation(1, "failed", { main: ran }), ClientDescription }, shape));
+  });
+
   for (const [what, expected, status, tasks] of table)
     it(what, () => assert.equal(hasFailedToStart(allocation(1, status, tasks), shape), expected));
 });

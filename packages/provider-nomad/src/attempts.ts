@@ -35,9 +35,18 @@ export function attemptsOf(allocations: readonly NomadAllocation[], shape: Shape
   };
 }
 
+type Ended = Pick<NomadAllocation, "ClientStatus" | "ClientDescription" | "TaskStates">;
+
+/** By its client, before it came to tasks: these tell nothing then. */
+const notTaken = /^Unable to add allocation/;
+
+export function isNotTaken({ ClientStatus, ClientDescription = "" }: Ended): boolean {
+  return ClientStatus === "failed" && notTaken.test(ClientDescription);
+}
+
 /** Something of it failed before it ran, and no container of the pod but those before its own ever did. */
 export function hasFailedToStart(
-  { ClientStatus, TaskStates }: Pick<NomadAllocation, "ClientStatus" | "TaskStates">,
+  { ClientStatus, ClientDescription = "", TaskStates }: Ended,
   shape: Shape | undefined,
 ): boolean {
   if (ClientStatus !== "failed") return false;
@@ -51,7 +60,7 @@ export function hasFailedToStart(
     (StartedAt ?? undefined) === undefined || (init.has(name) && !Failed);
   const isCause = ([, { StartedAt, Events }]: (typeof states)[number]): boolean =>
     (StartedAt ?? undefined) === undefined && (Events ?? []).some(isStartFailure);
-  return states.every(isUntouched) && states.some(isCause);
+  return states.every(isUntouched) && (states.some(isCause) || notTaken.test(ClientDescription));
 }
 
 /** The kubelet's: twice as late each time. */

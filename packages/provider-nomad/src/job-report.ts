@@ -2,7 +2,7 @@
 import type { ContainerReport, PodFailure, PodOwner } from "@virtual-kubelet/virtual-kubelet";
 import { type CloudGroup, ownerOf, revisionOf } from "@virtual-kubelet/virtual-kubelet/cloud";
 import * as v from "valibot";
-import { type Attempts, hasFailedToStart } from "./attempts.ts";
+import { type Attempts, hasFailedToStart, isNotTaken } from "./attempts.ts";
 import type { NomadConfig } from "./config.ts";
 import { failureKey, overKey } from "./names.ts";
 import type { Unplaced } from "./placement.ts";
@@ -79,7 +79,7 @@ export function jobReport(facts: JobFacts): JobReport {
       // Of a job only the time of its last change is known.
       startTime: timeText(facts.attempts.createdAt ?? allocation.CreateTime),
       ...(failure !== undefined && { failure }),
-      events: allocationEvents(allocation),
+      events: [...allocationEvents(allocation), ...sandboxEvents(allocation)],
       annotations: {
         "backend.virtual-kubelet.io/nomad-job": job.ID,
         "backend.virtual-kubelet.io/nomad-allocation": allocation.ID,
@@ -89,6 +89,14 @@ export function jobReport(facts: JobFacts): JobReport {
       },
     },
   };
+}
+
+function sandboxEvents(allocation: NomadAllocation): NonNullable<CloudGroup["events"]> {
+  if (!isNotTaken(allocation)) return [];
+  const { ID, ClientDescription = "", ModifyTime = allocation.CreateTime } = allocation;
+  const reason = "FailedCreatePodSandBox";
+  const time = Math.floor(ModifyTime / 1_000_000);
+  return [{ key: `${reason}/${ID}`, time, eventType: "Warning", reason, message: ClientDescription }];
 }
 
 const stopped: PodFailure = { reason: "Stopped", message: "the job was stopped in Nomad" };

@@ -2,6 +2,7 @@
 import { type PodSpec, type ResolvedPod, VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
 import { placedContainers } from "@virtual-kubelet/virtual-kubelet/cloud";
 import type { NomadConfig } from "./config.ts";
+import type { Driver } from "./drivers.ts";
 import { portLabel } from "./names.ts";
 import type { NomadNetwork, NomadPort } from "./wire-job.ts";
 
@@ -14,6 +15,7 @@ export function podNetwork(
   spec: PodSpec,
   resolved: Pick<ResolvedPod, "hostname" | "resolvConf">,
   config: Pick<NomadConfig, "network">,
+  driver: Driver,
 ): NomadNetwork {
   const mode = networkMode(spec, config);
   const reserved = new Map<string, NomadPort>();
@@ -38,7 +40,8 @@ export function podNetwork(
   const dns = dnsOf(resolved.resolvConf);
   return {
     Mode: mode,
-    ...(mode === "host" || mode === "none" ? {} : { Hostname: resolved.hostname }),
+    // Clients refuse it for other drivers than those that make the network themselves.
+    ...(mode === "host" || mode === "none" || driver !== "docker" ? {} : { Hostname: resolved.hostname }),
     ...(dns === undefined ? {} : { DNS: dns }),
     ...(reserved.size > 0 && { ReservedPorts: [...reserved.values()] }),
     ...(dynamic.size > 0 && { DynamicPorts: [...dynamic.values()] }),

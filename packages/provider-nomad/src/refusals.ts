@@ -20,6 +20,11 @@ export function podNotes(spec: PodSpec, driver: Driver): readonly CreateNote[] {
   if (seccompProfile !== undefined && seccompProfile.type !== "RuntimeDefault")
     throw refused("spec.securityContext.seccompProfile", "Nomad's drivers have the runtime's default profile alone");
   const notes: CreateNote[] = [];
+  if (spec.hostname && !runsImages(driver))
+    notes.push({
+      ...{ eventType: "Normal", reason: "FieldIgnored" },
+      message: `spec.hostname: with the driver ${driver} it is that of the client`,
+    });
   const note = (eventType: CreateNote["eventType"], reason: string, message: string): void => {
     notes.push({ eventType, reason, message });
   };

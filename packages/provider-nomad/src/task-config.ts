@@ -20,6 +20,8 @@ export interface TaskConfigOptions {
   readonly hasAuth: boolean;
   readonly isHardLimit: boolean;
   readonly networkMode: string;
+  /** Short; "": not known yet. */
+  readonly hostname: string;
   readonly spec: PodSpec;
   readonly field: string;
 }
@@ -75,6 +77,8 @@ function imageConfig(options: TaskConfigOptions): Record<string, unknown> {
     ...(binds.length > 0 && { volumes: binds }),
     // The drivers themselves would give it a network of the engine's.
     ...(networkMode === "host" && { network_mode: "host" }),
+    // With docker it is the group's.
+    ...(driver === "podman" && networkMode !== "host" && options.hostname !== "" && { hostname: options.hostname }),
     ...(hosts.length > 0 && { extra_hosts: hosts }),
     ...(privileged === true && { privileged }),
     ...(readOnlyRootFilesystem === true && { readonly_rootfs: true }),

@@ -68,6 +68,7 @@ export function podTask(options: PodTaskOptions): { readonly task: NomadTask; re
   const amounts = taskResources(container, field, config, options.fleet);
   const { config: Config, user } = taskConfig({
     ...{ driver, container, image: resolved.image, process, binds: volumes.binds, spec, networkMode, field },
+    hostname: pod.hostname,
     pullAlways: resolved.imagePullPolicy === "Always",
     ...{ hasAuth: credential !== undefined, isHardLimit: amounts.isHardLimit },
   });

@@ -72,7 +72,7 @@ export function translate(request: PodRequest, config: NomadConfig, fleet: Fleet
           ...(restarts.type === "service" && { Update: { MaxParallel: 0 } }),
           // Nomad wants room for all the logs.
           EphemeralDisk: { SizeMB: Math.max(config.ephemeralDiskMB, logsMB + 10), Sticky: false, Migrate: false },
-          Networks: [podNetwork(spec, resolved, config)],
+          Networks: [podNetwork(spec, resolved, config, driver)],
           ...(Object.keys(volumes).length > 0 && { Volumes: volumes }),
           Tasks: tasks,
         },

@@ -75,7 +75,11 @@ const job = v.object({
 });
 const raw = v.looseObject({ ID: v.string(), JobModifyIndex: v.number(), Meta: mapOf(v.string()) });
 const taskState = v.object({
-  State: v.picklist(["pending", "running", "dead"]),
+  // Before anything of it has begun it has none.
+  State: v.pipe(
+    v.picklist(["", "pending", "running", "dead"]),
+    v.transform((state) => (state === "" ? "pending" : state)),
+  ),
   Failed: v.boolean(),
   Restarts: v.number(),
   LastRestart: nullable(v.string()),

@@ -114,6 +114,23 @@ describe("calls", () => {
       });
     });
 
+  it("take a task that has no state yet for one that waits", async () => {
+    const main = { State: "", Failed: false, Restarts: 0, StartedAt: null, FinishedAt: null, Events: null };
+    const ids = {
+      ID: "a",
+      JobID: "vk-u",
+      NodeID: "n",
+      TaskGroup: "pod",
+      CreateIndex: 1,
+      ModifyIndex: 1,
+      CreateTime: 1,
+    };
+    const statuses = { DesiredStatus: "run", ClientStatus: "pending" };
+    answer = (_url, response) => json(response, [{ ...ids, ...statuses, TaskStates: { main } }]);
+    const [found] = await client.jobAllocations("vk-u", context);
+    assert.equal(found?.TaskStates?.["main"]?.State, "pending");
+  });
+
   it("take what is of another shape for no answer", async () => {
     answer = (_url, response) => json(response, [{ ID: 7 }]);
     await assert.rejects(client.listNodes({}, context), { kind: "Unavailable", message: /no nodes: 0\.ID/ });
