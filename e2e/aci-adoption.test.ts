@@ -58,9 +58,8 @@ async function forwarded(harness: Harness, address: string): Promise<string> {
   try {
     await kubectl.says(/Forwarding from 127\.0\.0\.1:\d+/);
     const port = Number(/127\.0\.0\.1:(\d+)/.exec(kubectl.stdout)?.[1]);
-    const socket = connect(port, "127.0.0.1");
-    socket.end();
-    return await text(socket);
+    // It ends although its client keeps its own side open.
+    return await text(connect(port, "127.0.0.1"));
   } finally {
     kubectl.child.kill();
     server.close();

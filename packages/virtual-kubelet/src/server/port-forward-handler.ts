@@ -94,7 +94,7 @@ async function forwarder(node: ServedNode, pod: Stored<Pod>, context: CallContex
   return ({ port, stream }, { signal }) => forwardTcp(address, port, stream, signal);
 }
 
-/** False: it failed, and the client was told. A client that resets it needs to be told nothing. */
+/** False: it failed, and the client was told. */
 async function carry(
   forward: Forward,
   connection: ForwardedConnection,
@@ -114,6 +114,8 @@ async function carry(
   } catch (error) {
     if (reset.signal.aborted || context.signal.aborted) {
       stream.destroy();
+      // kubectl resets what the pod has ended, and waits until it hears that all went well.
+      if (!context.signal.aborted) connection.done();
       return true;
     }
     connection.fail(`${failureText(port, pod)}${errorText(error)}`);
