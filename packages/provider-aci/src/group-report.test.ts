@@ -1,9 +1,11 @@
 // What the cloud says of a group, and what is reported of it: each line a defect that users of the Go provider know, or a rule of the kubelet.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { startedVolume } from "./sidecars.ts";
 import { createdTag, stopTags } from "./tags.ts";
 import { ownTags, reportOf, type Said, saidEvent, saidId, saidOwner } from "./testing/said-group.ts";
 import type { Tags } from "./wire.ts";
+import type { ContainerInstanceView } from "./wire-views.ts";
 
 describe("the state of a group", () => {
   const running = { currentState: { state: "Running", startTime: "2026-01-01T00:00:00Z" } };
@@ -72,6 +74,31 @@ describe("the state of a group", () => {
   it("in a list: what is known without the containers", () => {
     const group = reportOf({ state: undefined });
     assert.deepEqual([group?.partial, group?.stage, group?.containers], [true, "running", []]);
+  });
+
+  it("who comes after a sidecar waits until that has begun, whatever its shell does", () => {
+    const mount = (readOnly: boolean) => [{ name: startedVolume, mountPath: "/started", readOnly }];
+    const states = (side: ContainerInstanceView): readonly unknown[] =>
+      (
+        reportOf({
+          more: {
+            containers: [
+              { name: "side", properties: { image: "i", volumeMounts: mount(false), instanceView: side } },
+              {
+                name: "main",
+                properties: {
+                  ...{ image: "i", volumeMounts: mount(true) },
+                  instanceView: { currentState: { state: "Running" } },
+                },
+              },
+            ],
+          },
+        })?.containers ?? []
+      ).map(({ state }) => state.waiting?.reason ?? Object.keys(state)[0]);
+    assert.deepEqual(states({ currentState: { state: "Waiting" } }), ["ContainerCreating", "PodInitializing"]);
+    assert.deepEqual(states({ currentState: { state: "Running" } }), ["running", "running"]);
+    const again = { currentState: { state: "Waiting" }, previousState: { state: "Terminated", exitCode: 1 } };
+    assert.deepEqual(states(again), ["ContainerCreating", "running"]);
   });
 
   it("addresses, when it was made, the resource's id", () => {
