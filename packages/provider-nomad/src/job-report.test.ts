@@ -195,6 +195,9 @@ describe("jobs", () => {
       facts({ tasks: dead, isReplaced: true, allocation: { ClientStatus: "complete", DesiredStatus: "stop" } }),
     );
     assert.deepEqual([moved.group.failure?.reason, moved.isOver], ["Stopped", true]);
+    const main = task({});
+    const draining = jobReport(facts({ tasks: { main }, allocation: { DesiredStatus: "stop" } }));
+    assert.deepEqual([draining.group.stage, draining.isOver], ["ending", true], "before Nomad makes another");
   });
 
   it("stopped by this program keep its words, after a restart of it, too", () => {

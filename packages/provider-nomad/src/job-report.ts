@@ -138,9 +138,12 @@ function isFinal({ ClientStatus }: NomadAllocation): boolean {
   return ClientStatus === "complete" || ClientStatus === "failed" || ClientStatus === "lost";
 }
 
-/** By Nomad, from under the pod: its client was drained or went away, or something more important wanted its place. */
+/**
+ * By Nomad, from under the pod, whose job is to go on: its client is drained or went away, something more important wanted its place,
+ * or somebody stopped the allocation.
+ */
 function isTaken({ ClientStatus, DesiredStatus }: NomadAllocation): boolean {
-  return ClientStatus === "lost" || DesiredStatus === "evict";
+  return ClientStatus === "lost" || DesiredStatus !== "run";
 }
 
 function stageOf(
