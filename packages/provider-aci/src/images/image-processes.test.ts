@@ -193,7 +193,10 @@ describe("whose registry is asked", () => {
   const home = { registry: "", url: "https://home.example/" };
   const cases: readonly [string, object, string | RegExp][] = [
     ["a.example/team/app:2", {}, "https://a.example team/app 2"],
-    ["a.example/app@sha256:ab", {}, "https://a.example app sha256:ab"],
+    [`a.example/app@sha256:${"ab".repeat(32)}`, {}, `https://a.example app sha256:${"ab".repeat(32)}`],
+    ["a.example/../../admin?x=:1", {}, /is no name of an image$/],
+    ["a.example/app:1#x", {}, /is no name of an image$/],
+    ["user@a.example/app", {}, /is no name of an image$/],
     ["a.example/app", { hosts: ["*.b.example"] }, /^a\.example is not among imageLookups\.hosts$/],
     ["x.b.example:5000/app", { hosts: ["*.b.example:5000"] }, "https://x.b.example:5000 app latest"],
     ["app", {}, /imageLookups\.endpoints/],

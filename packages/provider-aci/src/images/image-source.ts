@@ -15,10 +15,17 @@ export interface ImageSource {
 
 export type ImageSourceConfig = Pick<AciConfig, "imageLookups" | "registries">;
 
+const hostForm = /^[\w.-]+(:\d+)?$|^\[[0-9a-fA-F:]+\](:\d+)?$/;
+const pathForm = /^[a-z0-9]+((\.|_{1,2}|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_{1,2}|-+)[a-z0-9]+)*)*$/;
+const referenceForm = /^\w[\w.-]{0,127}$|^[A-Za-z0-9+._-]+:[0-9a-fA-F]{32,}$/;
+
 /** Why it is not asked for is the text. */
 export function imageSource(image: string, { imageLookups, registries }: ImageSourceConfig): ImageSource | string {
   const { repository, tag = "latest", digest } = parseImageName(image);
   const { host, path } = parted(repository);
+  // It becomes a part of a URL: nothing but a name may.
+  const isName = pathForm.test(path) && referenceForm.test(digest ?? tag) && (host === "" || hostForm.test(host));
+  if (!isName) return `"${image}" is no name of an image`;
   const endpoint = imageLookups.endpoints.find(({ registry }) => registry === host)?.url;
   if (host === "" && endpoint === undefined)
     return "which registry images without one come from is not configured (imageLookups.endpoints)";
