@@ -104,7 +104,8 @@ spec:
     assert.deepEqual(world.fake.groups.all, []);
     await provider.createPod(login(password), context);
     const { properties } = await eventually("the group is there", 10_000, async () => world.fake.groups.all[0]?.body);
-    assert.deepEqual(properties.initContainers?.[0]?.properties.command, ["/server", "--listen", "migrate"]);
+    const init = properties.initContainers?.[0]?.properties.command ?? [];
+    assert.deepEqual(init.slice(3), ["sh", "/server", "--listen", "migrate"]);
     const [shell, , script, ...command] = properties.containers[0]?.properties.command ?? [];
     assert.deepEqual([shell, ...command], ["/bin/sh", "sh", "/server", "--listen", ":80"]);
     assert.match(script ?? "", /10\.0\.0\.9\tdb[\s\S]*>>\/etc\/hosts[\s\S]*cd '?\/data'?[\s\S]*exec "\$@"$/);
