@@ -16,6 +16,7 @@ import { root, workspacePackages } from "../scripts/packages/workspace.ts";
 import { eventually, type Harness, isRunning, podObject, startHarness } from "./harness.ts";
 import { isAsTold } from "./image-page.ts";
 import { startFakeAws, startFakeAzure, walkCloud } from "./install-cloud.ts";
+import { walkNomad } from "./install-nomad.ts";
 import { walkHostEngine, walkInstallation } from "./install-walk.ts";
 import { benchImage, PodmanBench } from "./podman.ts";
 
@@ -27,8 +28,9 @@ const names = {
   containers: "localhost/virtual-kubelet:containers",
   aci: "localhost/virtual-kubelet:aci",
   fargate: "localhost/virtual-kubelet:fargate",
+  nomad: "localhost/virtual-kubelet:nomad",
 };
-const variants = [[], ["containers"], ["aci"], ["fargate"]];
+const variants = [[], ["containers"], ["aci"], ["fargate"], ["nomad"]];
 const architecture: Architecture = process.arch === "arm64" ? "arm64" : "amd64";
 const version = versionOfCore();
 const container = "virtual-kubelet";
@@ -288,6 +290,11 @@ describe("the container image", () => {
       isAsTold(await build(names[name], name), name);
       await walkCloud({ harness, podman, image: names[name] }, cloud, audience);
     });
+
+  test("in a cluster by the chart's example nomad.yaml, with a token in a Secret", async () => {
+    isAsTold(await build(names.nomad, "nomad"), "nomad");
+    await walkNomad({ harness, podman, image: names.nomad });
+  });
 
   test("in a cluster too, by the chart's example host-engine.yaml", async () => {
     await walkHostEngine({ harness, podman, image: names.containers });
