@@ -79,7 +79,10 @@ export class PodmanGroupContainer {
     const signal = AbortSignal.timeout(callMs + graceMs);
     this.#killed = true;
     if (graceMs <= 0) await this.#client.killContainer(this.id, "KILL", { signal });
-    else await this.#client.stopContainer(this.id, Math.ceil(graceMs / 1000), { signal });
+    else {
+      const { stopSignal } = this.#spec;
+      await this.#client.stopContainer(this.id, Math.ceil(graceMs / 1000), { signal, stopSignal });
+    }
     await this.look(signal);
     await this.ended();
   }

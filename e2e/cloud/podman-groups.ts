@@ -190,19 +190,7 @@ function makeVolumes(directory: string, { volumes }: RunnerGroup): void {
 }
 
 function containerBody(spec: RunnerContainer, directory: string, ip: string): Omit<ContainerCreate, "Labels"> {
-  const {
-    image,
-    entrypoint,
-    args,
-    workingDir,
-    mounts,
-    tty,
-    stdin,
-    user,
-    stopSignal,
-    memoryLimit,
-    addressEnv = [],
-  } = spec;
+  const { image, entrypoint, args, workingDir, mounts, tty, stdin, user, memoryLimit, addressEnv = [] } = spec;
   const env = { ...spec.env, ...Object.fromEntries(addressEnv.map((name) => [name, ip])) };
   return {
     Image: image,
@@ -211,7 +199,6 @@ function containerBody(spec: RunnerContainer, directory: string, ip: string): Om
     ...(workingDir === undefined ? {} : { WorkingDir: workingDir }),
     Env: Object.entries(env).map(([name, value]) => `${name}=${value}`),
     ...(user === undefined ? {} : { User: user }),
-    ...(stopSignal === undefined ? {} : { StopSignal: stopSignal }),
     ...(tty === true ? { Tty: true } : {}),
     ...(stdin === true ? { OpenStdin: true } : {}),
     Healthcheck: { Test: ["NONE"] },
