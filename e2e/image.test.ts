@@ -15,7 +15,7 @@ import { runCommand } from "../scripts/packages/run-command.ts";
 import { root, workspacePackages } from "../scripts/packages/workspace.ts";
 import { eventually, type Harness, isRunning, podObject, startHarness } from "./harness.ts";
 import { isAsTold } from "./image-page.ts";
-import { startFakeAws, startFakeAzure, walkCloud } from "./install-cloud.ts";
+import { startFakeAlibaba, startFakeAws, startFakeAzure, walkCloud } from "./install-cloud.ts";
 import { walkNomad } from "./install-nomad.ts";
 import { walkHostEngine, walkInstallation } from "./install-walk.ts";
 import { benchImage, PodmanBench } from "./podman.ts";
@@ -29,8 +29,9 @@ const names = {
   aci: "localhost/virtual-kubelet:aci",
   fargate: "localhost/virtual-kubelet:fargate",
   nomad: "localhost/virtual-kubelet:nomad",
+  eci: "localhost/virtual-kubelet:eci",
 };
-const variants = [[], ["containers"], ["aci"], ["fargate"], ["nomad"]];
+const variants = [[], ["containers"], ["aci"], ["fargate"], ["nomad"], ["eci"]];
 const architecture: Architecture = process.arch === "arm64" ? "arm64" : "amd64";
 const version = versionOfCore();
 const container = "virtual-kubelet";
@@ -284,6 +285,7 @@ describe("the container image", () => {
   for (const [name, audience, startCloud] of [
     ["aci", "api://AzureADTokenExchange", startFakeAzure],
     ["fargate", "sts.amazonaws.com", startFakeAws],
+    ["eci", "sts.aliyuncs.com", startFakeAlibaba],
   ] as const)
     test(`in a cluster by the chart's example ${name}.yaml, with a token for ${audience}`, async () => {
       await using cloud = await startCloud(podman);

@@ -3,14 +3,17 @@
 import assert from "node:assert/strict";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
+import { createServer as createSecureServer } from "node:https";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { parse } from "yaml";
 import { FakeArm } from "../packages/provider-aci/src/testing/fake-arm.ts";
 import { listen } from "../packages/provider-aci/src/testing/fake-http.ts";
+import { FakeEci } from "../packages/provider-eci/src/testing/fake-eci.ts";
 import { FakeEcs } from "../packages/provider-fargate/src/testing/fake-ecs.ts";
 import { pods } from "../packages/virtual-kubelet/src/kube/resource.ts";
 import { MemoryGroups } from "../packages/virtual-kubelet/src/testing/memory-groups.ts";
+import { createAuthority } from "../packages/virtual-kubelet/src/testing/pki.ts";
 import { chart, Helm } from "./chart-tools.ts";
 import { eventually, type Harness, isRunning, podObject } from "./harness.ts";
 import { here, situation } from "./install-walk.ts";
@@ -18,11 +21,12 @@ import type { PodmanBench } from "./podman.ts";
 
 /** What a fake has to be told of an example, and an example of a fake. */
 export interface FakeCloud extends AsyncDisposable {
-  readonly provider: "aci" | "fargate";
+  readonly provider: "aci" | "fargate" | "eci";
   /** Of the provider, in place of what the example says. */
   readonly config: object;
   /** Of the chart. */
   readonly values: object;
+  readonly env?: readonly object[];
   /** Tokens of the cluster that the fake was shown. */
   readonly tokens: readonly string[];
   /** Groups in its books. */
@@ -33,6 +37,7 @@ interface Example {
   readonly workloadIdentity: {
     readonly azure?: { readonly clientID: string; readonly tenantID: string };
     readonly aws?: { readonly roleARN: string };
+    readonly alibabaCloud?: { readonly roleARN: string; readonly oidcProviderARN: string };
   };
   readonly instances: readonly [
     {
@@ -138,6 +143,58 @@ export async function startFakeAws(): Promise<FakeCloud> {
   };
 }
 
+/** The vendor's library speaks HTTPS to the token service: the program is told of an authority. */
+export async function startFakeAlibaba({ directory }: PodmanBench): Promise<FakeCloud> {
+  const { workloadIdentity } = await exampleOf("eci");
+  const { roleARN, oidcProviderARN } = workloadIdentity.alibabaCloud ?? {};
+  const runner = new MemoryGroups();
+  const fake = await FakeEci.start({ runner });
+  const keys = { accessKeyId: "STS.fake", accessKeySecret: "fake-secret", securityToken: "fake-token" };
+  fake.keys.splice(0, fake.keys.length, keys);
+  const authority = createAuthority("fake-sts-ca");
+  const { certificate, key } = authority.issue({ commonName: "fake-sts", ipAddresses: ["127.0.0.1"] });
+  const tokens: string[] = [];
+  const sts = createSecureServer({ cert: certificate, key }, (request, response) => {
+    text(request).then(
+      (body) => {
+        const form = new URLSearchParams(body);
+        const isRight = form.get("RoleArn") === roleARN && form.get("OIDCProviderArn") === oidcProviderARN;
+        tokens.push(form.get("OIDCToken") ?? "");
+        const { accessKeyId: AccessKeyId, accessKeySecret: AccessKeySecret, securityToken: SecurityToken } = keys;
+        const Expiration = new Date(Date.now() + 3_600_000).toISOString();
+        const Credentials = { AccessKeyId, AccessKeySecret, SecurityToken, Expiration };
+        response.writeHead(isRight ? 200 : 403).end(JSON.stringify({ Credentials }));
+      },
+      (error: unknown) => response.destroy(error instanceof Error ? error : undefined),
+    );
+  });
+  const port = await listen(sts);
+  const trusted = join(directory, "alibaba");
+  await mkdir(trusted);
+  await writeFile(join(trusted, "ca.pem"), authority.certificate + fake.ca);
+  return {
+    provider: "eci",
+    config: {
+      ...{ region: fake.region, endpoint: fake.url, caFile: "/alibaba/ca.pem" },
+      credentials: { type: "oidc", stsEndpoint: `127.0.0.1:${port}` },
+    },
+    env: [{ name: "NODE_EXTRA_CA_CERTS", value: "/alibaba/ca.pem" }],
+    values: {
+      volumes: [{ name: "alibaba", hostPath: { path: trusted } }],
+      volumeMounts: [{ name: "alibaba", mountPath: "/alibaba" }],
+    },
+    tokens,
+    groups: () => fake.groups.all.length,
+    async [Symbol.asyncDispose]() {
+      sts.close();
+      sts.closeAllConnections();
+      await fake[Symbol.asyncDispose]();
+      await runner[Symbol.asyncDispose]();
+      assert.deepEqual(fake.problems, []);
+    },
+  };
+}
+
 /**
  * Installs the chart with the cloud's example, has a pod run there, and takes all of it away. `walkInstallation` has been before.
  * `image`: with the provider.
@@ -163,7 +220,9 @@ export async function walkCloud(
     instances: [{ ...instance, config: { ...instance.config, nodes } }],
   };
   await using helm = await Helm.find();
-  const files = [await helm.values(values), await helm.values(await here(harness))];
+  const machine = await here(harness);
+  const env = [...machine.env, ...(cloud.env ?? [])];
+  const files = [await helm.values(values), await helm.values({ ...machine, env })];
   const cluster = ["--namespace", provider, "--kubeconfig", harness.cluster.kubeconfig];
   const valueFlags = files.flatMap((file) => ["--values", file]);
   await helm.done("install", "vk", chart, "--create-namespace", ...valueFlags, ...cluster);
