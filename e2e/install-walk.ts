@@ -112,7 +112,9 @@ export async function walkHostEngine({ harness, podman, image }: Omit<InstallWal
 }
 
 /** What the chart has to be told here, where there is no Service network: pods share that of the machine. */
-export async function here(harness: Harness): Promise<{ readonly env: readonly object[] }> {
+export async function here(
+  harness: Harness,
+): Promise<Readonly<Record<string, unknown>> & { readonly env: readonly object[] }> {
   const { hostname, port } = new URL(harness.cluster.server);
   return {
     hostNetwork: true,
