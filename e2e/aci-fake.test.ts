@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { PassThrough } from "node:stream";
 import { text } from "node:stream/consumers";
 import { after, before, describe, it } from "node:test";
-import type { AciClient, ArmCall, ArmTerminal } from "../packages/provider-aci/src/arm-client.ts";
+import type { AciClient, ArmCall } from "../packages/provider-aci/src/arm-client.ts";
 import { parseAciConfig } from "../packages/provider-aci/src/config.ts";
 import { backendOf } from "../packages/provider-aci/src/testing/aci-bench.ts";
 import { clientOf } from "../packages/provider-aci/src/testing/arm-bench.ts";
@@ -11,6 +11,7 @@ import { FakeArm } from "../packages/provider-aci/src/testing/fake-arm.ts";
 import { translateGroup } from "../packages/provider-aci/src/translate.ts";
 import type { ContainerGroup } from "../packages/provider-aci/src/wire.ts";
 import type { ContainerProperties } from "../packages/provider-aci/src/wire-containers.ts";
+import type { SocketTerminal } from "../packages/virtual-kubelet/src/cloud/socket-terminal.ts";
 import { silentLogger } from "../packages/virtual-kubelet/src/log.ts";
 import { resolvedRequests } from "../packages/virtual-kubelet/src/testing/resolved-requests.ts";
 import { PodmanGroups } from "./cloud/podman-groups.ts";
@@ -198,7 +199,7 @@ data: {key: "${content}"}
     assert.ok(lines.every((line) => /^\d{4}-\d\d-\d\dT[\d:]{8}\.\d{9}Z ./.test(line)));
   });
 
-  async function read(terminal: ArmTerminal): Promise<string> {
+  async function read(terminal: SocketTerminal): Promise<string> {
     const chunks: Uint8Array[] = [];
     for await (const chunk of terminal.output) chunks.push(chunk);
     return Buffer.concat(chunks).toString();

@@ -9,7 +9,7 @@ import { after, before, it } from "node:test";
 import { type PodRequest, silentLogger } from "@virtual-kubelet/virtual-kubelet";
 import { createAuthority, eventually, MemoryGroups, resolvedRequests } from "@virtual-kubelet/virtual-kubelet/testing";
 import { createAciProvider } from "../packages/provider-aci/src/aci-provider.ts";
-import { Https } from "../packages/provider-aci/src/arm/https.ts";
+import { Https } from "../packages/virtual-kubelet/src/cloud/https.ts";
 import { ProcessGroup } from "../packages/virtual-kubelet/src/testing/processes.ts";
 import { AciWorld } from "./cloud/aci-world.ts";
 import { startImageRegistry } from "./conformance/image-registry.ts";

@@ -4,9 +4,8 @@ import { PassThrough, Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { it } from "node:test";
 import { type ContainerReport, silentLogger } from "@virtual-kubelet/virtual-kubelet";
-import type { GroupContainer } from "@virtual-kubelet/virtual-kubelet/cloud";
+import type { GroupContainer, SocketTerminal } from "@virtual-kubelet/virtual-kubelet/cloud";
 import { attach } from "./aci-attach.ts";
-import type { ArmTerminal } from "./arm-client.ts";
 
 const context = { signal: new AbortController().signal, log: silentLogger };
 
@@ -15,7 +14,7 @@ function target(state: ContainerReport["state"]): GroupContainer {
   return { group: { owner, id: "/g", stage: "running", containers: [{ name: "main", state }] }, container: "main" };
 }
 
-function terminal(...output: readonly string[]): ArmTerminal {
+function terminal(...output: readonly string[]): SocketTerminal {
   async function* chunks(): AsyncGenerator<Uint8Array> {
     for (const chunk of output) yield Buffer.from(chunk);
   }

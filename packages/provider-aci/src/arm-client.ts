@@ -1,5 +1,6 @@
 // What the provider asks of Azure Resource Manager, for one resource group. Types and docs only.
 import type { CallContext } from "@virtual-kubelet/virtual-kubelet";
+import type { SocketTerminal } from "@virtual-kubelet/virtual-kubelet/cloud";
 import type { Permission, RegionCapabilities, Subnet, Usage } from "./region-wire.ts";
 import type { ContainerGroup, Tags } from "./wire.ts";
 
@@ -15,19 +16,6 @@ export interface SubnetRef {
   readonly resourceGroup: string;
   readonly virtualNetwork: string;
   readonly name: string;
-}
-
-/**
- * A WebSocket to a process, raw: output of all kinds is one stream. Nobody tells an exit code, and the size of a terminal is
- * what it was made with.
- */
-export interface ArmTerminal {
-  /** Resolves when it is sent; rejects with Unavailable once the socket is closed. */
-  write(bytes: Uint8Array): Promise<void>;
-  /** Ends when the other side closes the socket, throws Unavailable when the connection breaks. Not read on while it is slow. */
-  readonly output: AsyncIterable<Uint8Array>;
-  /** Closes the socket; output ends. */
-  close(): void;
 }
 
 /** A metric of a group over time. */
@@ -82,9 +70,9 @@ export interface AciClient extends AsyncDisposable {
     container: string,
     options: { readonly command: string; readonly rows?: number | undefined; readonly cols?: number | undefined },
     call: ArmCall,
-  ): Promise<ArmTerminal>;
+  ): Promise<SocketTerminal>;
   /** Output of the container's own process from now on; input is not carried. */
-  attach(name: string, container: string, call: ArmCall): Promise<ArmTerminal>;
+  attach(name: string, container: string, call: ArmCall): Promise<SocketTerminal>;
 
   /** Undefined: there is none. */
   getSubnet(ref: SubnetRef, call: ArmCall): Promise<Subnet | undefined>;

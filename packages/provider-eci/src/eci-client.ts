@@ -1,6 +1,6 @@
 // What the provider asks of Elastic Container Instance, in one region. Types and docs only.
 import type { CallContext } from "@virtual-kubelet/virtual-kubelet";
-import type { Urgency } from "@virtual-kubelet/virtual-kubelet/cloud";
+import type { SocketTerminal, Urgency } from "@virtual-kubelet/virtual-kubelet/cloud";
 import type { CreateContainerGroupRequest, Tag } from "./wire.ts";
 import type { ContainerGroup, GroupMetrics, GroupStatusChange, Usage } from "./wire-answers.ts";
 
@@ -13,18 +13,6 @@ export interface EciCall extends CallContext {
 export interface GroupFilter {
   readonly ids?: readonly string[] | undefined;
   readonly tags?: readonly Tag[] | undefined;
-}
-
-/**
- * A WebSocket to a process in a container. The vendor describes no framing: see the implementation for what is known of it.
- */
-export interface EciTerminal {
-  /** Resolves when it is sent; rejects with Unavailable once the socket is closed. */
-  write(bytes: Uint8Array): Promise<void>;
-  /** Ends when the other side closes the socket, throws Unavailable when the connection breaks. Not read on while it is slow. */
-  readonly output: AsyncIterable<Uint8Array>;
-  /** Closes the socket; output ends. */
-  close(): void;
 }
 
 /**
@@ -65,7 +53,7 @@ export interface EciClient extends AsyncDisposable {
     container: string,
     options: { readonly command: readonly string[]; readonly stdin: boolean; readonly tty: boolean },
     call: EciCall,
-  ): Promise<EciTerminal>;
+  ): Promise<SocketTerminal>;
   /** The newest figures of each; groups without are left out. At most 20 ids. */
   metrics(ids: readonly string[], call: EciCall): Promise<readonly GroupMetrics[]>;
 

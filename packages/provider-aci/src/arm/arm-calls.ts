@@ -1,10 +1,10 @@
 // Calls of Azure Resource Manager: authorised, within the budget, failures in our kinds.
 import { type Clock, VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
+import type { HttpAnswer, HttpCall, Https } from "@virtual-kubelet/virtual-kubelet/cloud";
 import * as v from "valibot";
 import type { ArmCall } from "../arm-client.ts";
 import { KeptToken, type TokenSource } from "../credentials/token-source.ts";
 import { armError } from "./arm-error.ts";
-import type { HttpAnswer, HttpCall, Https } from "./https.ts";
 
 /** Part of the core's CallBudget. */
 export interface Budget {

@@ -1,7 +1,7 @@
 // What an answer of Azure Resource Manager that is no success means, in our kinds. Pure.
 import { type ErrorKind, VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
+import { type HttpAnswer, jsonOf, withoutSecrets } from "@virtual-kubelet/virtual-kubelet/cloud";
 import * as v from "valibot";
-import type { HttpAnswer } from "./https.ts";
 
 const detail = v.object({
   code: v.optional(v.nullable(v.string())),
@@ -82,19 +82,5 @@ function kindOf(status: number, code: string | undefined): ErrorKind {
       return "Conflict";
     default:
       return "Unavailable";
-  }
-}
-
-function withoutSecrets(text: string, secrets: readonly string[]): string {
-  // Short ones would blot out half of any text, and are no secrets.
-  return secrets.filter((secret) => secret.length > 3).reduce((rest, secret) => rest.replaceAll(secret, "***"), text);
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    // Plain text, of a proxy or a gateway in between.
-    return undefined;
   }
 }

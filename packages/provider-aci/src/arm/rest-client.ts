@@ -1,16 +1,15 @@
 // AciClient over the REST API.
 import { type Clock, VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
+import { Https, openTerminal, type SocketTerminal } from "@virtual-kubelet/virtual-kubelet/cloud";
 import type * as v from "valibot";
-import type { AciClient, ArmCall, ArmTerminal, MetricSeries, SubnetRef } from "../arm-client.ts";
+import type { AciClient, ArmCall, MetricSeries, SubnetRef } from "../arm-client.ts";
 import { type Credential, Credentials } from "../credentials/credential.ts";
 import { KeptToken } from "../credentials/token-source.ts";
 import type { Permission, RegionCapabilities, Subnet, Usage } from "../region-wire.ts";
 import type { ContainerGroup, Tags } from "../wire.ts";
 import { ArmCalls, type ArmRequest, type Budget } from "./arm-calls.ts";
-import { openTerminal } from "./arm-terminal.ts";
 import { type CloudEndpoints, registryAudience } from "./clouds.ts";
 import { groupAnswer, groupPage } from "./group-answer.ts";
-import { Https } from "./https.ts";
 import {
   anyAnswer,
   capabilitiesPage,
@@ -144,7 +143,7 @@ class RestClient implements AciClient {
     container: string,
     options: { readonly command: string; readonly rows?: number | undefined; readonly cols?: number | undefined },
     call: ArmCall,
-  ): Promise<ArmTerminal> {
+  ): Promise<SocketTerminal> {
     const { command, rows = 24, cols = 80 } = options;
     const path = `${this.#container(name, container)}/exec`;
     const body = { command, terminalSize: { rows, cols } };
@@ -155,7 +154,7 @@ class RestClient implements AciClient {
     return this.#terminal(webSocketUri, password, "message", call);
   }
 
-  async attach(name: string, container: string, call: ArmCall): Promise<ArmTerminal> {
+  async attach(name: string, container: string, call: ArmCall): Promise<SocketTerminal> {
     const path = `${this.#container(name, container)}/attach`;
     const { webSocketUri, password } = await this.#ask(
       { operation: "attach", method: "POST", path, answer: socketAnswer },
@@ -251,9 +250,9 @@ class RestClient implements AciClient {
     return all;
   }
 
-  #terminal(uri: string, password: string, passwordAs: "message" | "header", call: ArmCall): Promise<ArmTerminal> {
+  #terminal(uri: string, password: string, passwordAs: "message" | "header", call: ArmCall): Promise<SocketTerminal> {
     const { ca, env } = this.#options;
-    return openTerminal({ uri, password, passwordAs, ca, env, signal: call.signal });
+    return openTerminal({ uri, password: { as: passwordAs, text: password }, ca, env, signal: call.signal });
   }
 
   #scope(): string {

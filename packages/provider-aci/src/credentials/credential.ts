@@ -1,6 +1,6 @@
 // Which credentials to use: as configured, or as the environment of the process says, in the order of the vendor's own library.
 import { type Clock, VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
-import { Https, type HttpsOptions } from "../arm/https.ts";
+import { Https, type HttpsOptions } from "@virtual-kubelet/virtual-kubelet/cloud";
 import { azureCli, azureDeveloperCli } from "./command-line.ts";
 import { managedIdentity, type UserIdentity } from "./managed-identity.ts";
 import {

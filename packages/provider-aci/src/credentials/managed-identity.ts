@@ -3,7 +3,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import { isErrorKind, pause, VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
-import type { HttpCall } from "../arm/https.ts";
+import type { HttpCall } from "@virtual-kubelet/virtual-kubelet/cloud";
 import type { TokenTools } from "./service-principal.ts";
 import { tokenOf } from "./token-answer.ts";
 import type { AccessToken, TokenSource } from "./token-source.ts";

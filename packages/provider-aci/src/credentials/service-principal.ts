@@ -11,7 +11,7 @@ import {
 } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { type Clock, VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
-import type { Https } from "../arm/https.ts";
+import type { Https } from "@virtual-kubelet/virtual-kubelet/cloud";
 import { tokenOf } from "./token-answer.ts";
 import type { TokenSource } from "./token-source.ts";
 

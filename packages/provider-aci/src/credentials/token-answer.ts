@@ -1,8 +1,8 @@
 // Answers of those who give tokens. Pure.
 import { VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
+import type { HttpAnswer } from "@virtual-kubelet/virtual-kubelet/cloud";
 import * as v from "valibot";
 import { retryAfterMs } from "../arm/arm-error.ts";
-import type { HttpAnswer } from "../arm/https.ts";
 import type { AccessToken } from "./token-source.ts";
 
 const seconds = v.pipe(

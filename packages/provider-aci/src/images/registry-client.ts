@@ -1,6 +1,6 @@
 // Asks a registry, by the OCI distribution protocol, what an image runs. Reads alone, over TLS alone.
 import { type ImageCredential, VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
-import { type HttpAnswer, Https, type HttpsOptions } from "../arm/https.ts";
+import { type HttpAnswer, Https, type HttpsOptions } from "@virtual-kubelet/virtual-kubelet/cloud";
 import { checkDigest, type ImageProcess, imageProcess, manifestNext, manifestTypes } from "./image-answer.ts";
 import type { ImageSource } from "./image-source.ts";
 import { authorizationFor, challengeOf, refreshTokenFor } from "./registry-login.ts";

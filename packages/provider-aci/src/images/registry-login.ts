@@ -1,7 +1,7 @@
 // How a registry wants to know who asks: what it says with its refusal, and the token that is had for it.
 import { type ImageCredential, VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
+import type { Https } from "@virtual-kubelet/virtual-kubelet/cloud";
 import * as v from "valibot";
-import type { Https } from "../arm/https.ts";
 
 export type Challenge =
   | { readonly scheme: "basic" }

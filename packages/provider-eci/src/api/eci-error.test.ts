@@ -4,7 +4,7 @@ import { describe, it } from "node:test";
 import { eciError, isDryRunSuccess } from "./eci-error.ts";
 
 const refusal = (status: number, Code: string, Message = "words"): Parameters<typeof eciError>[0] => ({
-  ...{ status, text: JSON.stringify({ Code, Message, RequestId: "R-1" }) },
+  ...{ status, headers: {}, text: JSON.stringify({ Code, Message, RequestId: "R-1" }) },
 });
 
 describe("a refusal", () => {
@@ -48,13 +48,13 @@ describe("a refusal", () => {
 
   it("that is not the cloud's is an outage, whatever its status", () => {
     for (const status of [400, 404, 502]) {
-      const error = eciError({ status, text: "<html>gateway</html>" }, "Describe");
+      const error = eciError({ status, headers: {}, text: "<html>gateway</html>" }, "Describe");
       assert.deepEqual([error.kind, error.message], ["Unavailable", `Describe: HTTP ${status}: <html>gateway</html>`]);
     }
   });
 
   it("says when to come again", () => {
-    assert.equal(eciError({ ...refusal(400, "Throttling"), retryAfter: "7" }, "x").retryAfterMs, 7_000);
+    assert.equal(eciError({ ...refusal(400, "Throttling"), headers: { "retry-after": "7" } }, "x").retryAfterMs, 7_000);
   });
 
   it("holds none of the request's secrets", () => {

@@ -1,6 +1,7 @@
 // What an answer that is no success means, in our kinds. By the cloud's code first: it answers 400 and 403 to much that is neither the
 // pod's fault nor a lack of rights. Pure.
 import { type ErrorKind, VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
+import { type HttpAnswer, jsonOf, withoutSecrets } from "@virtual-kubelet/virtual-kubelet/cloud";
 import * as v from "valibot";
 
 const body = v.object({
@@ -11,21 +12,16 @@ const body = v.object({
 
 const longestMessage = 2000;
 
-export interface Refusal {
-  readonly status: number;
-  readonly retryAfter?: string | undefined;
-  readonly text: string;
-}
-
 /** `action`: the call, for the message. `secrets` of the request are blotted out of what the cloud says of it. */
-export function eciError(answer: Refusal, action: string, secrets: readonly string[] = []): VirtualKubeletError {
+export function eciError(answer: HttpAnswer, action: string, secrets: readonly string[] = []): VirtualKubeletError {
   const parsed = v.safeParse(body, jsonOf(answer.text));
   const { Code, Message, RequestId } = parsed.success ? parsed.output : {};
   const code = Code ?? undefined;
   const said = Message ?? (parsed.success ? "no words" : answer.text.trim() || "no words");
   const request = RequestId === undefined || RequestId === null ? "" : ` (request ${RequestId})`;
   const words = withoutSecrets(said, secrets).slice(0, longestMessage);
-  const seconds = /^\d+$/.test(answer.retryAfter ?? "") ? Number(answer.retryAfter) : undefined;
+  const { "retry-after": retryAfter = "" } = answer.headers;
+  const seconds = typeof retryAfter === "string" && /^\d+$/.test(retryAfter) ? Number(retryAfter) : undefined;
   return new VirtualKubeletError(
     kindOf(answer.status, code),
     `${action}: ${code ?? `HTTP ${answer.status}`}: ${words}${request}`,
@@ -94,19 +90,5 @@ function kindOf(status: number, code: string | undefined): ErrorKind {
       return "Conflict";
     default:
       return "Unavailable";
-  }
-}
-
-function withoutSecrets(text: string, secrets: readonly string[]): string {
-  // Short ones would blot out half of any text, and are no secrets.
-  return secrets.filter((secret) => secret.length > 3).reduce((rest, secret) => rest.replaceAll(secret, "***"), text);
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    // Plain text, of a proxy or a gateway in between.
-    return undefined;
   }
 }

@@ -1,9 +1,15 @@
 // EciClient over the RPC API, version 2018-08-08.
 import { randomUUID } from "node:crypto";
 import { type Clock, VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
-import type { CallBudget } from "@virtual-kubelet/virtual-kubelet/cloud";
+import {
+  type CallBudget,
+  Https,
+  jsonOf,
+  openTerminal,
+  type SocketTerminal,
+} from "@virtual-kubelet/virtual-kubelet/cloud";
 import * as v from "valibot";
-import type { EciCall, EciClient, EciTerminal, GroupFilter } from "../eci-client.ts";
+import type { EciCall, EciClient, GroupFilter } from "../eci-client.ts";
 import type { CreateContainerGroupRequest } from "../wire.ts";
 import type { ContainerGroup, GroupMetrics, GroupStatusChange, Usage } from "../wire-answers.ts";
 import { signedHeaders } from "./acs-request.ts";
@@ -20,9 +26,7 @@ import {
 import type { KeySource } from "./credentials.ts";
 import { eciError, isDryRunSuccess } from "./eci-error.ts";
 import { encodedForm, formOf } from "./form.ts";
-import { Http } from "./http.ts";
 import { secretsOf } from "./secrets.ts";
-import { openTerminal } from "./socket-terminal.ts";
 
 const version = "2018-08-08";
 /** More pages than that are none: a token that leads back would be followed for ever. */
@@ -52,14 +56,14 @@ interface Page<T> {
 export class RestClient implements EciClient {
   readonly region: string;
   readonly #options: RestClientOptions;
-  readonly #http: Http;
+  readonly #http: Https;
   readonly #counts: Record<string, number> = {};
 
   constructor(options: RestClientOptions) {
-    const { endpoint, ca, env } = options;
+    const { ca, env } = options;
     this.#options = options;
     this.region = options.region;
-    this.#http = new Http({ endpoint, ca, env });
+    this.#http = new Https({ ca, env });
   }
 
   get counts(): Readonly<Record<string, number>> {
@@ -105,7 +109,7 @@ export class RestClient implements EciClient {
     container: string,
     { command, stdin, tty }: Parameters<EciClient["exec"]>[2],
     call: EciCall,
-  ): Promise<EciTerminal> {
+  ): Promise<SocketTerminal> {
     const parameters = {
       ...{ ContainerGroupId: id, ContainerName: container, Command: JSON.stringify(command) },
       ...{ Stdin: stdin, TTY: tty, Sync: false },
@@ -189,7 +193,10 @@ export class RestClient implements EciClient {
       this.#counts[action] = (this.#counts[action] ?? 0) + 1;
       const { host } = new URL(endpoint);
       const signed = signedHeaders({ host, action, version, body, now: clock.now(), nonce: randomUUID() }, found);
-      const answer = await this.#http.post({ ...signed, "user-agent": userAgent }, body, call.signal);
+      const answer = await this.#http.call({
+        ...{ method: "POST", url: `${endpoint}/`, headers: { ...signed, "user-agent": userAgent }, body },
+        ...{ what: `${action} at ${host}`, signal: call.signal },
+      });
       if (answer.status >= 200 && answer.status < 300) return answer.text;
       const error = eciError(answer, action, [...secrets, found.accessKeySecret, found.securityToken ?? ""]);
       if (error.kind !== "Unauthorized" || attempt > 1) throw error;
@@ -204,12 +211,4 @@ function filterOf({ ids, tags }: GroupFilter): object {
     ...(ids === undefined ? {} : { ContainerGroupIds: JSON.stringify(ids) }),
     ...(tags === undefined ? {} : { Tag: tags }),
   };
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

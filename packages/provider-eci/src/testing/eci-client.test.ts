@@ -2,9 +2,10 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { isErrorKind, silentLogger, VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
+import type { SocketTerminal } from "@virtual-kubelet/virtual-kubelet/cloud";
 import { eventually, MemoryGroups } from "@virtual-kubelet/virtual-kubelet/testing";
 import type { RestClient } from "../api/rest-client.ts";
-import type { EciCall, EciTerminal } from "../eci-client.ts";
+import type { EciCall } from "../eci-client.ts";
 import type { ContainerGroup } from "../wire-answers.ts";
 import { clientOf, groupOf } from "./eci-bench.ts";
 import { FakeEci } from "./fake-eci.ts";
@@ -101,7 +102,7 @@ describe("the client of ECI", () => {
     );
   });
 
-  async function firstOf(terminal: EciTerminal): Promise<string> {
+  async function firstOf(terminal: SocketTerminal): Promise<string> {
     for await (const chunk of terminal.output) return Buffer.from(chunk).toString();
     return "";
   }

@@ -17,6 +17,7 @@ export type {
 } from "./cloud-backend.ts";
 export { CloudProvider, type CloudProviderOptions } from "./cloud-provider.ts";
 export { type DeliveredVolume, type DeliveryOptions, type FileDelivery, fileDelivery } from "./file-delivery.ts";
+export { type HttpAnswer, type HttpCall, Https, type HttpsOptions, jsonOf, withoutSecrets } from "./https.ts";
 export { type LateEnvOptions, type PlainEnvVar, type PlainProcess, withoutLateTexts } from "./late-env.ts";
 export type { PolledLine } from "./log-overlap.ts";
 export { followedByPolling, type LogPollerOptions, type PolledLog } from "./log-poller.ts";
@@ -27,5 +28,6 @@ export { sharedBudget } from "./shared-budget.ts";
 export { connectionEnded, execInShell, type ShellExecOptions, type ShellTerminal } from "./shell-exec.ts";
 export { shellWord } from "./shell-quoting.ts";
 export { type ShortNameOptions, shortName } from "./short-name.ts";
+export { openTerminal, type SocketTerminal, type TerminalOptions } from "./socket-terminal.ts";
 export type { CallLimit } from "./token-bucket.ts";
 export { type VolumeWrite, type VolumeWriteOptions, volumeMissing, volumeWrite } from "./volume-write.ts";

@@ -1,21 +1,31 @@
-// A WebSocket to a process in a container. The vendor describes no framing: messages of either kind are taken for what the process
-// wrote, and input goes as binary ones.
+// A WebSocket to a process in a container: raw bytes both ways, after a password where the cloud wants one.
 import { Agent } from "node:https";
 import { getCACertificates } from "node:tls";
-import { VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
 import { WebSocket } from "ws";
-import type { EciTerminal } from "../eci-client.ts";
-import { proxyOf } from "./http.ts";
+import { VirtualKubeletError } from "../errors.ts";
+import { proxyOf } from "./https.ts";
+
+/** A process in a container behind a socket. */
+export interface SocketTerminal {
+  /** Resolves when it is sent; rejects with Unavailable once the socket is closed. */
+  write(bytes: Uint8Array): Promise<void>;
+  /** Ends when the other side closes the socket, throws Unavailable when the connection breaks. Not read on while it is slow. */
+  readonly output: AsyncIterable<Uint8Array>;
+  /** Closes the socket; output ends. */
+  close(): void;
+}
 
 export interface TerminalOptions {
-  /** It is a secret: whoever has it is in the container. */
+  /** It is a secret where it needs no password: whoever has it is in the container. */
   readonly uri: string;
-  /** Without TLS, of this machine alone. */
-  readonly plain: boolean;
+  /** Sent as the first message, or as the Authorization header. */
+  readonly password?: { readonly as: "message" | "header"; readonly text: string } | undefined;
+  /** Without TLS, of this machine alone. Default false. */
+  readonly plain?: boolean | undefined;
   /** PEM, beside the system's. */
   readonly ca?: string | undefined;
   /** HTTPS_PROXY and NO_PROXY count. */
-  readonly env: NodeJS.ProcessEnv;
+  readonly env?: NodeJS.ProcessEnv | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -24,25 +34,27 @@ const pingMs = 30_000;
 const readAhead = 256 * 1024;
 
 /** Throws Unavailable when it cannot be opened. The signal closes it, then and later. */
-export async function openTerminal(options: TerminalOptions): Promise<EciTerminal> {
-  const { uri, plain, signal } = options;
+export async function openTerminal(options: TerminalOptions): Promise<SocketTerminal> {
+  const { uri, password, plain = false, signal } = options;
   if (!uri.startsWith("wss://") && !(plain && uri.startsWith("ws://127.0.0.1:")))
     throw new VirtualKubeletError("Unavailable", "the cloud gave an address for the session that is not wss");
   if (signal.aborted) throw new VirtualKubeletError("Aborted", "the session was aborted");
-  const proxyEnv = proxyOf(options.env);
+  const proxyEnv = proxyOf(options.env ?? {});
   const trusted = options.ca === undefined ? {} : { ca: [...getCACertificates("default"), options.ca] };
   const socket = new WebSocket(uri, {
     perMessageDeflate: false,
     handshakeTimeout: 30_000,
     maxPayload: 16 * 2 ** 20,
+    ...(password?.as === "header" ? { headers: { authorization: password.text } } : {}),
     ...(proxyEnv === undefined ? trusted : { agent: new Agent({ ...trusted, proxyEnv }) }),
   });
-  const terminal = new SocketTerminal(socket, signal);
+  const terminal = new ProcessSocket(socket, signal);
   await terminal.opened();
+  if (password?.as === "message") await terminal.send(password.text);
   return terminal;
 }
 
-class SocketTerminal implements EciTerminal {
+class ProcessSocket implements SocketTerminal {
   readonly #socket: WebSocket;
   readonly #signal: AbortSignal;
   readonly #pings: NodeJS.Timeout;
@@ -78,9 +90,14 @@ class SocketTerminal implements EciTerminal {
   }
 
   write(bytes: Uint8Array): Promise<void> {
+    return this.send(bytes);
+  }
+
+  /** A text as a text message, bytes as a binary one. */
+  send(data: Uint8Array | string): Promise<void> {
     if (this.#socket.readyState !== WebSocket.OPEN) return Promise.reject(this.#closedError());
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    this.#socket.send(bytes, (cause) => {
+    this.#socket.send(data, (cause) => {
       if (cause === undefined || cause === null) resolve();
       else reject(new VirtualKubeletError("Unavailable", "the session broke", { cause }));
     });

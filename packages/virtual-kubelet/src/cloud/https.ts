@@ -1,14 +1,15 @@
-// One HTTP call, for Azure Resource Manager and for those who give tokens: proxies by the environment, authorities of one's own,
-// bodies to a bound, failures in our kinds.
+// HTTP calls to the API of a cloud: proxies by the environment, authorities of one's own, bodies to a bound, failures in our kinds.
 import { getCACertificates } from "node:tls";
-import { VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
 import { Agent, type Dispatcher, EnvHttpProxyAgent, request } from "undici";
+import { VirtualKubeletError } from "../errors.ts";
 
 export interface HttpCall {
   readonly method: "GET" | "PUT" | "POST" | "PATCH" | "DELETE";
   readonly url: string;
   readonly headers?: Readonly<Record<string, string>> | undefined;
   readonly body?: string | undefined;
+  /** What failures call it; default its method and its URL without the query. */
+  readonly what?: string | undefined;
   readonly signal: AbortSignal;
   /** Default 60 s. */
   readonly timeoutMs?: number | undefined;
@@ -30,7 +31,6 @@ export interface HttpsOptions {
   readonly longestBody?: number | undefined;
 }
 
-/** More is no answer of Azure Resource Manager. */
 const usualLongestBody = 64 * 2 ** 20;
 
 export class Https implements AsyncDisposable {
@@ -72,7 +72,7 @@ export class Https implements AsyncDisposable {
       return { status: answer.statusCode, headers: answer.headers, text: await answer.body.text() };
     } catch (cause) {
       const { host, pathname } = new URL(call.url);
-      const where = `${call.method} ${host}${pathname}`;
+      const where = call.what ?? `${call.method} ${host}${pathname}`;
       if (call.signal.aborted) throw new VirtualKubeletError("Aborted", `${where}: aborted`, { cause });
       throw new VirtualKubeletError("Unavailable", `${where}: no answer`, { cause });
     }
@@ -96,4 +96,19 @@ export function proxyOf(
 function variable(env: NodeJS.ProcessEnv, name: string): string | undefined {
   const value = (env[name] ?? env[name.toLowerCase()])?.trim();
   return value === "" ? undefined : value;
+}
+
+/** What a cloud says of a failure, without what was sent to it in confidence. Pure. */
+export function withoutSecrets(text: string, secrets: readonly string[]): string {
+  // Short ones would blot out half of any text, and are no secrets.
+  return secrets.filter((secret) => secret.length > 3).reduce((rest, secret) => rest.replaceAll(secret, "***"), text);
+}
+
+/** Undefined for plain text, of a proxy or a gateway in between. */
+export function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
