@@ -30,6 +30,14 @@ async function raw(path: string, init: RequestInit = {}): Promise<Response> {
   return await fetch(`${nomad.address}/v1/${path}`, init);
 }
 
+/** All that the task `main` of an allocation has said. */
+async function logged(allocation: string, all: string): Promise<void> {
+  await eventually("its log", 5000, async () => {
+    const log = await raw(`client/fs/logs/${allocation}?task=main&type=stdout&plain=true`);
+    return (await log.text()) === all;
+  });
+}
+
 async function register(id: string, namespace: string): Promise<Response> {
   const body = JSON.stringify({ Job: jobOf(id, [scriptTask("main", "true")]) });
   return await raw(`jobs?namespace=${namespace}`, { method: "PUT", body });
@@ -96,9 +104,10 @@ describe("tasks", () => {
   });
 
   it("are stopped with their job, and stay until it is purged", async () => {
-    const script = "trap 'exit 7' QUIT; while :; do sleep 0.05; done";
+    const script = "trap 'exit 7' QUIT; echo ready; while :; do sleep 0.05; done";
     await bench.register("stopped", [scriptTask("main", script, { KillSignal: "SIGQUIT" })]);
-    await until("stopped", ({ ClientStatus }) => ClientStatus === "running");
+    const { ID } = await until("stopped", ({ ClientStatus }) => ClientStatus === "running");
+    await logged(ID, "ready\n");
     await client.deregisterJob("stopped", { purge: false }, context);
     const { TaskStates, DesiredStatus } = await until("stopped", isOver);
     assert.equal(DesiredStatus, "stop");
@@ -189,10 +198,7 @@ describe("variables", () => {
     await until("files", ({ TaskStates }) => typesOf(TaskStates?.["main"]).includes("Template"));
     await client.putVariable({ Path: path, Items: { a: btoa("one") } }, context);
     const { ID } = await until("files", ({ ClientStatus }) => ClientStatus === "running");
-    await eventually("its log", 5000, async () => {
-      const log = await raw(`client/fs/logs/${ID}?task=main&type=stdout&plain=true`);
-      return (await log.text()) === "one";
-    });
+    await logged(ID, "one");
     await client.putVariable({ Path: path, Items: { a: btoa("two") } }, context);
     await eventually("a file anew", 5000, async () => {
       return (await (await raw(`client/fs/cat/${ID}?path=main/local/a`)).text()) === "two";
