@@ -190,7 +190,11 @@ export function cloudPodsSuite(name: string, start: () => Promise<CloudWorld>): 
     it("probes decide who is ready, and who starts anew", async () => {
       const server = sh("mkdir -p /tmp/www; httpd -p 8080 -h /tmp/www; trap 'exit 0' TERM; while :; do sleep 1; done", {
         readinessProbe: { httpGet: { path: "/ok", port: 8080 }, periodSeconds: 1, failureThreshold: 1 },
-        livenessProbe: { exec: { command: ["test", "!", "-e", "/tmp/ill"] }, periodSeconds: 2, failureThreshold: 1 },
+        // A command goes through the cloud, which takes its time.
+        livenessProbe: {
+          exec: { command: ["test", "!", "-e", "/tmp/ill"] },
+          ...{ periodSeconds: 2, timeoutSeconds: 10, failureThreshold: 1 },
+        },
       });
       await run("probed", { containers: [server] });
       await until("runs, not ready", "probed", (pod) => stateOf(pod)?.state?.running !== undefined && !isReady(pod));
