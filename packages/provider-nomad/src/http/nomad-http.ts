@@ -65,6 +65,8 @@ const longestError = 2000;
 export class NomadHttp implements AsyncDisposable {
   readonly #address: NomadAddress;
   #dispatcher: Promise<Dispatcher> | undefined;
+  /** Of earlier files: calls under way end in peace. */
+  readonly #left = new Set<Promise<Dispatcher>>();
 
   constructor(address: NomadAddress) {
     this.#address = address;
@@ -114,7 +116,19 @@ export class NomadHttp implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await (await this.#dispatcher)?.destroy();
+    for (const each of [this.#dispatcher, ...this.#left]) await (await each)?.destroy();
+  }
+
+  /** Certificates may have been renewed: the next call reads them anew. */
+  #leave(failed: Promise<Dispatcher>): void {
+    if (this.#dispatcher !== failed || !this.#address.address.startsWith("https:")) return;
+    this.#dispatcher = undefined;
+    this.#left.add(failed);
+    failed
+      .then((dispatcher) => dispatcher.close())
+      .finally(() => this.#left.delete(failed))
+      // It had failed already, or was destroyed meanwhile.
+      .catch(() => {});
   }
 
   async #answer(call: HttpCall, { signal }: CallContext): Promise<Dispatcher.ResponseData> {
@@ -125,11 +139,12 @@ export class NomadHttp implements AsyncDisposable {
       this.#dispatcher = undefined;
       throw error;
     });
+    const dispatcher = this.#dispatcher;
     try {
       return await request(this.#url(path, query), {
         method,
         signal,
-        dispatcher: await this.#dispatcher,
+        dispatcher: await dispatcher,
         headers: { ...(await this.#headers()), ...(body !== undefined && { "content-type": "application/json" }) },
         body: body === undefined ? null : JSON.stringify(body),
         headersTimeout: timeoutMs,
@@ -137,6 +152,7 @@ export class NomadHttp implements AsyncDisposable {
       });
     } catch (cause) {
       if (cause instanceof VirtualKubeletError) throw cause;
+      if (!signal.aborted) this.#leave(dispatcher);
       throw failed(cause, what, signal);
     }
   }
