@@ -75,7 +75,7 @@ export class NomadBackend implements CloudBackend {
     this.#client = client;
     this.#fleet = new FleetWatch(client, config, clock);
     this.#watch = new JobWatch(client, clock);
-    this.#stats = new TaskStats(client);
+    this.#stats = new TaskStats(client, () => this.#fleet.fleet.mhzPerCore);
     this.#remains = new JobRemains(client, log);
     this.#sweep = new VariableSweep({ client, owner: options, clock, log });
     this.#runs = new RunLogs(client, options, log);

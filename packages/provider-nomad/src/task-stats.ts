@@ -16,10 +16,13 @@ const atOnce = 8;
 
 export class TaskStats {
   readonly #client: Pick<NomadClient, "allocationStats">;
+  readonly #mhzPerCore: () => number;
   #counters = new Map<string, Counter>();
 
-  constructor(client: Pick<NomadClient, "allocationStats">) {
+  /** `mhzPerCore`: what Kubernetes' cores are on this node, where Nomad tells MHz. */
+  constructor(client: Pick<NomadClient, "allocationStats">, mhzPerCore: () => number) {
     this.#client = client;
+    this.#mhzPerCore = mhzPerCore;
   }
 
   /** By UID; what cannot be had is left out. */
@@ -72,8 +75,10 @@ export class TaskStats {
   ): ContainerStats {
     const { MemoryStats, CpuStats } = ResourceUsage ?? {};
     const time = timeText(Timestamp);
-    // Percent of one core.
-    const usageNanoCores = Math.round(((CpuStats?.Percent ?? 0) / 100) * 1_000_000_000);
+    // As many MHz as were asked for are a core, whatever the client's own have; else it is percent of one.
+    const { TotalTicks = 0, Percent = 0 } = CpuStats ?? {};
+    const cores = TotalTicks > 0 ? TotalTicks / this.#mhzPerCore() : Percent / 100;
+    const usageNanoCores = Math.round(cores * 1_000_000_000);
     const known = this.#counters.get(run);
     const counter = { run, at: Timestamp, coreNanoseconds: known?.coreNanoseconds ?? 0 };
     const since = known?.at ?? Date.parse(startTime) * 1_000_000;
