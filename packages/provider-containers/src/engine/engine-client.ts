@@ -72,7 +72,6 @@ export interface ContainerCreate {
   readonly Tty?: boolean;
   readonly OpenStdin?: boolean;
   readonly StdinOnce?: boolean;
-  readonly StopSignal?: string;
   /** `{"80/tcp": {}}` */
   readonly ExposedPorts?: Readonly<Record<string, Record<string, never>>>;
   readonly Healthcheck?: { readonly Test: readonly ["NONE"] };

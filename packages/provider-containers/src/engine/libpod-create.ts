@@ -25,7 +25,6 @@ export function libpodCreate(name: string, body: ContainerCreate): Readonly<Reco
     unsetenv: unasked.filter((key) => !(body.Tty === true && key === "TERM") && env[key] === undefined),
     ...{ work_dir: body.WorkingDir, create_working_dir: body.WorkingDir === undefined ? undefined : true },
     ...{ user: body.User, groups: host.GroupAdd, hostname: body.Hostname, terminal: body.Tty, stdin: body.OpenStdin },
-    stop_signal: body.StopSignal,
     healthconfig: body.Healthcheck,
     ...namespaces(host),
     portmappings: portMappings(host),
