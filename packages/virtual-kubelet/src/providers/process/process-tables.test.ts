@@ -49,7 +49,7 @@ describe("configuration", () => {
         }),
       (error) => {
         assert.ok(error instanceof VirtualKubeletError);
-        for (const part of ["stateDirectory", "isolation", "logs.maxFiles", "images.a", "hostPaths.0", "what"])
+        for (const part of ["stateDirectory", "isolation", "logs.maxFiles", "images.a", "hostPaths[0]", "what"])
           assert.ok(error.message.includes(part), `${part} in ${error.message}`);
         return error.kind === "Invalid";
       },
