@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, it } from "node:test";
-import { bindOpen, mountPointsUnder, mountsUnder, parseMounts, removeTree } from "./mounts.ts";
+import { bindOpen, mountPointsUnder, mountsUnder, parseMounts, removeTree, unmountUnder } from "./mounts.ts";
 import { openInside } from "./open-inside.ts";
 import { runTool } from "./run-tool.ts";
 
@@ -81,6 +81,15 @@ describe("bound to a place of ours", () => {
     await runTool("mount", ["--rbind", source, `${place}-half`]);
     await removeTree(join(directory, "places"));
     assert.deepEqual(mountsUnder(directory), [join(source, "below"), source]);
+  });
+
+  it("is unmounted by several at once", async () => {
+    for (let index = 0; index < 20; index += 1) {
+      mkdirSync(join(directory, `many/${index}`), { recursive: true });
+      await runTool("mount", ["-t", "tmpfs", "tmpfs", join(directory, `many/${index}`)]);
+    }
+    await Promise.all(Array.from({ length: 4 }, () => unmountUnder(directory)));
+    assert.deepEqual(mountsUnder(directory), []);
   });
 
   it("a tree is removed however deep it is, and what it links to stays", async () => {

@@ -37,11 +37,20 @@ export function mountsUnder(path: string): readonly string[] {
   return mountPointsUnder(path).map((mount) => mount.path);
 }
 
+/** Somebody else may do so at the same time. */
 export async function unmountUnder(path: string): Promise<void> {
-  const points = mountPointsUnder(path);
-  // Else the originals of what is bound here might be unmounted with it.
-  for (const { path: point, shared } of points) if (shared) await runTool("mount", ["--make-private", point]);
-  if (points.length > 0) await runTool("umount", ["--lazy", ...points.map((point) => point.path)]);
+  for (let points = mountPointsUnder(path); points.length > 0; ) {
+    try {
+      // Else the originals of what is bound here might be unmounted with it.
+      for (const { path: point, shared } of points) if (shared) await runTool("mount", ["--make-private", point]);
+      await runTool("umount", ["--lazy", ...points.map((point) => point.path)]);
+      return;
+    } catch (error) {
+      const left = mountPointsUnder(path);
+      if (left.length >= points.length) throw error;
+      points = left;
+    }
+  }
 }
 
 /** Unmounts what is mounted in a directory, then deletes it, however deep it is. Never crosses into a file system that stays mounted. */
