@@ -53,7 +53,7 @@ describe("values that are refused, with their place", { timeout: 60_000, concurr
     [
       "a token for nobody",
       one("a", { nodes: [node] }, { workloadIdentity: { projectToken: true } }),
-      /instances\[0\]: workloadIdentity\.projectToken needs workloadIdentity\.azure\.clientID or \.aws\.roleARN/,
+      /instances\[0\]: workloadIdentity\.projectToken needs workloadIdentity\.azure\.clientID, \.aws\.roleARN or \.alibabaCloud\.roleARN/,
     ],
     [
       "half a setting",
