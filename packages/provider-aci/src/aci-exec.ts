@@ -5,11 +5,9 @@ import {
   type Clock,
   type ContainerIO,
   type ExecResult,
-  pause,
-  type TerminalSize,
   VirtualKubeletError,
 } from "@virtual-kubelet/virtual-kubelet";
-import { execInShell, type GroupContainer } from "@virtual-kubelet/virtual-kubelet/cloud";
+import { execInShell, firstSize, type GroupContainer } from "@virtual-kubelet/virtual-kubelet/cloud";
 import type { AciClient } from "./arm-client.ts";
 
 export interface ExecOptions {
@@ -17,9 +15,6 @@ export interface ExecOptions {
   readonly clock: Clock;
   readonly operatingSystem: string;
 }
-
-/** For so long a client's first size is waited for, milliseconds. */
-const sizeWaitMs = 500;
 
 /** `name`: of the group. */
 export async function exec(
@@ -55,26 +50,4 @@ export async function runQuietly(
 ): Promise<number> {
   const io = { tty: false, ...(input !== undefined && { stdin: Readable.from([input]) }) };
   return (await exec(options, target, name, command, io, context)).exitCode;
-}
-
-/** It stays as it is: the cloud changes no sizes. */
-async function firstSize(
-  sizes: AsyncIterable<TerminalSize>,
-  clock: Clock,
-  signal: AbortSignal,
-): Promise<TerminalSize | undefined> {
-  const iterator = sizes[Symbol.asyncIterator]();
-  const found = iterator.next();
-  // Who does not wait for it any more is not told that it failed.
-  found.catch(() => {});
-  const waited = new AbortController();
-  try {
-    const next = await Promise.race([
-      found,
-      pause(clock, sizeWaitMs, AbortSignal.any([signal, waited.signal])).then(() => undefined),
-    ]);
-    return next === undefined || next.done === true ? undefined : next.value;
-  } finally {
-    waited.abort();
-  }
 }

@@ -7,7 +7,7 @@ import {
   isErrorKind,
   VirtualKubeletError,
 } from "@virtual-kubelet/virtual-kubelet";
-import { followedByPolling, type GroupContainer } from "@virtual-kubelet/virtual-kubelet/cloud";
+import { followedByPolling, type GroupContainer, timedLines } from "@virtual-kubelet/virtual-kubelet/cloud";
 import type { AciClient, ArmCall } from "./arm-client.ts";
 import type { EndedLogs } from "./ended-logs.ts";
 
@@ -86,11 +86,11 @@ function followed(
     read: async (since, limited) => {
       const call = { log, signal: limited, urgency: "now" } as const;
       if (since === undefined && tailLines === undefined)
-        return { lines: linesOf(await textOf(reader, target, name, undefined, call)) };
+        return { lines: timedLines(await textOf(reader, target, name, undefined, call)) };
       const wanted = since === undefined ? Math.max(1, tailLines ?? 0) : tailOfFollowed;
-      const lines = linesOf(await textOf(reader, target, name, wanted, call));
+      const lines = timedLines(await textOf(reader, target, name, wanted, call));
       const isCut = since !== undefined && lines.length >= wanted && (lines[0]?.time ?? "") > since;
-      return { lines: isCut ? linesOf(await textOf(reader, target, name, undefined, call)) : lines };
+      return { lines: isCut ? timedLines(await textOf(reader, target, name, undefined, call)) : lines };
     },
     ended: async (limited) => {
       // A command to look costs as much as one to read.
@@ -128,21 +128,6 @@ async function textOf(
   call: ArmCall,
 ): Promise<string> {
   return client.listLogs(name, container, { tail, timestamps: true }, call);
-}
-
-function linesOf(text: string): { readonly time?: string; readonly text: string }[] {
-  const lines = text.split("\n");
-  if (lines.at(-1) === "") lines.pop();
-  return lines.map((line) => {
-    const [, time, rest] = /^(\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)) (.*)$/s.exec(line) ?? [];
-    return time === undefined ? { text: line } : { time: nanoTime(time), text: rest ?? "" };
-  });
-}
-
-/** With nine digits of a second, however many the cloud wrote: so that texts compare as times do. */
-function nanoTime(time: string): string {
-  const [, seconds = "", fraction = "", zone = ""] = /^([^.Z+]+?)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)$/.exec(time) ?? [];
-  return seconds === "" ? time : `${seconds}.${fraction.padEnd(9, "0").slice(0, 9)}${zone}`;
 }
 
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {

@@ -5,20 +5,15 @@ import {
   type Clock,
   type ContainerIO,
   type ExecResult,
-  pause,
-  type TerminalSize,
   VirtualKubeletError,
 } from "@virtual-kubelet/virtual-kubelet";
-import { connectionEnded, execInShell, type GroupContainer } from "@virtual-kubelet/virtual-kubelet/cloud";
+import { connectionEnded, execInShell, firstSize, type GroupContainer } from "@virtual-kubelet/virtual-kubelet/cloud";
 import type { EciClient } from "./eci-client.ts";
 
 export interface ExecOptions {
   readonly client: Pick<EciClient, "exec">;
   readonly clock: Clock;
 }
-
-/** For so long a client's first size is waited for, milliseconds. */
-const sizeWaitMs = 500;
 
 export async function exec(
   { client, clock }: ExecOptions,
@@ -65,26 +60,4 @@ export async function restartContainer(
       "Unavailable",
       `TERM could not be sent in container ${target.container}: kill ended with ${exitCode}`,
     );
-}
-
-/** It stays as it is: the cloud changes no sizes. */
-async function firstSize(
-  sizes: AsyncIterable<TerminalSize>,
-  clock: Clock,
-  signal: AbortSignal,
-): Promise<TerminalSize | undefined> {
-  const iterator = sizes[Symbol.asyncIterator]();
-  const found = iterator.next();
-  // Who does not wait for it any more is not told that it failed.
-  found.catch(() => {});
-  const waited = new AbortController();
-  try {
-    const next = await Promise.race([
-      found,
-      pause(clock, sizeWaitMs, AbortSignal.any([signal, waited.signal])).then(() => undefined),
-    ]);
-    return next === undefined || next.done === true ? undefined : next.value;
-  } finally {
-    waited.abort();
-  }
 }

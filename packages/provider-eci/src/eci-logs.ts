@@ -7,7 +7,7 @@ import {
   isErrorKind,
   VirtualKubeletError,
 } from "@virtual-kubelet/virtual-kubelet";
-import { followedByPolling, type GroupContainer, type PolledLine } from "@virtual-kubelet/virtual-kubelet/cloud";
+import { followedByPolling, type GroupContainer, timedLines } from "@virtual-kubelet/virtual-kubelet/cloud";
 import type { EciCall, EciClient } from "./eci-client.ts";
 
 /** Of one answer. */
@@ -86,7 +86,7 @@ function followed(
       const call = { log, signal: limited, urgency: "now" } as const;
       const tail = since === undefined ? Math.min(Math.max(1, tailLines ?? mostLines), mostLines) : mostLines;
       const from = since === undefined ? {} : { startTime: startOf(since) };
-      return { lines: linesOf(await textOf(reader, target, { tail, previous: false, ...from }, call)) };
+      return { lines: timedLines(await textOf(reader, target, { tail, previous: false, ...from }, call)) };
     },
     ended: async (limited) => {
       if (clock.now() - lookedAt < Math.min(lookEveryMs, 3 * followEveryMs)) return false;
@@ -126,21 +126,6 @@ function textOf(
 /** To the whole second before: the cloud's answers reach into one another then. */
 function startOf(time: string): string {
   return new Date(Math.floor(Date.parse(time) / 1000) * 1000).toISOString().replace(/\.\d+Z$/, "Z");
-}
-
-function linesOf(text: string): readonly PolledLine[] {
-  const lines = text.split("\n");
-  if (lines.at(-1) === "") lines.pop();
-  return lines.map((line) => {
-    const [, time, rest] = /^(\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)) (.*)$/s.exec(line) ?? [];
-    return time === undefined ? { text: line } : { time: nanoTime(time), text: rest ?? "" };
-  });
-}
-
-/** With nine digits of a second, however many the cloud wrote: so that texts compare as times do. */
-function nanoTime(time: string): string {
-  const [, seconds = "", fraction = "", zone = ""] = /^([^.Z+]+?)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)$/.exec(time) ?? [];
-  return seconds === "" ? time : `${seconds}.${fraction.padEnd(9, "0").slice(0, 9)}${zone}`;
 }
 
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {

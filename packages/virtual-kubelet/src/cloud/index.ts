@@ -17,8 +17,10 @@ export type {
 } from "./cloud-backend.ts";
 export { CloudProvider, type CloudProviderOptions } from "./cloud-provider.ts";
 export { type DeliveredVolume, type DeliveryOptions, type FileDelivery, fileDelivery } from "./file-delivery.ts";
+export { firstSize } from "./first-size.ts";
 export { type HttpAnswer, type HttpCall, Https, type HttpsOptions, jsonOf, withoutSecrets } from "./https.ts";
 export { type LateEnvOptions, type PlainEnvVar, type PlainProcess, withoutLateTexts } from "./late-env.ts";
+export { timedLines } from "./log-lines.ts";
 export type { PolledLine } from "./log-overlap.ts";
 export { followedByPolling, type LogPollerOptions, type PolledLog } from "./log-poller.ts";
 export { goOwnerOf, ownerOf, ownerTags, revisionOf, type TagOptions } from "./owner-tags.ts";
