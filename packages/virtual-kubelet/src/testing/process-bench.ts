@@ -216,7 +216,7 @@ export function refuses(kind: "Unsupported" | "Invalid", field: string): (error:
 export async function until(
   condition: () => boolean | Promise<boolean>,
   what: string | (() => string),
-  timeoutMs = 20_000,
+  timeoutMs = 100_000,
 ): Promise<void> {
   const deadline = Date.now() + timeoutMs;
   while (!(await condition())) {
