@@ -2,7 +2,6 @@
 // processes of their own, mock backends as processes that outlive them, and waiting with a deadline.
 import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
-import { get } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "../packages/virtual-kubelet/src/clock.ts";
@@ -32,6 +31,7 @@ import { type ManagedProcess, ProcessGroup } from "../packages/virtual-kubelet/s
 import { startProgram } from "../packages/virtual-kubelet/src/testing/program-process.ts";
 import { VirtualKubelet } from "../packages/virtual-kubelet/src/virtual-kubelet.ts";
 import type { VirtualKubeletOptions, VirtualNode } from "../packages/virtual-kubelet/src/virtual-kubelet-options.ts";
+import { readJournal } from "./backend-journal.ts";
 import { startChosenControlPlane } from "./dev-control-plane.ts";
 
 const sources = join(import.meta.dirname, "../packages/virtual-kubelet/src");
@@ -212,7 +212,7 @@ export class Harness implements AsyncDisposable {
 
   /** Runs a virtual kubelet in this process; resolves when its nodes are registered. */
   async kubelet(
-    nodes: readonly { readonly virtual: VirtualNode }[],
+    of: readonly { readonly virtual: VirtualNode }[],
     options: Partial<Omit<VirtualKubeletOptions, "client" | "nodes">> & {
       readonly kubeconfig?: string | undefined;
     } = {},
@@ -221,9 +221,7 @@ export class Harness implements AsyncDisposable {
     const log: Logger = options.log ?? silentLogger;
     const end = new AbortController();
     const client = await connect({ kubeconfig, log });
-    const identity = options.identity ?? (await identify(client, { clock: systemClock, log }, end.signal));
-    const kubelet = new VirtualKubelet({ ...rest, client, identity, log, nodes: nodes.map(({ virtual }) => virtual) });
-    const running = kubelet.run(end.signal);
+    let running: Promise<void> | undefined;
     const stop = async (): Promise<void> => {
       end.abort();
       try {
@@ -232,8 +230,18 @@ export class Harness implements AsyncDisposable {
         await client.close();
       }
     };
-    await Promise.race([kubelet.ready, running]);
-    return { kubelet, stop, [Symbol.asyncDispose]: stop };
+    try {
+      const identity = options.identity ?? (await identify(client, { clock: systemClock, log }, end.signal));
+      const kubelet = new VirtualKubelet({ ...rest, client, identity, log, nodes: of.map(({ virtual }) => virtual) });
+      running = kubelet.run(end.signal);
+      // What ends it early is told here or by stop().
+      running.catch(() => undefined);
+      await Promise.race([kubelet.ready, running]);
+      return { kubelet, stop, [Symbol.asyncDispose]: stop };
+    } catch (error) {
+      await client.close();
+      throw error;
+    }
   }
 
   /**
@@ -252,13 +260,12 @@ export class Harness implements AsyncDisposable {
     const main = join(sources, "providers/mock/backend-main.ts");
     const args = ["--conditions=source", main, "--listen", listen, "--config", file];
     const child = await this.#processes.start(`backend-${++this.#files}`, process.execPath, args);
-    await eventually("the backend listens", 15_000, async () => (await child.logTail()).includes('"address"'));
-    const journal = (): Promise<readonly JournalEntry[]> => readJournal(new URL(listen).pathname);
-    return { process: child, address: listen, journal };
+    await eventually("the backend listens", 90_000, async () => (await child.logTail()).includes('"address"'));
+    return { process: child, address: listen, journal: () => readJournal(new URL(listen).pathname) };
   }
 
   /** Waits for a Ready node; fails with the log of `program` when that ends meanwhile, or at the deadline. */
-  async nodeIsReady(name: string, program?: ManagedProcess, deadlineMs = 30_000): Promise<void> {
+  async nodeIsReady(name: string, program?: ManagedProcess, deadlineMs = 120_000): Promise<void> {
     const check = async (): Promise<boolean> => {
       const node = await this.find(nodes, name);
       return node?.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True") === true;
@@ -274,26 +281,19 @@ export class Harness implements AsyncDisposable {
     }
   }
 
+  /** Each part ends, whatever another one says. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#processes.close();
-    await this.client.close();
-    await this.cluster.stop();
+    await using parts = new AsyncDisposableStack();
+    parts.use(this.cluster);
+    parts.defer(() => this.client.close());
+    parts.use(this.#processes);
   }
 }
 
 export async function startHarness(options: ControlPlaneOptions = {}): Promise<Harness> {
-  const cluster = await startChosenControlPlane(options);
-  return new Harness(cluster, await connect({ kubeconfig: cluster.kubeconfig }));
-}
-
-function readJournal(socketPath: string): Promise<readonly JournalEntry[]> {
-  const { promise, resolve, reject } = Promise.withResolvers<readonly JournalEntry[]>();
-  get({ socketPath, path: "/journal" }, (response) => {
-    let text = "";
-    response.setEncoding("utf8").on("data", (part: string) => {
-      text += part;
-    });
-    response.once("end", () => resolve(JSON.parse(text))).once("error", reject);
-  }).once("error", reject);
-  return promise;
+  await using parts = new AsyncDisposableStack();
+  const cluster = parts.use(await startChosenControlPlane(options));
+  const harness = new Harness(cluster, await connect({ kubeconfig: cluster.kubeconfig }));
+  parts.move();
+  return harness;
 }

@@ -98,11 +98,16 @@ for turn in 1 2 3; do
     case $point in "$directory"/*) umount -l "$point" ;; esac
   done </proc/self/mountinfo
 done
-groups | while read -r group; do rmdir "$group"; done
+# A process that was killed holds its group until the kernel has taken it apart.
+for turn in 1 2 3 4 5 6 7 8 9 10; do
+  groups | while read -r group; do rmdir "$group"; done
+  [ -z "$(groups)" ] && break
+  sleep 0.2
+done
 for id in $ids; do rm -rf "/run/runc/$id"; done
 [ "$how" = crash ] && rm -rf "$directory/run" "$directory/tmp" && exit 0
 rm -rf "$claim"
-for attempt in 1 2 3 4 5; do
+for attempt in 1 2 3 4 5 6 7 8 9 10; do
   rm -rf --one-file-system -- "$directory" && [ ! -e "$directory" ] && rm -f "$directory.lock" && exit 0
   sleep 0.2
 done

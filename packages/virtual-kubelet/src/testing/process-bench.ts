@@ -5,12 +5,12 @@ import {
   chmodSync,
   existsSync,
   globSync,
-  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
   statSync,
+  writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -197,13 +197,17 @@ export function benchRange(): string {
     const claim = join(tmpdir(), `virtual-kubelet-bench-range-${range}`);
     const since = statSync(claim, { throwIfNoEntry: false })?.mtimeMs;
     if (since !== undefined && Date.now() - since > rangeHeldMs) rmSync(claim, { recursive: true, force: true });
+    const owner = randomUUID();
     try {
-      mkdirSync(claim);
+      writeFileSync(claim, owner, { flag: "wx" });
     } catch (error) {
       if (error instanceof Error && "code" in error && error.code === "EEXIST") continue;
       throw error;
     }
-    process.once("exit", () => rmSync(claim, { recursive: true, force: true }));
+    process.once("exit", () => {
+      // It may have been given back meanwhile, and be another's.
+      if (existsSync(claim) && readFileSync(claim, "utf8") === owner) rmSync(claim, { force: true });
+    });
     return range;
   }
 }
