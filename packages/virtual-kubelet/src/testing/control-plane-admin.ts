@@ -28,7 +28,7 @@ export class AdminRequests {
     const { promise, resolve: settle, reject } = Promise.withResolvers<{ status: number; body: string }>();
     const { certificate: cert, key } = this.#files.admin;
     const headers = { "Content-Type": "application/json" };
-    const signal = AbortSignal.timeout(10_000);
+    const signal = AbortSignal.timeout(60_000);
     const outgoing = request(
       `${this.#server()}${path}`,
       { method, headers, ca: this.#files.ca, cert, key, agent: false, signal },

@@ -1,5 +1,6 @@
 // What a test control plane keeps on disk: certificates, keys and kubeconfigs, and the flags of the components that read them.
-import { mkdir, writeFile } from "node:fs/promises";
+import { randomUUID } from "node:crypto";
+import { mkdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createAuthority, createKeyPair, type IssuedCertificate } from "./pki.ts";
 
@@ -74,7 +75,10 @@ export async function writeClusterFiles(directory: string): Promise<ClusterFiles
         "current-context": "test",
       };
       const file = `${name}.kubeconfig`;
-      await write(file, `${JSON.stringify(config, undefined, 2)}\n`); // JSON is YAML
+      // Whole at any time: the same one may be written again while a client reads it.
+      const whole = `${file}.${randomUUID()}`;
+      await write(whole, `${JSON.stringify(config, undefined, 2)}\n`); // JSON is YAML
+      await rename(path(whole), path(file));
       return path(file);
     },
   };

@@ -64,7 +64,7 @@ export interface ControlPlaneOptions {
   readonly signal?: AbortSignal;
 }
 
-const startDeadlineMs = 120_000;
+const startDeadlineMs = 300_000;
 
 /**
  * Starts a control plane and resolves when it is ready: API server ready, namespace `default` and its ServiceAccount there.

@@ -7,6 +7,7 @@ import type { KubeClient } from "../kube/client.ts";
 import { events, nodes, pods, type Stored } from "../kube/resource.ts";
 import type { Container, Event, Pod, PodSpec } from "../kube/types.gen.ts";
 import { eventually } from "./eventually.ts";
+import { everyState } from "./every-state.ts";
 import type { ManagedProcess } from "./processes.ts";
 import type { SemanticsHost, SemanticsSubject } from "./semantics-subject.ts";
 import { assertLawful, departure, statusLine } from "./status-history.ts";
@@ -259,19 +260,12 @@ export class SemanticsBench<
   }
 
   async #watch(): Promise<void> {
-    const options = { namespace: "default", sendInitialEvents: true, signal: this.#end.signal };
-    try {
-      for await (const event of this.harness.client.watch(pods, options)) {
-        if (event.type === "BOOKMARK") continue;
-        const { object } = event;
-        const seen = this.#of(object.metadata.name);
-        if (event.type === "DELETED") seen.goneAt = Date.now();
-        else if (object.status?.startTime !== undefined) seen.history.push(object);
-      }
-      throw new Error("the watch of pods ended");
-    } catch (error) {
-      if (!this.#end.signal.aborted) throw error;
-    }
+    const options = { namespace: "default", signal: this.#end.signal };
+    await everyState(this.harness.client, pods, options, ({ type, object }) => {
+      const seen = this.#of(object.metadata.name);
+      if (type === "DELETED") seen.goneAt = Date.now();
+      else if (object.status?.startTime !== undefined) seen.history.push(object);
+    });
   }
 
   #of(name: string): Seen {
@@ -283,10 +277,11 @@ export class SemanticsBench<
 
   /** With all pods deleted first, nothing of them may be left on the machine. */
   async [Symbol.asyncDispose](): Promise<void> {
+    // The last first; each of them, even where another fails.
+    await using _subject = this.subject;
+    await using _host = this.harness;
     this.#end.abort();
     await this.#watching;
     await this.#program?.kill("SIGKILL");
-    await this.harness[Symbol.asyncDispose]();
-    await this.subject[Symbol.asyncDispose]();
   }
 }
