@@ -109,20 +109,26 @@ export class Bench {
     await this.open();
   }
 
-  /** Leaves nothing on the backend. */
+  /** Leaves nothing on the backend. What cannot be deleted is thrown after all else is disposed of. */
   async close(): Promise<void> {
     if (this.#subject === undefined) return;
-    for (const { owner } of this.#made.values()) {
-      await this.provider.deletePod(owner, { gracePeriodSeconds: 0 }, this.context).catch(expectNotFound);
-    }
-    await this.#dispose();
-    this.#stop.abort();
+    await using parts = new AsyncDisposableStack();
+    parts.defer(() => this.#stop.abort());
+    parts.defer(() => this.#dispose());
+    for (const { owner } of this.#made.values())
+      parts.defer(async () => {
+        await this.provider.deletePod(owner, { gracePeriodSeconds: 0 }, this.context).catch(expectNotFound);
+      });
   }
 
   async #dispose(): Promise<void> {
-    await this.#subject?.provider[Symbol.asyncDispose]?.();
-    await this.#subject?.dispose();
+    const subject = this.#subject;
     this.#subject = undefined;
+    try {
+      await subject?.provider[Symbol.asyncDispose]?.();
+    } finally {
+      await subject?.dispose();
+    }
   }
 
   /** A pod of its own UID, not yet created. */
@@ -257,8 +263,8 @@ export async function collect(updates: AsyncIterable<PodUpdate>, into: PodUpdate
   for await (const update of updates) into.push(update);
 }
 
-/** Fails when the promise takes longer, by default than two seconds. */
-export async function promptly<T>(promise: Promise<T>, what: string, limitMs = 2000): Promise<T> {
+/** Fails when the promise takes longer, by default than ten seconds: less than any time limit of a provider's own, more than a busy machine takes. */
+export async function promptly<T>(promise: Promise<T>, what: string, limitMs = 10_000): Promise<T> {
   const timer = new AbortController();
   const late = sleep(limitMs, undefined, { signal: timer.signal }).then(() =>
     assert.fail(`${what} did not end promptly`),
