@@ -5,7 +5,7 @@ import { createServer as createTlsServer } from "node:https";
 import type { Server } from "node:net";
 import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Clock, errorText, systemClock } from "@virtual-kubelet/virtual-kubelet";
+import { type Clock, errorText, isErrorKind, systemClock } from "@virtual-kubelet/virtual-kubelet";
 import { createAuthority, type GroupRunner } from "@virtual-kubelet/virtual-kubelet/testing";
 import { type CloudEndpoints, clouds } from "../arm/clouds.ts";
 import { FakeFaults, type FakeOperation, faultReply } from "./fake-faults.ts";
@@ -121,6 +121,9 @@ export class FakeArm implements AsyncDisposable {
       ...{ pageSize: options.pageSize ?? 50, logLines: options.logLines ?? 10_000 },
     });
     this.#servers = [secure, plain];
+    // Clients decide how long a connection is kept: none is closed while a call is on its way.
+    secure.keepAliveTimeout = 0;
+    plain.keepAliveTimeout = 0;
     for (const server of this.#servers)
       server.on("connection", (socket: Duplex) => {
         this.#connections.add(socket);
@@ -149,17 +152,18 @@ export class FakeArm implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#sockets[Symbol.asyncDispose]();
-    await this.groups[Symbol.asyncDispose]();
-    for (const socket of this.#connections) socket.destroy();
-    await Promise.all(
-      this.#servers.map(
-        (server) =>
-          new Promise<void>((resolve) => {
-            server.close(() => resolve());
-          }),
-      ),
+    const closed = this.#servers.map(
+      (server) =>
+        new Promise<void>((resolve) => {
+          server.close(() => resolve());
+        }),
     );
+    // The last goes first, and each goes whatever becomes of the others.
+    await using parts = new AsyncDisposableStack();
+    parts.defer(() => Promise.all(closed).then(() => {}));
+    parts.use(this.groups);
+    parts.use(this.#sockets);
+    for (const socket of this.#connections) socket.destroy();
   }
 
   async #serve(
@@ -167,8 +171,10 @@ export class FakeArm implements AsyncDisposable {
     response: ServerResponse,
     answer: (body: string) => Promise<FakeReply | "lost">,
   ): Promise<void> {
+    // Who goes while still asking has asked nothing.
+    const body = await textOf(request).catch(() => undefined);
+    if (body === undefined) return;
     try {
-      const body = await textOf(request);
       const reply = this.faults.isDown ? "lost" : await answer(body);
       if (reply === "lost") {
         request.socket.destroy();
@@ -211,6 +217,8 @@ export class FakeArm implements AsyncDisposable {
       return fault?.loseAnswer === true ? "lost" : reply;
     } catch (error) {
       if (error instanceof FakeRefusal) return error.reply;
+      // The runner's: it was removed while it was looked at.
+      if (isErrorKind(error, "NotFound")) return new FakeRefusal(404, "ContainerNotFound", errorText(error)).reply;
       throw error;
     }
   }

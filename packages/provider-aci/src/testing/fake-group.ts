@@ -41,6 +41,7 @@ export class FakeGroup {
   state = "Pending";
   #running: RunningGroup | undefined;
   #life: { readonly end: AbortController; readonly done: Promise<void> } | undefined;
+  #isRemoved = false;
 
   constructor(options: FakeGroupOptions) {
     this.options = options;
@@ -54,7 +55,7 @@ export class FakeGroup {
   async create(): Promise<void> {
     const { runner, runnerId } = this.options;
     const { volumes = [] } = this.body.properties;
-    this.#running = await runner.create({
+    const made = await runner.create({
       id: runnerId,
       containers: this.#all().map(runnerContainer),
       volumes: volumes.map(({ name, secret }) => ({
@@ -66,6 +67,9 @@ export class FakeGroup {
         })),
       })),
     });
+    // The removal did not see it.
+    if (this.#isRemoved) await made.remove();
+    else this.#running = made;
   }
 
   get running(): RunningGroup | undefined {
@@ -76,16 +80,8 @@ export class FakeGroup {
     const containers: ReadonlyMap<string, ContainerFacts> = this.#runs;
     const { id, name } = this.options;
     const ip = this.#running?.ip;
-    return {
-      id,
-      name,
-      body: this.body,
-      provisioningState: this.provisioningState,
-      state: this.state,
-      events: this.#events.all,
-      ip,
-      containers,
-    };
+    const { body, provisioningState, state } = this;
+    return { id, name, body, provisioningState, state, events: this.#events.all, ip, containers };
   }
 
   isRunning(container: string): boolean {
@@ -99,6 +95,8 @@ export class FakeGroup {
 
   /** Begins its life; how it goes is seen by its facts. */
   begin(): void {
+    // It was removed while it was made, or while it was to start anew.
+    if (this.#isRemoved) return;
     const end = new AbortController();
     const done = this.#live(end.signal).catch((error: unknown) => {
       if (end.signal.aborted) return;
@@ -126,6 +124,7 @@ export class FakeGroup {
 
   async restart(): Promise<void> {
     await this.stop();
+    if (this.#isRemoved) return;
     for (const run of this.#runs.values()) {
       run.restarts = 0;
       run.previous = run.current.state === "Terminated" ? run.current : run.previous;
@@ -136,9 +135,11 @@ export class FakeGroup {
   }
 
   async remove(): Promise<void> {
+    this.#isRemoved = true;
     await this.#end();
-    await this.#running?.remove();
+    const running = this.#running;
     this.#running = undefined;
+    await running?.remove();
   }
 
   #all(): readonly (Container | InitContainerDefinition)[] {
@@ -152,12 +153,14 @@ export class FakeGroup {
 
   async #stopOne(name: string, graceMs: number, detailStatus?: string): Promise<void> {
     const run = this.#runs.get(name);
-    if (run === undefined || this.#running === undefined) return;
-    if (this.#running.state(name).state === "running") {
+    // A removal does not wait for it.
+    const running = this.#running;
+    if (run === undefined || running === undefined) return;
+    if (running.state(name).state === "running") {
       run.tell("Killing", `Killing container with id ${name}.`);
-      await this.#running.stop(name, graceMs);
+      await running.stop(name, graceMs);
     }
-    const state = this.#running.state(name);
+    const state = running.state(name);
     if (state.state === "exited")
       run.current = { ...terminated(state), ...(detailStatus === undefined ? {} : { detailStatus }) };
   }
@@ -176,6 +179,7 @@ export class FakeGroup {
     }
     if (signal.aborted) return;
     await Promise.all(containers.map(({ name }) => this.#start(name)));
+    if (signal.aborted) return;
     this.provisioningState = "Succeeded";
     this.state = "Running";
     const codes = await Promise.all(containers.map(({ name, properties }) => this.#mind(name, properties, signal)));
@@ -196,8 +200,6 @@ export class FakeGroup {
         await pause(clock, pace.restartMs * 5, signal);
       }
     }
-    // The removal did not see it.
-    if (signal.aborted) await this.#running?.remove();
   }
 
   async #pull(name: string, image: string, signal: AbortSignal): Promise<void> {

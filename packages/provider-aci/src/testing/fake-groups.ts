@@ -136,7 +136,7 @@ export class FakeGroups implements AsyncDisposable {
     if (group.provisioningState !== "Succeeded") throw transitioning(name);
     group.provisioningState = "Updating";
     const work = (action === "stop" ? group.stop() : group.restart()).then(() => {
-      if (action === "stop") group.provisioningState = "Succeeded";
+      if (action === "stop" && group.provisioningState === "Updating") group.provisioningState = "Succeeded";
     });
     const location = this.#operation(work);
     return action === "stop" ? { status: 204 } : { status: 202, headers: { location } };
@@ -153,8 +153,10 @@ export class FakeGroups implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#end.abort();
     await Promise.all([...this.#operations.values()]);
-    await Promise.all(this.all.map((group) => group.remove()));
+    // Each, although another cannot be.
+    const removed = await Promise.allSettled(this.all.map((group) => group.remove()));
     this.#groups.clear();
+    for (const each of removed) if (each.status === "rejected") throw each.reason;
   }
 
   async #checkImages(key: string, group: FakeGroup): Promise<void> {

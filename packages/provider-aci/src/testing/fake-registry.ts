@@ -74,8 +74,7 @@ export class FakeRegistry implements AsyncDisposable {
       return;
     }
     if (pathname === "/token") {
-      void textOf(request).then((text) => {
-        const form = new URLSearchParams(text);
+      this.#withForm(request, response, (form) => {
         const isKnown = authorization === basic || form.get("refresh_token") === this.account || this.account === "";
         const scope = searchParams.get("scope") ?? form.get("scope");
         response.writeHead(isKnown ? 200 : 401).end(JSON.stringify({ token: `token for ${scope}` }));
@@ -83,8 +82,7 @@ export class FakeRegistry implements AsyncDisposable {
       return;
     }
     if (pathname === "/oauth2/exchange") {
-      void textOf(request).then((text) => {
-        const form = new URLSearchParams(text);
+      this.#withForm(request, response, (form) => {
         const isKnown = form.get("access_token") === "directory token" && form.get("service") === this.host;
         response.writeHead(isKnown ? 200 : 403).end(JSON.stringify({ refresh_token: this.account }));
       });
@@ -109,6 +107,14 @@ export class FakeRegistry implements AsyncDisposable {
       return;
     }
     this.#send(pathname, response);
+  }
+
+  /** Nothing is answered to who goes while still asking. */
+  #withForm(request: IncomingMessage, response: ServerResponse, answer: (form: URLSearchParams) => void): void {
+    textOf(request).then(
+      (text) => answer(new URLSearchParams(text)),
+      () => response.destroy(),
+    );
   }
 
   #send(path: string, response: ServerResponse): void {

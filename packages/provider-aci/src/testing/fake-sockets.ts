@@ -47,6 +47,7 @@ export class FakeSockets implements AsyncDisposable {
     this.#sessions.delete(id);
     const isRefused = session?.command === undefined && request.headers.authorization !== session?.password;
     if (session === undefined || isRefused) {
+      socket.on("error", () => {});
       socket.end(
         `HTTP/1.1 ${session === undefined ? "404 Not Found" : "401 Unauthorized"}\r\nConnection: close\r\n\r\n`,
       );
