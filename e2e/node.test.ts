@@ -3,21 +3,32 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { KubeClient } from "../packages/virtual-kubelet/src/kube/client.ts";
 import { connect } from "../packages/virtual-kubelet/src/kube/connect.ts";
 import { EventRecorder } from "../packages/virtual-kubelet/src/kube/event-recorder.ts";
+import { events, leases, nodes } from "../packages/virtual-kubelet/src/kube/resource.ts";
 import { NodeController, type NodeControllerOptions } from "../packages/virtual-kubelet/src/node/node-controller.ts";
 import type { NodeSpec } from "../packages/virtual-kubelet/src/node/node-entry.ts";
 import type { ControlPlane } from "../packages/virtual-kubelet/src/testing/control-plane.ts";
+import { eventually } from "../packages/virtual-kubelet/src/testing/eventually.ts";
+import { everyState } from "../packages/virtual-kubelet/src/testing/every-state.ts";
 import { startChosenControlPlane } from "./dev-control-plane.ts";
 
 let cluster: ControlPlane;
+let client: KubeClient;
+
+/** Short enough to see nodes found silent, long enough for a busy machine to renew a lease of a second or two within it. */
+const graceSeconds = 10;
 
 before(async () => {
-  // With so short a grace, and leases that are hardly renewed (see "Unknown"), the controller manager finds nodes silent in seconds.
-  const controllerManagerArgs = ["--node-monitor-grace-period=3s", "--node-monitor-period=1s"];
+  const controllerManagerArgs = [`--node-monitor-grace-period=${graceSeconds}s`, "--node-monitor-period=1s"];
   cluster = await startChosenControlPlane({ controllerManagerArgs });
+  client = await connect({ kubeconfig: cluster.kubeconfig });
 });
-after(() => cluster?.stop());
+after(async () => {
+  await using _cluster = cluster;
+  await client?.close();
+});
 
 const template = (name: string, more: Partial<NodeSpec> = {}): NodeSpec => ({
   name,
@@ -39,29 +50,32 @@ async function start(
   specs: readonly NodeSpec[],
   options: Partial<NodeControllerOptions> & { readonly kubeconfig?: string } = {},
 ): Promise<Started> {
-  const client = await connect({ kubeconfig: options.kubeconfig ?? cluster.kubeconfig });
+  const own = await connect({ kubeconfig: options.kubeconfig ?? cluster.kubeconfig });
   const lines: string[] = [];
   const line = (fields: object, message: string): void => void lines.push(`${message} ${JSON.stringify(fields)}`);
   const log = { debug: () => undefined, info: line, warn: line, error: line, child: () => log };
-  const recorder = new EventRecorder({ client, component: "kubelet", log });
+  const recorder = new EventRecorder({ client: own, component: "kubelet", log });
   const { kubeconfig: _, ...rest } = options;
-  const nodes = new NodeController({
-    client,
+  const controller = new NodeController({
+    client: own,
     recorder,
     credentials: "service-account",
     leaseDurationSeconds: 4,
     log,
     ...rest,
   });
-  for (const spec of specs) nodes.add(spec);
+  for (const spec of specs) controller.add(spec);
   const end = new AbortController();
-  const running = Promise.all([nodes.run(end.signal), recorder.run(end.signal)]);
+  const running = Promise.all([controller.run(end.signal), recorder.run(end.signal)]);
   const stop = async (): Promise<void> => {
     end.abort();
-    await running;
-    await client.close();
+    try {
+      await running;
+    } finally {
+      await own.close();
+    }
   };
-  return { nodes, log: lines, stop, [Symbol.asyncDispose]: stop };
+  return { nodes: controller, log: lines, stop, [Symbol.asyncDispose]: stop };
 }
 
 async function kubectl(...args: string[]): Promise<string> {
@@ -73,40 +87,30 @@ async function kubectl(...args: string[]): Promise<string> {
 // biome-ignore lint/suspicious/noExplicitAny: what kubectl prints, looked at by its path
 type Any = any;
 
-const getNode = async (name: string): Promise<Any> => JSON.parse(await kubectl("get", "node", name, "-o", "json"));
+const getNode = (name: string): Promise<Any> => client.get(nodes, { name });
 
-const readyOf = (node: Any): Any => node.status.conditions.find((condition: Any) => condition.type === "Ready");
+const readyOf = (node: Any): Any => node.status.conditions?.find((condition: Any) => condition.type === "Ready");
 
-async function until<T>(what: string, look: () => Promise<T | undefined | false>, deadlineMs = 20_000): Promise<T> {
-  const deadline = Date.now() + deadlineMs;
-  for (;;) {
-    const found = await look();
-    if (found !== undefined && found !== false) return found;
-    assert.ok(Date.now() < deadline, `not within ${deadlineMs} ms: ${what}`);
-    await sleep(100);
-  }
-}
+const until = <T>(what: string, look: () => Promise<T | undefined | false>): Promise<T> =>
+  eventually(what, 40_000, look);
 
 const untilNode = (what: string, name: string, holds: (node: Any) => boolean): Promise<Any> =>
   until(what, async () => {
-    const { stdout, code } = await cluster.kubectl("get", "node", name, "-o", "json");
-    const node: Any = code === 0 ? JSON.parse(stdout) : undefined;
-    return node !== undefined && holds(node) ? node : undefined;
+    const node = await getNode(name);
+    return holds(node) && node;
   });
 
-const leaseOf = async (name: string): Promise<Any> =>
-  JSON.parse(await kubectl("get", "lease", "-n", "kube-node-lease", name, "-o", "json"));
+const leaseOf = (name: string): Promise<Any> => client.get(leases, { namespace: "kube-node-lease", name });
 
 const taintsOf = (node: Any): string[] =>
   (node.spec.taints ?? []).map((taint: Any) => `${taint.key}=${taint.value ?? ""}:${taint.effect}`).sort();
 
 const eventReasons = async (name: string): Promise<string[]> => {
-  const selector = `involvedObject.kind=Node,involvedObject.name=${name},source=kubelet`;
-  const list = JSON.parse(await kubectl("get", "events", "-A", "--field-selector", selector, "-o", "json"));
-  return list.items.map((event: Any) => event.reason);
+  const fieldSelector = `involvedObject.kind=Node,involvedObject.name=${name},source=kubelet`;
+  return (await client.list(events, { fieldSelector })).items.map(({ reason = "" }) => reason);
 };
 
-describe("nodes", { timeout: 240_000 }, () => {
+describe("nodes", { concurrency: true, timeout: 900_000 }, () => {
   it("registers several from one process, Ready for kubectl, with all that a kubelet sets", async () => {
     const names = ["many-0", "many-1", "many-2"];
     await using vk = await start(names.map((name) => template(name, { labels: { zone: "edge" } })));
@@ -127,7 +131,7 @@ describe("nodes", { timeout: 240_000 }, () => {
       node.status.conditions.map((condition: Any) => `${condition.type}=${condition.status}`),
       ["MemoryPressure=False", "DiskPressure=False", "PIDPressure=False", "Ready=True"],
     );
-    const lease = await until("lease", async () => leaseOf("many-0").catch(() => undefined));
+    const lease = await until("lease", () => leaseOf("many-0"));
     assert.equal(lease.spec.holderIdentity, "many-0");
     assert.equal(lease.metadata.ownerReferences[0].uid, node.metadata.uid);
     await until("renewal", async () => (await leaseOf("many-0")).spec.renewTime > lease.spec.renewTime);
@@ -221,7 +225,7 @@ describe("nodes", { timeout: 240_000 }, () => {
     assert.equal(after.status.conditions[0].status, "False");
     vk.nodes.update("reported", {});
     await untilNode("taint gone", "reported", (seen) => !taintsOf(seen).includes("full=:NoSchedule"));
-    watch.abort();
+    await watch.stop();
     // Report one is one write; MemoryPressure makes the controller manager taint and untaint the node, which are its own.
     assert.ok(writes.length <= 8, `${writes.length} writes`);
   });
@@ -258,8 +262,7 @@ describe("nodes", { timeout: 240_000 }, () => {
       (seen) => seen.metadata.uid !== uid && readyOf(seen)?.status === "True",
     );
     await until("owner of the lease", async () => {
-      const { stdout, code } = await cluster.kubectl("get", "lease", "-n", "kube-node-lease", "deleted", "-o", "json");
-      return code === 0 && JSON.parse(stdout).metadata.ownerReferences[0].uid === node.metadata.uid;
+      return (await leaseOf("deleted")).metadata.ownerReferences[0].uid === node.metadata.uid;
     });
   });
 
@@ -284,12 +287,12 @@ describe("nodes", { timeout: 240_000 }, () => {
     );
     assert.equal((await cluster.kubectl("get", "node", "pinged", "--no-headers")).stdout.split(/ +/)[1], "NotReady");
     // Longer than the grace of the cluster: leases go on, so that it stays NotReady and does not become Unknown.
-    await sleep(5_000);
+    await sleep((graceSeconds + 2) * 1000);
     assert.equal(new Set(states.filter((state) => state.startsWith("False"))).size, 1);
     assert.ok(!states.some((state) => state.startsWith("Unknown")));
     fault = undefined;
     await untilNode("ready again", "pinged", (seen) => readyOf(seen).status === "True");
-    watch.abort();
+    await watch.stop();
   });
 
   it("answers at once when the control plane believes it dead", async () => {
@@ -302,28 +305,9 @@ describe("nodes", { timeout: 240_000 }, () => {
       const unknown = states.indexOf("Unknown");
       return unknown >= 0 && states.indexOf("True", unknown) > 0;
     });
-    watch.abort();
+    await watch.stop();
     const node = await untilNode("restored", "silent", (seen) => readyOf(seen).status === "True");
     assert.ok(node.status.conditions.every((condition: Any) => condition.status !== "Unknown"));
-  });
-
-  it("survives an API server that dies: node and lease go on when it is back", async () => {
-    await using vk = await start([template("outlived")]);
-    await vk.nodes.registered("outlived");
-    await until("first lease", async () => leaseOf("outlived").catch(() => undefined));
-    await cluster.killApiServer();
-    vk.nodes.update("outlived", { labels: { during: "outage" } });
-    await sleep(2_000);
-    await cluster.startApiServer();
-    const node = await untilNode(
-      "label",
-      "outlived",
-      (seen) => seen.metadata.labels.during === "outage" && readyOf(seen).status === "True",
-    );
-    const { renewTime } = (await leaseOf("outlived")).spec;
-    await until("renewal", async () => (await leaseOf("outlived")).spec.renewTime > renewTime);
-    assert.ok(node);
-    assert.ok(vk.log.filter((line) => line.includes("lease not renewed")).length <= 3, vk.log.join("\n"));
   });
 
   it("ends as configured: left, not ready, or deleted", async () => {
@@ -339,7 +323,7 @@ describe("nodes", { timeout: 240_000 }, () => {
 
     const deleted = await start([template("wiped")], { shutdown: "delete" });
     await deleted.nodes.registered("wiped");
-    await until("lease", async () => leaseOf("wiped").catch(() => undefined));
+    await until("lease", () => leaseOf("wiped"));
     await deleted.stop();
     const { stderr } = await cluster.kubectl("get", "node", "wiped");
     assert.match(stderr, /NotFound/);
@@ -355,7 +339,7 @@ describe("nodes", { timeout: 240_000 }, () => {
     const node = await untilNode("ready", "own", (seen) => readyOf(seen).status === "True");
     assert.ok(taintsOf(node).includes("virtual-kubelet.io/provider=mock:NoSchedule"));
     assert.equal(node.metadata.labels.mine, "yes");
-    await until("lease", async () => leaseOf("own").catch(() => undefined));
+    await until("lease", () => leaseOf("own"));
     await kubectl("label", "node", "own", "mine-");
     await untilNode("label restored", "own", (seen) => seen.metadata.labels.mine === "yes");
     await vk.stop();
@@ -405,7 +389,7 @@ describe("nodes", { timeout: 240_000 }, () => {
         seen.metadata.labels.type === "virtual-kubelet" &&
         taintsOf(seen).includes("virtual-kubelet.io/provider=mock:NoSchedule"),
     );
-    await until("lease", async () => leaseOf("sa-1").catch(() => undefined));
+    await until("lease", () => leaseOf("sa-1"));
     await vk.stop();
     assert.deepEqual(
       vk.log.filter((line) => /forbidden|refused/i.test(line)),
@@ -415,25 +399,39 @@ describe("nodes", { timeout: 240_000 }, () => {
   });
 });
 
-/** Tells each state of a Node from now on, until aborted. */
-async function watchNode(name: string, tell: (node: Any) => void): Promise<AbortController> {
-  const client = await connect({ kubeconfig: cluster.kubeconfig });
+describe("nodes, with an API server that dies", { timeout: 900_000 }, () => {
+  it("survives an API server that dies: node and lease go on when it is back", async () => {
+    await using vk = await start([template("outlived")]);
+    await vk.nodes.registered("outlived");
+    await until("first lease", () => leaseOf("outlived"));
+    await cluster.killApiServer();
+    vk.nodes.update("outlived", { labels: { during: "outage" } });
+    await sleep(2_000);
+    await cluster.startApiServer();
+    const node = await untilNode(
+      "label",
+      "outlived",
+      (seen) => seen.metadata.labels.during === "outage" && readyOf(seen).status === "True",
+    );
+    const { renewTime } = (await leaseOf("outlived")).spec;
+    await until("renewal", async () => (await leaseOf("outlived")).spec.renewTime > renewTime);
+    assert.ok(node);
+    assert.ok(vk.log.filter((line) => line.includes("lease not renewed")).length <= 3, vk.log.join("\n"));
+  });
+});
+
+/** Tells each state of a Node from now on, until stopped. */
+async function watchNode(name: string, tell: (node: Any) => void): Promise<{ readonly stop: () => Promise<void> }> {
   const end = new AbortController();
-  const { nodes } = await import("../packages/virtual-kubelet/src/kube/resource.ts");
   const { resourceVersion } = (await client.get(nodes, { name })).metadata;
-  const follow = async (): Promise<void> => {
-    const events = client.watch(nodes, { fieldSelector: `metadata.name=${name}`, resourceVersion, signal: end.signal });
-    for await (const event of events) if (event.type === "MODIFIED") tell(event.object);
+  const options = { fieldSelector: `metadata.name=${name}`, resourceVersion, signal: end.signal };
+  const watching = everyState(client, nodes, options, ({ type, object }) => type === "MODIFIED" && tell(object));
+  // Its failure is told by stop().
+  watching.catch(() => undefined);
+  return {
+    stop: () => {
+      end.abort();
+      return watching;
+    },
   };
-  const watching = async (): Promise<void> => {
-    try {
-      await follow();
-    } catch (error) {
-      if (!end.signal.aborted) throw error;
-    } finally {
-      await client.close();
-    }
-  };
-  void watching();
-  return end;
 }

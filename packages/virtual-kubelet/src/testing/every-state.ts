@@ -40,6 +40,7 @@ export async function everyState<T extends KubeObject>(
       if (signal.aborted) return;
       if (!isErrorKind(error, "Unavailable")) throw error;
     }
-    await sleep(100);
+    // Keeps no process alive whose client is closed.
+    await sleep(100, undefined, { signal, ref: false }).catch(() => undefined);
   }
 }
