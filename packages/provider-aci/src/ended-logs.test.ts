@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type ContainerReport, silentLogger } from "@virtual-kubelet/virtual-kubelet";
 import type { CloudGroup } from "@virtual-kubelet/virtual-kubelet/cloud";
-import { eventually, MemoryGroups, resolvedRequests } from "@virtual-kubelet/virtual-kubelet/testing";
+import { eventually, FakeClock, MemoryGroups, resolvedRequests } from "@virtual-kubelet/virtual-kubelet/testing";
 import { EndedLogs } from "./ended-logs.ts";
 import { providerOf } from "./testing/aci-bench.ts";
 import { FakeArm } from "./testing/fake-arm.ts";
@@ -80,10 +80,13 @@ describe("the log of a run that is over", () => {
 });
 
 it("kubectl logs --previous shows it, between two runs and in the next", async () => {
-  await using fake = await FakeArm.start({ runner: new MemoryGroups({ exitAfterMs: 800 }), pace: { restartMs: 800 } });
+  // The cloud's time is moved by hand: a run ends, and the next one begins, when all that is to be seen before has been.
+  const clock = new FakeClock(Date.now());
+  const runner = new MemoryGroups({ exitAfterMs: 60_000, clock });
+  await using fake = await FakeArm.start({ runner, clock, pace: { restartMs: 60_000 } });
   const provider = providerOf(fake, { node: "n", cluster: "c" });
   try {
-    const context = { signal: AbortSignal.timeout(20_000), log: silentLogger };
+    const context = { signal: AbortSignal.timeout(120_000), log: silentLogger };
     const yaml = "{kind: Pod, metadata: {name: p}, spec: {containers: [{name: main, image: exit-1}]}}";
     const [request] = resolvedRequests(yaml, { node: "n", cluster: "c" });
     assert.ok(request !== undefined);
@@ -97,15 +100,19 @@ it("kubectl logs --previous shows it, between two runs and in the next", async (
       return Buffer.concat(chunks).toString();
     };
     const untilIs = (state: "waiting" | "running", restarts: number): Promise<boolean> =>
-      eventually(`it is ${state}`, 10_000, async () => {
+      eventually(`it is ${state}`, 60_000, async () => {
         const main = (await provider.getPodStatus(request.owner, context)).containers[0];
         return main?.state[state] !== undefined && main.lastState !== undefined && (main.restartCount ?? 0) >= restarts;
       });
+    await clock.advance(1_000);
+    await clock.advance(60_000);
     await untilIs("waiting", 0);
     const between = await previous();
     assert.match(between, /^\d{4}-\S+Z .+\n/);
+    await eventually("it is read to be kept, too", 60_000, () => (fake.calls.get("logs") ?? 0) >= 2);
+    await clock.advance(60_000);
     await untilIs("running", 1);
-    assert.equal(await previous(), between);
+    await eventually("it is shown in the next run", 60_000, async () => (await previous()) === between);
   } finally {
     await provider[Symbol.asyncDispose]?.();
   }
