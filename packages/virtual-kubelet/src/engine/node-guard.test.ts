@@ -51,6 +51,28 @@ describe("pressure on the node", () => {
 describe("a disk that is short", () => {
   const diskPressure = { conditions: [{ type: "DiskPressure", status: "True", reason: "r", message: "m" }] };
 
+  it("costs no second pod before the first has given back what it held, and the node was looked at since", async () => {
+    const stopped = Promise.withResolvers<void>();
+    const bench = new EngineBench({
+      around: async (call, work) => {
+        if (call === "stopSandbox") await stopped.promise;
+        return work();
+      },
+    });
+    const [one, other] = [await bench.create({}, "one"), await bench.create({}, "other")];
+    const states = async (): Promise<readonly string[]> =>
+      [await bench.state(one.owner), await bench.state(other.owner)].sort();
+    bench.runtime.node(diskPressure);
+    await bench.pass(300_000);
+    assert.deepEqual(await states(), ["running #0", "terminated 143 Error #0"]);
+    stopped.resolve();
+    await bench.pass(10_000);
+    assert.deepEqual(await states(), ["running #0", "terminated 143 Error #0"]);
+    await bench.pass(1000);
+    assert.deepEqual(await states(), ["terminated 143 Error #0", "terminated 143 Error #0"]);
+    await bench.close();
+  });
+
   it("costs no pod as long as something else can go", async () => {
     const unused = [4096, 1024];
     const bench = new EngineBench({ freeDisk: () => unused.shift() ?? 0 });

@@ -117,9 +117,11 @@ export class PodActor {
     return this.#request?.pod;
   }
 
-  /** It was to end, and nothing of it runs any more. */
+  /** It was to end, nothing of it runs any more, and what it held of the node is given back, as far as that is done now. */
   get isOver(): boolean {
-    return this.#memory.ending?.stoppedAt !== undefined || (this.isEnding && this.#sandbox === undefined);
+    if (this.#sandbox === undefined) return this.isEnding;
+    const held = this.#sandbox.ready && this.#options.runtime.stopSandbox !== undefined;
+    return this.#memory.ending?.stoppedAt !== undefined && !held;
   }
 
   get isEnding(): boolean {
