@@ -210,10 +210,14 @@ export class Inventory {
   async #look(id: string, signal: AbortSignal): Promise<void> {
     const present = this.#looks.get(id);
     if (present !== undefined) {
-      present.next ??= present.now.then(
-        () => this.#begin(id),
-        () => this.#begin(id),
-      );
+      if (present.next === undefined) {
+        present.next = present.now.then(
+          () => this.#begin(id),
+          () => this.#begin(id),
+        );
+        // Who asked may be gone before it fails.
+        present.next.catch(() => {});
+      }
       return within(present.next, signal);
     }
     return within(this.#begin(id), signal);

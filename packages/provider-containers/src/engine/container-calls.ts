@@ -59,7 +59,16 @@ export async function removeContainer(calls: EngineCalls, id: string, options: C
     { method: "DELETE", path: `/containers/${part(id)}`, query, accept: [404], long: true },
     options,
   );
-  await calls.slots.run(options.signal, async () => calls.transport.call(request));
+  await calls.slots.run(options.signal, () => unlessGone(calls.transport.call(request)));
+}
+
+/** For calls on a container that somebody else may remove meanwhile: Podman has other words for it then than 404 alone. */
+export async function unlessGone(call: Promise<unknown>): Promise<void> {
+  try {
+    await call;
+  } catch (error) {
+    if (!isErrorKind(error, "NotFound")) throw error;
+  }
 }
 
 export async function inspectContainer(

@@ -1,7 +1,7 @@
 // Stops a container by signals of ours, not by the engine's stop: Podman takes one that is being stopped for one that does not
 // run any more, and refuses to run commands in it, which probes and users may want until its end.
 import { isErrorKind, systemClock } from "@virtual-kubelet/virtual-kubelet";
-import { inspectContainer, killContainer } from "./container-calls.ts";
+import { inspectContainer, killContainer, unlessGone } from "./container-calls.ts";
 import { type EngineCalls, part } from "./engine-calls.ts";
 import type { CallOptions } from "./engine-client.ts";
 
@@ -84,13 +84,12 @@ export class Stops {
   async #ended(id: string, options: CallOptions): Promise<void> {
     const podman = await this.#calls.isPodman(options);
     const request = { method: "POST", path: `/containers/${part(id)}/wait`, accept: [404], long: true } as const;
-    await this.#calls.transport.call(
-      podman
-        ? this.#calls.libpodRequest(
-            { ...request, query: { condition: ["stopped", "exited"], interval: "50ms" } },
-            options,
-          )
-        : this.#calls.request({ ...request, query: { condition: "not-running" } }, options),
-    );
+    const sent = podman
+      ? this.#calls.libpodRequest(
+          { ...request, query: { condition: ["stopped", "exited"], interval: "50ms" } },
+          options,
+        )
+      : this.#calls.request({ ...request, query: { condition: "not-running" } }, options);
+    await unlessGone(this.#calls.transport.call(sent));
   }
 }

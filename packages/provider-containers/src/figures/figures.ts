@@ -158,8 +158,14 @@ export class Figures {
     );
     // By them is decided which pod is evicted for it.
     if (this.#diskIsShort) await measuring;
-    const now = clock.now();
-    const tools = { rates: this.#rates, storage: this.#storage, now };
+    const tools = {
+      rates: this.#rates,
+      storage: this.#storage,
+      // As each is read: a machine that is busy may come to the next one much later.
+      get now() {
+        return clock.now();
+      },
+    };
     const containers = new Map<string, readonly ContainerStats[]>();
     const wholes = new Map<string, NonNullable<ReturnType<typeof podUsage>>>();
     for (const pod of pods) {
@@ -172,7 +178,7 @@ export class Figures {
       wholes.set(pod.uid, podUsage(pod, parts, tools));
     }
     this.#rates.keep(new Set(["", ...running.keys(), ...pods.map(({ uid }) => `pod ${uid}`)]));
-    return { node: this.#nodeStats(node, stateDirectory, now), containers, pods: wholes };
+    return { node: this.#nodeStats(node, stateDirectory, clock.now()), containers, pods: wholes };
   }
 
   async *watchNode({ signal }: CallContext): AsyncGenerator<NodeReport> {

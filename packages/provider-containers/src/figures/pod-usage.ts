@@ -19,6 +19,7 @@ export function podUsage(
   tools: UsageTools,
 ): PodUsage {
   const { containers, group, directory } = parts;
+  const whole: Partial<PodStats> = group === undefined ? {} : usageOf(`pod ${pod.uid}`, group, tools);
   const time = new Date(tools.now).toISOString();
   const volumes = pod.volumes.flatMap(({ name, path }) => {
     const stats = measured(path, tools.storage);
@@ -29,7 +30,6 @@ export function podUsage(
     ...containers.flatMap(({ rootfs, logs }) => [rootfs ?? [], logs ?? []].flat()),
   ];
   const network = pod.hostNetwork ? undefined : networkUsage(pod.infra?.pid ?? 0, tools.now);
-  const whole: Partial<PodStats> = group === undefined ? {} : usageOf(`pod ${pod.uid}`, group, tools);
   return {
     ...whole,
     ...(group?.tasks !== undefined && { process_stats: { process_count: group.tasks } }),
