@@ -113,7 +113,7 @@ export class ContainersSubject implements SemanticsSubject {
 
   /** Of a test that has ended early, or keeps pods. */
   async #removePods(): Promise<void> {
-    const context = { signal: AbortSignal.timeout(60_000), log: silentLogger };
+    const context = { signal: AbortSignal.timeout(300_000), log: silentLogger };
     const config = parseContainersConfig(this.config);
     const options = { config, node: this.node, log: silentLogger, hostIPs: ["192.0.2.1"] };
     await using runtime = await ContainersRuntime.open(options, context);
@@ -134,13 +134,12 @@ export async function startContainers(
   args: readonly string[] = [],
   controlPlane: ControlPlaneOptions = {},
 ): Promise<ContainersSemantics> {
-  const harness = await startHarness(controlPlane);
-  try {
-    return await SemanticsBench.start(await ContainersSubject.start(options), harness, args);
-  } catch (error) {
-    await harness[Symbol.asyncDispose]();
-    throw error;
-  }
+  await using parts = new AsyncDisposableStack();
+  const harness = parts.use(await startHarness(controlPlane));
+  const subject = await ContainersSubject.start(options);
+  // The bench disposes of both, also when it does not start.
+  parts.move();
+  return SemanticsBench.start(subject, harness, args);
 }
 
 async function importNode(podman: PodmanBench): Promise<void> {

@@ -260,12 +260,12 @@ export class Harness implements AsyncDisposable {
     const main = join(sources, "providers/mock/backend-main.ts");
     const args = ["--conditions=source", main, "--listen", listen, "--config", file];
     const child = await this.#processes.start(`backend-${++this.#files}`, process.execPath, args);
-    await eventually("the backend listens", 90_000, async () => (await child.logTail()).includes('"address"'));
+    await eventually("the backend listens", 15_000, async () => (await child.logTail()).includes('"address"'));
     return { process: child, address: listen, journal: () => readJournal(new URL(listen).pathname) };
   }
 
   /** Waits for a Ready node; fails with the log of `program` when that ends meanwhile, or at the deadline. */
-  async nodeIsReady(name: string, program?: ManagedProcess, deadlineMs = 120_000): Promise<void> {
+  async nodeIsReady(name: string, program?: ManagedProcess, deadlineMs = 30_000): Promise<void> {
     const check = async (): Promise<boolean> => {
       const node = await this.find(nodes, name);
       return node?.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True") === true;

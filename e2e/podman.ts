@@ -90,7 +90,7 @@ export class PodmanBench implements AsyncDisposable {
     // A fault is told by the wait below; without a listener it would end the test.
     service.once("error", () => undefined);
     this.#service = service;
-    await eventually("the engine answers", 120_000, async () => !isAlive(service) || (await this.#answers()));
+    await eventually("the engine answers", 30_000, async () => !isAlive(service) || (await this.#answers()));
     assert.ok(isAlive(service), `podman ended: ${this.serviceLog().slice(-1000)}`);
   }
 
@@ -224,7 +224,7 @@ export class PodmanBench implements AsyncDisposable {
     await this.#cleanup.close();
     // A process that was killed is there until the kernel has taken it apart.
     let left: readonly string[] = [];
-    await eventually("nothing of the engine is left", 30_000, async () => {
+    await eventually("nothing of the engine is left", 5000, async () => {
       left = [...(existsSync(this.directory) ? [this.directory] : []), ...(await this.leftovers())];
       return left.length === 0;
     }).catch((error: unknown) => assert.fail([String(error), ...left].join("\n")));

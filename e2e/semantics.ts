@@ -58,8 +58,12 @@ export async function startProcesses(
   args: readonly string[] = [],
   controlPlane: ControlPlaneOptions = {},
 ): Promise<ProcessSemantics> {
-  const harness = await startHarness(controlPlane);
-  return SemanticsBench.start(new ProcessSubject(settings), harness, args);
+  await using parts = new AsyncDisposableStack();
+  const harness = parts.use(await startHarness(controlPlane));
+  const subject = new ProcessSubject(settings);
+  // The bench disposes of both, also when it does not start.
+  parts.move();
+  return SemanticsBench.start(subject, harness, args);
 }
 
 /** An address of this machine that an EndpointSlice may hold: not of the loopback. */
