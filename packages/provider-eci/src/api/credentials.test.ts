@@ -38,7 +38,9 @@ before(async () => {
     if (refusal === undefined) response.end(JSON.stringify({ Credentials: { ...session, Expiration } }));
     else response.writeHead(400).end(refusal);
   };
-  const sts = createServer({ cert: certificate, key }, (request, response) => void answer(request, response));
+  const sts = createServer({ cert: certificate, key }, (request, response) => {
+    answer(request, response).catch(() => response.destroy());
+  });
   const metadata = createPlainServer((request, response) => {
     const path = request.url ?? "";
     asked.push({ path: `${request.method} ${path}`, form: new URLSearchParams() });

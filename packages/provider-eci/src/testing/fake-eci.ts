@@ -6,14 +6,14 @@ import type { AddressInfo, Server } from "node:net";
 import type { Duplex } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Clock, errorText, systemClock } from "@virtual-kubelet/virtual-kubelet";
+import { type Clock, errorText, isErrorKind, systemClock } from "@virtual-kubelet/virtual-kubelet";
 import { createAuthority, type GroupRunner } from "@virtual-kubelet/virtual-kubelet/testing";
 import { AcsSignatures, type FakeKeys } from "./acs-signature.ts";
 import { FakeExec } from "./fake-exec.ts";
 import { FakeFaults } from "./fake-faults.ts";
 import type { FakePace } from "./fake-group.ts";
 import { FakeGroups, type FakeQuota } from "./fake-groups.ts";
-import { FakeRefusal, refusalBody, requestId } from "./fake-refusal.ts";
+import { FakeRefusal, noGroup, refusalBody, requestId } from "./fake-refusal.ts";
 import { FakeService } from "./fake-service.ts";
 import { answerFaults, checkedParameters } from "./model-check.ts";
 import { nestedParameters } from "./rpc-parameters.ts";
@@ -102,6 +102,8 @@ export class FakeEci implements AsyncDisposable {
     this.#servers = servers;
     for (const [index, server] of servers.entries()) {
       const base = (index === 0 ? this.url : this.plainUrl).replace(/^http/, "ws");
+      // Clients decide how long a connection is kept: none is closed while a call is on its way.
+      server.keepAliveTimeout = 0;
       server.on("connection", (socket: Duplex) => {
         this.#connections.add(socket);
         socket.on("close", () => this.#connections.delete(socket));
@@ -122,17 +124,18 @@ export class FakeEci implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.exec[Symbol.asyncDispose]();
-    await this.groups[Symbol.asyncDispose]();
-    for (const socket of this.#connections) socket.destroy();
-    await Promise.all(
-      this.#servers.map(
-        (server) =>
-          new Promise<void>((resolve) => {
-            server.close(() => resolve());
-          }),
-      ),
+    const closed = this.#servers.map(
+      (server) =>
+        new Promise<void>((resolve) => {
+          server.close(() => resolve());
+        }),
     );
+    // The last goes first, and each goes whatever becomes of the others.
+    await using parts = new AsyncDisposableStack();
+    parts.defer(() => Promise.all(closed).then(() => {}));
+    parts.use(this.groups);
+    parts.use(this.exec);
+    for (const socket of this.#connections) socket.destroy();
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse, webSocketBase: string): Promise<void> {
@@ -140,8 +143,10 @@ export class FakeEci implements AsyncDisposable {
     const action = typeof header === "string" ? header : "";
     const note = (outcome: string): void =>
       void this.calls.push({ action, outcome, urlLength: request.url?.length ?? 0 });
+    // Who goes while still asking has asked nothing.
+    const body = await buffer(request).catch(() => undefined);
+    if (body === undefined) return;
     try {
-      const body = await buffer(request);
       if (this.faults.down) {
         request.socket.destroy();
         return;
@@ -164,9 +169,11 @@ export class FakeEci implements AsyncDisposable {
       note("ok");
       respond(response, 200, answer);
     } catch (error) {
-      if (error instanceof FakeRefusal) {
-        note(error.code);
-        respond(response, error.status, refusalBody(error, request.headers.host ?? ""));
+      // The runner's: it was removed while it was looked at.
+      const refusal = isErrorKind(error, "NotFound") ? noGroup(errorText(error)) : error;
+      if (refusal instanceof FakeRefusal) {
+        note(refusal.code);
+        respond(response, refusal.status, refusalBody(refusal, request.headers.host ?? ""));
       } else {
         this.problems.push(`${action}: ${errorText(error)}`);
         request.socket.destroy();

@@ -73,6 +73,7 @@ export class FakeExec implements AsyncDisposable {
     const session = this.#sessions.get(id);
     this.#sessions.delete(id);
     if (session === undefined || session.until < this.#clock.now()) {
+      socket.on("error", () => {});
       socket.end("HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
       return;
     }

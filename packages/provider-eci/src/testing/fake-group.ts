@@ -54,6 +54,7 @@ export class FakeGroup {
   #running: RunningGroup | undefined;
   #life: { readonly end: AbortController; readonly done: Promise<void> } | undefined;
   #removal: Promise<void> | undefined;
+  #isKilled = false;
 
   constructor(options: FakeGroupOptions) {
     this.#options = options;
@@ -92,6 +93,8 @@ export class FakeGroup {
 
   /** Begins its life; how it goes is seen by its facts. */
   begin(): void {
+    // It was removed while it was made anew.
+    if (this.#removal !== undefined || this.#isKilled) return;
     const end = new AbortController();
     const done = this.#live(end.signal).catch((error: unknown) => {
       if (end.signal.aborted) return;
@@ -109,9 +112,11 @@ export class FakeGroup {
 
   /** Without grace, for the end of a test. */
   async kill(): Promise<void> {
+    this.#isKilled = true;
     await this.#endLife();
-    await this.#running?.remove();
+    const running = this.#running;
     this.#running = undefined;
+    await running?.remove();
   }
 
   /** Spot capacity was taken away: everything is killed, and stays as it is. */

@@ -119,8 +119,10 @@ export class FakeGroups implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.#removals);
-    await Promise.all([...this.#groups.values()].map((group) => group.kill()));
+    // Each, although another cannot be.
+    const killed = await Promise.allSettled([...this.#groups.values()].map((group) => group.kill()));
     this.#groups.clear();
+    for (const each of killed) if (each.status === "rejected") throw each.reason;
   }
 
   async #remove(group: FakeGroup): Promise<void> {
