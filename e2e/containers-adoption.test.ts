@@ -25,8 +25,8 @@ before(async () => {
   runtime = await openRuntime(engine, node);
 });
 after(async () => {
+  await using _engine = engine;
   await runtime?.[Symbol.asyncDispose]();
-  await engine?.[Symbol.asyncDispose]();
 });
 
 const sandboxOf = (uid: string): SandboxSpec => ({
@@ -65,7 +65,7 @@ async function states(uid: string): Promise<Readonly<Record<string, string>>> {
   return Object.fromEntries((await get(uid)).containers.map(({ name, state }) => [name, state]));
 }
 
-describe("a pod is found again", { timeout: 180_000 }, () => {
+describe("a pod is found again", { timeout: 900_000 }, () => {
   it("while the engine is away, and as it is then", async () => {
     const uid = await pod();
     const before = await get(uid);

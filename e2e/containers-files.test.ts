@@ -42,10 +42,10 @@ describe("files of containers of Podman", () => {
     runtime = await openRuntime(engine, "node-a", { hostPaths: [host] });
   });
   after(async () => {
-    for (const { owner } of await runtime.list(context)) await runtime.removeSandbox(owner.uid, context);
+    await using _engine = engine;
+    await using _runtime = runtime;
+    for (const { owner } of (await runtime?.list(context)) ?? []) await runtime.removeSandbox(owner.uid, context);
     assert.deepEqual(mountsUnder(join(engine.directory, "state")), []);
-    await runtime[Symbol.asyncDispose]();
-    await engine[Symbol.asyncDispose]();
   });
 
   async function pod(volumes: readonly ResolvedVolume[], change: Partial<SandboxSpec> = {}): Promise<string> {

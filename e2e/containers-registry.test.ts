@@ -34,10 +34,12 @@ after(async () => {
   }
 });
 
+let built = 0;
+
 /** A new image of its own under this name. */
 async function publish(name: string): Promise<void> {
-  const local = `registry.example/built:${Date.now()}`;
-  await bench.subject.podman.importImage(local, [`LABEL made=${Date.now()}`]);
+  const local = `registry.example/built:${++built}`;
+  await bench.subject.podman.importImage(local, [`LABEL made=${local}`]);
   await bench.subject.podman.podman(
     ...["push", "--quiet", "--tls-verify=false", "--creds", `${user}:${password}`, local, `${host}/${name}`],
   );

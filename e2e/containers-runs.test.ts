@@ -11,6 +11,7 @@ import type {
   SandboxSpec,
 } from "../packages/virtual-kubelet/src/engine/container-runtime.ts";
 import { isErrorKind, VirtualKubeletError } from "../packages/virtual-kubelet/src/errors.ts";
+import { freePort } from "../packages/virtual-kubelet/src/testing/free-port.ts";
 import { context, openRuntime } from "./containers-bench.ts";
 import { eventually } from "./harness.ts";
 import { benchImage, PodmanBench } from "./podman.ts";
@@ -30,8 +31,8 @@ before(async () => {
   runtime = await openRuntime(engine, node);
 });
 after(async () => {
+  await using _engine = engine;
   await runtime?.[Symbol.asyncDispose]();
-  await engine?.[Symbol.asyncDispose]();
 });
 
 function sandboxOf(change: Partial<SandboxSpec> = {}): SandboxSpec {
@@ -96,7 +97,7 @@ async function refusal(call: Promise<void>): Promise<VirtualKubeletError> {
   );
 }
 
-describe("a run", { timeout: 180_000 }, () => {
+describe("a run", { timeout: 900_000 }, () => {
   const idle = (script = ""): Partial<ContainerSpec> => sh(`${script} trap 'exit 0' TERM; while :; do sleep 0.1; done`);
 
   it("has the words of pod and image as Kubernetes puts them together", async () => {
@@ -262,14 +263,15 @@ describe("a run", { timeout: 180_000 }, () => {
     const told = await events;
     stop.abort();
     const { finishedAt = 0 } = await found(spec);
-    assert.ok(told - finishedAt < 1000, `told after ${told - finishedAt} ms`);
+    // The next comparison of all, which would show it too, comes every half minute.
+    assert.ok(told - finishedAt < 10_000, `told after ${told - finishedAt} ms`);
   });
 
   it("is reached at ports of the host, by TCP and UDP", async () => {
-    const port = 20_000 + Math.floor(Math.random() * 10_000);
+    const port = await freePort();
     const hostPorts = [
       { hostIP: "127.0.0.1", hostPort: port, containerPort: 80, protocol: "TCP" },
-      { hostPort: port + 1, containerPort: 81, protocol: "UDP" },
+      { hostPort: port, containerPort: 81, protocol: "UDP" },
     ];
     const pod = await sandbox({ hostPorts });
     const [ip] = (await runtime.get(pod, context))?.ips ?? [];
@@ -281,6 +283,7 @@ describe("a run", { timeout: 180_000 }, () => {
     ] as const)
       await eventually(`an answer at ${host}`, 5000, async () => {
         const socket = createConnection({ host: host ?? "", port: number });
+        socket.setTimeout(10_000, () => socket.destroy());
         return (await text(socket).catch(() => "")) === "yes\n";
       });
   });

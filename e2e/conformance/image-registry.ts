@@ -31,7 +31,7 @@ export async function startImageRegistry(
   };
   await writeFile(file, JSON.stringify(config)); // JSON is YAML
   const server = await group.start("docker-registry", "docker-registry", ["serve", file]);
-  for (const deadline = Date.now() + 20_000; Date.now() < deadline && server.running; await sleep(50)) {
+  for (const deadline = Date.now() + 120_000; Date.now() < deadline && server.running; await sleep(50)) {
     const address = /listening on (127\.0\.0\.1:\d+)/.exec(await server.logTail())?.[1];
     if (address !== undefined) return { address };
   }

@@ -29,7 +29,7 @@ async function main(settings: RunSettings): Promise<void> {
   try {
     const program = await startNode({ cluster, engine, group, settings });
     say(`node ${settings.node} is ready; logs: ${settings.reportDirectory}`);
-    const shortly = setInterval(() => void logs(), 10_000);
+    const shortly = setInterval(() => void logs().catch((error: unknown) => say(errorText(error))), 10_000);
     try {
       for (let repetition = 1; repetition <= settings.repeat; repetition++) {
         if (settings.repeat > 1) say(`repetition ${repetition} of ${settings.repeat}`);
