@@ -362,19 +362,26 @@ suite("streams of an engine's containers", () => {
 
   test("events come in Docker's words", async () => {
     const over = new AbortController();
-    const actions: string[] = [];
+    const told: { readonly id: string; readonly action: string }[] = [];
     const watched = (async () => {
-      for await (const { action } of client.events(["streams=events"], { signal: over.signal })) actions.push(action);
+      for await (const event of client.events(["streams=events"], { signal: over.signal })) told.push(event);
     })();
     watched.catch(() => {});
-    const container = await run("exit 7", { Labels: { streams: "events" } });
-    await eventually("its end is told", 10_000, async () => actions.includes("die"));
-    await client.removeContainer(container.id, context);
-    await eventually("its removal is told", 10_000, async () => actions.includes("destroy"));
+    // Nothing says when the engine has begun to tell.
+    await eventually("the engine tells", 60_000, async () => {
+      const body = { Image: benchImage, Entrypoint: ["/bin/true"], Labels: { streams: "events" }, HostConfig: {} };
+      await client.removeContainer(await client.createContainer("first", body, context), context);
+      return told.length > 0;
+    });
+    const { id } = await run("exit 7", { Labels: { streams: "events" } });
+    const actions = (): readonly string[] => told.flatMap((each) => (each.id === id ? [each.action] : []));
+    await eventually("its end is told", 60_000, () => actions().includes("die"));
+    await client.removeContainer(id, context);
+    await eventually("its removal is told", 60_000, () => actions().includes("destroy"));
     over.abort();
     await assert.rejects(watched);
     assert.deepEqual(
-      actions.filter((action) => ["create", "start", "die", "destroy"].includes(action)),
+      actions().filter((action) => ["create", "start", "die", "destroy"].includes(action)),
       ["create", "start", "die", "destroy"],
     );
   });

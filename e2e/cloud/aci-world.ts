@@ -14,15 +14,14 @@ export class AciWorld implements CloudWorld {
   readonly image: string;
   /** For what the tests of one cloud alone look at. */
   readonly fake: FakeArm;
-  readonly #directory: string;
   readonly #secret: string;
-  readonly #dispose: () => Promise<void>;
+  /** Each is disposed of, whatever becomes of the others. */
+  readonly #parts: AsyncDisposableStack;
 
-  private constructor(fake: FakeArm, directory: string, image: string, dispose: () => Promise<void>) {
+  private constructor(fake: FakeArm, directory: string, image: string, parts: AsyncDisposableStack) {
     this.fake = fake;
-    this.#directory = directory;
     this.image = image;
-    this.#dispose = dispose;
+    this.#parts = parts;
     const { principal } = fake.tokens;
     this.#secret = principal.secret ?? assert.fail("the fake's principal has a secret");
     this.config = {
@@ -48,13 +47,13 @@ export class AciWorld implements CloudWorld {
     image: string,
     dispose: () => Promise<void> = async () => {},
   ): Promise<AciWorld> {
-    const fake = await FakeArm.start({ runner });
+    await using parts = new AsyncDisposableStack();
+    parts.defer(dispose);
+    parts.use(runner);
+    const fake = parts.use(await FakeArm.start({ runner }));
     const directory = await mkdtemp(join(tmpdir(), "virtual-kubelet-aci-"));
-    const world = new AciWorld(fake, directory, image, async () => {
-      await fake[Symbol.asyncDispose]();
-      await runner[Symbol.asyncDispose]();
-      await dispose();
-    });
+    parts.defer(() => rm(directory, { recursive: true }));
+    const world = new AciWorld(fake, directory, image, parts.move());
     await writeFile(join(directory, "secret"), world.#secret, { mode: 0o600 });
     await writeFile(join(directory, "ca.pem"), fake.ca);
     return world;
@@ -96,8 +95,7 @@ export class AciWorld implements CloudWorld {
 
   /** Disposes of everything, and fails if something was wrong with what passed over the wire. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#dispose();
-    await rm(this.#directory, { recursive: true });
+    await this.#parts.disposeAsync();
     assert.deepEqual(this.fake.problems, []);
   }
 }

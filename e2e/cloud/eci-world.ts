@@ -17,7 +17,8 @@ export class EciWorld implements CloudWorld {
   /** For what the tests of one cloud alone look at. */
   readonly fake: FakeEci;
   readonly #directory: string;
-  readonly #dispose: () => Promise<void>;
+  /** Each is disposed of, whatever becomes of the others. */
+  readonly #parts: AsyncDisposableStack;
   #lent = 0;
 
   private constructor(
@@ -25,12 +26,12 @@ export class EciWorld implements CloudWorld {
     directory: string,
     image: string,
     helperImage: string,
-    dispose: () => Promise<void>,
+    parts: AsyncDisposableStack,
   ) {
     this.fake = fake;
     this.#directory = directory;
     this.image = image;
-    this.#dispose = dispose;
+    this.#parts = parts;
     const at = (name: string): string => join(directory, name);
     this.config = {
       ...{ region: fake.region, endpoint: fake.url, caFile: at("ca.pem"), helperImage },
@@ -48,14 +49,14 @@ export class EciWorld implements CloudWorld {
     helperImage: string,
     dispose: () => Promise<void> = async () => {},
   ): Promise<EciWorld> {
+    await using parts = new AsyncDisposableStack();
+    parts.defer(dispose);
+    parts.use(runner);
     // What is left of a group goes after its containers have ended; that it is told of meanwhile is taken for granted.
-    const fake = await FakeEci.start({ runner, pace: { removeMs: 3_000 } });
+    const fake = parts.use(await FakeEci.start({ runner, pace: { removeMs: 3_000 } }));
     const directory = await mkdtemp(join(tmpdir(), "virtual-kubelet-eci-"));
-    const world = new EciWorld(fake, directory, image, helperImage, async () => {
-      await fake[Symbol.asyncDispose]();
-      await runner[Symbol.asyncDispose]();
-      await dispose();
-    });
+    parts.defer(() => rm(directory, { recursive: true }));
+    const world = new EciWorld(fake, directory, image, helperImage, parts.move());
     writeFileSync(join(directory, "ca.pem"), fake.ca);
     world.credentials(true);
     return world;
@@ -108,8 +109,7 @@ export class EciWorld implements CloudWorld {
 
   /** Disposes of everything, and fails if something was wrong with what passed over the wire. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#dispose();
-    await rm(this.#directory, { recursive: true });
+    await this.#parts.disposeAsync();
     assert.deepEqual(this.fake.problems, []);
   }
 }

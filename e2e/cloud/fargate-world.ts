@@ -19,7 +19,8 @@ export class FargateWorld implements CloudWorld {
   readonly image: string;
   readonly fake: FakeEcs;
   readonly #directory: string;
-  readonly #dispose: () => Promise<void>;
+  /** Each is disposed of, whatever becomes of the others. */
+  readonly #parts: AsyncDisposableStack;
   #keys = 0;
 
   private constructor(
@@ -27,12 +28,12 @@ export class FargateWorld implements CloudWorld {
     directory: string,
     image: string,
     helperImage: string,
-    dispose: () => Promise<void>,
+    parts: AsyncDisposableStack,
   ) {
     this.fake = fake;
     this.#directory = directory;
     this.image = image;
-    this.#dispose = dispose;
+    this.#parts = parts;
     const { endpoint } = fake;
     this.config = {
       ...{ region: fake.account.region, network: { subnets: ["subnet-1"] }, helperImage },
@@ -52,13 +53,13 @@ export class FargateWorld implements CloudWorld {
     helperImage: string,
     dispose: () => Promise<void> = async () => {},
   ): Promise<FargateWorld> {
-    const fake = await FakeEcs.start({ runner, logGroups: ["/pods"], restartableMs: 500 });
+    await using parts = new AsyncDisposableStack();
+    parts.defer(dispose);
+    parts.use(runner);
+    const fake = parts.use(await FakeEcs.start({ runner, logGroups: ["/pods"], restartableMs: 500 }));
     const directory = await mkdtemp(join(tmpdir(), "virtual-kubelet-fargate-"));
-    const world = new FargateWorld(fake, directory, image, helperImage, async () => {
-      await fake[Symbol.asyncDispose]();
-      await runner[Symbol.asyncDispose]();
-      await dispose();
-    });
+    parts.defer(() => rm(directory, { recursive: true }));
+    const world = new FargateWorld(fake, directory, image, helperImage, parts.move());
     // The program inherits it.
     process.env["AWS_SHARED_CREDENTIALS_FILE"] = join(directory, "credentials");
     process.env["AWS_CONFIG_FILE"] = join(directory, "config");
@@ -111,8 +112,7 @@ export class FargateWorld implements CloudWorld {
 
   /** Disposes of everything, and fails if something was wrong with what passed over the wire. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#dispose();
-    await rm(this.#directory, { recursive: true });
+    await this.#parts.disposeAsync();
     assert.deepEqual(this.fake.misuse, []);
   }
 }

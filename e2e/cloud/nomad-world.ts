@@ -14,14 +14,15 @@ export class NomadWorld implements CloudWorld {
   readonly image: string;
   readonly #fake: FakeNomad;
   readonly #directory: string;
-  readonly #dispose: () => Promise<void>;
+  /** Each is disposed of, whatever becomes of the others. */
+  readonly #parts: AsyncDisposableStack;
   #tokens = 0;
 
-  private constructor(fake: FakeNomad, directory: string, image: string, dispose: () => Promise<void>) {
+  private constructor(fake: FakeNomad, directory: string, image: string, parts: AsyncDisposableStack) {
     this.#fake = fake;
     this.#directory = directory;
     this.image = image;
-    this.#dispose = dispose;
+    this.#parts = parts;
     this.config = { address: fake.address, tokenFile: join(directory, "token") };
   }
 
@@ -32,13 +33,13 @@ export class NomadWorld implements CloudWorld {
     dispose: () => Promise<void> = async () => {},
   ): Promise<NomadWorld> {
     const nodes = [{ mhz: 480_000, cores: 200, memoryMB: 409_600 }];
-    const fake = await FakeNomad.start({ runner, nodes, secondMs: 100, syncMs: 200, tokens: new Map() });
+    await using parts = new AsyncDisposableStack();
+    parts.defer(dispose);
+    parts.use(runner);
+    const fake = parts.use(await FakeNomad.start({ runner, nodes, secondMs: 100, syncMs: 200, tokens: new Map() }));
     const directory = await mkdtemp(join(tmpdir(), "virtual-kubelet-nomad-"));
-    const world = new NomadWorld(fake, directory, image, async () => {
-      await fake[Symbol.asyncDispose]();
-      await runner[Symbol.asyncDispose]();
-      await dispose();
-    });
+    parts.defer(() => rm(directory, { recursive: true }));
+    const world = new NomadWorld(fake, directory, image, parts.move());
     world.credentials(true);
     return world;
   }
@@ -82,8 +83,7 @@ export class NomadWorld implements CloudWorld {
 
   /** Disposes of everything, and fails if something was wrong with what passed over the wire. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#dispose();
-    await rm(this.#directory, { recursive: true });
+    await this.#parts.disposeAsync();
     assert.deepEqual(this.#fake.problems, []);
   }
 }

@@ -52,21 +52,26 @@ export class PodmanGroupContainer {
   /** Takes what the engine says of its end. */
   async look(signal: AbortSignal): Promise<void> {
     if (this.state.state !== "running") return;
-    const { finishedAt, exitCode, oomKilled, running, state } = await this.#client.inspectContainer(this.id, {
-      signal,
-    });
+    const found = await this.#inspected(signal);
+    if (found === undefined) {
+      // Removed while somebody still looks: nobody else tells its end any more.
+      this.#hasEnded({ exitCode: 137, finishedAt: Date.now() });
+      return;
+    }
+    const { finishedAt, exitCode, oomKilled, running, state } = found;
     if (running || !["exited", "stopped", "dead"].includes(state)) return;
     // Of version 1 of control groups Podman does not tell it: who was killed by nobody of us was killed for its memory.
     const oom = oomKilled || (exitCode === 137 && !this.#killed && this.#spec.memoryLimit !== undefined);
-    this.state = {
-      ...{
-        ...this.state,
-        state: "exited",
-        exitCode,
-        finishedAt: Math.max(finishedAt ?? Date.now(), this.state.startedAt ?? 0),
-      },
+    this.#hasEnded({
+      ...{ exitCode, finishedAt: Math.max(finishedAt ?? Date.now(), this.state.startedAt ?? 0) },
       ...(oom ? { oomKilled: true } : {}),
-    };
+    });
+  }
+
+  #hasEnded(how: Pick<RunnerState, "exitCode" | "finishedAt" | "oomKilled">): void {
+    // Two may have looked at once.
+    if (this.state.state !== "running") return;
+    this.state = { ...this.state, ...how, state: "exited" };
     this.#ending.resolve(this.state);
   }
 
@@ -132,9 +137,9 @@ export class PodmanGroupContainer {
   }
 
   /** Undefined when it was removed while somebody still asks. */
-  async #inspected(): Promise<ContainerDetails | undefined> {
+  async #inspected(signal: AbortSignal = AbortSignal.timeout(callMs)): Promise<ContainerDetails | undefined> {
     try {
-      return await this.#client.inspectContainer(this.id, { signal: AbortSignal.timeout(callMs) });
+      return await this.#client.inspectContainer(this.id, { signal });
     } catch (error) {
       if (isErrorKind(error, "NotFound")) return undefined;
       throw error;

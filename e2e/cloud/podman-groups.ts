@@ -6,6 +6,7 @@ import { dirname, join } from "node:path";
 import { connectEngine } from "../../packages/provider-containers/src/engine/connect.ts";
 import { parseEndpoint } from "../../packages/provider-containers/src/engine/endpoint.ts";
 import type { ContainerCreate, EngineClient } from "../../packages/provider-containers/src/engine/engine-client.ts";
+import { pause, systemClock } from "../../packages/virtual-kubelet/src/clock.ts";
 import { errorText, isErrorKind, VirtualKubeletError } from "../../packages/virtual-kubelet/src/errors.ts";
 import { silentLogger } from "../../packages/virtual-kubelet/src/log.ts";
 import type { ContainerIO } from "../../packages/virtual-kubelet/src/provider/streams.ts";
@@ -24,19 +25,21 @@ import { PodmanGroupContainer } from "./podman-group-container.ts";
 /** On each container: that it is ours, and its group. Podman filters events by whole labels alone. */
 const ownLabel = "vk.test/runner";
 const groupLabel = "vk.test/group";
+const sweepMs = 3_000;
 
 export class PodmanGroups implements GroupRunner {
   readonly #bench: PodmanBench;
   readonly #client: EngineClient & Disposable;
   readonly #groups = new Map<string, PodmanGroup>();
   readonly #end: AbortController = new AbortController();
-  readonly #following: Promise<void>;
+  readonly #following: Promise<unknown>;
 
   constructor(bench: PodmanBench) {
     this.#bench = bench;
     const address = parseEndpoint(bench.endpoint, {});
     this.#client = connectEngine(address, { log: silentLogger });
-    this.#following = this.#follow(this.#end.signal);
+    const { signal } = this.#end;
+    this.#following = Promise.all([this.#follow(signal), this.#sweep(signal)]);
   }
 
   /** IDs of groups that were not removed. */
@@ -94,10 +97,13 @@ export class PodmanGroups implements GroupRunner {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const group of this.#groups.values()) await group.remove();
-    this.#end.abort();
-    await this.#following;
-    this.#client[Symbol.dispose]();
+    try {
+      for (const group of this.#groups.values()) await group.remove();
+    } finally {
+      this.#end.abort();
+      await this.#following;
+      this.#client[Symbol.dispose]();
+    }
   }
 
   /** Ends of containers, as the engine tells them; what came before the connection is asked for. */
@@ -113,6 +119,24 @@ export class PodmanGroups implements GroupRunner {
               ?.byId(id)
               ?.look(signal);
         }
+      } catch (error) {
+        if (!signal.aborted && !isErrorKind(error, "Unavailable", "NotFound")) throw new Error(errorText(error));
+        await pause(systemClock, 100, signal);
+      }
+    }
+  }
+
+  /** Ends that no event told of: what happens while a connection for events is made may be missed. */
+  async #sweep(signal: AbortSignal): Promise<void> {
+    for (await pause(systemClock, sweepMs, signal); !signal.aborted; await pause(systemClock, sweepMs, signal)) {
+      try {
+        const found = await this.#client.listContainers([`${ownLabel}=groups`], { signal });
+        for (const { id, labels, state } of found)
+          if (state !== "running")
+            await this.#groups
+              .get(labels[groupLabel] ?? "")
+              ?.byId(id)
+              ?.look(signal);
       } catch (error) {
         if (!signal.aborted && !isErrorKind(error, "Unavailable", "NotFound")) throw new Error(errorText(error));
       }

@@ -57,7 +57,11 @@ export class CloudBench implements AsyncDisposable {
     args: readonly string[] = [],
     controlPlane: ControlPlaneOptions = {},
   ): Promise<CloudBench> {
-    const bench = new CloudBench(await startHarness(controlPlane), world, args);
+    const harness = await startHarness(controlPlane).catch(async (error: unknown) => {
+      await world[Symbol.asyncDispose]();
+      throw error;
+    });
+    const bench = new CloudBench(harness, world, args);
     try {
       bench.#file = await bench.harness.writeFile("provider.yaml", JSON.stringify(world.config));
       await bench.begin();
@@ -96,11 +100,12 @@ export class CloudBench implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    try {
+    // Each part, whatever becomes of the others.
+    await using parts = new AsyncDisposableStack();
+    parts.use(this.world);
+    parts.use(this.harness);
+    parts.defer(async () => {
       await this.program?.kill("SIGTERM");
-    } finally {
-      await this.harness[Symbol.asyncDispose]();
-      await this.world[Symbol.asyncDispose]();
-    }
+    });
   }
 }

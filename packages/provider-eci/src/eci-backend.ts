@@ -173,7 +173,7 @@ export class EciBackend implements CloudBackend {
   }
 
   ping(context: CallContext): Promise<void> {
-    return this.#options.client.ping({ ...context, urgency: "later" });
+    return this.#options.client.ping({ ...context, urgency: "now" });
   }
 
   watch(context: CallContext): AsyncIterable<{ readonly id: string }> {

@@ -8,6 +8,7 @@ import { armError } from "./arm-error.ts";
 
 /** Part of the core's CallBudget. */
 export interface Budget {
+  isAnswered(operation: string, withinMs: number): boolean;
   run<T>(
     operation: string,
     urgency: "now" | "soon" | "later",

@@ -31,6 +31,8 @@ import { secretsOf } from "./secrets.ts";
 const version = "2018-08-08";
 /** More pages than that are none: a token that leads back would be followed for ever. */
 const mostPages = 10_000;
+/** A look at the groups that was answered so lately is a ping too: where calls are few, pods have more need of them. */
+const recentMs = 5_000;
 
 export interface RestClientOptions {
   readonly region: string;
@@ -38,7 +40,7 @@ export interface RestClientOptions {
   readonly endpoint: string;
   readonly resourceGroup?: string | undefined;
   readonly keys: KeySource;
-  readonly budget: Pick<CallBudget, "run">;
+  readonly budget: Pick<CallBudget, "run" | "isAnswered">;
   readonly clock: Clock;
   /** Proxies. */
   readonly env: NodeJS.ProcessEnv;
@@ -139,7 +141,9 @@ export class RestClient implements EciClient {
   }
 
   async ping(call: EciCall): Promise<void> {
-    await this.#ask("DescribeContainerGroups", { Limit: 1 }, anyAnswer, call);
+    const action = "DescribeContainerGroups";
+    if (this.#options.budget.isAnswered(action, recentMs)) return;
+    await this.#ask(action, { Limit: 1 }, anyAnswer, call);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

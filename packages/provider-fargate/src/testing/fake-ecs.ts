@@ -156,8 +156,11 @@ export class FakeEcs implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.exec.close();
-    await this.#server[Symbol.asyncDispose]();
-    await Promise.all([...this.tasks.all.values()].map((task) => task.kill()));
+    try {
+      await this.#server[Symbol.asyncDispose]();
+    } finally {
+      await Promise.all([...this.tasks.all.values()].map((task) => task.kill()));
+    }
   }
 
   #counts(clusterArn: string): { readonly running: number; readonly pending: number } {

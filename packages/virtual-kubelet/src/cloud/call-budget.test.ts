@@ -42,6 +42,23 @@ test("the urgent go first, each operation by its own limit, and nothing waits fo
   assert.deepEqual(budget.counts.get("get"), { calls: 12, throttled: 0, waitedMs: 66_000 });
 });
 
+test("the cloud is known to be there for a while after an answer, and as long as it asks to be left alone", async () => {
+  const { clock, call, budget } = bench({}, { perSecond: 10, burst: 5 });
+  assert.equal(budget.isAnswered("get", 5_000), false);
+  await assert.rejects(call("get", "now", "lost", [new VirtualKubeletError("Unavailable", "no answer")]));
+  assert.equal(budget.isAnswered("get", 5_000), false, "no answer");
+  await call("get", "now", "first");
+  assert.deepEqual([budget.isAnswered("get", 5_000), budget.isAnswered("list", 5_000)], [true, false]);
+  await clock.advance(5_000);
+  assert.equal(budget.isAnswered("get", 5_000), false);
+  const throttling = new VirtualKubeletError("Throttled", "slow down", { retryAfterMs: 30_000 });
+  const second = call("get", "now", "second", [throttling]);
+  await clock.advance(29_000);
+  assert.equal(budget.isAnswered("get", 0), true, "it asked for a pause");
+  await clock.advance(2_000);
+  await second;
+});
+
 test("a throttled call is made again after the time asked for, and all of its operation wait", async () => {
   const { clock, journal, call, log } = bench({}, { perSecond: 10, burst: 5 });
   const throttling = new VirtualKubeletError("Throttled", "slow down", { retryAfterMs: 3_000 });

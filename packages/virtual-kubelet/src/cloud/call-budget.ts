@@ -44,6 +44,8 @@ interface Operation {
   bucket: TokenBucket;
   /** Calls let through while others waited. */
   turns: number;
+  /** When the last call that was answered well, or by throttling, was; epoch milliseconds. */
+  answeredAt: number;
   /** While calls wait: ends the wait for tokens when none does any more. */
   serving: AbortController | undefined;
 }
@@ -70,6 +72,17 @@ export class CallBudget {
   }
 
   /**
+   * Whether the cloud is known to be there without asking: it answered a call of the operation within so many milliseconds, be it by
+   * throttling, or the pause that it asked for is not over. A ping that waited for that would take the node for lost.
+   */
+  isAnswered(operation: string, withinMs: number): boolean {
+    const found = this.#operations.get(operation);
+    if (found === undefined) return false;
+    const now = this.#options.clock.now();
+    return now - found.answeredAt < withinMs || now < found.bucket.heldUntil;
+  }
+
+  /**
    * Does the work when it is its turn. The signal is the context's: with it the wait ends too, by Aborted (Unavailable where its
    * reason is a time limit). Work that throws Throttled is done again later (see OperationLimit); all else is thrown as it is.
    */
@@ -89,6 +102,7 @@ export class CallBudget {
       try {
         const answer = await work(signal);
         state.bucket = answered(state.bucket, begun);
+        state.answeredAt = clock.now();
         return answer;
       } catch (thrown) {
         const error = VirtualKubeletError.from(thrown);
@@ -98,6 +112,7 @@ export class CallBudget {
         }
         this.#throttle(operation, state, begun, error.retryAfterMs);
         const now = clock.now();
+        state.answeredAt = now;
         const isLate = now + waitMs(state.bucket, now) > deadline;
         if (state.limit.passThrottled === true || isLate) throw this.#passed(error, state);
       }
@@ -111,6 +126,7 @@ export class CallBudget {
     const limit = (Object.hasOwn(limits, name) ? limits[name] : undefined) ?? fallback;
     const operation: Operation = {
       ...{ limit, bucket: fullBucket(limit, clock.now()), turns: 0, serving: undefined },
+      answeredAt: Number.NEGATIVE_INFINITY,
       lanes: { now: new Lane(), soon: new Lane(), later: new Lane() },
       counts: { calls: 0, throttled: 0, waitedMs: 0 },
     };

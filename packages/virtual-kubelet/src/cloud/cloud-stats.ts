@@ -2,7 +2,7 @@
 import type { CPUStats, MemoryStats, PodStats, StatsSummary } from "../stats-summary.ts";
 import type { CloudGroup } from "./cloud-backend.ts";
 
-/** `found` by UID. */
+/** `found` by UID; a pod of whose containers nothing is known yet, or any more, is left out. */
 export function cloudStats(
   node: { readonly nodeName: string; readonly startTime: string },
   groups: readonly CloudGroup[],
@@ -11,7 +11,7 @@ export function cloudStats(
 ): StatsSummary {
   const pods = groups.flatMap(({ owner }): PodStats[] => {
     const stats = found.get(owner.uid);
-    if (stats === undefined) return [];
+    if (stats === undefined || stats.containers.length === 0) return [];
     const { name, namespace, uid } = owner;
     return [{ podRef: { name, namespace, uid }, ...stats }];
   });

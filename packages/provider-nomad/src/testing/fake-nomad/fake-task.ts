@@ -120,8 +120,11 @@ export class FakeTaskRunner {
   signal(name: string): void {
     if (this.#state.State !== "running") throw new NomadRefusal(500, "Task not running");
     this.tell("Signaling", { DisplayMessage: "Task being sent a signal", Details: {} });
-    // Its process ends by itself, or not.
-    void this.#running?.stop(this.name, name === "SIGKILL" ? 0 : 2 ** 31 - 1);
+    // Its process ends by itself, or not; what runs it may be removed or gone before that.
+    this.#running?.stop(this.name, name === "SIGKILL" ? 0 : 2 ** 31 - 1).catch((error: unknown) => {
+      if (!this.#killed.signal.aborted && !isErrorKind(error, "NotFound"))
+        this.tell("Driver Failure", { DisplayMessage: `signal ${name}: ${errorText(error)}` });
+    });
   }
 
   get #killNs(): number {
