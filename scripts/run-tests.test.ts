@@ -38,6 +38,10 @@ const nested = file("test('outer', async (t) => { await t.test('inner', () => {}
 const bad = file("test('bad', () => { throw new Error('the reason'); });\ntest('good', () => {});");
 const skipping = file("test('skipped', { skip: 'no such thing here' }, () => {});\ntest('good', () => {});");
 const leaking = file("test('good', () => {});\nsetInterval(() => {}, 1000);");
+const hanging = file(
+  "import { createServer } from 'node:net';\ntest('good', () => {});\n" +
+    "test('hangs', () => new Promise(() => createServer().listen(0, '127.0.0.1')));",
+);
 const rejecting = file("test('good', () => {});\nPromise.reject(new Error('floating'));");
 const crashing = file("console.error('last words');\nprocess.exit(3);");
 const empty = file("console.log(typeof test);");
@@ -76,10 +80,17 @@ const cases: readonly {
   { what: "CI=false", args: [skipping], ci: "false", last: "1 passed, 0 failed, 1 skipped", code: 0 },
   {
     what: "something left open",
-    args: [leaking, "--file-deadline", "2"],
+    args: [leaking, "--file-deadline", "20"],
     last: "1 passed, 1 failed",
     code: 1,
-    says: /did not end within 2\.0 s/,
+    says: /did not end within 2\.0 s of its last test: something was left open\nopen: .*Timeout/,
+  },
+  {
+    what: "a test that hangs",
+    args: [hanging, "--file-deadline", "12"],
+    last: "1 passed, 1 failed",
+    code: 1,
+    says: /nothing happened for 4\.8 s, in: hangs\nopen: .*\nserver: .*"port":\d+/,
   },
   { what: "a promise rejected unseen", args: [rejecting], last: "1 passed, 1 failed", code: 1, says: /floating/ },
   { what: "a crash", args: [crashing], last: "0 passed, 1 failed", code: 1, says: /file itself failed\nlast words/ },

@@ -1,8 +1,11 @@
 // Runs test files with node:test, a process each, and sums up what happened. Leaks show: nothing is forced to exit, so a file
-// that leaves a handle open runs into its deadline and fails.
+// that leaves a handle open does not end, which its watch finds.
 import { join, relative, resolve } from "node:path";
 import { run } from "node:test";
+import { pathToFileURL } from "node:url";
 import { inspect } from "node:util";
+import { FileWatch, type WatchedTest } from "./file-watch.ts";
+import { seconds } from "./seconds.ts";
 
 export interface SuiteResult {
   readonly name: string;
@@ -31,7 +34,7 @@ export interface SuiteOptions {
   readonly files: readonly string[];
   /** How many files at a time. */
   readonly concurrency: number;
-  /** Of one file. */
+  /** Of one file; one that stands still, or leaves something open, is ended before: see file-watch.ts. */
   readonly deadlineMs: number;
   readonly env?: Readonly<Record<string, string>>;
   readonly testNamePattern?: string | undefined;
@@ -41,9 +44,9 @@ export interface SuiteOptions {
   readonly print: (line: string) => void;
 }
 
-interface Ended {
-  readonly name: string;
-  readonly nesting: number;
+const openHandles = pathToFileURL(join(import.meta.dirname, "open-handles.ts")).href;
+
+interface Ended extends WatchedTest {
   readonly file?: string | undefined;
   readonly line?: number | undefined;
   readonly column?: number | undefined;
@@ -87,13 +90,13 @@ async function runFile(file: string, options: SuiteOptions): Promise<FileResult>
   let said = "";
   const shown = relative(options.root, file);
   // The runner's own time limit is one of tests: it lets a file that left something open run on.
-  const deadline = AbortSignal.timeout(options.deadlineMs);
+  const watch = new FileWatch(file, options.deadlineMs);
   const stream = run({
     files: [file],
-    execArgv: ["--conditions=source"],
+    execArgv: ["--conditions=source", "--import", openHandles],
     // A fifth of the work is reading the same modules in each process.
     env: { NODE_COMPILE_CACHE: join(options.root, "node_modules/.cache/compiled"), ...process.env, ...options.env },
-    signal: AbortSignal.any([deadline, options.signal]),
+    signal: AbortSignal.any([watch.signal, options.signal]),
     cwd: options.root,
     ...(options.testNamePattern === undefined ? {} : { testNamePatterns: [new RegExp(options.testNamePattern)] }),
   });
@@ -102,11 +105,14 @@ async function runFile(file: string, options: SuiteOptions): Promise<FileResult>
   const around: string[] = [];
   const titleOf = (test: Ended): string => [shown, ...around.slice(0, test.nesting), test.name].join(" > ");
   /** node:test reports a file as a test of its own when it has no tests or ends badly. */
-  const isFile = (test: Ended): boolean => test.nesting === 0 && resolve(options.root, test.name) === file;
+  const isFile = (test: WatchedTest): boolean => test.nesting === 0 && resolve(options.root, test.name) === file;
   const note = (test: Ended, mark: string): void => {
     if (options.verbose) options.print(`  ${mark} ${titleOf(test)} (${seconds(test.details.duration_ms)})`);
   };
 
+  stream.on("test:enqueue", (test) => isFile(test) || watch.enqueued(test));
+  stream.on("test:dequeue", (test) => isFile(test) || watch.began(test));
+  stream.on("test:complete", (test) => isFile(test) || watch.completed(test));
   stream.on("test:start", (test) => {
     around[test.nesting] = test.name;
   });
@@ -126,7 +132,7 @@ async function runFile(file: string, options: SuiteOptions): Promise<FileResult>
   stream.on("test:fail", (test) => {
     const error: Error & { readonly failureType?: unknown } = test.details.error;
     // The subtests have been told of, and so will be the deadline.
-    if (error.failureType === "subtestsFailed" || (isFile(test) && deadline.aborted)) return;
+    if (error.failureType === "subtestsFailed" || (isFile(test) && watch.signal.aborted)) return;
     if (isFile(test)) {
       fileFailed = true;
       return;
@@ -138,6 +144,7 @@ async function runFile(file: string, options: SuiteOptions): Promise<FileResult>
   stream.on("test:stdout", ({ message }) => process.stdout.write(message));
   stream.on("test:stderr", ({ message }) => {
     process.stderr.write(message);
+    watch.said(message);
     said = `${said}${message}`.slice(-4000);
   });
   // Among others: errors thrown and promises rejected when no test was running any more.
@@ -147,10 +154,13 @@ async function runFile(file: string, options: SuiteOptions): Promise<FileResult>
   stream.on("test:summary", () => {
     summarised = true;
   });
-  for await (const _ of stream.resume());
-  if (deadline.aborted) {
-    const details = `did not end within ${seconds(options.deadlineMs)}: a test hangs, or something was left open`;
-    failures.push({ title: shown, place: shown, details });
+  try {
+    for await (const _ of stream.resume());
+  } finally {
+    await watch.stop();
+  }
+  if (watch.fault !== undefined) {
+    failures.push({ title: shown, place: shown, details: `${watch.fault}\n${said}`.trimEnd() });
   } else if (fileFailed || !summarised) {
     failures.push({ title: shown, place: shown, details: `the file itself failed\n${said}`.trimEnd() });
   }
@@ -159,8 +169,4 @@ async function runFile(file: string, options: SuiteOptions): Promise<FileResult>
   const elapsed = seconds(performance.now() - started);
   options.print(`${failures.length === 0 ? "✔" : "✖"} ${shown}: ${figures} (${elapsed})`);
   return { passed, failures, skips };
-}
-
-export function seconds(milliseconds: number): string {
-  return `${(milliseconds / 1000).toFixed(1)} s`;
 }
