@@ -34,7 +34,7 @@ const preferOrdinary: Affinity = {
 };
 
 test("a Deployment fills ordinary nodes, overflows to the virtual one, and shrinks from there", {
-  timeout: 120_000,
+  timeout: 900_000,
 }, async () => {
   await using harness = await startHarness();
   const program = await harness.program(["--config", await harness.writeFile("ordinary.yaml", ordinary)]);

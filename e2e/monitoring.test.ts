@@ -122,7 +122,7 @@ const mockConfig = {
   },
 };
 
-describe("a running program", { timeout: 120_000 }, () => {
+describe("a running program", { timeout: 900_000 }, () => {
   let harness: Harness;
   let api: FaultyApiServer;
   const scrapes: string[] = [];
@@ -183,8 +183,8 @@ describe("a running program", { timeout: 120_000 }, () => {
     for (let turn = 0; turn < 3; turn++) await scrape();
   });
   after(async () => {
+    await using _ = api;
     await harness?.[Symbol.asyncDispose]();
-    await api?.[Symbol.asyncDispose]();
   });
 
   /** As Grafana sends it, for all processes and nodes. */

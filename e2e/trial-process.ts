@@ -5,10 +5,14 @@ import { once } from "node:events";
 import { globSync, mkdtempSync, rmSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
+import { errorText } from "../packages/virtual-kubelet/src/errors.ts";
 import { eventually } from "./harness.ts";
 
 const main = join(import.meta.dirname, "../packages/virtual-kubelet/src/main.ts");
 const npmStart = join(import.meta.dirname, "../scripts/start.ts");
+
+/** None takes longer than seconds to its end, once it is told to end: this is for a machine that is busy. */
+const endMs = 120_000;
 
 export interface Outcome {
   readonly code: number | null;
@@ -63,7 +67,8 @@ export class TrialHome implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    rmSync(this.directory, { recursive: true, force: true });
+    // What was killed may be at work in it for a moment.
+    rmSync(this.directory, { recursive: true, force: true, maxRetries: 10 });
   }
 }
 
@@ -74,7 +79,7 @@ export async function outcome(
   input = "",
 ): Promise<Outcome> {
   const { promise, resolve } = Promise.withResolvers<Outcome>();
-  const child = execFile(program, args, { env, maxBuffer: 1 << 26, timeout: 60_000 }, (error, stdout, stderr) => {
+  const child = execFile(program, args, { env, maxBuffer: 1 << 26, timeout: endMs }, (error, stdout, stderr) => {
     const code = error === null ? 0 : typeof error.code === "number" ? error.code : null;
     resolve({ code, stdout, stderr });
   });
@@ -86,6 +91,7 @@ export class TrialRun implements AsyncDisposable {
   readonly child: ChildProcess;
   output = "";
   readonly #closed: Promise<unknown[]>;
+  #isClosed = false;
 
   constructor(args: readonly string[], env: NodeJS.ProcessEnv, program: string = process.execPath) {
     const all = program === process.execPath ? ["--conditions=source", ...args] : args;
@@ -96,22 +102,38 @@ export class TrialRun implements AsyncDisposable {
       });
     }
     this.#closed = once(this.child, "close");
+    this.child.once("close", () => {
+      this.#isClosed = true;
+    });
   }
 
-  async says(pattern: RegExp, limitMs = 90_000): Promise<void> {
-    await eventually(`${pattern} in the output`, limitMs, () => {
-      assert.ok(this.child.exitCode === null || pattern.test(this.output), this.output);
-      return pattern.test(this.output);
-    });
+  async says(pattern: RegExp, limitMs = 60_000): Promise<void> {
+    try {
+      await eventually(`${pattern} in the output`, limitMs, () => this.#isClosed || pattern.test(this.output));
+    } catch (error) {
+      throw new Error(`${errorText(error)}\n${this.output}`);
+    }
+    assert.match(this.output, pattern);
   }
 
   type(keys: string): void {
     this.child.stdin?.write(keys);
   }
 
+  /** Waits for its end. */
   async code(): Promise<unknown> {
-    const [code]: unknown[] = await this.#closed;
-    return code;
+    let isLate = false;
+    const late = setTimeout(() => {
+      isLate = true;
+      this.child.kill("SIGKILL");
+    }, endMs);
+    try {
+      const [code]: unknown[] = await this.#closed;
+      assert.ok(!isLate, `did not end within ${endMs / 1000} s\n${this.output}`);
+      return code;
+    } finally {
+      clearTimeout(late);
+    }
   }
 
   /** Tells it to end, as Ctrl-C does, and expects that it leaves nothing. */

@@ -18,6 +18,7 @@ export async function startBrowser(): Promise<Browser> {
   const args = ["--disable-gpu", "--font-render-hinting=none", "--disable-lcd-text", "--force-color-profile=srgb"];
   return chromium.launch({
     executablePath,
+    timeout: 180_000,
     // Chromium's own sandbox does not run as root.
     args: process.getuid?.() === 0 ? [...args, "--no-sandbox"] : args,
   });
@@ -34,7 +35,8 @@ export async function openPage(browser: Browser, options: BrowserContextOptions 
     // That a stream was refused is said by the page itself.
     if (message.type() === "error" && !/status of (401|403)/.test(message.text())) complaints.push(message.text());
   });
-  page.setDefaultTimeout(15_000);
+  // Long: a machine that is busy is late, not wrong.
+  page.setDefaultTimeout(90_000);
   return { page, hosts, complaints, [Symbol.asyncDispose]: () => context.close() };
 }
 

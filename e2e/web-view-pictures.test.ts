@@ -37,9 +37,12 @@ before(async () => {
 });
 
 after(async () => {
-  await browser.close();
-  server.closeAllConnections();
-  await new Promise((resolve) => server.close(resolve));
+  try {
+    await browser?.close();
+  } finally {
+    server?.closeAllConnections();
+    server?.close();
+  }
 });
 
 interface Look {
