@@ -21,22 +21,20 @@ import { eventually } from "./harness.ts";
 import { benchImage, PodmanBench } from "./podman.ts";
 
 suite("streams of an engine's containers", () => {
+  const parts = new AsyncDisposableStack();
   let bench: PodmanBench;
   let client: EngineClient & Disposable;
-  const context: CallContext = { signal: AbortSignal.timeout(180_000), log: silentLogger };
+  const context: CallContext = { signal: AbortSignal.timeout(1_100_000), log: silentLogger };
   const of =
     (kind: string, text = /./) =>
     (error: unknown): boolean =>
       error instanceof VirtualKubeletError && error.kind === kind && text.test(error.message);
 
   before(async () => {
-    bench = await PodmanBench.start();
-    client = connectEngine({ type: "unix", path: bench.socket }, { log: silentLogger });
+    bench = parts.use(await PodmanBench.start());
+    client = parts.use(connectEngine({ type: "unix", path: bench.socket }, { log: silentLogger }));
   });
-  after(async () => {
-    client[Symbol.dispose]();
-    await bench[Symbol.asyncDispose]();
-  });
+  after(() => parts.disposeAsync());
 
   let made = 0;
   async function run(script: string, more: object = {}): Promise<ContainerDetails> {
@@ -236,9 +234,7 @@ suite("streams of an engine's containers", () => {
   }
 
   test("a log has nanoseconds, both streams and parts of lines; followed, it ends with the container", async () => {
-    const container = await run(
-      "echo out; sleep 0.3; echo err >&2; sleep 0.3; printf part; sleep 0.5; echo end; echo last",
-    );
+    const container = await run("echo out; sleep 1; echo err >&2; sleep 1; printf part; sleep 1; echo end; echo last");
     const followed = await logText(container, true);
     const lines = followed.trimEnd().split("\n");
     for (const line of lines) assert.match(line, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}\S+ (stdout|stderr) [FP] /);
@@ -251,11 +247,27 @@ suite("streams of an engine's containers", () => {
   });
 
   test("a follower loses nothing of a log that is replaced when it is full", async () => {
-    const container = await run("sleep 0.5; i=0; while [ $i -lt 300 ]; do echo line $i; i=$((i+1)); sleep 0.01; done", {
-      HostConfig: { LogConfig: { Type: "k8s-file", Config: { "max-size": "4096" } } },
+    // What is replaced twice between two looks nobody can see whole: it goes on when the follower has come so far.
+    const script =
+      "i=0; while [ $i -lt 300 ]; do echo line $i; i=$((i+1)); [ $((i % 50)) = 0 ] && read -r -t 120 seen; done";
+    const container = await run(script, {
+      ...{ OpenStdin: true, HostConfig: { LogConfig: { Type: "k8s-file", Config: { "max-size": "4096" } } } },
     });
-    const lines = (await logText(container, true)).trimEnd().split("\n");
-    const seen = lines.map((line) => Number(line.split(" ").at(-1)));
+    const stdin = new PassThrough();
+    const attached = attachToContainer(client, container, { stdin, stdout: undefined, tty: false }, context);
+    const { data } = await readContainerLog(client, container, { follow: true }, context);
+    let text = "";
+    let seen: readonly number[] = [];
+    for await (const chunk of data) {
+      text += Buffer.from(chunk).toString();
+      const before = seen.length;
+      seen = text
+        .split("\n")
+        .slice(0, -1)
+        .map((line) => Number(line.split(" ").at(-1)));
+      for (let count = Math.floor(before / 50); count < Math.floor(seen.length / 50); count += 1) stdin.write("go\n");
+    }
+    await attached;
     assert.deepEqual(
       seen,
       Array.from({ length: 300 }, (_, index) => index),
