@@ -28,6 +28,7 @@ before(async () => {
   await harness.apply(await readFile(join(import.meta.dirname, "../deploy/bootstrap-rbac.yaml"), "utf8"));
 });
 after(async () => {
+  // Its control plane is in there.
   await harness?.[Symbol.asyncDispose]();
   await rm(directory, { recursive: true, force: true });
 });
@@ -63,7 +64,7 @@ async function subjectServed({ host, port }: Endpoint): Promise<string> {
   }
 }
 
-describe("program with certificates from the cluster", { timeout: 180_000 }, () => {
+describe("program with certificates from the cluster", { timeout: 900_000 }, () => {
   it("gets its own credentials by a bootstrap token, and serves logs once its serving certificate is approved", async () => {
     const kubeconfig = join(directory, "boot", "kubelet.conf");
     const certDir = join(directory, "boot", "pki");
@@ -78,7 +79,9 @@ describe("program with certificates from the cluster", { timeout: 180_000 }, () 
       const { items } = await harness.client.list(certificateSigningRequests);
       return items.find(({ spec }) => spec.signerName === "kubernetes.io/kubelet-serving")?.metadata.name;
     });
-    assert.ok((await program.logTail(65_536)).includes(`kubectl certificate approve ${name}`));
+    await eventually("the log says what to do", 10_000, async () =>
+      (await program.logTail(65_536)).includes(`kubectl certificate approve ${name}`),
+    );
     await harness.kubectl("certificate", "approve", name);
     const endpoint = await endpointOf("boot");
     await eventually("the certificate is served", 20_000, () => subjectServed(endpoint));

@@ -7,15 +7,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { after, before, describe, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { resolveKubernetesVersion } from "../packages/virtual-kubelet/src/testing/binaries.ts";
 import { type ControlPlane, startControlPlane } from "../packages/virtual-kubelet/src/testing/control-plane.ts";
+import { eventually } from "../packages/virtual-kubelet/src/testing/eventually.ts";
 
-async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  for (const deadline = Date.now() + 30_000; !(await holds()); await sleep(50)) {
-    assert.ok(Date.now() < deadline, `${what} within 30 s`);
-  }
-}
+const until = (what: string, holds: () => boolean | Promise<boolean>): Promise<boolean> =>
+  eventually(what, 30_000, holds);
 
 /** Command lines of running processes that name the directory. */
 function processesOf(directory: string): string[] {
@@ -34,9 +31,9 @@ function processesOf(directory: string): string[] {
 describe("a running control plane", () => {
   let cluster: ControlPlane;
   before(async () => {
-    cluster = await startControlPlane({ controllerManagerArgs: ["--node-monitor-grace-period=15s"] });
+    cluster = await startControlPlane({ controllerManagerArgs: ["--node-monitor-grace-period=5s"] });
   });
-  after(() => cluster.stop());
+  after(() => cluster?.stop());
 
   const kubectl = async (kubeconfig: string, ...args: string[]): Promise<string> => {
     const { stdout, stderr, code } = await cluster.kubectl("--kubeconfig", kubeconfig, ...args);
@@ -53,7 +50,21 @@ describe("a running control plane", () => {
   test("admits pods and binds those of a Deployment to nodes, as controllers and scheduler do", async () => {
     const node = await cluster.kubeconfigFor("system:node:vk-a", ["system:nodes"]);
     assert.match(await kubectl(node, "create", "-f", join(import.meta.dirname, "control-plane.node.json")), /created/);
-    await cluster.kubectl("create", "deployment", "web", "--image=web", "--replicas=2");
+    // The node may have fallen silent before they are bound.
+    const labels = { app: "web" };
+    const podSpec = { containers: [{ name: "web", image: "web" }], tolerations: [{ operator: "Exists" }] };
+    const deployment = join(cluster.directory, "web.json");
+    writeFileSync(
+      deployment,
+      JSON.stringify({
+        ...{ apiVersion: "apps/v1", kind: "Deployment", metadata: { name: "web" } },
+        spec: {
+          ...{ replicas: 2, selector: { matchLabels: labels } },
+          template: { metadata: { labels }, spec: podSpec },
+        },
+      }),
+    );
+    assert.match(await kubectl(cluster.kubeconfig, "create", "-f", deployment), /created/);
     await until("two bound pods", async () => {
       const { stdout } = await cluster.kubectl("get", "pods", "-o", "jsonpath={.items[*].spec.nodeName}");
       return stdout === "vk-a vk-a";

@@ -1,7 +1,6 @@
 // The informer and the event recorder against a real API server, which is killed and started again on the way.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { KubeClient } from "../packages/virtual-kubelet/src/kube/client.ts";
 import { connect } from "../packages/virtual-kubelet/src/kube/connect.ts";
 import { EventRecorder } from "../packages/virtual-kubelet/src/kube/event-recorder.ts";
@@ -10,6 +9,7 @@ import { configMaps, events, namespaces, type Stored } from "../packages/virtual
 import type { ConfigMap } from "../packages/virtual-kubelet/src/kube/types.gen.ts";
 import { createMetrics } from "../packages/virtual-kubelet/src/metrics.ts";
 import type { ControlPlane } from "../packages/virtual-kubelet/src/testing/control-plane.ts";
+import { eventually as waitFor } from "../packages/virtual-kubelet/src/testing/eventually.ts";
 import { startChosenControlPlane } from "./dev-control-plane.ts";
 
 let cluster: ControlPlane;
@@ -19,8 +19,8 @@ before(async () => {
   client = await connect({ kubeconfig: cluster.kubeconfig });
 });
 after(async () => {
+  await using _cluster = cluster;
   await client?.close();
-  await cluster?.stop();
 });
 
 const namespace = "default";
@@ -30,11 +30,8 @@ const create = (name: string): Promise<Stored<ConfigMap>> =>
 const change = (name: string, step: string): Promise<Stored<ConfigMap>> =>
   client.patch(configMaps, { name, namespace }, "merge", { data: { step } });
 
-async function eventually(what: string, holds: () => boolean | Promise<boolean>, deadlineMs = 45_000): Promise<void> {
-  for (const deadline = Date.now() + deadlineMs; !(await holds()); await sleep(20)) {
-    assert.ok(Date.now() < deadline, `${what} within ${deadlineMs} ms`);
-  }
-}
+const eventually = (what: string, holds: () => boolean | Promise<boolean>): Promise<boolean> =>
+  waitFor(what, 45_000, holds);
 
 test("the cache follows the cluster, over the death of the API server too", async () => {
   const changes: Change<ConfigMap>[] = [];
@@ -48,7 +45,7 @@ test("the cache follows the cluster, over the death of the API server too", asyn
     onChange: (one) => changes.push(one),
   });
   const told = (): string[] => changes.splice(0).map(({ type, object }) => `${type} ${object.metadata.name}`);
-  const agree = (): Promise<void> =>
+  const agree = (): Promise<boolean> =>
     eventually("the cache agrees", async () => {
       const { items } = await client.list(configMaps, { namespace, labelSelector: "suite=informer" });
       const versions = (objects: Iterable<Stored<ConfigMap>>): string =>
@@ -141,6 +138,12 @@ test("Events are made, counted, and made anew when they are gone", async () => {
   await client.delete(namespaces, { name: "ending" });
   recorder.record({ ...target, namespace: "ending" }, "Normal", "Killing", "Stopping container web");
   recorder.record({ ...target, namespace: "no-such-namespace" }, "Normal", "Started", "Container started");
+  await eventually("all of it was tried", async () => {
+    const { values } = await metrics.eventsDropped.get();
+    const dropped = values.reduce((sum, { value }) => sum + value, 0);
+    const { items } = await client.list(events, { namespace, fieldSelector: "involvedObject.kind=Node" });
+    return dropped === 2 && items.length === 1;
+  });
   end.abort();
   await run;
   const ofNode = await client.list(events, { namespace, fieldSelector: "involvedObject.kind=Node" });

@@ -47,7 +47,7 @@ const ephemeral = (pod: Pod, name: string): ContainerStatus | undefined =>
   pod.status?.ephemeralContainerStatuses?.find((status) => status.name === name);
 
 for (const client of clients)
-  describe(client.name, { timeout: 180_000 }, () => {
+  describe(client.name, { timeout: 900_000 }, () => {
     const id = clients.indexOf(client);
 
     it("debugs a pod with a container of its own, whose input it passes on", async () => {

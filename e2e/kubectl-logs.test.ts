@@ -52,7 +52,7 @@ const lines = (ended: Ended): readonly string[] => text(ended).split("\n").slice
 const stamp = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z) (.*)$/;
 
 for (const client of clients)
-  describe(client.name.replace(/ over.*/, ""), { timeout: 120_000 }, () => {
+  describe(client.name.replace(/ over.*/, ""), { timeout: 900_000 }, () => {
     const read = (...args: string[]): Promise<Ended> => runKubectl(harness, client, ["logs", ...args]);
 
     it("shows all, the last lines, and so many bytes", async () => {
@@ -102,11 +102,20 @@ for (const client of clients)
 
     it("follows one run of a container that restarts at once: all of its lines, and none of the next", async () => {
       const name = `again-${clients.indexOf(client)}`;
-      const mock = { "run-time": "5s", "log-interval": "50ms", "exit-code": "1" };
+      const mock = { "run-time": "1h", "log-interval": "50ms", "exit-code": "1" };
       await harness.client.create(pods, podObject(name, { mock }));
-      await harness.untilPod("runs", name, 20_000, isRunning);
+      const { status } = await harness.untilPod("runs", name, 20_000, isRunning);
       await using following = startKubectl(harness, client, "logs", "-f", name);
+      await following.says(/run 1$/m);
+      // Only now does it end, in a second; and the next run is let be.
+      const seconds = (Date.now() - Date.parse(status?.startTime ?? "")) / 1000;
+      const lasts = (runTime: string): Promise<unknown> =>
+        harness.client.patchMeta(pods, { name, namespace: "default" }, "merge", {
+          metadata: { annotations: { "mock.virtual-kubelet.io/run-time": runTime } },
+        });
+      await lasts(`${Math.ceil(seconds) + 1}s`);
       const followed = lines(await following.ended);
+      await lasts("1h");
       const restarted = await harness.untilPod("runs again", name, 20_000, ({ status }) =>
         (status?.containerStatuses ?? []).some(({ restartCount, state }) => restartCount === 1 && state?.running),
       );

@@ -55,14 +55,17 @@ export function kubectlOnPods<Subject extends SemanticsSubject>(what: string, op
   after(() => semantics?.[Symbol.asyncDispose]());
 
   for (const [id, client] of clients.entries())
-    describe(`${client.name} on ${what}`, { timeout: 240_000 }, () => {
+    describe(`${client.name} on ${what}`, { timeout: 900_000 }, () => {
       const run = (args: readonly string[], input: string | Uint8Array = "") =>
         runKubectl(semantics.harness, client, args, input);
 
       it("logs -f shows what was, what comes, and ends with the container, its last words included", async () => {
         const name = `talking-${id}`;
         const script = `trap 'echo bye; exit 0' TERM; i=0; while :; do i=$((i + 1)); echo line $i; sleep 0.05; done`;
-        await semantics.run(name, { containers: [semantics.container(name, "main", script)] });
+        await semantics.run(name, {
+          terminationGracePeriodSeconds: 120,
+          containers: [semantics.container(name, "main", script)],
+        });
         await semantics.until("runs", name, ({ status }) => status?.phase === "Running");
         await using following = startKubectl(semantics.harness, client, "logs", "-f", name);
         await following.says("line 30\n");
@@ -142,8 +145,9 @@ export function kubectlOnPods<Subject extends SemanticsSubject>(what: string, op
         await attached.says(`first ${id}`);
         const left = await attached.end(`last ${id}\n`);
         assert.deepEqual([left.code, left.stdout.toString()], [0, `first ${id}\nlast ${id}\n`]);
-        const log = await semantics.kubectl("logs", "cat");
-        assert.ok(log.endsWith(`first ${id}\nlast ${id}`), log);
+        await eventually("all of it in the log", 10_000, async () =>
+          (await semantics.kubectl("logs", "cat")).endsWith(`first ${id}\nlast ${id}`),
+        );
         assert.equal(semantics.last("cat").status?.containerStatuses?.[0]?.restartCount, 0);
       });
 
@@ -208,7 +212,7 @@ export function kubectlOnPods<Subject extends SemanticsSubject>(what: string, op
       });
     });
 
-  describe(`after kubectl on ${what}`, { timeout: 120_000 }, () => {
+  describe(`after kubectl on ${what}`, { timeout: 900_000 }, () => {
     it("pods end as their containers do, and nothing of them is left", async () => {
       await semantics.kubectl("exec", "shell", "--", "kill", "-KILL", "1").catch(() => "");
       for (const name of names) {

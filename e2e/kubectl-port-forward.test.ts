@@ -54,7 +54,7 @@ async function opened(port: number): Promise<Socket> {
 }
 
 for (const client of clients)
-  describe(client.name, { timeout: 120_000 }, () => {
+  describe(client.name, { timeout: 900_000 }, () => {
     it("carries HTTP, and says which port nobody listens on", async () => {
       const http = await forward(client, "server", 8080);
       await using _ = http.kubectl;

@@ -158,7 +158,7 @@ async function callRoute({ method, path }: Route, call: Call, node = mock): Prom
 const forbidden = (user: string, { method, subresources }: Route): string =>
   `Forbidden (user=${user}, verb=${method === "POST" ? "create" : "get"}, resource=nodes, subresource(s)=[${subresources}])\n`;
 
-describe("every route", { timeout: 180_000 }, () => {
+describe("every route", { timeout: 900_000 }, () => {
   it("is closed to callers without credentials, and to those with bad ones", async () => {
     const foreign = await tokenOf("leaver", "--audience", "somebody-else");
     for (const call of [{}, { token: "wrong" }, { token: foreign }]) {
@@ -234,7 +234,7 @@ describe("every route", { timeout: 180_000 }, () => {
   });
 });
 
-describe("over time", { timeout: 120_000 }, () => {
+describe("over time", { timeout: 900_000 }, () => {
   it("a token ends with its ServiceAccount, and a grant with its binding", async () => {
     const leaver = { token: await tokenOf("leaver") };
     const late = { token: await tokenOf("stats") };
@@ -253,7 +253,7 @@ describe("over time", { timeout: 120_000 }, () => {
   });
 });
 
-describe("insecure flags", { timeout: 120_000 }, () => {
+describe("insecure flags", { timeout: 900_000 }, () => {
   const start = async (node: string, flag: string): Promise<{ readonly at: Endpoint; readonly log: string }> => {
     const opened = await harness.program(["--nodename", node, "--provider", "mock", flag], { kubeconfig });
     await harness.nodeIsReady(node, opened);

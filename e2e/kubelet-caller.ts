@@ -52,7 +52,7 @@ export function callKubelet({ host, port }: Endpoint, path: string, call: Call =
     agent: false,
     rejectUnauthorized: false,
     servername: serverName ?? "",
-    timeout: 20_000,
+    timeout: 120_000,
     headers: {
       ...(token === undefined ? {} : { Authorization: `Bearer ${token}` }),
       ...(call.host === undefined ? {} : { Host: call.host }),

@@ -77,7 +77,7 @@ async function logsAndCommands(...nodes: readonly string[]): Promise<void> {
   }
 }
 
-describe("two nodes, each on its own port", { timeout: 120_000 }, () => {
+describe("two nodes, each on its own port", { timeout: 900_000 }, () => {
   let a: Endpoint;
   let b: Endpoint;
   before(async () => {
@@ -103,7 +103,7 @@ describe("two nodes, each on its own port", { timeout: 120_000 }, () => {
   });
 });
 
-describe("two nodes on a shared port", { timeout: 120_000 }, () => {
+describe("two nodes on a shared port", { timeout: 900_000 }, () => {
   let at: Endpoint;
   before(async () => {
     const { a, b } = await twoNodes("shared", "--kubelet-shared-port");

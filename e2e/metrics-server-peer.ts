@@ -101,7 +101,7 @@ export class MetricsServer implements AsyncDisposable {
       "--kubelet-use-node-status-port",
       "--kubelet-preferred-address-types=InternalIP",
       "--metric-resolution=10s",
-      "--kubelet-request-timeout=5s",
+      "--kubelet-request-timeout=9s",
     ]);
     return new MetricsServer(harness, processes, program);
   }

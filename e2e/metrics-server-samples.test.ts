@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
 import { createServer as createTLSServer } from "node:https";
-import { createServer, type Server } from "node:net";
+import type { Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -13,6 +13,7 @@ import { createMetrics } from "../packages/virtual-kubelet/src/metrics.ts";
 import { createStatsHandlers } from "../packages/virtual-kubelet/src/server/stats-handlers.ts";
 import type { ContainerStats, CPUStats, PodStats } from "../packages/virtual-kubelet/src/stats-summary.ts";
 import type { ControlPlane } from "../packages/virtual-kubelet/src/testing/control-plane.ts";
+import { freePort } from "../packages/virtual-kubelet/src/testing/free-port.ts";
 import { createAuthority } from "../packages/virtual-kubelet/src/testing/pki.ts";
 import { ProcessGroup } from "../packages/virtual-kubelet/src/testing/processes.ts";
 import {
@@ -35,8 +36,8 @@ before(async () => {
   processes = new ProcessGroup({ parent: tmpdir(), prefix: "virtual-kubelet-metrics-server-" });
 });
 after(async () => {
-  await processes.close();
-  await plane.stop();
+  await using _plane = plane;
+  await processes?.close();
 });
 
 const timeText = (ms: number): string => new Date(ms).toISOString();
@@ -44,14 +45,17 @@ const timeText = (ms: number): string => new Date(ms).toISOString();
 const start = timeText(Date.now() - 3_600_000);
 const bytes = 50e6;
 
+/** Of one look at all: a machine that is busy may stand still between two. */
+let now = Date.now();
+
 function container(name: string, cpu: Omit<CPUStats, "time">, workingSetBytes = bytes): ContainerStats {
-  const time = timeText(Date.now());
+  const time = timeText(now);
   return { name, startTime: start, cpu: { time, ...cpu }, memory: { time, workingSetBytes } };
 }
 
 /** A counter that has gone up by so many cores since the start. */
 const counter = (cores: number) => ({
-  usageCoreNanoSeconds: Math.round((Date.now() - Date.parse(start)) * 1e6 * cores),
+  usageCoreNanoSeconds: Math.round((now - Date.parse(start)) * 1e6 * cores),
 });
 
 function podStats(name: string, ...containers: ContainerStats[]): PodStats {
@@ -70,6 +74,7 @@ const node = servedNode(
     }),
   {
     async getStatsSummary() {
+      now = Date.now();
       const zeros = calls++ % 3 === 2;
       return summary(
         podStats("counter", container("main", counter(0.25))),
@@ -82,20 +87,12 @@ const node = servedNode(
   },
 );
 
-async function listen(server: Server, port = 0): Promise<number> {
-  server.listen(port, "127.0.0.1");
+async function listen(server: Server): Promise<number> {
+  server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const address = server.address();
   assert.ok(address !== null && typeof address === "object");
   return address.port;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  const port = await listen(server);
-  server.close();
-  await once(server, "close");
-  return port;
 }
 
 async function kubectl(...args: string[]): Promise<string> {
@@ -136,14 +133,14 @@ test("all pods of such a node are there, at each scrape", async (context) => {
     server.closeAllConnections();
   });
   const Port = await listen(server);
-  const now = timeText(Date.now());
+  const at = timeText(Date.now());
   await create(
     { apiVersion: "v1", kind: "Node", metadata: { name: "vk", labels: { "kubernetes.io/hostname": "vk" } } },
     {
       addresses: [{ type: "InternalIP", address: "127.0.0.1" }],
       daemonEndpoints: { kubeletEndpoint: { Port } },
       conditions: [
-        { type: "Ready", status: "True", reason: "r", message: "m", lastHeartbeatTime: now, lastTransitionTime: now },
+        { type: "Ready", status: "True", reason: "r", message: "m", lastHeartbeatTime: at, lastTransitionTime: at },
       ],
     },
   );
@@ -169,7 +166,7 @@ test("all pods of such a node are there, at each scrape", async (context) => {
     "--kubelet-use-node-status-port",
     "--kubelet-preferred-address-types=InternalIP",
     "--metric-resolution=10s",
-    "--kubelet-request-timeout=5s",
+    "--kubelet-request-timeout=9s",
   ]);
 
   async function list<T>(what: "nodes" | "pods"): Promise<readonly T[]> {

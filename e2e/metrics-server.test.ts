@@ -28,8 +28,8 @@ before(async () => {
   metricsServer = await MetricsServer.start(harness, ["vk", "self-signed"]);
 });
 after(async () => {
+  await using _harness = harness;
   await metricsServer?.[Symbol.asyncDispose]();
-  await harness?.[Symbol.asyncDispose]();
 });
 
 function node(name: string, ...more: readonly string[]): readonly string[] {
@@ -62,7 +62,7 @@ function deployment(name: string, mock: Readonly<Record<string, string>>): objec
   };
 }
 
-describe("metrics-server", { timeout: 400_000, concurrency: true }, () => {
+describe("metrics-server", { timeout: 900_000, concurrency: true }, () => {
   it("shows what nodes and pods use", async () => {
     await harness.apply(deployment("steady", { cpu: "250m", memory: "48Mi" }));
     const [pod, cells] = await eventually("kubectl top pod", 90_000, async () =>
@@ -107,7 +107,7 @@ describe("metrics-server", { timeout: 400_000, concurrency: true }, () => {
   });
 });
 
-describe("doctor", { timeout: 120_000 }, () => {
+describe("doctor", { timeout: 900_000 }, () => {
   it("tells which nodes it has figures of, and of others why not", async () => {
     assert.match(await doctor("vk"), /^ok +metrics-server has figures of the node$/);
     assert.match(
@@ -119,9 +119,11 @@ describe("doctor", { timeout: 120_000 }, () => {
     // The fix does what it says.
     for (const [, words = ""] of refused.matchAll(/kubectl (create .*?)(?: &&|$)/gm))
       await harness.kubectl(...words.split(" "));
-    assert.match(
-      await doctor("closed"),
-      /^WARN +metrics-server has no figures of the node: .*\n +fix: ask again in half a minute/,
+    // Until it has asked again, which it does every ten seconds.
+    await eventually("it may", 60_000, async () =>
+      /^(ok +metrics-server has figures of the node$|WARN +metrics-server has no figures of the node: .*\n +fix: ask again in half a minute)/.test(
+        await doctor("closed"),
+      ),
     );
   });
 

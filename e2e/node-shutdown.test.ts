@@ -1,13 +1,18 @@
 // A node that shuts down with pods on it, as the API server and its users see it: they end by priority and stay, new ones are
 // refused, and the next program begins where that left off. Needs root on Linux.
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { nodes, pods } from "../packages/virtual-kubelet/src/kube/resource.ts";
 import type { NodeCondition } from "../packages/virtual-kubelet/src/kube/types.gen.ts";
 import { eventually } from "./harness.ts";
 import { type ProcessSemantics, startProcesses } from "./semantics.ts";
 
-const shutdown = ["--shutdown-when=always", "--shutdown-grace-period=30s", "--shutdown-grace-period-critical-pods=10s"];
+const shutdown = [
+  "--shutdown-when=always",
+  "--shutdown-grace-period=300s",
+  "--shutdown-grace-period-critical-pods=60s",
+];
 let bench: ProcessSemantics;
 before(async () => {
   bench = await startProcesses({}, shutdown);
@@ -21,11 +26,13 @@ const ready = async (): Promise<NodeCondition | undefined> => {
 
 describe("a node that shuts down", () => {
   it("ends its pods by priority, with their logs kept, and takes no new ones", async () => {
-    const slow = "trap 'at term; echo last words; sleep 4; at over; exit 0' TERM; at up; while :; do sleep 0.1; done";
+    const told = join(bench.scratch, "told");
+    const slow = `trap 'at term; echo last words; until [ -e ${told} ]; do sleep 0.1; done; at over; exit 0' TERM; at up; while :; do sleep 0.1; done`;
     const fast = "trap 'at term; exit 0' TERM; at up; while :; do sleep 0.1; done";
-    await bench.run("web", { containers: [bench.container("web", "main", slow)] });
-    const priorityClassName = "system-node-critical";
-    await bench.run("dns", { priorityClassName, containers: [bench.container("dns", "main", fast)] });
+    const terminationGracePeriodSeconds = 240;
+    await bench.run("web", { terminationGracePeriodSeconds, containers: [bench.container("web", "main", slow)] });
+    const critical = { terminationGracePeriodSeconds, priorityClassName: "system-node-critical" };
+    await bench.run("dns", { ...critical, containers: [bench.container("dns", "main", fast)] });
     await bench.untilStamp("web", "up");
     await bench.untilStamp("dns", "up");
     await bench.untilLine("web", "Running");
@@ -43,6 +50,7 @@ describe("a node that shuts down", () => {
     const refused = await bench.until("is refused", "late", ({ status }) => status?.phase === "Failed");
     assert.equal(refused.status?.reason, "NodeShutdown");
     assert.equal(refused.status?.message, "Pod was rejected: Pod was rejected as the node is shutting down.");
+    bench.touch("told");
     assert.deepEqual(await program.ended, { code: 0, signal: null });
 
     const at = (pod: string, what: string): number =>

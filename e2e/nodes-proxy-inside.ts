@@ -30,7 +30,7 @@ async function refused(...args: readonly string[]): Promise<string> {
   return stderr;
 }
 
-describe("nodes/proxy", { timeout: 120_000 }, () => {
+describe("nodes/proxy", { timeout: 900_000 }, () => {
   it("health, by the node's name and by its port", async () => {
     assert.equal(await raw("/healthz"), "ok");
     assert.match(await raw("/healthz?verbose"), /\[\+\]ping ok/);

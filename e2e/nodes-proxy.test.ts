@@ -7,7 +7,7 @@ import { text } from "node:stream/consumers";
 import { test } from "node:test";
 import { nodeAddress } from "./nodes-proxy-address.ts";
 
-test("nodes/proxy, in a network namespace of its own", { timeout: 180_000 }, async (context) => {
+test("nodes/proxy, in a network namespace of its own", { timeout: 900_000 }, async (context) => {
   const inside = join(import.meta.dirname, "nodes-proxy-inside.ts");
   const network = `ip link set lo up && ip address add ${nodeAddress}/32 dev lo && exec "$@"`;
   const program = [process.execPath, "--conditions=source", "--test-reporter=spec", inside];

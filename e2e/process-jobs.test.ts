@@ -30,10 +30,15 @@ async function finished(name: string, podSpec: Partial<PodSpec>, spec: Partial<J
 
 const endOf = ({ status }: Job): string | undefined =>
   status?.conditions?.find(({ type, status: holds }) => ended.includes(type) && holds === "True")?.reason;
+/** All that was ever shown of it: what is written by others may come sooner than its own end. */
+async function assertHistory(pod: string, golden: string): Promise<void> {
+  await semantics.until("has ended", pod, ({ status }) => ["Succeeded", "Failed"].includes(status?.phase ?? ""));
+  semantics.assertHistory(pod, golden);
+}
 const podsOf = (job: string): Promise<readonly Stored<Pod>[]> => semantics.harness.list(pods, `job-name=${job}`);
 const words = (name: string): readonly string[] => semantics.stamps(name).map(({ what }) => what);
 
-describe("Jobs of processes", { concurrency: true, timeout: 240_000 }, () => {
+describe("Jobs of processes", { concurrency: true, timeout: 900_000 }, () => {
   it("fail once more pods have failed than backoffLimit allows", async () => {
     const main = semantics.container("limited", "main", "at $run; exit 3");
     const job = await finished("limited", { containers: [main] }, { backoffLimit: 1 });
@@ -42,7 +47,7 @@ describe("Jobs of processes", { concurrency: true, timeout: 240_000 }, () => {
     const failed = await podsOf("limited");
     assert.equal(failed.length, 2);
     for (const { metadata } of failed)
-      semantics.assertHistory(
+      await assertHistory(
         metadata.name,
         `? Pending init | main:waiting(ContainerCreating)
          ? Pending sandbox init | main:waiting(ContainerCreating)
@@ -107,7 +112,7 @@ describe("Jobs of processes", { concurrency: true, timeout: 240_000 }, () => {
     assert.deepEqual(words(name), ["side-up", "main-up", "main-end", "side-told", "side-end"]);
     const [pod] = await podsOf(name);
     assert.ok(pod !== undefined);
-    semantics.assertHistory(
+    await assertHistory(
       pod.metadata.name,
       `? Pending | side:waiting(PodInitializing) main:waiting(PodInitializing)
        ? Pending sandbox | side:waiting(PodInitializing) main:waiting(PodInitializing)

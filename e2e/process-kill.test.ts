@@ -117,7 +117,7 @@ async function flaky(name: string): Promise<void> {
   const script = `touch ${well}; ${onTerm("main")}; [ $run -gt 2 ] || { sleep 2; rm ${well}; }; ${forever}`;
   const livenessProbe = {
     ...shell(`test -e ${well}`),
-    ...{ initialDelaySeconds: 1, periodSeconds: 1, failureThreshold: 2, timeoutSeconds: 20 },
+    ...{ initialDelaySeconds: 4, periodSeconds: 1, failureThreshold: 2, timeoutSeconds: 20 },
   };
   await semantics.run(name, { containers: [container(name, "main", script, { livenessProbe })] });
 }
@@ -134,7 +134,7 @@ async function departing(name: string, gracePeriodSeconds: number | undefined): 
   gone.push(name);
   const preStop = shell(`echo "$(date +%s%N) $HOSTNAME/main/preStop" >>${semantics.stampFile(name)}; sleep 1.5`);
   await semantics.run(name, {
-    terminationGracePeriodSeconds: 20,
+    terminationGracePeriodSeconds: 120,
     initContainers: [container(name, "side", `${onTerm("side")}; ${forever}`, { restartPolicy: "Always" })],
     containers: [
       container(name, "main", `${onTerm("main", "sleep 0.5; exit 0")}; ${forever}`, { lifecycle: { preStop } }),
@@ -194,7 +194,7 @@ function runningByApi(all: readonly Stored<Pod>[]): readonly string[] {
 const find = async (name: string): Promise<Stored<Pod>> =>
   (await semantics.harness.find(pods, name)) ?? assert.fail(`${name} is gone`);
 
-describe("the program killed over running processes", { timeout: 600_000 }, () => {
+describe("the program killed over running processes", { timeout: 900_000 }, () => {
   it(`${kills} times: nothing is lost, doubled, left over or restarted for it`, async () => {
     await together(
       killing(),

@@ -22,7 +22,7 @@ after(async () => {
 const serve = (word: string): string =>
   `exec perl -MIO::Socket::INET -e '$s = IO::Socket::INET->new(LocalPort => 8080, Listen => 5) or die $!; while ($c = $s->accept) { print $c "${word}\\n"; close $c }'`;
 
-describe("processes in networks of their own", { timeout: 240_000 }, () => {
+describe("processes in networks of their own", { timeout: 900_000 }, () => {
   it("listen at one port, are probed there, and are reached at the address in their status", async () => {
     const addresses = new Set<string>();
     for (const name of ["first", "second"]) {

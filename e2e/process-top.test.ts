@@ -17,14 +17,14 @@ before(async () => {
   metricsServer = await MetricsServer.start(semantics.harness);
 });
 after(async () => {
+  await using _semantics = semantics;
   await metricsServer?.[Symbol.asyncDispose]();
-  await semantics?.[Symbol.asyncDispose]();
 });
 
 const millis = (text = ""): number => Number(/^(\d+)m$/.exec(text)?.[1] ?? Number.NaN);
 const mebibytes = (text = ""): number => Number(/^(\d+)Mi$/.exec(text)?.[1] ?? Number.NaN);
 
-describe("kubectl top of processes", { timeout: 240_000 }, () => {
+describe("kubectl top of processes", { timeout: 900_000 }, () => {
   it("shows the cpu and memory of each container, and of the node", async () => {
     const busy = semantics.container("busy", "burns", "while :; do :; done", {
       resources: { requests: { cpu: "50m" }, limits: { cpu: "200m" } },

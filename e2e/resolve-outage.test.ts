@@ -11,7 +11,7 @@ before(async () => {
 });
 after(() => harness?.[Symbol.asyncDispose]());
 
-it("waiting and running pods after an outage", { timeout: 120_000 }, async () => {
+it("waiting and running pods after an outage", { timeout: 900_000 }, async () => {
   const cluster = new ResolvingCluster(harness);
   const node = await resolvingNode("outage");
   const kubeconfig = await harness.cluster.kubeconfigFor("system:node:outage", ["system:nodes"]);

@@ -14,7 +14,7 @@ before(async () => {
 });
 after(() => harness?.[Symbol.asyncDispose]());
 
-describe("credentials", { concurrency: true, timeout: 120_000 }, () => {
+describe("credentials", { concurrency: true, timeout: 900_000 }, () => {
   for (const [node, kubeconfig] of [
     ["by-account", () => harness.cluster.serviceAccountKubeconfig("virtual-kubelet", "virtual-kubelet")],
     ["by-node-user", () => harness.cluster.kubeconfigFor("system:node:by-node-user", ["system:nodes"])],
@@ -46,7 +46,7 @@ describe("credentials", { concurrency: true, timeout: 120_000 }, () => {
         pods,
         podObject(`${node}-job`, { mock: { "run-time": "500ms" }, spec: { nodeSelector, restartPolicy: "Never" } }),
       );
-      await harness.kubectl("rollout", "status", `deployment/${node}`, "--timeout=40s");
+      await harness.kubectl("rollout", "status", `deployment/${node}`, "--timeout=300s");
       const alone = await harness.untilPod("is ready", `${node}-alone`, 15_000, isReady);
       await harness.untilPod("has succeeded", `${node}-job`, 15_000, ({ status }) => status?.phase === "Succeeded");
       await harness.kubectl("set", "image", `pod/${node}-alone`, "main=example.com/app:2");
@@ -65,7 +65,12 @@ describe("credentials", { concurrency: true, timeout: 120_000 }, () => {
       await harness.untilPod("is refused", `${node}-large`, 10_000, ({ status }) => status?.reason === "OutOfcpu");
 
       // Killed, and started again: the same pods; one has left the API meanwhile.
-      const before = await harness.find(pods, `${node}-alone`);
+      const before = await harness.untilPod(
+        "has come to rest",
+        `${node}-alone`,
+        15_000,
+        (pod) => isReady(pod) && pod.status?.observedGeneration === pod.metadata.generation,
+      );
       await first.kill("SIGKILL");
       await harness.kubectl("delete", "pod", `${node}-job`, "--wait=false");
       const second = await harness.program([...args, "--orphan-grace", "2s"], {
@@ -74,10 +79,10 @@ describe("credentials", { concurrency: true, timeout: 120_000 }, () => {
       });
       await harness.untilGone(pods, `${node}-job`, 20_000);
       const again = await harness.untilPod("still runs", `${node}-alone`, 5000, isRunning);
-      assert.deepEqual(again.status, before?.status);
+      assert.deepEqual(again.status, before.status);
       assert.equal(again.metadata.uid, alone.metadata.uid);
 
-      await harness.kubectl("delete", `deployment/${node}`, `pod/${node}-alone`, `pod/${node}-large`, "--timeout=20s");
+      await harness.kubectl("delete", `deployment/${node}`, `pod/${node}-alone`, `pod/${node}-large`, "--timeout=300s");
       await eventually("no pods left", 15_000, async () => (await harness.list(pods, `app=${node}`)).length === 0);
       const creates = (await backend.journal()).filter(({ method }) => method === "createPod");
       assert.deepEqual(

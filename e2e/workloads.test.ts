@@ -1,6 +1,7 @@
 // Deployments, Jobs and StatefulSets of a real controller manager, on virtual nodes chosen by a real scheduler.
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import {
   deployments,
   jobs,
@@ -10,6 +11,7 @@ import {
   statefulSets,
 } from "../packages/virtual-kubelet/src/kube/resource.ts";
 import type { Pod } from "../packages/virtual-kubelet/src/kube/types.gen.ts";
+import { everyState } from "../packages/virtual-kubelet/src/testing/every-state.ts";
 import {
   eventually,
   type Harness,
@@ -31,15 +33,15 @@ before(async () => {
   kubelet = await harness.kubelet([node]);
 });
 after(async () => {
+  await using _harness = harness;
   await kubelet?.stop();
-  await harness?.[Symbol.asyncDispose]();
 });
 
 /** Other tests' nodes come and go. */
 const here = { "kubernetes.io/hostname": "workloads" };
 const restarts = (pod: Pod): number => pod.status?.containerStatuses?.[0]?.restartCount ?? 0;
 
-describe("workloads", { concurrency: true, timeout: 120_000 }, () => {
+describe("workloads", { concurrency: true, timeout: 900_000 }, () => {
   it("runs a Deployment of 50, and nothing of it is left after scaling to 5 and to 0", async () => {
     const labels = { app: "fifty" };
     await harness.client.create(deployments, {
@@ -50,7 +52,7 @@ describe("workloads", { concurrency: true, timeout: 120_000 }, () => {
         template: podTemplate({ labels, spec: { nodeSelector: here } }),
       },
     });
-    await harness.kubectl("rollout", "status", "deployment/fifty", "--timeout=60s");
+    await harness.kubectl("rollout", "status", "deployment/fifty", "--timeout=300s");
     const running = await harness.list(pods, "app=fifty");
     assert.equal(running.length, 50);
     assert.ok(running.every((pod) => isRunning(pod) && isReady(pod) && pod.spec?.nodeName === "workloads"));
@@ -78,10 +80,14 @@ describe("workloads", { concurrency: true, timeout: 120_000 }, () => {
     const spec = { completions: 6, parallelism: 2, template };
     await harness.client.create(jobs, { metadata: { name: "six", namespace: "default" }, spec });
     let most = 0;
-    const done = await harness.until("complete", jobs, "six", 60_000, (job) => {
-      most = Math.max(most, job.status?.active ?? 0);
-      return job.status?.succeeded === 6 && job.status.completionTime !== undefined;
+    const over = new AbortController();
+    const options = { namespace: "default", fieldSelector: "metadata.name=six", signal: over.signal };
+    const watched = everyState(harness.client, jobs, options, ({ object: { status } }) => {
+      most = Math.max(most, status?.active ?? 0);
+      if (status?.completionTime !== undefined) over.abort();
     });
+    const done = await harness.until("complete", jobs, "six", 60_000, ({ status }) => status?.succeeded === 6);
+    await watched;
     assert.equal(most, 2);
     assert.equal(done.status?.failed ?? 0, 0);
     const ended = await harness.list(pods, "job-name=six");
@@ -96,7 +102,7 @@ describe("workloads", { concurrency: true, timeout: 120_000 }, () => {
     const spec = { completions: 3, parallelism: 3, template };
     await harness.client.create(jobs, { metadata: { name: "endless", namespace: "default" }, spec });
     await harness.until("three run", jobs, "endless", 30_000, (job) => job.status?.ready === 3);
-    await harness.kubectl("delete", "job", "endless", "--cascade=foreground", "--timeout=20s");
+    await harness.kubectl("delete", "job", "endless", "--cascade=foreground", "--timeout=300s");
     assert.deepEqual(await harness.list(pods, "job-name=endless"), []);
     assert.ok(!node.backend.list().some(({ owner }) => owner.name.startsWith("endless-")));
   });
@@ -108,7 +114,7 @@ describe("workloads", { concurrency: true, timeout: 120_000 }, () => {
     });
     const spec = { backoffLimit: 1, template };
     await harness.client.create(jobs, { metadata: { name: "failing", namespace: "default" }, spec });
-    await harness.kubectl("wait", "--for=condition=Failed", "job/failing", "--timeout=60s");
+    await harness.kubectl("wait", "--for=condition=Failed", "job/failing", "--timeout=300s");
     const job = await harness.find(jobs, "failing");
     assert.equal(job?.status?.failed, 2);
     assert.equal(job?.status?.conditions?.find(({ type }) => type === "Failed")?.reason, "BackoffLimitExceeded");
@@ -164,7 +170,7 @@ describe("workloads", { concurrency: true, timeout: 120_000 }, () => {
     const watch = (async () => {
       while (watching) {
         for (const name of names) most = Math.max(most, node.backend.running(name).length);
-        await new Promise((resolve) => setTimeout(resolve, 10));
+        await sleep(10);
       }
     })();
     const first = await allReady();
@@ -215,7 +221,7 @@ describe("workloads", { concurrency: true, timeout: 120_000 }, () => {
         template: podTemplate({ labels, spec: { nodeSelector: pool } }),
       },
     });
-    await harness.kubectl("rollout", "status", "deployment/guarded", "--timeout=30s");
+    await harness.kubectl("rollout", "status", "deployment/guarded", "--timeout=300s");
     const [victim] = await harness.list(pods, "app=guarded");
     assert.ok(victim !== undefined);
     const evict = (): Promise<unknown> =>
@@ -228,10 +234,11 @@ describe("workloads", { concurrency: true, timeout: 120_000 }, () => {
           kind: "Eviction",
           metadata: { name: victim.metadata.name, namespace: "default" },
         },
-        { timeoutMs: 2000 },
+        // It is told to wait for ten.
+        { timeoutMs: 9000 },
       );
     await assert.rejects(evict(), (error: Error) => error.message.includes("disruption budget"));
-    const refused = await harness.cluster.kubectl("drain", "drain-0", "--ignore-daemonsets", "--timeout=3s");
+    const refused = await harness.cluster.kubectl("drain", "drain-0", "--ignore-daemonsets", "--timeout=5s");
     assert.notEqual(refused.code, 0);
     assert.match(refused.stderr, /Cannot evict pod as it would violate the pod's disruption budget/);
     assert.equal((await harness.list(pods, "app=guarded")).filter((pod) => isReady(pod)).length, 2);
@@ -239,7 +246,7 @@ describe("workloads", { concurrency: true, timeout: 120_000 }, () => {
     await harness.kubectl("uncordon", "drain-1");
     await harness.kubectl("scale", "deployment/guarded", "--replicas=3");
     let least = 3;
-    const drained = harness.kubectl("drain", "drain-0", "--ignore-daemonsets", "--timeout=60s");
+    const drained = harness.kubectl("drain", "drain-0", "--ignore-daemonsets", "--timeout=300s");
     let over = false;
     void drained
       .finally(() => {
@@ -248,10 +255,11 @@ describe("workloads", { concurrency: true, timeout: 120_000 }, () => {
       .catch(() => undefined);
     while (!over) {
       least = Math.min(least, (await harness.list(pods, "app=guarded")).filter((pod) => isReady(pod)).length);
+      await sleep(20);
     }
     await drained;
     assert.ok(least >= 2, `${least} ready`);
-    await harness.kubectl("rollout", "status", "deployment/guarded", "--timeout=30s");
+    await harness.kubectl("rollout", "status", "deployment/guarded", "--timeout=300s");
     const after = await harness.list(pods, "app=guarded");
     assert.deepEqual(
       after.map((pod) => pod.spec?.nodeName),

@@ -20,7 +20,7 @@ function kubeconfigFor(server: string): string {
 }
 
 const noNamespaces = process.platform === "linux" ? false : "namespaces of processes are Linux's";
-const deadlineMs = 20_000;
+const deadlineMs = 120_000;
 let directory = "";
 const children: ChildProcess[] = [];
 before(async () => {

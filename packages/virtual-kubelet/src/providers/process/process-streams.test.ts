@@ -24,11 +24,9 @@ describe("terminals, attach, ephemeral containers", () => {
       text += chunk.toString();
     });
     const stdin = new PassThrough();
-    const command = [
-      "sh",
-      "-c",
-      "stty size; tty; trap 'stty size; exit 3' WINCH; echo set; while :; do sleep 0.05; done",
-    ];
+    // Rows and columns are set one after the other: there are two signals.
+    const trap = `size=$(stty size); [ "$size" = "33 77" ] && { echo $size; exit 3; }`;
+    const command = ["sh", "-c", `stty size; tty; trap '${trap}' WINCH; echo set; while :; do sleep 0.05; done`];
     const ending = bench.runtime.exec(ref, command, { tty: true, stdin, stdout, resize: sizes() }, quiet);
     await until(() => text.includes("set"), "the trap");
     more({ width: 77, height: 33 });
