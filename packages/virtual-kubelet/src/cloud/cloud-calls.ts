@@ -1,6 +1,7 @@
 // The optional methods of a provider over a cloud: those that the cloud has, each handed the group that it is about.
 import type { Duplex } from "node:stream";
 import type { Clock } from "../clock.ts";
+import { isErrorKind } from "../errors.ts";
 import type { Node, Pod } from "../kube/types.gen.ts";
 import type { BilledSize } from "../provider/billing.ts";
 import type { NodeReport } from "../provider/node.ts";
@@ -111,7 +112,12 @@ export function cloudCalls(options: CloudCallsOptions): Partial<Provider> {
     ...(ping !== undefined && {
       ping: async (context: CallContext): Promise<void> => {
         context.signal.throwIfAborted();
-        await ping.call(backend, context);
+        try {
+          await ping.call(backend, context);
+        } catch (error) {
+          // Who asks for fewer calls is there.
+          if (!isErrorKind(error, "Throttled")) throw error;
+        }
       },
     }),
     ...(billedSize !== undefined && {

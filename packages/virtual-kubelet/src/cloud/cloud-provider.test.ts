@@ -262,6 +262,18 @@ describe("a pod on a cloud", () => {
     }
   });
 
+  test("is taken for there while it asks for fewer calls, and for lost when it does not answer", async () => {
+    await using bench = new Bench();
+    const ping = async (): Promise<void> => bench.provider.ping?.(bench.context);
+    bench.cloud.faults.set("ping", new VirtualKubeletError("Throttled", "slow down"));
+    await ping();
+    bench.cloud.faults.set("ping", new VirtualKubeletError("Unavailable", "no route"));
+    await assert.rejects(ping(), { kind: "Unavailable" });
+    bench.cloud.faults.delete("ping");
+    await ping();
+    assert.equal(bench.cloud.calls.get("ping"), 3);
+  });
+
   test("costs few calls: a thousand pods in batches of a hundred", async () => {
     await using bench = new Bench({ describeAtOnce: 100 });
     await Promise.all(Array.from({ length: 1000 }, () => bench.created()));

@@ -5,7 +5,7 @@ import type { CloudGroup } from "./cloud-backend.ts";
 /** `found` by UID; a pod of whose containers nothing is known yet, or any more, is left out. */
 export function cloudStats(
   node: { readonly nodeName: string; readonly startTime: string },
-  groups: readonly CloudGroup[],
+  groups: readonly Pick<CloudGroup, "owner">[],
   found: ReadonlyMap<string, Omit<PodStats, "podRef">>,
   now: number,
 ): StatsSummary {
