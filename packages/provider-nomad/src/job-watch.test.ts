@@ -27,7 +27,7 @@ let made = 0;
 async function another(): Promise<string> {
   made += 1;
   const id = `vk-${made}`;
-  await bench.register(id, [scriptTask("main", "exec sleep 60")]);
+  await bench.register(id, [scriptTask("main", "exec sleep 3600")]);
   return id;
 }
 
@@ -43,7 +43,7 @@ class Follower {
   }
 
   async told(id: string): Promise<void> {
-    await eventually(`told of ${id}`, 5000, () => this.seen.includes(id));
+    await eventually(`told of ${id}`, 60_000, () => this.seen.includes(id));
   }
 
   async stop(): Promise<void> {
@@ -116,14 +116,14 @@ describe("blocking queries", () => {
     nomad.faults.fail("events", 1, 403, "Permission denied");
     nomad.faults.fail("events", 1000, 200, "");
     const follower = new Follower(new JobWatch(client, quickClock));
-    await eventually("a first answer", 5000, () => (nomad.counts["listAllocations"] ?? 0) > 0);
+    await eventually("a first answer", 60_000, () => (nomad.counts["listAllocations"] ?? 0) > 0);
     await follower.told(await another());
     nomad.faults.fail("listAllocations", 1, 500, "No cluster leader");
     const id = await another();
     await follower.told(id);
-    await eventually("it waits for changes", 5000, () => nomad.state.waiting > 0);
+    await eventually("it waits for changes", 60_000, () => nomad.state.waiting > 0);
     nomad.state.restore(3);
-    await eventually("it waits anew", 5000, () => nomad.state.waiting > 0);
+    await eventually("it waits anew", 60_000, () => nomad.state.waiting > 0);
     await follower.told(await another());
     await follower.stop();
     assert.equal(follower.breaks.length, 1);

@@ -1,6 +1,7 @@
 // Jobs of a fake Nomad with their evaluations and allocations: registered, placed, stopped, purged.
 import { randomUUID } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
+import { errorText, isErrorKind } from "@virtual-kubelet/virtual-kubelet";
 import type { NomadEvaluation, NomadPlacementMetric } from "../../wire.ts";
 import type { FakeAllocation } from "./fake-allocation.ts";
 import type { FakeNode, FakeNodes, Held } from "./fake-nodes.ts";
@@ -40,6 +41,8 @@ export class FakeJobs {
   allocations: readonly FakeAllocation[] = [];
   /** How many allocations were ever made, by job. */
   readonly made: Map<string, number> = new Map();
+  /** What could not be run or ended. */
+  readonly problems: string[] = [];
   readonly #options: FakeJobsOptions;
   readonly #all = new Map<string, JobEntry>();
   readonly #runs = new Set<Promise<void>>();
@@ -110,7 +113,7 @@ export class FakeJobs {
     if (purge) this.#all.delete(`${namespace}/${id}`);
     this.#tell("JobDeregistered", entry);
     const EvalID = this.#evaluate(entry, "job-deregister");
-    if (purge) void this.#forget(id);
+    if (purge) this.#track(this.#forget(id));
     return { EvalID };
   }
 
@@ -155,9 +158,9 @@ export class FakeJobs {
     ]);
   }
 
-  /** All that runs has ended. */
+  /** All that runs has ended, also beside what cannot be. */
   async close(): Promise<void> {
-    await Promise.all(this.allocations.map((allocation) => allocation.remove()));
+    for (const allocation of this.allocations) this.#track(allocation.remove());
     await Promise.all(this.#runs);
   }
 
@@ -227,8 +230,13 @@ export class FakeJobs {
   }
 
   #track(work: Promise<void>): void {
-    this.#runs.add(work);
-    void work.finally(() => this.#runs.delete(work));
+    const kept = work
+      .catch((error: unknown) => {
+        // What runs it may be removed while it ends.
+        if (!isErrorKind(error, "NotFound")) this.problems.push(errorText(error));
+      })
+      .finally(() => this.#runs.delete(kept));
+    this.#runs.add(kept);
   }
 
   #held(but = ""): readonly Held[] {

@@ -12,11 +12,11 @@ const bench = await NomadBench.start({ namespaces: ["default", "team"] });
 const { nomad, client, context } = bench;
 after(() => bench[Symbol.asyncDispose]());
 
-const endless = "exec sleep 60";
+const endless = "exec sleep 3600";
 const second = 1_000_000_000;
 
 async function until(job: string, is: (allocation: NomadAllocation) => boolean): Promise<NomadAllocation> {
-  return await eventually(`${job} as wanted`, 5000, async () => {
+  return await eventually(`${job} as wanted`, 60_000, async () => {
     const [first] = await client.jobAllocations(job, context);
     return first !== undefined && is(first) ? await client.allocation(first.ID, context) : undefined;
   });
@@ -32,7 +32,7 @@ async function raw(path: string, init: RequestInit = {}): Promise<Response> {
 
 /** All that the task `main` of an allocation has said. */
 async function logged(allocation: string, all: string): Promise<void> {
-  await eventually("its log", 5000, async () => {
+  await eventually("its log", 60_000, async () => {
     const log = await raw(`client/fs/logs/${allocation}?task=main&type=stdout&plain=true`);
     return (await log.text()) === all;
   });
@@ -45,25 +45,33 @@ async function register(id: string, namespace: string): Promise<Response> {
 
 describe("tasks", () => {
   it("run in the order of their lifecycle", async () => {
-    const say = (name: string): string => `echo ${name} >>"$NOMAD_ALLOC_DIR/data/order"`;
+    const order = '"$NOMAD_ALLOC_DIR/data/order"';
+    const say = (name: string): string => `echo ${name} >>${order}`;
+    // A process that has been started may not have come to write.
+    const written = (name: string): string => `until grep -q ${name} ${order}; do sleep 0.05; done`;
     const hook = (Hook: "prestart" | "poststart" | "poststop"): Partial<NomadTask> => ({
       Lifecycle: { Hook, Sidecar: false },
     });
     await bench.register("order", [
-      scriptTask("last", `${say("last")}; cat "$NOMAD_ALLOC_DIR/data/order"`, hook("poststop")),
-      scriptTask("main", `${say("main")}; sleep 0.3`),
-      scriptTask("second", say("second"), hook("poststart")),
+      scriptTask("last", `${say("last")}; cat ${order}`, hook("poststop")),
+      scriptTask("main", `${say("main")}; ${written("second")}`),
+      scriptTask("second", `${written("main")}; ${say("second")}`, hook("poststart")),
       scriptTask("first", `sleep 0.1; ${say("first")}`, hook("prestart")),
     ]);
     const { ID, ClientStatus, TaskStates } = await until("order", isOver);
     assert.equal(ClientStatus, "complete");
     const log = await raw(`client/fs/logs/${ID}?task=last&type=stdout&plain=true`);
     assert.equal(await log.text(), "first\nmain\nsecond\nlast\n");
+    assert.ok((TaskStates?.["main"]?.StartedAt ?? "") <= (TaskStates?.["second"]?.StartedAt ?? ""));
     assert.deepEqual(typesOf(TaskStates?.["main"]), ["Received", "Task Setup", "Started", "Terminated"]);
   });
 
   it("end with a sibling that fails for good", async () => {
-    await bench.register("siblings", [scriptTask("bad", "sleep 0.1; exit 3"), scriptTask("good", endless)]);
+    const up = '"$NOMAD_ALLOC_DIR/data/up"';
+    await bench.register("siblings", [
+      scriptTask("bad", `until [ -e ${up} ]; do sleep 0.05; done; exit 3`),
+      scriptTask("good", `: >${up}; ${endless}`),
+    ]);
     const { TaskStates, ClientStatus } = await until("siblings", isOver);
     assert.equal(ClientStatus, "failed");
     const { bad, good } = TaskStates ?? {};
@@ -200,7 +208,7 @@ describe("variables", () => {
     const { ID } = await until("files", ({ ClientStatus }) => ClientStatus === "running");
     await logged(ID, "one");
     await client.putVariable({ Path: path, Items: { a: btoa("two") } }, context);
-    await eventually("a file anew", 5000, async () => {
+    await eventually("a file anew", 60_000, async () => {
       return (await (await raw(`client/fs/cat/${ID}?path=main/local/a`)).text()) === "two";
     });
     const stdout = new PassThrough();

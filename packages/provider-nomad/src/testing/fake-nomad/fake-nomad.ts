@@ -105,7 +105,7 @@ export class FakeNomad implements AsyncDisposable {
 
   /** Requests that are none, and what the fake itself could not do: empty when all is well. */
   get problems(): readonly string[] {
-    return [...this.#server.problems, ...this.#exec.problems];
+    return [...this.#server.problems, ...this.#exec.problems, ...this.jobs.problems];
   }
 
   /** Calls answered well, by operation. */
@@ -122,11 +122,13 @@ export class FakeNomad implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    // The last goes first, and each goes whatever becomes of the others.
+    await using parts = new AsyncDisposableStack();
+    parts.use(this.#processes);
+    parts.defer(() => this.jobs.close());
+    parts.use(this.#server);
     this.faults.cutStreams();
     this.#exec.close();
-    await this.#server[Symbol.asyncDispose]();
-    await this.jobs.close();
-    await this.#processes[Symbol.asyncDispose]();
   }
 
   #allocation(

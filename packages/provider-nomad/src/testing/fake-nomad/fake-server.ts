@@ -63,6 +63,8 @@ export class FakeServer implements AsyncDisposable {
         response.destroy();
       });
     });
+    // Clients decide how long a connection is kept: none is closed while a call is on its way.
+    this.#server.keepAliveTimeout = 0;
     this.#server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
       if (options.faults.down) socket.destroy();
       else options.upgrade(request, socket, head);
@@ -94,7 +96,9 @@ export class FakeServer implements AsyncDisposable {
       request.socket.destroy();
       return;
     }
-    const sent = await textOf(request);
+    // Who goes while still asking has asked nothing.
+    const sent = await textOf(request).catch(() => undefined);
+    if (sent === undefined) return;
     const url = new URL(request.url ?? "/", "http://agent");
     const query = url.searchParams;
     const method = request.method === "POST" ? "PUT" : request.method;

@@ -14,6 +14,9 @@ import type {
 } from "@virtual-kubelet/virtual-kubelet/testing";
 import { HostProcess } from "./host-process.ts";
 
+/** What a task left behind was killed with it, and may have been about to write. */
+const removal = { recursive: true, force: true, maxRetries: 5 };
+
 export class ProcessGroups implements GroupRunner {
   readonly #root: string = mkdtempSync(join(tmpdir(), "virtual-kubelet-nomad-"));
   readonly #groups = new Map<string, ProcessGroup>();
@@ -49,7 +52,7 @@ export class ProcessGroups implements GroupRunner {
     }
     const made = new ProcessGroup(processes, () => {
       this.#groups.delete(group.id);
-      rmSync(join(this.#root, group.id), { recursive: true, force: true });
+      rmSync(join(this.#root, group.id), removal);
     });
     this.#groups.set(group.id, made);
     return made;
@@ -57,7 +60,7 @@ export class ProcessGroups implements GroupRunner {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([...this.#groups.values()].map((group) => group.remove()));
-    rmSync(this.#root, { recursive: true, force: true });
+    rmSync(this.#root, removal);
   }
 }
 
