@@ -7,7 +7,7 @@ import type { BackendAction } from "../packages/virtual-kubelet/src/providers/mo
 import { remoteConnection } from "../packages/virtual-kubelet/src/providers/mock/remote-connection.ts";
 import { eventually } from "./harness.ts";
 
-export interface BackendView {
+export interface BackendView extends AsyncDisposable {
   list(node: string): Promise<readonly PodReport[]>;
   act(action: BackendAction): Promise<void>;
   close(): Promise<void>;
@@ -16,9 +16,10 @@ export interface BackendView {
 export function backendView(address: string): BackendView {
   const connection = remoteConnection(address);
   return {
-    list: (node) => connection.list(node, AbortSignal.timeout(10_000)),
-    act: (action) => connection.act(action, AbortSignal.timeout(10_000)),
+    list: (node) => connection.list(node, AbortSignal.timeout(60_000)),
+    act: (action) => connection.act(action, AbortSignal.timeout(60_000)),
     close: () => connection.close(),
+    [Symbol.asyncDispose]: () => connection.close(),
   };
 }
 

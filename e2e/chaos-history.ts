@@ -16,7 +16,7 @@ interface Told {
 }
 
 /** What the API said of every pod, change by change, from `recordHistory` on. */
-export interface History {
+export interface History extends AsyncDisposable {
   readonly byUid: ReadonlyMap<string, Told>;
   /** Faults that no chaos excuses: phases that went back, ends that changed, pods deleted without a final status. */
   faults(): readonly string[];
@@ -50,14 +50,16 @@ export async function recordHistory(client: KubeClient): Promise<History> {
   });
   const running = informer.run(end.signal);
   await informer.synced;
+  const stop = async (): Promise<void> => {
+    end.abort();
+    await running;
+  };
   return {
     byUid,
     faults: () =>
       [...byUid].flatMap(([uid, told]) => [...historyFaults(told)].map((fault) => `${told.name} (${uid}): ${fault}`)),
-    stop: async () => {
-      end.abort();
-      await running;
-    },
+    stop,
+    [Symbol.asyncDispose]: stop,
   };
 }
 

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { leases, nodes, pods } from "../packages/virtual-kubelet/src/kube/resource.ts";
+import { leases, pods } from "../packages/virtual-kubelet/src/kube/resource.ts";
 import { isTerminal } from "../packages/virtual-kubelet/src/status/pod-status.ts";
 import type { ManagedProcess } from "../packages/virtual-kubelet/src/testing/processes.ts";
 import { type BackendView, backendView, bothSidesAgree, startedTwice } from "./backend-view.ts";
@@ -68,16 +68,15 @@ async function backSoon(name: string, since: number): Promise<void> {
     const lease = await harness.find(leases, name, "kube-node-lease");
     return Date.parse(lease?.spec?.renewTime ?? "") > since;
   });
-  const node = await harness.find(nodes, name);
-  const ready = node?.status?.conditions?.find(({ type }) => type === "Ready");
-  assert.equal(ready?.status, "True", JSON.stringify(ready));
+  // An outage that was long may have been told by others.
+  await harness.nodeIsReady(name);
 }
 
-describe("kills under churn", { timeout: 400_000 }, () => {
+describe("kills under churn", { timeout: 1_100_000 }, () => {
   it("the virtual kubelet, eight times over 200 pods", async () => {
     const random = seededRandom("virtual kubelet killed");
     await using victim = await site("killed");
-    const history = await recordHistory(harness.client);
+    await using history = await recordHistory(harness.client);
     let kubelet = await victim.start();
     await harness.nodeIsReady("killed");
     const churn = new Churn({
@@ -117,7 +116,6 @@ describe("kills under churn", { timeout: 400_000 }, () => {
     noFaults("history", history.faults());
     await kubelet.kill("SIGTERM");
     assert.deepEqual(await kubelet.ended, { code: 0, signal: null }, await kubelet.logTail());
-    await history.stop();
   });
 
   it("the API server, three times: nothing fails or restarts for it, and the node is Ready again soon", async () => {
@@ -125,7 +123,7 @@ describe("kills under churn", { timeout: 400_000 }, () => {
     await using bystander = await site("bystander");
     const kubelet = await bystander.start();
     await harness.nodeIsReady("bystander");
-    const history = await recordHistory(harness.client);
+    await using history = await recordHistory(harness.client);
     const churn = new Churn({
       client: harness.client,
       node: "bystander",
@@ -152,6 +150,5 @@ describe("kills under churn", { timeout: 400_000 }, () => {
     noFaults("history", history.faults());
     assert.ok(kubelet.running);
     await kubelet.kill("SIGTERM");
-    await history.stop();
   });
 });

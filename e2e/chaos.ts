@@ -21,7 +21,7 @@ export const between = (random: () => number, from: number, to: number): number 
 
 /** Does it until the API server has answered: what was done by a try whose answer was lost counts as done. */
 export async function persist<T>(attempt: () => Promise<T>): Promise<T | undefined> {
-  for (const deadline = Date.now() + 60_000; ; await sleep(200)) {
+  for (const deadline = Date.now() + 300_000; ; await sleep(200)) {
     try {
       return await attempt();
     } catch (error) {
