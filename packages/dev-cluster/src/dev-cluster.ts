@@ -177,9 +177,12 @@ async function start(
   let stopping: Promise<void> | undefined;
   const stop = async (): Promise<void> => {
     running.abort();
-    await ran;
-    await server.close();
-    close();
+    try {
+      await ran;
+    } finally {
+      await server.close();
+      close();
+    }
     if (!isKept) await rm(directory, { recursive: true, force: true });
   };
   const cluster: DevCluster = {

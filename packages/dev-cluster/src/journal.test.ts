@@ -61,7 +61,7 @@ test("a file that has grown is made short again, with all that there is", () => 
   again.close();
 });
 
-test("a cluster that is killed while it writes has all that it had answered", { timeout: 60_000 }, async () => {
+test("a cluster that is killed while it writes has all that it had answered", { timeout: 240_000 }, async () => {
   const directory = join(scratch, "killed");
   const main = join(import.meta.dirname, "testing/kept-cluster.ts");
   const child = spawn(process.execPath, ["--conditions=source", main, directory], {

@@ -50,15 +50,13 @@ test("a Service has its pods in slices and in Endpoints, by the numbers of their
   assert.deepEqual(object(b, "conditions"), { ready: false, serving: false, terminating: false });
   assert.deepEqual(list(slice, "ports"), [{ name: "", port: 8080, protocol: "TCP" }]);
   assert.equal(text(slice, "metadata", "labels", "team"), "a");
-  const [subset] = list((await api.get(`${core}/endpoints/web`)).body, "subsets");
-  assert.deepEqual(
-    list(subset, "addresses").map((each) => text(each, "ip")),
-    ["10.0.0.1"],
-  );
-  assert.deepEqual(
-    list(subset, "notReadyAddresses").map((each) => text(each, "ip")),
-    ["10.0.0.2"],
-  );
+  const addresses = await eventually("both in Endpoints", async () => {
+    const [subset] = list((await api.get(`${core}/endpoints/web`)).body, "subsets");
+    const of = (field: string): readonly string[] => list(subset, field).map((each) => text(each, "ip"));
+    const found = [of("addresses"), of("notReadyAddresses")];
+    return found.flat().length === 2 ? found : undefined;
+  });
+  assert.deepEqual(addresses, [["10.0.0.1"], ["10.0.0.2"]]);
 
   await api.delete(`${core}/pods/a`, { gracePeriodSeconds: 5 });
   await until("it goes", (each) => {

@@ -109,13 +109,13 @@ export class ApiCaller {
   }
 }
 
-/** Waits until a condition holds; fails with what is said of it after ten seconds. */
+/** Waits until a condition holds; fails with what is said of it after a minute: milliseconds where the machine has time. */
 export async function eventually<T>(what: string, find: () => Promise<T | undefined> | T | undefined): Promise<T> {
-  const deadline = Date.now() + 10_000;
+  const deadline = Date.now() + 60_000;
   for (;;) {
     const found = await find();
     if (found !== undefined) return found;
-    if (Date.now() > deadline) throw new Error(`not within ten seconds: ${what}`);
+    if (Date.now() > deadline) throw new Error(`not within a minute: ${what}`);
     await new Promise((settle) => setTimeout(settle, 10));
   }
 }

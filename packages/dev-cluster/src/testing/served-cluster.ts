@@ -17,9 +17,9 @@ export async function startServedCluster(options: DevClusterOptions = {}): Promi
   return {
     api: new ApiCaller(cluster),
     async stop() {
+      await using _ = cluster;
       ended.abort();
       await running;
-      await cluster.stop();
     },
   };
 }

@@ -17,7 +17,6 @@ const runtime = new MemoryRuntime({ clock: systemClock, script: (spec) => ({ ...
 const container = { name: "main", image: "any:1" };
 
 providerConformance("an engine", {
-  timeoutMs: 5000,
   outlives: true,
   // Nobody runs commands in memory.
   lacks: ["ping", "configureNode", "runInContainer", "attachToContainer", "portForward"],

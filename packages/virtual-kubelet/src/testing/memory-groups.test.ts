@@ -9,7 +9,7 @@ import type { ContainerIO } from "../provider/streams.ts";
 import type { RunnerContainer, RunningGroup } from "./group-runner.ts";
 import { MemoryGroups } from "./memory-groups.ts";
 
-const signal = AbortSignal.timeout(30_000);
+const signal = AbortSignal.timeout(300_000);
 
 function container(name: string, image: string, more: Partial<RunnerContainer> = {}): RunnerContainer {
   return { name, image, env: {}, mounts: [], ...more };

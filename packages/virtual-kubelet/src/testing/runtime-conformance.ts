@@ -25,7 +25,7 @@ export interface RuntimeConformanceOptions {
   /** Resolves when one of those that heed signals, or do not, has come so far; default at once. */
   readonly settled?: ((runtime: ContainerRuntime, ref: ContainerRef) => Promise<boolean>) | undefined;
   readonly outlives?: boolean | undefined;
-  /** How long anything may take to show. Default 20 000. */
+  /** How long anything may take to show. Default 100 000: five times as long as on a quiet machine. */
   readonly timeoutMs?: number | undefined;
 }
 
@@ -65,7 +65,7 @@ export function runtimeConformance(name: string, options: RuntimeConformanceOpti
     const find = async ({ podUid, attempt }: ContainerRef): Promise<RuntimeContainer | undefined> =>
       (await runtime.get(podUid, context))?.containers.find((each) => each.attempt === attempt);
     const until = async (condition: () => Promise<boolean>, what: string): Promise<void> => {
-      const deadline = Date.now() + (options.timeoutMs ?? 20_000);
+      const deadline = Date.now() + (options.timeoutMs ?? 100_000);
       while (!(await condition())) {
         if (Date.now() > deadline) assert.fail(`timed out waiting for ${what}`);
         await sleep(10);

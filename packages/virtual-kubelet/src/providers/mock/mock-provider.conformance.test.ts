@@ -14,7 +14,6 @@ import { createMockProvider } from "./mock-provider.ts";
 const container = { name: "main", image: "any:1" };
 const behaviour = "mock.virtual-kubelet.io";
 const shared: Omit<ConformanceOptions, "create"> = {
-  timeoutMs: 5000,
   finishingPod: (exitCode) => ({
     spec: { restartPolicy: "Never", containers: [container] },
     annotations: { [`${behaviour}/run-time`]: "10ms", [`${behaviour}/exit-code`]: String(exitCode) },
