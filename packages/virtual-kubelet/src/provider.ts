@@ -170,6 +170,8 @@ export interface ProviderInit {
   readonly config?: unknown;
   /** Price tables of the configuration, for a provider that chooses by price. */
   readonly prices?: PriceTables | undefined;
+  /** A ceiling of costs holds for the node's pods: what has no price table would pass under it. Default false. */
+  readonly hasCeiling?: boolean | undefined;
   readonly log: Logger;
 }
 

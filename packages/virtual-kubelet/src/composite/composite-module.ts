@@ -118,7 +118,7 @@ export function compositeModule(loader: MemberLoader): CompositeModule {
 
 async function configOf(init: ProviderInit): Promise<CompositeConfig> {
   const config = await readCompositeConfig({ path: init.configPath, object: init.config });
-  checkPrices(config, init.prices);
+  checkPrices(config, init.prices, init.hasCeiling);
   return config;
 }
 

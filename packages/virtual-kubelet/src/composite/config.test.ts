@@ -48,6 +48,13 @@ test("by order, by price for what the pod asks, and by weight", () => {
     () => checkPrices(byPrice, { mock: {} }),
     /rule price goes by budgets\.prices: member b: there is no table "other"$/,
   );
+  const inOrder = parseCompositeConfig({ members });
+  assert.doesNotThrow(() => checkPrices(inOrder, { mock: {} }));
+  assert.throws(
+    () => checkPrices(inOrder, { mock: {} }, true),
+    /would cost nothing without budgets\.prices \({} if that is so\): member b: there is no table "other"$/,
+  );
+  assert.doesNotThrow(() => checkPrices(inOrder, { mock: {}, other: {} }, true));
   const byWeight = parseCompositeConfig({ members, rule: "weight" });
   const first = Array.from({ length: 2000 }, () => names(byWeight, randomUUID()));
   assert.ok(first.every((order) => order[2] === "last"));

@@ -79,13 +79,18 @@ export async function readCompositeConfig(source: ProviderConfigSource): Promise
   return readProviderConfig("composite", source, parseCompositeConfig);
 }
 
-/** Throws Invalid where pods are to go by prices that are not there. */
-export function checkPrices({ members, rule }: CompositeConfig, tables: PriceTables = {}): void {
-  const lacking = members.filter((member) => rule === "price" && !Object.hasOwn(tables, priceTableOf(member)));
+/** Throws Invalid where pods are to go by prices that are not there, or would cost nothing under a ceiling. */
+export function checkPrices({ members, rule }: CompositeConfig, tables: PriceTables = {}, hasCeiling = false): void {
+  const areNeeded = rule === "price" || hasCeiling;
+  const lacking = members.filter((member) => areNeeded && !Object.hasOwn(tables, priceTableOf(member)));
   if (lacking.length === 0) return;
   const faults = lacking.map((member) => `member ${member.name}: there is no table "${priceTableOf(member)}"`);
-  const message = `configuration of the composite provider: rule price goes by budgets.prices: ${faults.join("; ")}`;
-  throw new VirtualKubeletError("Invalid", message, { field: "rule" });
+  const why =
+    rule === "price"
+      ? "rule price goes by budgets.prices"
+      : "pods under a ceiling would cost nothing without budgets.prices ({} if that is so)";
+  const message = `configuration of the composite provider: ${why}: ${faults.join("; ")}`;
+  throw new VirtualKubeletError("Invalid", message, { field: rule === "price" ? "rule" : "members" });
 }
 
 export function priceTableOf({ prices, provider }: Pick<MemberConfig, "prices" | "provider">): string {

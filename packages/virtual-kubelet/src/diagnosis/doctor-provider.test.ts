@@ -76,3 +76,15 @@ test("what a provider checks is told in its order, with its fixes and without it
     /^ok {4}provider +credentials: .*\nFAIL {2}provider +quota of vCPUs: 20 of 20 are in use for NODE\n +fix: cloud quota raise --node NODE\n- {5}provider +images: could not be listed$/m,
   );
 });
+
+test("a provider is checked with the prices and the ceilings that it runs with", async () => {
+  const provider = `export function createProvider() { throw new Error("it is not to be made"); }
+    export async function checkProvider({ prices, hasCeiling }) {
+      return [{ name: "prices", status: "ok", message: Object.keys(prices).join() + (hasCeiling ? " under a ceiling" : "") }];
+    }`;
+  const nodes = `[{name: a, prices: here}]
+budgets: {currency: EUR, prices: {here: {cpu: 1}}, ceilings: {nodes: [{name: a, perDay: 1}]}}`;
+  const { stdout, directory } = await doctorOver(provider, nodes);
+  await rm(directory, { recursive: true });
+  assert.match(stdout, /^ok {4}provider +prices: here under a ceiling$/m);
+});

@@ -3,21 +3,13 @@ import { errorText, isErrorKind, VirtualKubeletError } from "../errors.ts";
 import { silentLogger } from "../log.ts";
 import type { Config, NodeConfig } from "../program/config.ts";
 import { loadCheck, loadDescription, loadProvider, makeProvider } from "../program/load-provider.ts";
+import { providerInit } from "../program/provider-init.ts";
 import { redactText } from "../program/redact.ts";
 import type { ProviderDescription, ProviderInit } from "../provider.ts";
 import { callMs, type Finding, fail, ok } from "./doctor-check.ts";
 
 function initOf(config: Config, node: NodeConfig): ProviderInit {
-  const { configPath, config: settings } = node.provider;
-  return {
-    ...{
-      node: node.name,
-      operatingSystem: node.operatingSystem,
-      cluster: "doctor",
-      clusterDomain: config.clusterDomain,
-    },
-    ...{ internalIP: node.internalIP, daemonEndpointPort: node.port, configPath, config: settings, log: silentLogger },
-  };
+  return providerInit(node, config, { cluster: "doctor", log: silentLogger });
 }
 
 /** Undefined where the provider says nothing beforehand, or what keeps it from it is told by checkProvider. */

@@ -4,6 +4,7 @@ import { desiredNode, nodeFromTemplate, withCapacity } from "../node/node-object
 import { nodeSpecOf } from "../program/assemble.ts";
 import type { Config, NodeConfig } from "../program/config.ts";
 import { loadDescription, loadProvider, makeProvider } from "../program/load-provider.ts";
+import { providerInit } from "../program/provider-init.ts";
 import type { NodeReport } from "../provider/node.ts";
 import type { CallContext, Provider, ProviderDescription, ProviderInit } from "../provider.ts";
 import { plannedCosts } from "./plan-cost.ts";
@@ -13,16 +14,8 @@ const patienceMs = 15_000;
 
 /** Throws what the provider throws about its configuration. */
 export async function planTarget(config: Config, node: NodeConfig, cwd: string): Promise<PlanTarget> {
-  const { name, configPath, config: settings } = node.provider;
-  const init: ProviderInit = {
-    node: node.name,
-    operatingSystem: node.operatingSystem,
-    cluster: "plan",
-    clusterDomain: config.clusterDomain,
-    internalIP: node.internalIP,
-    daemonEndpointPort: node.port,
-    ...{ configPath, config: settings, prices: config.budgets?.prices, log: silentLogger },
-  };
+  const { name } = node.provider;
+  const init = providerInit(node, config, { cluster: "plan", log: silentLogger });
   const describe = await loadDescription(name, cwd);
   const description = describe === undefined ? await asked(name, cwd, init) : await describe(init);
   const report = description.node === undefined ? {} : withCapacity(description.node, node.capacity);

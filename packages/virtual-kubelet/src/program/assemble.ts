@@ -10,6 +10,7 @@ import type { PodTunables, VirtualKubeletOptions, VirtualNode } from "../virtual
 import { priceTableOf } from "./budget-config.ts";
 import type { Config, NodeConfig } from "./config.ts";
 import { loadProvider, makeProvider } from "./load-provider.ts";
+import { providerInit } from "./provider-init.ts";
 import { shortProviderName } from "./resolve-nodes.ts";
 import { kubeletVersion, version } from "./version.ts";
 
@@ -130,22 +131,11 @@ export async function makeNodes(options: MakeNodesOptions, signal: AbortSignal):
 
 async function makeOne(node: NodeConfig, options: MakeNodesOptions, signal: AbortSignal): Promise<Provider> {
   const { config, modules, cluster, clock } = options;
-  const { name, configPath, config: settings } = node.provider;
+  const { name } = node.provider;
   const create = modules.get(name);
   if (create === undefined) throw new VirtualKubeletError("Internal", `the provider ${name} was not loaded`);
   const log = options.log.child({ node: node.name });
-  const init = {
-    node: node.name,
-    operatingSystem: node.operatingSystem,
-    cluster,
-    clusterDomain: config.clusterDomain,
-    internalIP: node.internalIP,
-    daemonEndpointPort: node.port,
-    configPath,
-    config: settings,
-    prices: config.budgets?.prices,
-    log,
-  };
+  const init = providerInit(node, config, { cluster, log });
   for (let attempt = 0; ; attempt++) {
     try {
       return await makeProvider(create, name, init, { signal, log });

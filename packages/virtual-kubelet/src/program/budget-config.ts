@@ -16,6 +16,13 @@ export function priceTableOf({ prices, provider }: Pick<NodeConfig, "prices" | "
   return prices ?? provider.name;
 }
 
+/** Whether a ceiling holds for pods of the node. */
+export function hasCeiling({ name }: Pick<NodeConfig, "name">, budgets: BudgetSettings | undefined): boolean {
+  if (budgets === undefined) return false;
+  const { nodes, namespaces } = budgets.ceilings;
+  return namespaces.length > 0 || nodes.some((ceiling) => ceiling.name === "*" || ceiling.name === name);
+}
+
 /** A ceiling that could not hold what it promises, and prices that nobody has. */
 export function budgetFaults({ budgets, nodes }: Config, sourceOf: (path: string) => string | undefined): Fault[] {
   const fault = (path: string, message: string): Fault => ({ source: sourceOf(path) ?? "the file", path, message });
@@ -35,14 +42,12 @@ export function budgetFaults({ budgets, nodes }: Config, sourceOf: (path: string
       ? []
       : [fault(`budgets.ceilings.nodes[${index}].name`, `"${name}" is no configured node`)],
   );
-  const isLimited = ({ name }: NodeConfig): boolean =>
-    ceilings.namespaces.length > 0 || ceilings.nodes.some((ceiling) => ceiling.name === "*" || ceiling.name === name);
-  // A composite's members have tables of their own.
+  // A composite's members have tables of their own, and it looks for them itself.
   const unpriced = new Set(
     nodes
       .filter(
         (node) =>
-          isLimited(node) &&
+          hasCeiling(node, budgets) &&
           node.prices === undefined &&
           !isKnown(node.provider.name) &&
           node.provider.name !== "composite",
