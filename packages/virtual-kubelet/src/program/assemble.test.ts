@@ -133,6 +133,7 @@ describe("providers", () => {
       configPath: "/f",
       config: { x: 1 },
       prices: undefined,
+      hasCeiling: false,
       log: silentLogger,
     });
   });
