@@ -19,6 +19,10 @@ export interface AwsApi extends AsyncDisposable {
     ecs.RegisterTaskDefinitionCommandInput,
     ecs.RegisterTaskDefinitionCommandOutput
   >;
+  readonly describeTaskDefinition: AwsCall<
+    ecs.DescribeTaskDefinitionCommandInput,
+    ecs.DescribeTaskDefinitionCommandOutput
+  >;
   readonly listTaskDefinitions: AwsCall<ecs.ListTaskDefinitionsCommandInput, ecs.ListTaskDefinitionsCommandOutput>;
   readonly listTaskDefinitionFamilies: AwsCall<
     ecs.ListTaskDefinitionFamiliesCommandInput,

@@ -125,6 +125,10 @@ export function awsSdk({ config, clock, log, random = Math.random, credentials }
       call("RegisterTaskDefinition", urgency, context, async (given) =>
         (await ecs()).registerTaskDefinition(input, given),
       ),
+    describeTaskDefinition: (input, context, urgency = "soon") =>
+      call("DescribeTaskDefinition", urgency, context, async (given) =>
+        (await ecs()).describeTaskDefinition(input, given),
+      ),
     listTaskDefinitions: (input, context, urgency = "now") =>
       call("ListTaskDefinitions", urgency, context, async (given) => (await ecs()).listTaskDefinitions(input, given)),
     listTaskDefinitionFamilies: (input, context, urgency = "later") =>

@@ -33,7 +33,7 @@ describe("doctor of an account", () => {
   it("asks for each right by what is not there, and makes nothing", async () => {
     const rights = (await checks()).get("rights");
     assert.equal(rights?.status, "ok", rights?.message);
-    assert.match(rights?.message ?? "", /none of 13 /);
+    assert.match(rights?.message ?? "", /none of 14 /);
     assert.equal(fake.books.length, 0);
     assert.equal(fake.secrets.all.size, 0);
     assert.equal(fake.counts["CreateSecret"] ?? 0, 0);

@@ -12,6 +12,7 @@ export type AskedForRights = Pick<
   | "executeCommand"
   | "tagResource"
   | "registerTaskDefinition"
+  | "describeTaskDefinition"
   | "listTaskDefinitions"
   | "deregisterTaskDefinition"
   | "deleteTaskDefinitions"
@@ -50,6 +51,7 @@ export async function rightsCheck(
       "ecs:RegisterTaskDefinition",
       () => aws.registerTaskDefinition({ family: "vk-doctor", containerDefinitions: [] }, context),
     ],
+    ["ecs:DescribeTaskDefinition", () => aws.describeTaskDefinition({ taskDefinition }, context)],
     ["ecs:ListTaskDefinitions", () => aws.listTaskDefinitions({ familyPrefix: "vk-doctor", maxResults: 1 }, context)],
     ["ecs:DeregisterTaskDefinition", () => aws.deregisterTaskDefinition({ taskDefinition }, context)],
     ["ecs:DeleteTaskDefinitions", () => aws.deleteTaskDefinitions({ taskDefinitions: [taskDefinition] }, context)],

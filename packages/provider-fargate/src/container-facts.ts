@@ -1,7 +1,8 @@
 // A container of a task in Kubernetes' terms. ECS tells no times of single containers: those of the task stand for them. Pure.
 import type { Container, Task } from "@aws-sdk/client-ecs";
 import { type ContainerReport, type ContainerState, parseImageName } from "@virtual-kubelet/virtual-kubelet";
-import { type ContainerRuns, isOutOfMemory, parseRuns, type RunEnd, runsText } from "./container-runs.ts";
+import { type ContainerRuns, countText, isOutOfMemory, parseRuns, type RunEnd, runsText } from "./container-runs.ts";
+import { type FinishedRun, finishedState, finishedText, parseFinished } from "./finished-run.ts";
 import { containerTag } from "./names.ts";
 
 /** What a task's tags say of a container of the pod. */
@@ -13,16 +14,32 @@ export interface ContainerFacts {
   readonly check: string;
   /** Those that were kept; undefined: none were. */
   readonly runs?: ContainerRuns | undefined;
+  /** It ended for good in a task before, and is not in this one. */
+  readonly finished?: FinishedRun | undefined;
 }
+
+/** Of a tag's value. */
+const mostCharacters = 256;
 
 export function factsOf(container: string, tags: Readonly<Record<string, string>>): ContainerFacts {
-  const [kind = "main", policy = "", check = "-", ...runs] = (tags[containerTag(container)] ?? "main").split(" ");
-  return { kind, policy, check, runs: parseRuns(runs.join(" ")) };
+  const [kind = "main", policy = "", check = "-", ...rest] = (tags[containerTag(container)] ?? "main").split(" ");
+  const last = rest.at(-1) ?? "";
+  const finished = last.startsWith("e") ? parseFinished(last.slice(1)) : undefined;
+  const runs = parseRuns((finished === undefined ? rest : rest.slice(0, -1)).join(" "));
+  return { kind, policy, check, runs, ...(finished === undefined ? {} : { finished }) };
 }
 
-/** What factsOf reads. */
-export function factsText({ kind, policy, check, runs }: ContainerFacts): string {
-  return `${kind} ${policy} ${check}${runs === undefined ? "" : ` ${runsText(runs)}`}`;
+/** What factsOf reads. Where there is no room for all, it is not told where the logs are. */
+export function factsText({ kind, policy, check, runs, finished }: ContainerFacts): string {
+  const text = (ofRuns: string | undefined): string =>
+    [
+      ...[kind, policy, check],
+      ...(ofRuns === undefined ? [] : [ofRuns]),
+      ...(finished === undefined ? [] : [`e${finishedText(finished)}`]),
+    ].join(" ");
+  if (runs === undefined) return text(undefined);
+  const whole = text(runsText(runs));
+  return whole.length <= mostCharacters ? whole : text(countText(runs));
 }
 
 export interface ContainerView {
@@ -58,6 +75,20 @@ export function containerView({ task, container, facts, runs, waitsForInit }: Co
       ...(isRunning && facts.check === "readiness" ? { ready: isHealthy } : {}),
       ...(isRunning && facts.check === "startup" ? { started: isHealthy } : {}),
     },
+  };
+}
+
+/** A container that is not in the task any more. */
+export function finishedReport(
+  name: string,
+  finished: FinishedRun,
+  runs: ContainerRuns = { count: 0 },
+): ContainerReport {
+  const containerID = runs.runtimeId === undefined ? undefined : `fargate://${runs.runtimeId}`;
+  return {
+    ...{ name, state: finishedState(finished, endReason(finished.end), containerID), restartCount: runs.count },
+    ...(runs.count === 0 ? {} : { lastState: lastStateOf(runs) }),
+    ...(containerID === undefined ? {} : { containerID }),
   };
 }
 

@@ -47,6 +47,7 @@ import { isRunAgain } from "./task-retry.ts";
 import { TaskSecrets } from "./task-secrets.ts";
 import { TaskStarter } from "./task-starter.ts";
 import { TaskStats } from "./task-stats.ts";
+import { TaskStops } from "./task-stops.ts";
 import { renewsVolumes, translate } from "./translate.ts";
 import { waitingGroup } from "./waiting-group.ts";
 
@@ -86,9 +87,8 @@ export class FargateBackend implements CloudBackend {
   readonly #runs: RunRecords;
   readonly #volumes: RenewedVolumes | undefined;
   readonly #remains = new TaskRemains();
+  readonly #stops: TaskStops;
   readonly #cleanUp: CleanUp;
-  readonly #stopping = new Set<Promise<void>>();
-  readonly #closing = new AbortController();
 
   constructor(options: FargateBackendOptions) {
     const { aws, config, cluster, node, clock, log } = options;
@@ -103,7 +103,8 @@ export class FargateBackend implements CloudBackend {
     this.#reader = new TaskReader(aws, config.cluster, { cluster, node, adoptGoTasks: config.adoptGoTasks });
     this.#starter = new TaskStarter({ aws, definitions, secrets: this.#secrets, cluster: config.cluster });
     this.#runs = new RunRecords({ aws, clock, log });
-    this.#attempts = new TaskAttempts({ starter: this.#starter, config, clock, log });
+    this.#attempts = new TaskAttempts({ starter: this.#starter, definitions, config, clock, log });
+    this.#stops = new TaskStops({ starter: this.#starter, clock, log });
     this.#cleanUp = new CleanUp({ definitions, secrets: this.#secrets, clock, log, everyMs: options.cleanUpEveryMs });
     const shells = { aws, cluster: config.cluster, clock, open: openSsmSession };
     if (config.exec) {
@@ -119,7 +120,7 @@ export class FargateBackend implements CloudBackend {
       }
     }
     if (config.logs !== undefined) {
-      const read = { aws, reader: this.#reader, config, clock };
+      const read = { aws, reader: this.#reader, runs: this.#runs, config, clock };
       this.logs = (target, wanted, context) => containerLogs(read, target, wanted, context);
       this.attach = (target, io, context) =>
         attachByLogs(target, io, (wanted) => containerLogs(read, target, wanted, context), context);
@@ -153,6 +154,7 @@ export class FargateBackend implements CloudBackend {
     this.#runs.keep(arns);
     this.#volumes?.keep(new Set(tasks.map(({ owner }) => owner.owner.uid)));
     this.#remains.keep(arns);
+    this.#stops.keep(arns);
     const newest = this.#attempts.newest(tasks);
     this.#cleanUp.begin(newest.filter(({ task, owner }) => task.lastStatus !== "STOPPED" || this.#waits(task, owner)));
     return newest.flatMap(({ task, owner }) => this.#group(task, owner, {}) ?? []);
@@ -204,7 +206,8 @@ export class FargateBackend implements CloudBackend {
       return;
     }
     const arn = this.#attempts.current(group.owner.uid, group.id);
-    await this.#starter.stop(arn, stopReasonText({ type: "again" }), context);
+    const done = group.containers.flatMap(({ name, state }) => (state.terminated === undefined ? [] : [name]));
+    await this.#starter.stop(arn, stopReasonText({ type: "again", done }), context);
   }
 
   /** Those of the Go provider become ours by it. */
@@ -232,9 +235,8 @@ export class FargateBackend implements CloudBackend {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#closing.abort();
     await this.#cleanUp[Symbol.asyncDispose]();
-    await Promise.all(this.#stopping);
+    await this.#stops[Symbol.asyncDispose]();
     await this.#runs[Symbol.asyncDispose]();
     await this.#volumes?.[Symbol.asyncDispose]();
     await this.#attempts[Symbol.asyncDispose]();
@@ -265,7 +267,9 @@ export class FargateBackend implements CloudBackend {
       if (isWanted) this.#attempts.begin(task, owner.owner.uid);
       return waitingGroup(task, group);
     }
-    if (isOver && this.#remains.beginsToStop(taskArn)) this.#endTask(taskArn);
+    if (isOver) this.#stops.over(taskArn);
+    if (owner.clusterUnknown === undefined && this.#attempts.goesOn(owner.owner.uid) && group.stage !== "ended")
+      return this.#stops.early(task, group, isWanted && !isOver);
     const told = group.stage === "ended" ? this.#remains.failureOf(taskArn) : undefined;
     // ECS keeps why it had stopped by itself, though the pod went on.
     const failure = isRunAgain(task) ? (told ?? group.failure) : (group.failure ?? told);
@@ -281,19 +285,5 @@ export class FargateBackend implements CloudBackend {
   /** Its pod waits for another task. */
   #waits(task: Task, { owner: { uid }, clusterUnknown }: TaskOwner): boolean {
     return clusterUnknown === undefined && this.#attempts.goesOn(uid) && isRunAgain(task);
-  }
-
-  /** Its main containers have ended: nothing but our keeper, or sidecars, run. */
-  #endTask(taskArn: string): void {
-    const { log } = this.#options;
-    const work = this.#starter
-      .stop(taskArn, stopReasonText({ type: "ended" }), { signal: this.#closing.signal, log })
-      .catch((error: unknown) => {
-        this.#remains.notStopped(taskArn);
-        if (!this.#closing.signal.aborted)
-          log.warn({ task: taskArn, err: errorText(error) }, "a task that is over cannot be stopped yet");
-      })
-      .finally(() => this.#stopping.delete(work));
-    this.#stopping.add(work);
   }
 }

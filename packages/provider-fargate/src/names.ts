@@ -53,7 +53,14 @@ export function logStream(streamPrefix: string, container: string, taskArn: stri
   return `${streamPrefix}/${container}/${taskIdOf(taskArn)}`;
 }
 
-/** Key of a task's tag for each container of the pod: its kind, its restart policy, the probe that ECS carries out ("-": none). */
+const containerTagPrefix = "virtual-kubelet.io/container/";
+
+/** Key of a task's tag for each container of the pod, with what factsOf reads. */
 export function containerTag(container: string): string {
-  return `virtual-kubelet.io/container/${container}`;
+  return `${containerTagPrefix}${container}`;
+}
+
+/** Undefined: not such a key. */
+export function containerOfTag(key: string): string | undefined {
+  return key.startsWith(containerTagPrefix) ? key.slice(containerTagPrefix.length) : undefined;
 }

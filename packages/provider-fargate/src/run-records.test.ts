@@ -4,7 +4,7 @@ import { describe, it } from "node:test";
 import type { Container, Tag } from "@aws-sdk/client-ecs";
 import { silentLogger, VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
 import { factsOf } from "./container-facts.ts";
-import { runsText } from "./container-runs.ts";
+import { countText, seenLagMs } from "./container-runs.ts";
 import { RunRecords } from "./run-records.ts";
 import { tagsOf } from "./task-owner.ts";
 import { at, taskArn, taskOf } from "./testing/task-shapes.ts";
@@ -36,10 +36,10 @@ function bench(policy = "Always", kind = "main") {
     const runs = by.see(taskArn, container, factsOf("web", tagsOf(task)));
     by.save({ ...task, containers: [container] });
     await new Promise(setImmediate);
-    return runsText(runs);
+    return countText(runs);
   };
   return {
-    ...{ records, look, writes, faults },
+    ...{ records, look, writes, faults, now: () => now },
     pass: (ms: number): void => {
       now += ms;
     },
@@ -108,5 +108,49 @@ describe("runs of a container", () => {
     await look(first, run("c"));
     assert.equal(await look(first, run("d")), "3 d -", "it counts all the same");
     assert.equal(writes.length, 1);
+  });
+
+  it("are told apart in their log by looks: no line is lost, those between two looks are of both", async () => {
+    const { records, look, pass, now } = bench();
+    const first = records();
+    await look(first, run("a"));
+    assert.equal(first.of(taskArn, "web")?.runs.since, undefined, "all is of the first");
+    pass(70_000);
+    await look(first, run("a"));
+    const lastOfA = now();
+    pass(20_000);
+    await look(first, run("b"));
+    const firstOfB = now();
+    const runs = first.of(taskArn, "web")?.runs;
+    assert.equal(runs?.since, lastOfA - seenLagMs);
+    assert.deepEqual(runs?.before, { from: undefined, to: firstOfB + 1000 });
+    pass(100_000);
+    await look(first, { lastStatus: "STOPPED", runtimeId: "b", exitCode: 1 });
+    const endOfB = now();
+    pass(10_000);
+    await look(first, run("c"));
+    const later = first.of(taskArn, "web")?.runs;
+    assert.deepEqual(later?.before, { from: runs?.since, to: endOfB + 1000 }, "its end was seen");
+    assert.equal(later?.since, endOfB - seenLagMs);
+    const second = records();
+    await look(second, run("c"));
+    assert.deepEqual(second.of(taskArn, "web")?.runs, { ...later, lastEnd: { exitCode: 1, isOutOfMemory: false } });
+  });
+
+  it("that nobody saw begin are not told apart from those before", async () => {
+    const { records, look, pass } = bench();
+    const first = records();
+    await look(first, run("a"));
+    pass(70_000);
+    await look(first, run("b"));
+    const since = first.of(taskArn, "web")?.runs.since;
+    const second = records();
+    pass(600_000);
+    await look(second, run("c"));
+    const runs = second.of(taskArn, "web")?.runs;
+    assert.deepEqual([runs?.count, runs?.since, runs?.before], [2, since, undefined]);
+    pass(20_000);
+    await look(second, run("d"));
+    assert.equal(second.of(taskArn, "web")?.runs.before?.from, since, "no line of it is lost");
   });
 });

@@ -4,7 +4,7 @@ import type { Container, Tag, Task } from "@aws-sdk/client-ecs";
 import { type CallContext, type Clock, errorText, isErrorKind, type Logger } from "@virtual-kubelet/virtual-kubelet";
 import type { AwsApi } from "./aws-api.ts";
 import { type ContainerFacts, factsOf, factsText } from "./container-facts.ts";
-import { type ContainerRuns, type RunEnd, runEnd, runsAfter } from "./container-runs.ts";
+import { type ContainerRuns, type RunSeen, runEnd, runsAfter } from "./container-runs.ts";
 import { containerTag } from "./names.ts";
 import { tagsOf } from "./task-owner.ts";
 
@@ -14,9 +14,16 @@ export interface RunRecordsOptions {
   readonly log: Logger;
 }
 
-interface Known {
+/** What is known of a container's runs in a task. */
+export interface KnownRuns {
   readonly runs: ContainerRuns;
-  readonly presentEnd: RunEnd | undefined;
+  /** Of the present run, by this program. */
+  readonly seen: RunSeen | undefined;
+  /** Id of the task that it ended in for good; undefined: this one. */
+  readonly task: string | undefined;
+}
+
+interface Known extends KnownRuns {
   /** As last read from the task's tags, or written there. */
   readonly kept: ContainerRuns | undefined;
 }
@@ -36,16 +43,24 @@ export class RunRecords {
   }
 
   /** What is known of a container's runs, with what this look shows. */
-  see(taskArn: string, container: Container, { runs: kept }: ContainerFacts): ContainerRuns {
+  see(taskArn: string, container: Container, { runs: kept, finished }: ContainerFacts): ContainerRuns {
     const { name = "" } = container;
     const containers = this.#tasks.get(taskArn) ?? new Map<string, Known>();
-    const before = containers.get(name) ?? { runs: kept, presentEnd: undefined, kept };
-    const runs = runsAfter(before.runs, before.presentEnd, container);
-    const isSame = runs.runtimeId === before.runs?.runtimeId;
-    const presentEnd = runEnd(container) ?? (isSame ? before.presentEnd : undefined);
-    containers.set(name, { runs, presentEnd, kept: before.kept });
+    const before = containers.get(name);
+    const now = this.#options.clock.now();
+    const runs = runsAfter(before?.runs ?? kept, before?.seen, container, now);
+    const how = runEnd(container);
+    const earlier = runs.runtimeId === before?.runs.runtimeId ? before?.seen?.end : undefined;
+    const end = how === undefined ? earlier : { how, at: earlier?.at ?? now };
+    const seen = { at: now, end };
+    containers.set(name, { runs, seen, task: finished?.task, kept: before === undefined ? kept : before.kept });
     this.#tasks.set(taskArn, containers);
     return runs;
+  }
+
+  /** Undefined: no look has shown it. */
+  of(taskArn: string, container: string): KnownRuns | undefined {
+    return this.#tasks.get(taskArn)?.get(container);
   }
 
   /** Writes what is not kept yet, in the background. Never throws. */

@@ -6,16 +6,27 @@ export type StopReason =
   | { readonly type: "deleted" }
   /** Its main containers have ended one by one. */
   | { readonly type: "ended" }
-  /** One of its containers is to start anew, and does so with all of the task. */
-  | { readonly type: "again" }
+  /**
+   * One of its containers is to start anew, and does so with all of the task but those that had ended for good. `waited`: its back-off is
+   * over.
+   */
+  | { readonly type: "again"; readonly done?: readonly string[] | undefined; readonly waited?: true | undefined }
   | { readonly type: "stopped"; readonly failure?: PodFailure | undefined };
 
+const startsAnew = {
+  atOnce: "virtual-kubelet: a container is to start anew",
+  waited: "virtual-kubelet: containers that failed are to start anew",
+};
 /** Characters that ECS takes. */
 const mostCharacters = 1024;
 
 export function stopReasonText(reason: StopReason): string {
   if (reason.type === "deleted") return "virtual-kubelet: the pod was deleted";
-  if (reason.type === "again") return "virtual-kubelet: a container is to start anew";
+  if (reason.type === "again") {
+    const { done = [], waited } = reason;
+    const ended = done.length === 0 ? "" : `; ended: ${done.join(", ")}`;
+    return `${waited === true ? startsAnew.waited : startsAnew.atOnce}${ended}`;
+  }
   if (reason.type === "ended") return "virtual-kubelet: the pod's containers have ended";
   const { failure } = reason;
   if (failure === undefined) return "virtual-kubelet: the pod was stopped";
@@ -25,7 +36,11 @@ export function stopReasonText(reason: StopReason): string {
 
 /** Undefined: somebody else's words. */
 export function parseStopReason(text: string): StopReason | undefined {
-  for (const type of ["deleted", "ended", "again"] as const) if (text === stopReasonText({ type })) return { type };
+  for (const type of ["deleted", "ended"] as const) if (text === stopReasonText({ type })) return { type };
+  const [head = "", names = ""] = text.split("; ended: ");
+  const done = names === "" ? [] : names.split(", ");
+  if (head === startsAnew.atOnce) return { type: "again", done };
+  if (head === startsAnew.waited) return { type: "again", done, waited: true };
   if (text === stopReasonText({ type: "stopped" })) return { type: "stopped" };
   const [, reason, disruption, message] = /^virtual-kubelet: failed (\w+)(?: \((\w+)\))?: (.*)$/s.exec(text) ?? [];
   if (reason === undefined || message === undefined) return undefined;

@@ -3,13 +3,15 @@
 import type { Task } from "@aws-sdk/client-ecs";
 import { type CallContext, type Clock, errorText, isErrorKind, type Logger } from "@virtual-kubelet/virtual-kubelet";
 import type { FargateConfig } from "./config.ts";
-import { isDefinitionGone } from "./task-definitions.ts";
+import { doneIn } from "./container-ends.ts";
+import { isDefinitionGone, type TaskDefinitions } from "./task-definitions.ts";
 import type { OwnedTask } from "./task-reader.ts";
 import { attemptOf, retryDelayMs, retryDueAt, retryInput } from "./task-retry.ts";
 import type { TaskStarter } from "./task-starter.ts";
 
 export interface TaskAttemptsOptions {
   readonly starter: Pick<TaskStarter, "run">;
+  readonly definitions: Pick<TaskDefinitions, "without">;
   readonly config: FargateConfig;
   readonly clock: Clock;
   readonly log: Logger;
@@ -100,11 +102,15 @@ export class TaskAttempts {
 
   /** Never rejects. What failed without an answer is asked for again by the same token. */
   async #run(task: Task, uid: string): Promise<void> {
-    const { starter, config, clock, log } = this.#options;
+    const { starter, definitions, config, clock, log } = this.#options;
     const context: CallContext = { signal: this.#stop.signal, log };
     const attempt = attemptOf(task) + 1;
     try {
-      const arn = await starter.run(retryInput(task, uid, config), context);
+      const input = retryInput(task, uid, config);
+      const done = doneIn(task);
+      const taskDefinition =
+        done.size === 0 ? input.taskDefinition : await definitions.without(input.taskDefinition ?? "", done, context);
+      const arn = await starter.run({ ...input, taskDefinition }, context);
       this.#newest.set(uid, { arn, attempt, before: task, ranAt: clock.now() });
       this.#notBefore.delete(uid);
     } catch (error) {

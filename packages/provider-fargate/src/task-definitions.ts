@@ -10,6 +10,7 @@ import {
 } from "@virtual-kubelet/virtual-kubelet";
 import type { AwsApi } from "./aws-api.ts";
 import { familyOf, familyPrefix } from "./names.ts";
+import { reducedDefinition } from "./reduced-definition.ts";
 import type { TaskPlan } from "./task-plan.ts";
 
 type Owner = Pick<PodOwner, "cluster" | "node">;
@@ -51,6 +52,14 @@ export class TaskDefinitions {
       if (this.#known.get(family) === made) this.#known.delete(family);
       throw error;
     }
+  }
+
+  /** ARN of one that is as that one is, without these containers. Throws what isDefinitionGone knows where that one is not there any more. */
+  async without(arn: string, containers: ReadonlySet<string>, context: CallContext): Promise<string> {
+    const { taskDefinition } = await this.#options.aws.describeTaskDefinition({ taskDefinition: arn }, context);
+    if (taskDefinition === undefined)
+      throw new VirtualKubeletError("Unavailable", "DescribeTaskDefinition answered without one");
+    return this.ensure(reducedDefinition(taskDefinition, containers), context);
   }
 
   familyOf(definition: TaskPlan["definition"]): string {

@@ -9,7 +9,7 @@ import {
   silentLogger,
   VirtualKubeletError,
 } from "@virtual-kubelet/virtual-kubelet";
-import { taskLogs } from "./task-logs.ts";
+import { type LogStream, taskLogs } from "./task-logs.ts";
 
 const signal = new AbortController().signal;
 const context: CallContext = { signal, log: silentLogger };
@@ -37,20 +37,16 @@ class ScriptedStream {
     nextToken,
     limit = 3,
     startTime = 0,
+    endTime = Number.POSITIVE_INFINITY,
   }: GetLogEventsCommandInput) => {
     this.calls += 1;
     if (!this.exists) throw new VirtualKubeletError("NotFound", "no such stream");
     const [way = startFromHead ? "f" : "b", at] = nextToken?.split("/") ?? [];
     const count = Math.min(limit, 3);
-    const end = this.lines.length;
-    const from =
-      way === "f"
-        ? at === undefined
-          ? this.lines.findIndex(({ timestamp = 0 }) => timestamp >= startTime)
-          : Number(at)
-        : Math.max(0, (at === undefined ? end : Number(at)) - count);
-    const start = from < 0 ? end : from;
-    const stop = way === "f" ? Math.min(end, start + count) : at === undefined ? end : Number(at);
+    const first = this.lines.filter(({ timestamp = 0 }) => timestamp < startTime).length;
+    const end = this.lines.filter(({ timestamp = 0 }) => timestamp < endTime).length;
+    const stop = way === "f" ? Math.min(end, Number(at ?? first) + count) : Number(at ?? end);
+    const start = way === "f" ? Math.min(end, Number(at ?? first)) : Math.max(first, stop - count);
     return { events: this.lines.slice(start, stop), nextForwardToken: `f/${stop}`, nextBackwardToken: `b/${start}` };
   };
 }
@@ -59,14 +55,15 @@ async function read(
   stream: ScriptedStream,
   options: ContainerLogOptions,
   hasEnded = async () => true,
-  each = (_text: string) => {},
+  part: Pick<LogStream, "from" | "to"> & { readonly endsAt?: () => number | undefined } = {},
 ): Promise<readonly string[]> {
-  const logs = await taskLogs({ aws: stream, clock }, { group: "g", name: "n", hasEnded }, options, context);
+  const { endsAt = () => undefined, ...range } = part;
+  const asked = { group: "g", name: "n", following: { hasEnded, endsAt }, ...range };
+  const logs = await taskLogs({ aws: stream, clock }, asked, options, context);
   assert.equal(logs.format, "timestamped");
   let text = "";
   for await (const chunk of logs.data) {
     text += new TextDecoder().decode(chunk);
-    each(text);
   }
   return text === "" ? [] : text.trimEnd().split("\n");
 }
@@ -141,8 +138,34 @@ describe("a log in CloudWatch", () => {
     assert.deepEqual(texts(await read(stream, { follow: true }, hasEnded)), ["first"]);
   });
 
-  it("knows no earlier runs", async () => {
-    await assert.rejects(read(filled(1), { previous: true }), (error) => isErrorKind(error, "NotFound"));
+  it("has parts: from a time on, up to one, with last lines and those since a time of the part alone", async () => {
+    const part = { from: 3000, to: 6000 };
+    const whole = ["line 2", "line 3", "line 4", "line 5"];
+    for (const options of [{}, { tailLines: 4 }, { tailLines: 20 }, { follow: true }])
+      assert.deepEqual(texts(await read(filled(9), options, undefined, part)), whole, JSON.stringify(options));
+    assert.deepEqual(texts(await read(filled(9), { tailLines: 2 }, undefined, part)), ["line 4", "line 5"]);
+    for (const tailLines of [undefined, 3])
+      assert.deepEqual(
+        texts(await read(filled(9), { tailLines, sinceTime: "1970-01-01T00:00:05Z" }, undefined, part)),
+        ["line 4", "line 5"],
+      );
+    const early = { sinceTime: "1970-01-01T00:00:01Z" };
+    assert.deepEqual(texts(await read(filled(9), early, undefined, part)), whole);
+    assert.deepEqual(texts(await read(filled(4), {}, undefined, { from: 3000 })), ["line 2", "line 3"]);
+  });
+
+  it("that is followed ends where another run begins", async () => {
+    const stream = filled(2);
+    let looks = 0;
+    const endsAt = (): number | undefined => {
+      looks += 1;
+      stream.write(`later ${looks}`);
+      return looks > 2 ? 4000 : undefined;
+    };
+    const never = async (): Promise<boolean> => false;
+    assert.deepEqual(texts(await read(stream, { follow: true }, never, { endsAt })), [
+      ...["line 0", "line 1", "later 1", "later 2"],
+    ]);
   });
 
   it("keeps lines of one event apart", async () => {

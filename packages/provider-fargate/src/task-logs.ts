@@ -7,15 +7,24 @@ import {
   type ContainerLogs,
   isErrorKind,
   pause,
-  VirtualKubeletError,
 } from "@virtual-kubelet/virtual-kubelet";
 import type { AwsApi } from "./aws-api.ts";
 
 export interface LogStream {
   readonly group: string;
   readonly name: string;
+  /** No line before and none after is wanted, epoch milliseconds; undefined: from its begin, to its end. */
+  readonly from?: number | undefined;
+  readonly to?: number | undefined;
+  /** Undefined: nothing is written any more, it cannot be followed. */
+  readonly following?: LogFollowing | undefined;
+}
+
+export interface LogFollowing {
   /** Nothing will be written any more. */
   readonly hasEnded: (context: CallContext) => Promise<boolean>;
+  /** The last time of what is followed, where another run has begun since: epoch milliseconds. */
+  readonly endsAt: () => number | undefined;
 }
 
 /** Lines of a page, and the most that are kept to find the last ones: more is left to the core. */
@@ -38,27 +47,28 @@ export async function taskLogs(
   options: ContainerLogOptions,
   context: CallContext,
 ): Promise<ContainerLogs> {
-  if (options.previous === true)
-    throw new VirtualKubeletError(
-      "NotFound",
-      "ECS keeps the runs of a container in one log: that of the run before is a part of it",
-    );
-  const { follow = false, sinceTime, tailLines } = options;
+  const { sinceTime, tailLines } = options;
+  const { from, to } = stream;
+  const following = options.follow === true ? stream.following : undefined;
   const since = sinceTime === undefined ? undefined : Math.floor(Date.parse(sinceTime));
-  const base = { logGroupName: stream.group, logStreamName: stream.name };
+  const base = {
+    ...{ logGroupName: stream.group, logStreamName: stream.name },
+    ...(to === undefined ? {} : { endTime: to + 1 }),
+  };
   const isTail = tailLines !== undefined && tailLines <= pageLines;
+  // The last lines are counted before it is looked at when they were written.
+  const startTime = isTail || since === undefined ? from : Math.max(since, from ?? since);
 
   const page = async (input: {
     startFromHead: boolean;
     nextToken?: string | undefined;
     limit?: number;
-    startTime?: number | undefined;
   }): Promise<Page | undefined> => {
     try {
-      const answer = await aws.getLogEvents({ ...base, ...input }, context);
+      const answer = await aws.getLogEvents({ ...base, startTime, ...input }, context);
       return { events: answer.events ?? [], forward: answer.nextForwardToken, backward: answer.nextBackwardToken };
     } catch (error) {
-      if (!isErrorKind(error, "NotFound") || !follow) throw error;
+      if (!isErrorKind(error, "NotFound") || following === undefined) throw error;
       return undefined;
     }
   };
@@ -81,33 +91,34 @@ export async function taskLogs(
     return { events: last.filter(({ timestamp = 0 }) => since === undefined || timestamp >= since), forward };
   }
 
-  const isStart = isTail ? undefined : { startFromHead: true, startTime: since };
-  const first = isTail ? await lastPage(tailLines) : await page({ startFromHead: true, startTime: since });
+  const first = isTail ? await lastPage(tailLines) : await page({ startFromHead: true });
 
   async function* data(): AsyncGenerator<Uint8Array> {
     let token = first?.forward;
     if (first !== undefined && first.events.length > 0) yield bytesOf(first.events);
-    if (isTail && !follow) return;
+    if (isTail && following === undefined) return;
     let waitMs = followMs.least;
     let quietLooks = 0;
     let ended = false;
     while (!context.signal.aborted) {
-      const next = await page(
-        token === undefined ? (isStart ?? { startFromHead: true }) : { startFromHead: true, nextToken: token },
-      );
+      const endsAt = following?.endsAt();
+      const next = await page({ startFromHead: true, ...(token === undefined ? {} : { nextToken: token }) });
       const isLast = next === undefined || next.forward === token;
-      if (next !== undefined && next.events.length > 0) {
-        yield bytesOf(next.events);
+      const events = (next?.events ?? []).filter(({ timestamp = 0 }) => endsAt === undefined || timestamp <= endsAt);
+      if (events.length > 0) {
+        yield bytesOf(events);
         waitMs = followMs.least;
         quietLooks = 0;
       }
+      // The lines of the run that began since are those of another log.
+      if (events.length < (next?.events.length ?? 0)) return;
       token = next?.forward ?? token;
       if (!isLast) continue;
-      if (!follow) return;
-      if (next === undefined || next.events.length === 0) quietLooks += 1;
+      if (following === undefined) return;
+      if (events.length === 0) quietLooks += 1;
       if (ended && quietLooks >= looksAfterEnd) return;
       if (!ended && quietLooks % looksAfterEnd === 0 && quietLooks > 0) {
-        ended = await stream.hasEnded(context);
+        ended = endsAt !== undefined || (await following.hasEnded(context));
         if (ended) {
           quietLooks = 0;
           waitMs = followMs.least;

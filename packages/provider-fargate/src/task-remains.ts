@@ -1,11 +1,10 @@
 // What this process knows of tasks beyond what ECS tells: those that were deleted after they had ended, failures of those that could
-// be told none any more, those that are being stopped because their pods have ended.
+// be told none any more, runs of containers that were told to end.
 import type { PodFailure } from "@virtual-kubelet/virtual-kubelet";
 
 export class TaskRemains {
   readonly #deleted = new Set<string>();
   readonly #failures = new Map<string, PodFailure>();
-  readonly #over = new Set<string>();
   readonly #shown = new Set<string>();
   /** Runs of containers, by task. */
   readonly #told = new Map<string, Set<string>>();
@@ -41,21 +40,9 @@ export class TaskRemains {
     return true;
   }
 
-  /** False: it is being stopped already. */
-  beginsToStop(taskArn: string): boolean {
-    if (this.#over.has(taskArn)) return false;
-    this.#over.add(taskArn);
-    return true;
-  }
-
-  /** It could not be stopped: the next look tries again. */
-  notStopped(taskArn: string): void {
-    this.#over.delete(taskArn);
-  }
-
   /** Drops the tasks that ECS shows no more. */
   keep(taskArns: ReadonlySet<string>): void {
-    for (const known of [this.#deleted, this.#over, this.#shown])
+    for (const known of [this.#deleted, this.#shown])
       for (const arn of known) if (!taskArns.has(arn)) known.delete(arn);
     for (const arn of this.#told.keys()) if (!taskArns.has(arn)) this.#told.delete(arn);
     for (const arn of this.#failures.keys()) if (!taskArns.has(arn)) this.#failures.delete(arn);

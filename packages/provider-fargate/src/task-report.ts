@@ -1,9 +1,10 @@
 // A task of ECS as a group: facts alone. Pure.
 import type { Container, Task } from "@aws-sdk/client-ecs";
+import type { ContainerReport } from "@virtual-kubelet/virtual-kubelet";
 import { type CloudGroup, revisionOf } from "@virtual-kubelet/virtual-kubelet/cloud";
-import { type ContainerFacts, containerView, factsOf, timeText } from "./container-facts.ts";
+import { type ContainerFacts, containerView, factsOf, finishedReport, timeText } from "./container-facts.ts";
 import type { ContainerRuns } from "./container-runs.ts";
-import { isHelper } from "./names.ts";
+import { containerOfTag, isHelper } from "./names.ts";
 import { parseStopReason } from "./stop-reason.ts";
 import { taskEvents } from "./task-events.ts";
 import { taskFailure } from "./task-failure.ts";
@@ -33,6 +34,7 @@ export function taskReport(
     return containerView({ task, container, facts, waitsForInit, runs: runsOf(container, facts) });
   });
   const stage = stageOf(task);
+  const finished = finishedOnes(tags, (name, facts) => runsOf({ name }, facts));
   // ECS frees the network of a task after its containers have ended: by then all is known.
   const nothingRuns = views.length > 0 && (task.containers ?? []).every(({ lastStatus }) => lastStatus === "STOPPED");
   const hasEnded = stage === "ended" || (stage === "ending" && nothingRuns);
@@ -44,7 +46,7 @@ export function taskReport(
   const isOver = mains.length > 0 && mains.every(({ container }) => container.lastStatus === "STOPPED");
   return {
     group: {
-      ...{ owner, id: task.taskArn ?? "", stage, containers: views.map(({ report }) => report) },
+      ...{ owner, id: task.taskArn ?? "", stage, containers: [...finished, ...views.map(({ report }) => report)] },
       ...(clusterUnknown === undefined ? {} : { clusterUnknown }),
       ...(revision === undefined ? {} : { revision }),
       podIPs: addresses(task),
@@ -55,6 +57,19 @@ export function taskReport(
     },
     isOver: isOver && (stage === "running" || stage === "starting"),
   };
+}
+
+/** Containers that ended for good in a task of the pod before. */
+function finishedOnes(
+  tags: Readonly<Record<string, string>>,
+  runsOf: (name: string, facts: ContainerFacts) => ContainerRuns,
+): readonly ContainerReport[] {
+  return Object.keys(tags).flatMap((key) => {
+    const name = containerOfTag(key);
+    if (name === undefined) return [];
+    const facts = factsOf(name, tags);
+    return facts.finished === undefined ? [] : [finishedReport(name, facts.finished, runsOf(name, facts))];
+  });
 }
 
 /** It was deleted, and has ended: ECS shows it for an hour more. */

@@ -67,11 +67,13 @@ describe("a task that ended by itself", () => {
   it("is not when somebody stopped it, or the cloud took it back", () => {
     for (const stopCode of ["UserInitiated", "SpotInterruption", "TerminationNotice", "InfrastructureHealth"] as const)
       assert.equal(isRunAgain(one("Always", 143, { stopCode })), false);
-    const own = (type: "deleted" | "again", policy = "Always") =>
+    const own = (type: "deleted" | "again" | "ended", policy = "Always") =>
       isRunAgain(one(policy, 143, { stopCode: "UserInitiated", stoppedReason: stopReasonText({ type }) }));
     assert.equal(own("deleted"), false);
     assert.equal(own("again"), true, "for a container that is to start anew");
     assert.equal(own("again", "Never"), false);
+    assert.equal(own("ended"), true, "all that are to run had ended");
+    assert.equal(own("ended", "Never"), false);
   });
 
   it("waits 10 s, then twice as long each time, and 10 s again after it ran for ten minutes", () => {
@@ -116,8 +118,20 @@ describe("between two tasks", () => {
     const kinds = { web: "main Always - 4 task-1 0", idle: "main Always - 2 task-9 137/OOMKilled" };
     const task = stopped({ web: { exitCode: 1, runtimeId: "task-2" }, idle: {} }, kinds);
     const tags = tagsOf({ tags: retryInput(task, "u1", config).tags });
-    assert.equal(tags["virtual-kubelet.io/container/web"], "main Always - 6 - 1");
+    assert.equal(tags["virtual-kubelet.io/container/web"], "main Always - 6 - 1 b0123456789abcdef/-/-");
     assert.equal(tags["virtual-kubelet.io/container/idle"], "main Always - 2 - 137/OOMKilled");
+  });
+
+  it("where the log of the last run is goes on to be known, over tasks in which a container did not run", () => {
+    const next = (task: Task, web: Container): Task =>
+      stopped({ web }, {}, { tags: retryInput(task, "u1", config).tags ?? [], taskArn: "arn:cluster/second" });
+    const value = (task: Task): string | undefined => tagsOf(task)["virtual-kubelet.io/container/web"];
+    const first = stopped({ web: { exitCode: 1, runtimeId: "b" } }, { web: "main Always - 1 b 3 srs b-/-/rt" });
+    const second = next(first, { reason: "CannotPullContainerError: none" });
+    assert.equal(value(second), "main Always - 2 - 1 b0123456789abcdef/rs/-");
+    const third = next(second, { exitCode: 5 });
+    assert.equal(value(third), value(second));
+    assert.equal(value(next(third, {})), "main Always - 3 - 5 bsecond/-/-");
   });
 
   it("an init container that failed backs off, those that went well stay so, the others wait for it", () => {

@@ -1,11 +1,11 @@
 // A task that ended by itself and of which the pod's policy wants more: whether it is run again, when, and with what. As a kubelet does
-// that makes a pod's sandbox anew: all of its containers start again, init containers first. All is read from the stopped task, so that
-// a program that started after it goes on where the one before was. Pure.
-import type { Container, RunTaskCommandInput, Task } from "@aws-sdk/client-ecs";
+// that makes a pod's sandbox anew: its containers start again, init containers first, but those that ended for good. All is read from
+// the stopped task, so that a program that started after it goes on where the one before was. Pure.
+import type { RunTaskCommandInput, Task } from "@aws-sdk/client-ecs";
 import type { FargateConfig } from "./config.ts";
-import { factsOf, factsText } from "./container-facts.ts";
-import { runEnd } from "./container-runs.ts";
-import { containerTag, isHelper } from "./names.ts";
+import { doneIn, fatesOf } from "./container-ends.ts";
+import { factsOf } from "./container-facts.ts";
+import { keptRuns } from "./kept-runs.ts";
 import { parseStopReason } from "./stop-reason.ts";
 import { tagsOf } from "./task-owner.ts";
 import { whereToRun } from "./where-to-run.ts";
@@ -34,38 +34,27 @@ export function attemptOf(task: Pick<Task, "tags">): number {
 }
 
 /**
- * It has stopped, or is about to, by itself or for a container that is to start anew, and the pod's policy has each of its containers run again: those that ran and those that
- * never did. One that must not run twice ends the pod.
+ * It has stopped, or is about to, by itself or for a container that is to start anew, and there is something of the pod that is to run
+ * again, and nothing that must not run twice and may not have been done.
  */
 export function isRunAgain(task: Task): boolean {
-  const { desiredStatus, stopCode, stoppedReason = "", containers = [] } = task;
-  if (desiredStatus !== "STOPPED") return false;
-  const own = parseStopReason(stoppedReason)?.type;
-  const byItself = stopCode === "TaskFailedToStart" || stopCode === "EssentialContainerExited";
-  if (own === undefined ? !byItself : own !== "again") return false;
+  const fates = fatesOf(task);
+  if (fates === undefined || [...fates.values()].includes("never")) return false;
   const tags = tagsOf(task);
-  return containers.every((container) => mayRunAgain(container, tags));
-}
-
-function mayRunAgain({ name = "", exitCode, reason = "" }: Container, tags: Readonly<Record<string, string>>): boolean {
-  if (isHelper(name)) return true;
-  const { kind, policy } = factsOf(name, tags);
-  // What cannot be executed has been tried once, and with Never is not tried again.
-  if (exitCode === undefined) return policy !== "Never" || !/^CannotStart\w*Error/.test(reason);
-  if (kind === "init") return exitCode === 0 || policy === "Always" || policy === "OnFailure";
-  if (kind === "sidecar") return true;
-  return policy === "Always" || (policy === "OnFailure" && exitCode !== 0);
+  return [...fates].some(([name, fate]) => fate === "again" && factsOf(name, tags).kind === "main");
 }
 
 /** Epoch milliseconds. */
 export function retryDueAt(task: Task): number {
-  return endOf(task) + retryDelayMs(failuresBefore(task));
+  const own = parseStopReason(task.stoppedReason ?? "");
+  const hasWaited = own?.type === "again" && own.waited === true;
+  return endOf(task) + (hasWaited ? 0 : retryDelayMs(failuresBefore(task)));
 }
 
 /** Since the pod last ran for long. */
-export function failuresBefore(task: Task): number {
+export function failuresBefore(task: Task, now: number = endOf(task)): number {
   const { startedAt } = task;
-  const ranLong = startedAt !== undefined && endOf(task) - startedAt.getTime() >= recoveredMs;
+  const ranLong = startedAt !== undefined && now - startedAt.getTime() >= recoveredMs;
   return ranLong ? 0 : attempt(task).failures;
 }
 
@@ -73,28 +62,28 @@ export function retryDelayMs(failures: number): number {
   return Math.min(longestDelayMs, firstDelayMs * 2 ** Math.min(failures, 10));
 }
 
-function endOf({ stoppedAt, executionStoppedAt, stoppingAt, createdAt }: Task): number {
+/** When it stopped or began to, epoch milliseconds. */
+export function endOf({ stoppedAt, executionStoppedAt, stoppingAt, createdAt }: Task): number {
   return (stoppedAt ?? executionStoppedAt ?? stoppingAt ?? createdAt)?.getTime() ?? 0;
 }
 
-/** The same for the same stopped task: its client token stands for the pod and the attempt. */
+/**
+ * The same for the same stopped task: its client token stands for the pod and the attempt. Where containers have ended for good
+ * (doneIn), the definition has yet to be one without them.
+ */
 export function retryInput(task: Task, uid: string, config: FargateConfig): RunTaskCommandInput {
   const { taskDefinitionArn, capacityProviderName, enableExecuteCommand = false, overrides } = task;
   const number = attemptOf(task) + 1;
   const { networkConfiguration, platformVersion } = whereToRun({}, config);
-  const before = tagsOf(task);
-  const changed = {
-    ...before,
-    ...Object.fromEntries((task.containers ?? []).flatMap((container) => runTag(container, before))),
-    [attemptTag]: `${number}/${failuresBefore(task) + 1}`,
-  };
+  const done = doneIn(task);
+  const changed = { ...tagsOf(task), ...keptRuns(task, done), [attemptTag]: `${number}/${failuresBefore(task) + 1}` };
   // Tags of AWS's own come by themselves.
   const tags = Object.entries(changed)
     .filter(([key]) => !key.startsWith("aws:"))
     .sort(([one], [other]) => (one < other ? -1 : 1))
     .map(([key, value]) => ({ key, value }));
-  const containerOverrides = (overrides?.containerOverrides ?? []).flatMap(({ name, environment = [] }) =>
-    environment.length === 0 ? [] : [{ name, environment }],
+  const containerOverrides = (overrides?.containerOverrides ?? []).flatMap(({ name = "", environment = [] }) =>
+    environment.length === 0 || done.has(name) ? [] : [{ name, environment }],
   );
   return {
     ...{ cluster: config.cluster, count: 1, taskDefinition: taskDefinitionArn, networkConfiguration, platformVersion },
@@ -104,22 +93,4 @@ export function retryInput(task: Task, uid: string, config: FargateConfig): RunT
     ...{ clientToken: `${uid}.${number}`, startedBy: uid, enableECSManagedTags: true, enableExecuteCommand, tags },
     ...(containerOverrides.length === 0 ? {} : { overrides: { containerOverrides } }),
   };
-}
-
-/** One that ran has a run more behind it. */
-function runTag(
-  container: Container,
-  tags: Readonly<Record<string, string>>,
-): readonly (readonly [key: string, value: string])[] {
-  const { name = "", exitCode, runtimeId } = container;
-  const facts = factsOf(name, tags);
-  const { runs } = facts;
-  if (isHelper(name) || (exitCode === undefined && runs === undefined)) return [];
-  // The last run may have been one that was not kept.
-  const missed = runs?.runtimeId !== undefined && runtimeId !== undefined && runs.runtimeId !== runtimeId ? 1 : 0;
-  const next =
-    exitCode === undefined
-      ? { ...runs, count: runs?.count ?? 0, runtimeId: undefined }
-      : { count: (runs?.count ?? 0) + missed + 1, lastEnd: runEnd(container) };
-  return [[containerTag(name), factsText({ ...facts, runs: next })]];
 }

@@ -2,11 +2,12 @@
 import type { Task } from "@aws-sdk/client-ecs";
 import type { ContainerReport } from "@virtual-kubelet/virtual-kubelet";
 import type { CloudEvent, CloudGroup } from "@virtual-kubelet/virtual-kubelet/cloud";
+import { fatesOf } from "./container-ends.ts";
 import { factsOf, isPullFault } from "./container-facts.ts";
 import { filesContainer } from "./names.ts";
 import { startFault } from "./task-failure.ts";
 import { tagsOf } from "./task-owner.ts";
-import { attemptOf, failuresBefore, retryDelayMs, retryDueAt } from "./task-retry.ts";
+import { attemptOf, endOf, failuresBefore, retryDelayMs } from "./task-retry.ts";
 
 /** The group of such a task: a pod whose containers wait for their next run. */
 export function waitingGroup(task: Task, group: CloudGroup): CloudGroup {
@@ -19,9 +20,10 @@ export function waitingGroup(task: Task, group: CloudGroup): CloudGroup {
     filesCode === 0 ? undefined : `files could not be brought into volumes: ${filesContainer} ended with ${filesCode}`;
   const pull = hasStopped ? "ImagePullBackOff" : "ErrImagePull";
   const tags = tagsOf(task);
-  const ended = group.containers.map(({ name, state }) => {
-    const isDone = factsOf(name, tags).kind === "init" && state.terminated?.exitCode === 0;
-    return state.terminated !== undefined && !isDone;
+  const fates = fatesOf(task);
+  const ended = group.containers.map(({ name, state: { terminated } }) => {
+    const isDone = factsOf(name, tags).kind === "init" && terminated?.exitCode === 0;
+    return terminated !== undefined && fates?.get(name) === "again" && !isDone;
   });
   const crashed = ended.includes(true);
   const containers = group.containers.map((report, index): ContainerReport => {
@@ -66,6 +68,5 @@ function backOff(isPull: boolean, crashed: boolean): string {
 }
 
 function event(task: Task, reason: string, message: string): CloudEvent {
-  const time = retryDueAt(task) - retryDelayMs(failuresBefore(task));
-  return { key: `${reason}/${attemptOf(task)}`, time, eventType: "Warning", reason, message };
+  return { key: `${reason}/${attemptOf(task)}`, time: endOf(task), eventType: "Warning", reason, message };
 }

@@ -97,6 +97,11 @@ export class MemoryAws {
         this.definitions.set(arn, { family: input.family ?? "", input: JSON.stringify(input) });
         return { taskDefinition: { taskDefinitionArn: arn } };
       }),
+      describeTaskDefinition: call("DescribeTaskDefinition", ({ taskDefinition = "" }) => {
+        const found = this.definitions.get(taskDefinition);
+        if (found === undefined) throw named("Invalid", "ClientException", "Unable to describe task definition.");
+        return { taskDefinition: { ...JSON.parse(found.input), taskDefinitionArn: taskDefinition } };
+      }),
       listTaskDefinitions: call("ListTaskDefinitions", ({ familyPrefix, status }) => ({
         taskDefinitionArns:
           status === "INACTIVE"
