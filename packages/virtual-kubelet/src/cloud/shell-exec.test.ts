@@ -13,7 +13,7 @@ import { isErrorKind, VirtualKubeletError } from "../errors.ts";
 import { eventually } from "../testing/eventually.ts";
 import { execInShell, type ShellExecOptions, type ShellTerminal } from "./shell-exec.ts";
 
-const signal = AbortSignal.timeout(60_000);
+const signal = AbortSignal.timeout(300_000);
 
 /** `shell` on a terminal of its own. */
 function terminalOf(shell: string): ShellTerminal & { readonly gone: Promise<unknown> } {
@@ -28,6 +28,17 @@ function terminalOf(shell: string): ShellTerminal & { readonly gone: Promise<unk
     close: () => void child.kill("SIGKILL"),
     gone,
   };
+}
+
+/** The next line, however it is cut; the stream goes on. */
+async function lineOf(stream: PassThrough): Promise<string> {
+  let line = "";
+  while (!line.endsWith("\n")) {
+    const chunk: unknown = stream.read(1);
+    if (chunk === null) await once(stream, "readable");
+    else line += String(chunk);
+  }
+  return line;
 }
 
 interface Outcome {
@@ -104,8 +115,7 @@ test("a command that leaves its input alone ends all the same, and one is answer
   );
   for (const line of ["one", "two"]) {
     stdin.write(`${line}\n`);
-    await once(seen, "readable");
-    assert.equal(String(seen.read()), `got ${line}\n`);
+    assert.equal(await lineOf(seen), `got ${line}\n`);
   }
   stdin.end();
   assert.equal((await running).exitCode, 0);
@@ -155,11 +165,10 @@ test("with its terminal a command ends, with and without input, and leaves no fi
     const terminal = terminalOf(`env TMPDIR=${directory} /bin/sh`);
     const io = { stdout, stderr, ...(stdin === undefined ? {} : { stdin }), tty: false };
     const running = execInShell(terminal, ["sh", "-c", "echo $$; exec sleep 50"], io, { signal: leaving.signal });
-    await once(stdout, "readable");
-    const pid = Number(String(stdout.read()));
+    const pid = Number(await lineOf(stdout));
     leaving.abort();
     await assert.rejects(running, (error) => isErrorKind(error, "Aborted"));
-    await eventually("the command has ended", 10_000, () => !existsSync(`/proc/${pid}`));
+    await eventually("the command has ended", 60_000, () => !existsSync(`/proc/${pid}`));
     assert.deepEqual(readdirSync(directory), []);
     rmSync(directory, { recursive: true });
   }
