@@ -100,7 +100,7 @@ it("kubectl logs --previous shows it, between two runs and in the next", async (
       return Buffer.concat(chunks).toString();
     };
     const untilIs = (state: "waiting" | "running", restarts: number): Promise<boolean> =>
-      eventually(`it is ${state}`, 60_000, async () => {
+      eventually(`it is ${state}`, 10_000, async () => {
         const main = (await provider.getPodStatus(request.owner, context)).containers[0];
         return main?.state[state] !== undefined && main.lastState !== undefined && (main.restartCount ?? 0) >= restarts;
       });
@@ -109,10 +109,10 @@ it("kubectl logs --previous shows it, between two runs and in the next", async (
     await untilIs("waiting", 0);
     const between = await previous();
     assert.match(between, /^\d{4}-\S+Z .+\n/);
-    await eventually("it is read to be kept, too", 60_000, () => (fake.calls.get("logs") ?? 0) >= 2);
+    await eventually("it is read to be kept, too", 10_000, () => (fake.calls.get("logs") ?? 0) >= 2);
     await clock.advance(60_000);
     await untilIs("running", 1);
-    await eventually("it is shown in the next run", 60_000, async () => (await previous()) === between);
+    await eventually("it is shown in the next run", 10_000, async () => (await previous()) === between);
   } finally {
     await provider[Symbol.asyncDispose]?.();
   }

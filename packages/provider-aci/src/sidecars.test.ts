@@ -11,7 +11,7 @@ import { eventually } from "@virtual-kubelet/virtual-kubelet/testing";
 import { checkSidecars, inOrder, sidecarMounts, sidecarVolumes } from "./sidecars.ts";
 
 /** For what takes a second or two where nothing else is done. */
-const deadlineMs = 60_000;
+const deadlineMs = 10_000;
 
 class Running {
   output = "";

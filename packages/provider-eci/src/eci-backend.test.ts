@@ -73,7 +73,7 @@ describe("a pod's group", () => {
     const request = podOf("gone");
     const ref = { owner: request.owner, id: (await backend.create(request, context)).id };
     await backend.remove(ref, { gracePeriodSeconds: 0 }, context);
-    await eventually("it is gone", 60_000, async () => (await backend.describe([ref], context))[0] === undefined);
+    await eventually("it is gone", 10_000, async () => (await backend.describe([ref], context))[0] === undefined);
     await backend.remove(ref, { gracePeriodSeconds: 0 }, context);
     const never = { owner: request.owner, id: "eci-never" };
     await assert.rejects(backend.remove(never, { gracePeriodSeconds: 0 }, context), (error) =>
@@ -130,14 +130,14 @@ describe("what changed", () => {
       for await (const { id } of backend.watch({ ...context, signal: end.signal })) told.push(id);
     })();
     const { id } = await backend.create(podOf("watched"), context);
-    await eventually("it is told", 60_000, () => told.includes(id));
+    await eventually("it is told", 10_000, () => told.includes(id));
     const ref = { id, owner: podOf("watched").owner };
-    await eventually("it runs", 60_000, async () => (await backend.describe([ref], context))[0]?.stage === "running");
+    await eventually("it runs", 10_000, async () => (await backend.describe([ref], context))[0]?.stage === "running");
     const looks = (): number => fake.counts["DescribeContainerGroupStatus"] ?? 0;
     // The first of them may have begun before; of what the last one answered nothing may have been told yet.
     const someLooks = async (): Promise<void> => {
       const sofar = looks();
-      await eventually("some looks", 60_000, () => looks() > sofar + 3);
+      await eventually("some looks", 10_000, () => looks() > sofar + 3);
     };
     await someLooks();
     const before = told.filter((each) => each === id).length;

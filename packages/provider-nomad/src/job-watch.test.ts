@@ -43,7 +43,7 @@ class Follower {
   }
 
   async told(id: string): Promise<void> {
-    await eventually(`told of ${id}`, 60_000, () => this.seen.includes(id));
+    await eventually(`told of ${id}`, 10_000, () => this.seen.includes(id));
   }
 
   async stop(): Promise<void> {
@@ -116,14 +116,14 @@ describe("blocking queries", () => {
     nomad.faults.fail("events", 1, 403, "Permission denied");
     nomad.faults.fail("events", 1000, 200, "");
     const follower = new Follower(new JobWatch(client, quickClock));
-    await eventually("a first answer", 60_000, () => (nomad.counts["listAllocations"] ?? 0) > 0);
+    await eventually("a first answer", 10_000, () => (nomad.counts["listAllocations"] ?? 0) > 0);
     await follower.told(await another());
     nomad.faults.fail("listAllocations", 1, 500, "No cluster leader");
     const id = await another();
     await follower.told(id);
-    await eventually("it waits for changes", 60_000, () => nomad.state.waiting > 0);
+    await eventually("it waits for changes", 10_000, () => nomad.state.waiting > 0);
     nomad.state.restore(3);
-    await eventually("it waits anew", 60_000, () => nomad.state.waiting > 0);
+    await eventually("it waits anew", 10_000, () => nomad.state.waiting > 0);
     await follower.told(await another());
     await follower.stop();
     assert.equal(follower.breaks.length, 1);

@@ -28,7 +28,7 @@ const context = { signal: new AbortController().signal, log: silentLogger };
 const options = { client, config, cluster: "c1", clock: systemClock, log: silentLogger };
 const backend = new NomadBackend({ ...options, node: "nomad" });
 
-const deadlineMs = 60_000;
+const deadlineMs = 30_000;
 
 let made = 0;
 function request(spec: NonNullable<PodRequest["pod"]["spec"]>): PodRequest {

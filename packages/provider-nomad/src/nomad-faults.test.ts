@@ -35,7 +35,7 @@ const wanted = (uid: string): PodRequest => podRequest({ name: "web", uid, spec 
 const bookOf = (uid: string) => nomad.books.find(({ id }) => id === jobID(uid));
 
 async function until(ref: GroupRef, is: (group: CloudGroup) => boolean): Promise<CloudGroup> {
-  return await eventually("the group as wanted", 60_000, async () => {
+  return await eventually("the group as wanted", 10_000, async () => {
     const [group] = await backend.describe([ref], context);
     return group !== undefined && is(group) ? group : undefined;
   });
@@ -90,7 +90,7 @@ describe("a running pod", () => {
       const group = await until(ref, ({ stage }) => stage === "ended");
       assert.equal(group.failure?.reason, reason);
       assert.match(group.failure?.disruption ?? "", /ByNomad$/);
-      await eventually("nothing of it runs", 60_000, () => {
+      await eventually("nothing of it runs", 10_000, () => {
         const own = nomad.jobs.allocations.filter(({ options }) => options.job.ID === ref.id);
         return own.length === 2 && own.every(({ isTerminal }) => isTerminal);
       });
@@ -114,7 +114,7 @@ describe("a running pod", () => {
     const command = backend.exec({ group, container: "main" }, ["sleep", "60"], io, context);
     const told = [more, command].map((each) => assert.rejects(each, { kind: "Unavailable" }));
     // Both logs, and the command.
-    await eventually("all have begun", 60_000, () => faults.open === 3);
+    await eventually("all have begun", 10_000, () => faults.open === 3);
     faults.cutStreams();
     await Promise.all(told);
   });
@@ -124,7 +124,7 @@ describe("a running pod", () => {
     faults.loseAnswers("deregister", 1);
     await assert.rejects(backend.remove(ref, { gracePeriodSeconds: 1 }, context), { kind: "Unavailable" });
     await backend.remove(ref, { gracePeriodSeconds: 1 }, context);
-    await eventually("it is gone", 60_000, async () => {
+    await eventually("it is gone", 10_000, async () => {
       await backend.describe([ref], context);
       return bookOf("removed") === undefined;
     });

@@ -43,7 +43,7 @@ describe("a port", () => {
     const containers = [{ name: "main", image: "app", ports: [{ containerPort: 80, hostPort }] }];
     const request = podRequest({ name: "web", spec: { containers } });
     const { id } = await backend.create(request, context);
-    const group = await eventually("it runs", 60_000, async () => {
+    const group = await eventually("it runs", 10_000, async () => {
       const [found] = await backend.describe([{ id, owner: request.owner }], context);
       return found?.stage === "running" ? found : undefined;
     });

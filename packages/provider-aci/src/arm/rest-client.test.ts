@@ -21,7 +21,7 @@ const of =
     error instanceof VirtualKubeletError && error.kind === kind && error.reason === reason && text.test(error.message);
 
 function running({ client, call }: ArmBench, name: string, state = "Running"): Promise<ContainerGroup> {
-  return eventually(`${name} is ${state}`, 60_000, async () => {
+  return eventually(`${name} is ${state}`, 15_000, async () => {
     const group = await client.get(name, call);
     return group.properties.instanceView?.state === state ? group : undefined;
   });
@@ -43,7 +43,7 @@ test("a group is accepted at once, goes through its states, ends and is removed"
   );
   assert.deepEqual(ended.tags, { who: "test" });
   await client.remove("a", call);
-  await eventually("it is gone", 60_000, () =>
+  await eventually("it is gone", 15_000, () =>
     client.get("a", call).then(
       () => false,
       (error: unknown) => of("NotFound", "ResourceNotFound")(error),
@@ -70,7 +70,7 @@ test("restart policies and the order of init containers are the cloud's", async 
   assert.deepEqual(codes, [0, 0]);
   const failed = await running(at, "spoilt", "Failed");
   assert.equal(failed.properties.containers[0]?.properties.instanceView?.currentState?.state, "Waiting");
-  const crashed = await eventually("restarts are counted", 60_000, async () => {
+  const crashed = await eventually("restarts are counted", 15_000, async () => {
     const view = (await at.client.get("crash", at.call)).properties.containers[0]?.properties.instanceView;
     return (view?.restartCount ?? 0) > 1 ? view : undefined;
   });
@@ -104,7 +104,7 @@ test("a group is stopped, keeps its report, and starts anew", async (t) => {
   await at.client.stop("a", at.call);
   const stopped = await running(at, "a", "Stopped");
   assert.equal(stopped.properties.containers[0]?.properties.instanceView?.currentState?.state, "Terminated");
-  await eventually("started", 60_000, () => at.client.start("a", at.call).then(() => true));
+  await eventually("started", 15_000, () => at.client.start("a", at.call).then(() => true));
   await running(at, "a");
   await at.client.restart("a", at.call);
   await running(at, "a");
@@ -132,7 +132,7 @@ test("exec is a raw terminal behind a password; attach gives output", async (t) 
   for await (const chunk of terminal.output) chunks.push(chunk);
   assert.match(Buffer.concat(chunks).toString(), /hel/);
   await assert.rejects(terminal.write(Buffer.from("x")), of("Unavailable"));
-  await eventually("the session is over", 60_000, () => at.fake.sessions === 0);
+  await eventually("the session is over", 15_000, () => at.fake.sessions === 0);
   const end = new AbortController();
   const attached = await at.client.attach("a", "web", { ...at.call, signal: end.signal });
   assert.equal(at.fake.sessions, 1);
@@ -140,7 +140,7 @@ test("exec is a raw terminal behind a password; attach gives output", async (t) 
   await assert.rejects(async () => {
     for await (const _ of attached.output);
   }, of("Aborted"));
-  await eventually("the session is closed", 60_000, () => at.fake.sessions === 0);
+  await eventually("the session is closed", 15_000, () => at.fake.sessions === 0);
   assert.deepEqual(at.fake.problems, []);
 });
 
@@ -241,7 +241,7 @@ test("what the cloud refuses at sight: images, quotas, limits beyond the group, 
   assert.equal(fake.groups.created.length, 1, "the same again makes nothing");
   await eventually(
     "it runs",
-    60_000,
+    15_000,
     async () => (await client.get("a", call)).properties.provisioningState === "Succeeded",
   );
   await assert.rejects(put(groupOf("web", { restartPolicy: "Never" })), of("Invalid", "InvalidContainerGroupUpdate"));
@@ -291,7 +291,7 @@ test("liveness probes restart a container", async (t) => {
   const resources = { requests: { cpu: 1, memoryInGB: 1 } };
   const containers = [{ name: "web", properties: { image: "web", resources, livenessProbe } }];
   await at.client.createOrUpdate("a", groupOf("web", { containers }), at.call);
-  const view = await eventually("it is restarted", 60_000, async () => {
+  const view = await eventually("it is restarted", 15_000, async () => {
     const found = (await at.client.get("a", at.call)).properties.containers[0]?.properties.instanceView;
     return (found?.restartCount ?? 0) > 0 ? found : undefined;
   });
@@ -301,7 +301,7 @@ test("liveness probes restart a container", async (t) => {
 test("a proxy is gone through, for calls and for sessions", async (t) => {
   const { fake, client, call } = await bench(t);
   await client.createOrUpdate("a", groupOf("web"), call);
-  await eventually("it runs", 60_000, () => fake.groups.named("a")?.isRunning("web"));
+  await eventually("it runs", 15_000, () => fake.groups.named("a")?.isRunning("web"));
   const asked: string[] = [];
   const proxy = createServer();
   proxy.on("connect", (request, socket: Duplex) => {
@@ -343,13 +343,13 @@ test("spot capacity that is taken away ends a group, and says so", async (t) => 
 test("images that are looked for when containers start are waited for, and it is told", async (t) => {
   const at = await bench(t, { imagesChecked: "whenPulled" });
   await at.client.createOrUpdate("a", groupOf("missing"), at.call);
-  const view = await eventually("it is told", 60_000, async () => {
+  const view = await eventually("it is told", 15_000, async () => {
     const found = (await at.client.get("a", at.call)).properties.containers[0]?.properties.instanceView;
     return found?.events?.some((event) => event.name === "BackOff") ? found : undefined;
   });
   assert.equal(view.currentState?.state, "Waiting");
   await at.client.remove("a", at.call);
-  await eventually("it is gone", 60_000, () => at.fake.groups.all.length === 0);
+  await eventually("it is gone", 15_000, () => at.fake.groups.all.length === 0);
   assert.deepEqual(at.fake.problems, []);
 });
 

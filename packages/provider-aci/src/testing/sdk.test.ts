@@ -38,7 +38,7 @@ test("the SDK makes, watches, stops, starts and removes a group of the fake", as
   const quick = { updateIntervalInMs: 50 };
   const made = await containerGroups.beginCreateOrUpdateAndWait("group", "sdk", group, quick);
   assert.equal(made.provisioningState, "Succeeded");
-  const found = await eventually("it runs", 60_000, async () => {
+  const found = await eventually("it runs", 10_000, async () => {
     const each = await containerGroups.get("group", "sdk");
     return each.instanceView?.state === "Running" ? each : undefined;
   });

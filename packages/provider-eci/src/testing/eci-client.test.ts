@@ -26,7 +26,7 @@ describe("the client of ECI", () => {
   });
 
   const reaches = (id: string, status: string): Promise<ContainerGroup> =>
-    eventually(`${id} is ${status}`, 60_000, async () => {
+    eventually(`${id} is ${status}`, 10_000, async () => {
       const [found] = await client.describe({ ids: [id] }, call);
       return found?.Status === status ? found : undefined;
     });
@@ -54,7 +54,7 @@ describe("the client of ECI", () => {
     const [figures] = await client.metrics([id], call);
     assert.equal(figures?.Records[0]?.Containers?.[0]?.Name, "web");
     await client.remove(id, { clientToken: "all-3" }, call);
-    await eventually("it is gone", 60_000, async () => (await client.describe({ ids: [id] }, call)).length === 0);
+    await eventually("it is gone", 10_000, async () => (await client.describe({ ids: [id] }, call)).length === 0);
     assert.equal((await fails(client.remove(id, { clientToken: "all-4" }, call))).kind, "NotFound");
     assert.equal((await fails(client.log(id, "web", {}, call))).kind, "NotFound");
   });
@@ -90,7 +90,7 @@ describe("the client of ECI", () => {
     const terminal = await client.exec(id, "web", { command: ["cat"], stdin: true, tty: false }, call);
     await terminal.write(Buffer.from("typed\n"));
     assert.equal(await firstOf(terminal), "typed\n");
-    await eventually("the session is over", 60_000, () => fake.exec.open === 0);
+    await eventually("the session is over", 10_000, () => fake.exec.open === 0);
     const ended = await client.exec(id, "web", { command: ["echo", "over"], stdin: false, tty: false }, call);
     const chunks: Uint8Array[] = [];
     for await (const chunk of ended.output) chunks.push(chunk);

@@ -60,7 +60,7 @@ describe("the SDK on the fake", () => {
     return body?.containerGroupId ?? "";
   };
   const reaches = (id: string, status: string) =>
-    eventually(`${id} is ${status}`, 60_000, async () => {
+    eventually(`${id} is ${status}`, 10_000, async () => {
       const seen = await found(id);
       return seen?.status === status ? seen : undefined;
     });
@@ -80,7 +80,7 @@ describe("the SDK on the fake", () => {
     assert.equal(log.body?.content, "web env=0\n");
     const remove = new sdk.DeleteContainerGroupRequest({ regionId, containerGroupId: id });
     await client.deleteContainerGroup(remove);
-    await eventually("it is gone", 60_000, async () => (await found(id)) === undefined);
+    await eventually("it is gone", 10_000, async () => (await found(id)) === undefined);
     assert.equal(await refusal(client.deleteContainerGroup(remove)), "ContainerGroupNotFound");
   });
 
@@ -126,7 +126,7 @@ describe("the SDK on the fake", () => {
     const id = await made(group("again", "runs", { restartPolicy: "Always" }));
     await reaches(id, "Running");
     await client.restartContainerGroup(new sdk.RestartContainerGroupRequest({ regionId, containerGroupId: id }));
-    const restarted = await eventually("it has begun anew", 60_000, async () => {
+    const restarted = await eventually("it has begun anew", 10_000, async () => {
       const seen = await found(id);
       return seen?.status === "Running" && seen.containers?.[0]?.restartCount === 1 ? seen : undefined;
     });
@@ -165,7 +165,7 @@ describe("the SDK on the fake", () => {
     await reaches(id, "Running");
     await client.deleteContainerGroup(new sdk.DeleteContainerGroupRequest({ regionId, containerGroupId: id }));
     await reaches(id, "Terminating");
-    await eventually("it is gone", 60_000, async () => (await found(id)) === undefined);
+    await eventually("it is gone", 10_000, async () => (await found(id)) === undefined);
   });
 
   it("keeps to the quota of the account", async () => {

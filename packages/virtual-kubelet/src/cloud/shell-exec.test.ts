@@ -168,7 +168,7 @@ test("with its terminal a command ends, with and without input, and leaves no fi
     const pid = Number(await lineOf(stdout));
     leaving.abort();
     await assert.rejects(running, (error) => isErrorKind(error, "Aborted"));
-    await eventually("the command has ended", 60_000, () => !existsSync(`/proc/${pid}`));
+    await eventually("the command has ended", 10_000, () => !existsSync(`/proc/${pid}`));
     assert.deepEqual(readdirSync(directory), []);
     rmSync(directory, { recursive: true });
   }

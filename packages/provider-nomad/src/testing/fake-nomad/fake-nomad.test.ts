@@ -16,7 +16,7 @@ const endless = "exec sleep 3600";
 const second = 1_000_000_000;
 
 async function until(job: string, is: (allocation: NomadAllocation) => boolean): Promise<NomadAllocation> {
-  return await eventually(`${job} as wanted`, 60_000, async () => {
+  return await eventually(`${job} as wanted`, 10_000, async () => {
     const [first] = await client.jobAllocations(job, context);
     return first !== undefined && is(first) ? await client.allocation(first.ID, context) : undefined;
   });
@@ -32,7 +32,7 @@ async function raw(path: string, init: RequestInit = {}): Promise<Response> {
 
 /** All that the task `main` of an allocation has said. */
 async function logged(allocation: string, all: string): Promise<void> {
-  await eventually("its log", 60_000, async () => {
+  await eventually("its log", 10_000, async () => {
     const log = await raw(`client/fs/logs/${allocation}?task=main&type=stdout&plain=true`);
     return (await log.text()) === all;
   });
@@ -208,7 +208,7 @@ describe("variables", () => {
     const { ID } = await until("files", ({ ClientStatus }) => ClientStatus === "running");
     await logged(ID, "one");
     await client.putVariable({ Path: path, Items: { a: btoa("two") } }, context);
-    await eventually("a file anew", 60_000, async () => {
+    await eventually("a file anew", 10_000, async () => {
       return (await (await raw(`client/fs/cat/${ID}?path=main/local/a`)).text()) === "two";
     });
     const stdout = new PassThrough();
