@@ -35,7 +35,7 @@ describe("VirtualKubelet.run", () => {
           said += text;
         });
       const exit = once(child, "exit");
-      for (const deadline = Date.now() + 10_000; !said.includes("runs") && Date.now() < deadline; ) await sleep(50);
+      for (const deadline = Date.now() + 100_000; !said.includes("runs") && Date.now() < deadline; ) await sleep(50);
       await sleep(1500);
       assert.equal(child.exitCode, null, said);
       child.kill("SIGTERM");

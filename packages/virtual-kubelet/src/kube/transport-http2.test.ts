@@ -165,7 +165,7 @@ test("a connection that fell silent is found by its pings", async () => {
     response.write("begun");
   });
   await using tunnel = await startTunnel(server.port);
-  await using transport = transportTo(`https://127.0.0.1:${tunnel.port}`, { pingIntervalMs: 30, pingTimeoutMs: 60 });
+  await using transport = transportTo(`https://127.0.0.1:${tunnel.port}`, { pingIntervalMs: 50, pingTimeoutMs: 1000 });
   const stream = await transport.stream(get(material(server), "/watch"));
   const reading = read(stream);
   // Pings answered for a while do no harm.
@@ -188,7 +188,7 @@ test("a call that ran out of time probes its connection, so that the next gets a
   const started = Date.now();
   // Waits on the dead connection for the ping's end at most.
   await assert.rejects(transport.request(get(tls, "/next")), /answered no ping/);
-  assert.ok(Date.now() - started < 2000);
+  assert.ok(Date.now() - started < 20_000);
 });
 
 test("other certificates mean other connections; calls under way end on theirs", async () => {

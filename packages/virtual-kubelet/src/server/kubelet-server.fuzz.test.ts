@@ -192,7 +192,7 @@ test("what follows a refused upgrade is never a request", async () => {
     const body = "GET /pods HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer admin\r\n\r\n";
     const upgrade = `Connection: Upgrade\r\nUpgrade: SPDY/3.1\r\nContent-Length: ${body.length}\r\n`;
     const head = `POST ${path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer admin\r\n${upgrade}\r\n`;
-    const answer = await exchange(await kubelet.tls(), [head, body, body], 1000);
+    const answer = await exchange(await kubelet.tls(), [head, body, body], 20_000);
     assert.match(answer, /^HTTP\/1.1 40[04] /);
     assert.equal(answer.match(/HTTP\/1.1/g)?.length, 1);
     assert.doesNotMatch(answer, /PodList/);

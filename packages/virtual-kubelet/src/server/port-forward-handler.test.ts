@@ -44,7 +44,7 @@ async function forward(kubelet: KubeletFixture, port: number, uid = ""): Promise
 }
 
 async function until(condition: () => boolean, what: string): Promise<void> {
-  for (const deadline = Date.now() + 10_000; !condition(); await delay(5))
+  for (const deadline = Date.now() + 60_000; !condition(); await delay(5))
     assert(Date.now() < deadline, `not in time: ${what}`);
 }
 

@@ -38,7 +38,7 @@ async function begin(options: Partial<RequestedServingCertificateOptions> = {}) 
 describe("a serving certificate from the cluster", () => {
   it("is stood in for by a self-signed one until it is issued", async () => {
     await using trial = await begin();
-    const first = await available(trial.source, AbortSignal.timeout(5000));
+    const first = await available(trial.source, AbortSignal.timeout(60_000));
     assert.equal(certificateFacts(first.cert).subject.commonName, "node-a");
     await eventually(() => trial.signer.watching > 0, "the request");
     assert.equal(
@@ -61,7 +61,7 @@ describe("a serving certificate from the cluster", () => {
     await eventually(() => trial.signer.watching > 0, "the request");
     assert.throws(() => trial.source.current(), { kind: "Unavailable", message: /not issued yet/ });
     await trial.signer.approve("csr-1", { notBefore: Date.UTC(2025, 11, 31), notAfter: Date.UTC(2026, 11, 31) });
-    await available(trial.source, AbortSignal.timeout(5000));
+    await available(trial.source, AbortSignal.timeout(60_000));
     assert.deepEqual(trial.changes, ["system:node:node-a"]);
   });
 

@@ -65,7 +65,7 @@ async function begin(certDir?: string, clock: LeapingClock = new LeapingClock(st
     log,
     names,
     async next(than) {
-      if (than === undefined) return available(source, AbortSignal.timeout(5000));
+      if (than === undefined) return available(source, AbortSignal.timeout(60_000));
       await eventually(() => source.current().cert !== than.cert, "another certificate");
       return source.current();
     },

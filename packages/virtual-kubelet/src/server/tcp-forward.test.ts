@@ -7,7 +7,7 @@ import { text } from "node:stream/consumers";
 import { type TestContext, test } from "node:test";
 import { forwardTcp } from "./tcp-forward.ts";
 
-const signal = AbortSignal.timeout(20_000);
+const signal = AbortSignal.timeout(300_000);
 
 async function serving(t: TestContext, serve: (socket: Socket) => void): Promise<number> {
   const server: Server = createServer({ allowHalfOpen: true }, serve);

@@ -42,6 +42,6 @@ export async function openExec(kubelet: KubeletFixture, path: string, user = "ad
 
 /** Resolves when the condition holds; fails after 10 s. */
 export async function until(condition: () => boolean, what: string): Promise<void> {
-  for (const deadline = Date.now() + 10_000; !condition(); await delay(5))
+  for (const deadline = Date.now() + 60_000; !condition(); await delay(5))
     assert(Date.now() < deadline, `not in time: ${what}`);
 }

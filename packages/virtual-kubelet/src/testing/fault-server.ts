@@ -169,7 +169,7 @@ export async function startTunnel(target: number): Promise<Tunnel> {
 }
 
 /** Resolves when `condition` holds; fails after `deadlineMs`. */
-export async function eventually(condition: () => boolean, what: string, deadlineMs = 5000): Promise<void> {
+export async function eventually(condition: () => boolean, what: string, deadlineMs = 60_000): Promise<void> {
   const end = Date.now() + deadlineMs;
   while (!condition()) {
     if (Date.now() > end) throw new Error(`not within ${deadlineMs} ms: ${what}`);

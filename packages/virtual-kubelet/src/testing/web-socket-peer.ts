@@ -59,7 +59,7 @@ export async function connectWebSocketPeer(
 }
 
 /** Resolves when the server takes nothing more of what was sent; fails when it takes all within `deadlineMs`. */
-export async function heldBack(socket: WebSocket, deadlineMs: number = 10_000): Promise<void> {
+export async function heldBack(socket: WebSocket, deadlineMs: number = 60_000): Promise<void> {
   const end = performance.now() + deadlineMs;
   let amount = socket.bufferedAmount;
   for (let same = 0; same < 10; ) {

@@ -14,7 +14,7 @@ async function checks(directory: string, more: object): Promise<Map<string, stri
     ...{ node: "vk", operatingSystem: "linux", cluster: "test", clusterDomain: "cluster.local" },
     ...{ daemonEndpointPort: 0, config, log: silentLogger },
   };
-  const found = await checkProvider(init, { signal: AbortSignal.timeout(10_000), log: silentLogger });
+  const found = await checkProvider(init, { signal: AbortSignal.timeout(60_000), log: silentLogger });
   return new Map(found.map(({ name, status, message }) => [name, `${status}: ${message}`]));
 }
 

@@ -39,9 +39,9 @@ function open(command: readonly string[], resize?: AsyncIterable<TerminalSize>):
     stop,
     ended,
     async shows(text) {
-      const deadline = Date.now() + 2000;
+      const deadline = Date.now() + 20_000;
       while (shown.length < text.length && Date.now() < deadline) {
-        const timer = setTimeout(() => wake?.(), 2000);
+        const timer = setTimeout(() => wake?.(), 20_000);
         await new Promise<void>((resolve) => {
           wake = resolve;
         });
