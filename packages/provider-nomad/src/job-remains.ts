@@ -10,13 +10,16 @@ type Asked = Pick<NomadClient, "deregisterJob" | "stopJob" | "rerunJob" | "listV
 export class JobRemains implements AsyncDisposable {
   readonly #client: Asked;
   readonly #log: Logger;
+  readonly #leave: (id: string) => Promise<void>;
   readonly #deleted = new Set<string>();
   readonly #ending = new Map<string, Promise<void>>();
   readonly #closing = new AbortController();
 
-  constructor(client: Asked, log: Logger) {
+  /** `leave` resolves when nobody writes variables of the job any more. */
+  constructor(client: Asked, log: Logger, leave: (id: string) => Promise<void>) {
     this.#client = client;
     this.#log = log;
+    this.#leave = leave;
   }
 
   /** Has its tasks end, and is gone at once where none runs. */
@@ -76,6 +79,7 @@ export class JobRemains implements AsyncDisposable {
 
   /** Its variables first: without its job nobody would find them again. */
   async #purge(id: string, context: CallContext): Promise<void> {
+    await this.#leave(id);
     await this.forget(id, context);
     await this.#client.deregisterJob(id, { purge: true }, context);
   }

@@ -76,7 +76,7 @@ export class NomadBackend implements CloudBackend {
     this.#fleet = new FleetWatch(client, config, clock);
     this.#watch = new JobWatch(client, clock);
     this.#stats = new TaskStats(client, () => this.#fleet.fleet.mhzPerCore);
-    this.#remains = new JobRemains(client, log);
+    this.#remains = new JobRemains(client, log, (id) => this.#runs.leave(id));
     this.#sweep = new VariableSweep({ client, owner: options, clock, log });
     this.#runs = new RunLogs(client, options, log);
   }

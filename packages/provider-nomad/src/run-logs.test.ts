@@ -94,6 +94,17 @@ describe("runs in a log", () => {
     assert.deepEqual((await runs.range({ ...target, run: 6 }, context)).stdout, { from: 1010 });
   });
 
+  it("of a job that goes are noted no more, and what is being noted is waited for", async () => {
+    const leaving = new RunLogs(files, owner, silentLogger);
+    leaving.look({ ...waiting(1, 3), id: "vk-going" });
+    await leaving.leave("vk-going");
+    assert.ok(files.variables.has("nomad/jobs/vk-going/runs"));
+    const { asked } = files;
+    leaving.look({ ...waiting(2, 3), id: "vk-going" });
+    await leaving[Symbol.asyncDispose]();
+    assert.equal(files.asked, asked);
+  });
+
   it("are forgotten with their job, and read again", async () => {
     runs.keep(new Set());
     files.variables.set("nomad/jobs/vk-u/runs", { Path: "nomad/jobs/vk-u/runs", Items: { main: "[{]" } });

@@ -36,6 +36,8 @@ export class RunLogs implements AsyncDisposable {
   /** By job and task, in the order of runs. */
   readonly #marks = new Map<string, Map<string, readonly Mark[]>>();
   readonly #work = new Map<string, Promise<void>>();
+  /** Jobs that go. */
+  readonly #going = new Set<string>();
   readonly #closing = new AbortController();
 
   constructor(client: Asked, owner: VariableOwner, log: Logger) {
@@ -47,7 +49,7 @@ export class RunLogs implements AsyncDisposable {
   /** Notes the ends of runs after which another is to come. */
   look({ id, containers, annotations }: CloudGroup): void {
     const allocation = annotations?.["backend.virtual-kubelet.io/nomad-allocation"];
-    if (allocation === undefined) return;
+    if (allocation === undefined || this.#going.has(id)) return;
     for (const { name, state, lastState, restartCount = 0 } of containers) {
       if (state.waiting === undefined || lastState?.terminated === undefined) continue;
       const key = `${id}/${name}`;
@@ -110,8 +112,15 @@ export class RunLogs implements AsyncDisposable {
     return { stdout: of("stdout"), stderr: of("stderr") };
   }
 
+  /** Notes nothing of it any more; resolves when nothing is being noted: a variable that is written later would be left behind. */
+  async leave(id: string): Promise<void> {
+    this.#going.add(id);
+    await Promise.all([...this.#work].flatMap(([key, work]) => (key.startsWith(`${id}/`) ? [work] : [])));
+  }
+
   /** Jobs that Nomad still has. */
   keep(ids: ReadonlySet<string>): void {
+    for (const id of this.#going) if (!ids.has(id)) this.#going.delete(id);
     for (const id of this.#marks.keys()) if (!ids.has(id)) this.#marks.delete(id);
   }
 
