@@ -37,7 +37,7 @@ A name runs only the test files whose path contains it; the path of a file runs 
   --dev-cluster            end-to-end tests against the development cluster alone
   --test <pattern>         only tests whose name matches this regular expression
   --verbose                print each test, not only each file
-  --file-deadline <s>      how long a test file may take; default 300 for unit tests, 1200 end to end;
+  --file-deadline <s>      how long a test file may take; default 900 for unit tests, 1200 end to end;
                            a tenth of it after its last test, and four tenths for one test
   -h, --help
 
@@ -91,7 +91,7 @@ async function main(): Promise<void> {
       ["packages/*/src/**/*.test.ts", "scripts/**/*.test.ts", "examples/**/*.test.ts"],
       (file) => !isEndToEnd(file),
     );
-    if (files.length > 0) results.push(await runTests("unit tests", files, availableParallelism(), 300));
+    if (files.length > 0) results.push(await runTests("unit tests", files, availableParallelism(), 900));
   }
   const files = endToEnd.filter((file) => file !== conformanceTests);
   for (const version of files.length > 0 ? versions : []) results.push(...(await runEndToEnd(version, files)));
