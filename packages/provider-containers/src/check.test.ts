@@ -46,7 +46,7 @@ test("nobody serves the socket: told with the fix, and nothing is made", async (
       ...{ node: "vk", operatingSystem: "linux", cluster: "test", clusterDomain: "cluster.local" },
       ...{ daemonEndpointPort: 0, config, log: silentLogger },
     };
-    const [engine, ...more] = await checkProvider(init, { signal: AbortSignal.timeout(10_000), log: silentLogger });
+    const [engine, ...more] = await checkProvider(init, { signal: AbortSignal.timeout(60_000), log: silentLogger });
     assert.equal(more.length, 0);
     assert.equal(engine?.status, "fail");
     assert.match(engine?.message ?? "", /none\.sock/);

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -21,7 +22,14 @@ for (const signal of ["SIGTERM", "SIGINT"] as const)
       const child = spawn(path, { stdio: "ignore" });
       const ended = once(child, "exit");
       await once(child, "spawn");
-      await sleep(200);
+      // Where it sleeps it waits for its signals: it does nothing else.
+      const status = (): string => readFileSync(`/proc/${child.pid}/status`, "utf8");
+      for (
+        const end = Date.now() + 60_000;
+        !/^State:\tS .*^SigIgn:\t0000000000010000$/ms.test(status());
+        await sleep(10)
+      )
+        assert.ok(Date.now() < end, status());
       assert.equal(child.exitCode, null);
       child.kill(signal);
       assert.deepEqual(await ended, [0, null]);

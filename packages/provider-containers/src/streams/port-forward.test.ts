@@ -20,7 +20,7 @@ test("a process of this machine with the pid of a container elsewhere lends nobo
   const port = typeof address === "object" && address !== null ? address.port : 0;
   const container = { id: "f".repeat(64), pid: process.pid };
   await assert.rejects(
-    forwardToContainer(container, port, new PassThrough(), { signal: AbortSignal.timeout(10_000) }),
+    forwardToContainer(container, port, new PassThrough(), { signal: AbortSignal.timeout(60_000) }),
     (error) => isErrorKind(error, "NotFound"),
   );
   assert.equal(reached, false);
