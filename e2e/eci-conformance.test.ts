@@ -8,14 +8,14 @@ import { providerConformance } from "../packages/virtual-kubelet/src/testing/pro
 import { PodmanGroups } from "./cloud/podman-groups.ts";
 import { benchImage, PodmanBench } from "./podman.ts";
 
-const engine = await PodmanBench.start();
-const runner = new PodmanGroups(engine);
+const parts = new AsyncDisposableStack();
+after(() => parts.disposeAsync());
+const engine = parts.use(await PodmanBench.start());
+const runner = parts.use(new PodmanGroups(engine));
 // A restart takes its time, as on the cloud: what ends by TERM is stopped before it begins anew.
 const fake = await FakeEci.start({ runner, pace: { restartMs: 2_000 } });
-after(async () => {
+parts.defer(async () => {
   await fake[Symbol.asyncDispose]();
-  await runner[Symbol.asyncDispose]();
-  await engine[Symbol.asyncDispose]();
   assert.deepEqual(fake.problems, []);
 });
 
@@ -36,5 +36,4 @@ providerConformance("ECI over containers of Podman", {
   loggingPod: { spec: { containers: [container(`echo line; ${wait}`)] } },
   outlives: true,
   lacks: ["stopPod", "configureNode", "attachToContainer", "portForward"],
-  timeoutMs: 60_000,
 });

@@ -59,5 +59,4 @@ providerConformance(`Nomad, driver ${config.driver}`, {
   addresses: !isOnHost,
   outlives: true,
   lacks: ["configureNode", "attachToContainer"],
-  timeoutMs: 60_000,
 });

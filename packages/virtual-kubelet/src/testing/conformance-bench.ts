@@ -52,7 +52,7 @@ export interface ConformanceOptions {
   readonly outlives?: boolean | undefined;
   /** Optional methods that the provider does not have: the suite holds it to that as well. Default: none is lacking. */
   readonly lacks?: readonly OptionalMethod[] | undefined;
-  /** How long a pod may take to start, or beyond its grace to end. Default 30 000. */
+  /** How long a pod may take to start, or beyond its grace to end. Default 120 000. */
   readonly timeoutMs?: number | undefined;
 }
 
@@ -84,7 +84,7 @@ export class Bench {
 
   constructor(options: ConformanceOptions) {
     this.#options = options;
-    this.#timeoutMs = options.timeoutMs ?? 30_000;
+    this.#timeoutMs = options.timeoutMs ?? 120_000;
   }
 
   get provider(): Provider {

@@ -73,7 +73,7 @@ export function kubeletApiConformance(bench: Bench, options: ConformanceOptions)
       ),
     );
     running.catch(() => {});
-    await promptly(firstOf(stdout), "the command's first output", 30_000);
+    await promptly(firstOf(stdout), "the command's first output", 120_000);
     stop.abort();
     await promptly(running, "runInContainer after its signal aborted").catch(expectAborted);
   });
@@ -122,7 +122,7 @@ export function kubeletApiConformance(bench: Bench, options: ConformanceOptions)
           if (text.includes("to and fro\n")) return;
         }
       })();
-      await promptly(seen, "what was typed", 30_000);
+      await promptly(seen, "what was typed", 120_000);
       stdin.end();
       await promptly(attached, "attachToContainer after its stdin ended");
     },
@@ -133,7 +133,7 @@ export function kubeletApiConformance(bench: Bench, options: ConformanceOptions)
     const [, theirs] = duplexPair();
     await assert.rejects(async () => {
       const carried = bench.provider.portForward?.(target, 9, theirs, bench.context);
-      await promptly(Promise.resolve(carried), "portForward to a closed port", 30_000);
+      await promptly(Promise.resolve(carried), "portForward to a closed port", 120_000);
     });
   });
 
@@ -163,7 +163,7 @@ export function kubeletApiConformance(bench: Bench, options: ConformanceOptions)
     const carried = Promise.resolve(bench.provider.portForward?.(target, echoPod.port, theirs, context));
     carried.catch(() => {});
     ours.write("x");
-    await promptly(firstOf(ours), "the echo", 30_000);
+    await promptly(firstOf(ours), "the echo", 120_000);
     stop.abort();
     await promptly(carried, "portForward after its signal aborted").catch(expectAborted);
   });

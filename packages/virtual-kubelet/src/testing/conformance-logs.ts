@@ -36,7 +36,7 @@ export function logsConformance(bench: Bench, options: ConformanceOptions): void
       const target = await bench.runningTarget(loggingPod);
       const read = async (): Promise<readonly string[]> => {
         const { data, format } = await logs(target, { timestamps: true });
-        const lines = (await promptly(textOf(data), "a log that is not followed", 30_000)).split("\n").slice(0, -1);
+        const lines = (await promptly(textOf(data), "a log that is not followed", 120_000)).split("\n").slice(0, -1);
         for (const line of lines) assert.match(line, lineOf[format]);
         return lines;
       };
@@ -63,7 +63,7 @@ export function logsConformance(bench: Bench, options: ConformanceOptions): void
       const stop = new AbortController();
       const { data } = await logs(target, { follow: true }, { signal: stop.signal, log: silentLogger });
       const reading = data[Symbol.asyncIterator]();
-      if (loggingPod !== undefined) await promptly(reading.next(), "the first part of the log", 30_000);
+      if (loggingPod !== undefined) await promptly(reading.next(), "the first part of the log", 120_000);
       const next = Promise.resolve(reading.next());
       next.catch(() => {});
       if (leave === "abort") {
@@ -80,10 +80,10 @@ export function logsConformance(bench: Bench, options: ConformanceOptions): void
   optional(has && "a log that is read again begins as before, and in the same format", async () => {
     const target = await bench.runningTarget(loggingPod);
     const first = await logs(target);
-    const before = await promptly(textOf(first.data), "a log that is not followed", 30_000);
+    const before = await promptly(textOf(first.data), "a log that is not followed", 120_000);
     const second = await logs(target);
     assert.equal(second.format, first.format);
-    const again = await promptly(textOf(second.data), "the log, read again", 30_000);
+    const again = await promptly(textOf(second.data), "the log, read again", 120_000);
     assert.ok(again.startsWith(before), "a follower goes on by what it has had");
   });
 
@@ -91,9 +91,9 @@ export function logsConformance(bench: Bench, options: ConformanceOptions): void
     const target = await bench.runningTarget(loggingPod);
     const { containers } = await bench.running(target.owner);
     const containerID = containers.find(({ name }) => name === target.container)?.containerID;
-    const before = await promptly(textOf((await logs(target)).data), "a log that is not followed", 30_000);
+    const before = await promptly(textOf((await logs(target)).data), "a log that is not followed", 120_000);
     const { data } = await logs(target, { containerID });
-    assert.ok((await promptly(textOf(data), "the log of this run", 30_000)).startsWith(before));
+    assert.ok((await promptly(textOf(data), "the log of this run", 120_000)).startsWith(before));
   });
 
   optional(has && "a container that has run once has no previous log: NotFound", async () => {
