@@ -69,7 +69,8 @@ describe("after the program was killed", () => {
       await victim.kill();
       const before = bench.processes().length;
       assert.ok(before > 0, "processes go on");
-      await sleep(1200);
+      const ending = (): boolean => bench.processes().some(({ command }) => /echo begun|exit 4/.test(command));
+      await until(() => !ending(), "the ends without us");
 
       await bench.open();
       const ref = (name: string): { podUid: string; name: string; attempt: number } => ({
@@ -87,9 +88,9 @@ describe("after the program was killed", () => {
       await bench.runtime.startContainer(ref("created"), quiet);
       await bench.ended(ref("created"));
       assert.deepEqual(await bench.log(ref("created")), ["stdout F later"]);
+      await until(async () => (await bench.log(ref("writer"))).length > 50, "more than 50 lines");
       await bench.runtime.stopContainer(ref("writer"), { gracePeriodSeconds: 0 }, quiet);
       const lines = await bench.log(ref("writer"));
-      assert.ok(lines.length > 50, `${lines.length} lines`);
       assert.deepEqual(
         lines,
         lines.map((_, index) => `stdout F line ${index + 1}`),
