@@ -12,7 +12,7 @@ after(async () => {
   await helm?.[Symbol.asyncDispose]();
 });
 
-describe("values that are refused, with their place", { timeout: 60_000, concurrency: true }, () => {
+describe("values that are refused, with their place", { timeout: 900_000, concurrency: true }, () => {
   const node = { name: "vk", provider: mock };
   const cases: readonly [string, object, RegExp][] = [
     ["no image", { instances: [{ name: "a", config: { nodes: [node] } }] }, /'\/image\/repository'/],

@@ -21,13 +21,14 @@ const root = join(import.meta.dirname, "..");
 const namespace = "vk-system";
 
 before(async () => {
-  [harness, helm] = await Promise.all([startHarness(), Helm.find()]);
+  helm = await Helm.find();
+  harness = await startHarness();
   const restricted = { "pod-security.kubernetes.io/warn": "restricted" };
   await harness.apply({ apiVersion: "v1", kind: "Namespace", metadata: { name: namespace, labels: restricted } });
   await installMonitoringCrds(harness);
 });
 after(async () => {
-  await helm?.[Symbol.asyncDispose]();
+  await using _ = helm;
   await harness?.[Symbol.asyncDispose]();
 });
 
@@ -217,7 +218,7 @@ const more: Readonly<Record<string, (rendered: Rendered) => void | Promise<void>
 /** Pod security has something to say of it, on purpose. */
 const needsMore = ["a certificate of a Secret, own CA, no authorisation", "host-engine.yaml"];
 
-describe("what the chart renders", { timeout: 120_000 }, () => {
+describe("what the chart renders", { timeout: 900_000 }, () => {
   it("is looked at where something is expected", () => {
     const titles = [...examples, ...sets].map(([title]) => title);
     assert.deepEqual(
@@ -298,7 +299,7 @@ async function isRightConfiguration({ metadata, data }: K8sObject, objects: read
   assert.deepEqual([...new Set(given)].sort(), [...new Set(wanted)].sort());
 }
 
-describe("the plain manifests", { timeout: 60_000 }, () => {
+describe("the plain manifests", { timeout: 900_000 }, () => {
   it("are the chart's: else run node --conditions=source scripts/render-manifests.ts", async () => {
     const written = await readFile(join(root, "deploy/manifests/virtual-kubelet.yaml"), "utf8");
     assert.equal(written, await renderedManifests(root));

@@ -81,14 +81,19 @@ export async function startDevControlPlane(options: ControlPlaneOptions = {}): P
     },
     [Symbol.asyncDispose]: () => plane.stop(),
   };
-  await ready(plane, options.controllers ?? true);
+  try {
+    await ready(plane, options.controllers ?? true);
+  } catch (error) {
+    await plane.stop();
+    throw error;
+  }
   return plane;
 }
 
 /** As the real one: namespace `default` has its ServiceAccount. */
 async function ready(plane: ControlPlane, hasControllers: boolean): Promise<void> {
   if (!hasControllers) await plane.kubectl("create", "serviceaccount", "default");
-  const deadline = Date.now() + 10_000;
+  const deadline = Date.now() + 100_000;
   while ((await plane.kubectl("get", "serviceaccount", "default")).code !== 0) {
     if (Date.now() > deadline) throw new VirtualKubeletError("Unavailable", "no ServiceAccount default/default");
   }

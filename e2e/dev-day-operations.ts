@@ -4,7 +4,8 @@ import { chmodSync, mkdirSync, readFileSync } from "node:fs";
 import { get } from "node:http";
 import { join } from "node:path";
 import { it } from "node:test";
-import { type DayUser, script, talk, tolerations } from "./dev-day-user.ts";
+import { freePort } from "../packages/virtual-kubelet/src/testing/free-port.ts";
+import { type DayUser, script, soon, talk, tolerations } from "./dev-day-user.ts";
 import { eventually } from "./harness.ts";
 import { startKubectl } from "./kubectl.ts";
 
@@ -32,22 +33,23 @@ export function operationSteps(user: DayUser, has: ControlPlaneTraits): void {
     mkdirSync(home);
     chmodSync(home, 0o777);
     await applied(podOf("again", again.replaceAll("$HOME", home)));
-    await says("wait", "pod/again", "--for=jsonpath={.status.containerStatuses[0].restartCount}=1", "--timeout=60s");
+    await says("wait", "pod/again", "--for=jsonpath={.status.containerStatuses[0].restartCount}=1", "--timeout=300s");
     await eventually("its log", 20_000, async () => (await run(["logs", "again"])).stdout.toString() === "second\n");
     assert.equal(await says("logs", "again", "--previous"), "first");
     await applied(podOf("ends", "for i in 1 2 3; do echo $i; sleep 0.3; done", { restartPolicy: "Never" }));
-    await says("wait", "pod/ends", "--for=jsonpath={.status.phase}", "--timeout=60s");
+    await says("wait", "pod/ends", "--for=jsonpath={.status.phase}", "--timeout=300s");
     await eventually("it has begun", 20_000, async () => (await run(["logs", "ends"])).code === 0);
     assert.equal(await says("logs", "-f", "ends"), "1\n2\n3");
-    assert.match(await says("get", "pod", "ends"), /ends +0\/1 +Completed/);
+    await soon("its end", async () => assert.match(await says("get", "pod", "ends"), /ends +0\/1 +Completed/));
     const missing = await run(["logs", "again", "-c", "none"]);
     assert.match(missing.stderr, /container none is not valid for pod again/);
   });
 
   it("runs commands, copies files, and reaches ports", async () => {
-    const serve = `exec ${process.execPath} -e 'require("http").createServer((_, r) => r.end("served\\n")).listen(${bench().port}, "127.0.0.1", () => console.log("up"))'`;
+    const port = await freePort();
+    const serve = `exec ${process.execPath} -e 'require("http").createServer((_, r) => r.end("served\\n")).listen(${port}, "127.0.0.1", () => console.log("up"))'`;
     await applied(podOf("server", serve));
-    await says("wait", "pod/server", "--for=condition=Ready", "--timeout=60s");
+    await says("wait", "pod/server", "--for=condition=Ready", "--timeout=300s");
     await eventually("it serves", 20_000, async () => (await run(["logs", "server"])).stdout.toString() === "up\n");
     const failed = await run(["exec", "server", "--", "sh", "-c", "echo out; echo err >&2; exit 7"]);
     assert.deepEqual([failed.stdout.toString(), failed.code], ["out\n", 7]);
@@ -64,7 +66,7 @@ export function operationSteps(user: DayUser, has: ControlPlaneTraits): void {
       namespace,
       "port-forward",
       "pod/server",
-      `:${bench().port}`,
+      `:${port}`,
     );
     await forwarding.says(/Forwarding from 127\.0\.0\.1:\d+/);
     const local = /127\.0\.0\.1:(\d+)/.exec(forwarding.stdout)?.[1];
@@ -106,9 +108,9 @@ export function operationSteps(user: DayUser, has: ControlPlaneTraits): void {
       },
     };
     await applied({ ...kept, spec: { replicas: 2, selector: { matchLabels: { app: "kept" } }, template } });
-    await says("rollout", "status", "deployment/kept", "--timeout=60s");
+    await says("rollout", "status", "deployment/kept", "--timeout=300s");
     await says("create", "poddisruptionbudget", "kept", "--selector=app=kept", "--min-available=1");
-    await says("wait", "pdb/kept", "--for=jsonpath={.status.disruptionsAllowed}=1", "--timeout=60s");
+    await says("wait", "pdb/kept", "--for=jsonpath={.status.disruptionsAllowed}=1", "--timeout=300s");
     await says("delete", "deployment", "web");
     await says("cordon", bench().subject.node);
     assert.match(await says("get", "node", bench().subject.node), /Ready,SchedulingDisabled/);
@@ -118,15 +120,15 @@ export function operationSteps(user: DayUser, has: ControlPlaneTraits): void {
       "--force",
       "--delete-emptydir-data",
       "--pod-selector=app=kept",
-      "--timeout=60s",
+      "--timeout=300s",
     );
     assert.match(drained, new RegExp(`node/${bench().subject.node} drained$`, "m"));
-    await says("rollout", "status", "deployment/kept", "--timeout=60s");
+    await says("rollout", "status", "deployment/kept", "--timeout=300s");
     const nodes = await says("get", "pods", "-l", "app=kept", "-o", "jsonpath={.items[*].spec.nodeName}");
     assert.deepEqual([...new Set(nodes.split(" "))], ["spare"]);
     assert.equal(await says("uncordon", bench().subject.node), `node/${bench().subject.node} uncordoned`);
     await says("patch", "pdb", "kept", "-p", '{"spec":{"minAvailable":2}}');
-    await says("wait", "pdb/kept", "--for=jsonpath={.status.disruptionsAllowed}=0", "--timeout=60s");
+    await says("wait", "pdb/kept", "--for=jsonpath={.status.disruptionsAllowed}=0", "--timeout=300s");
     const name = await says("get", "pods", "-l", "app=kept", "-o", "jsonpath={.items[0].metadata.name}");
     const eviction = { apiVersion: "policy/v1", kind: "Eviction", metadata: { name, namespace } };
     const path = `/api/v1/namespaces/${namespace}/pods/${name}/eviction`;
@@ -154,7 +156,7 @@ export function operationSteps(user: DayUser, has: ControlPlaneTraits): void {
       };
       const spec = { selector: { matchLabels: { app: "busy" } }, template };
       await applied({ ...web(), metadata: { name: "busy" }, spec });
-      await says("rollout", "status", "deployment/busy", "--timeout=60s");
+      await says("rollout", "status", "deployment/busy", "--timeout=300s");
       const target = { type: "Utilization", averageUtilization: 50 };
       await applied({
         apiVersion: "autoscaling/v2",
@@ -166,8 +168,10 @@ export function operationSteps(user: DayUser, has: ControlPlaneTraits): void {
           metrics: [{ type: "Resource", resource: { name: "cpu", target } }],
         },
       });
-      await says("wait", "deployment/busy", "--for=jsonpath={.status.readyReplicas}=2", "--timeout=60s");
-      assert.match(await says("get", "hpa", "busy"), /^busy +Deployment\/busy +cpu: \d+%\/50% +1 +2 +/m);
+      await says("wait", "deployment/busy", "--for=jsonpath={.status.readyReplicas}=2", "--timeout=300s");
+      await soon("its figures", async () =>
+        assert.match(await says("get", "hpa", "busy"), /^busy +Deployment\/busy +cpu: \d+%\/50% +1 +2 +/m),
+      );
       await says("delete", "hpa,deployment", "busy");
     });
 

@@ -1,6 +1,6 @@
 // One user of a day with kubectl: how they type, and what they write down.
 import assert from "node:assert/strict";
-import type { Harness } from "./harness.ts";
+import { eventually, type Harness } from "./harness.ts";
 import { type Client, type Ended, runKubectl } from "./kubectl.ts";
 import type { MockNode } from "./mock-node.ts";
 import type { ProcessSubject } from "./semantics.ts";
@@ -12,8 +12,6 @@ export interface DayBench {
   readonly subject: ProcessSubject;
   /** The other node. */
   readonly spare: MockNode;
-  /** One that is free. */
-  readonly port: number;
 }
 
 export interface DayUser {
@@ -32,6 +30,14 @@ export interface DayUser {
   readonly podOf: (name: string, what: string, spec?: object) => object;
   /** The Deployment. */
   readonly web: (change?: { readonly image?: string }) => object;
+}
+
+/** What a user sees when they look again until it is there: what comes of a change takes a moment. */
+export async function soon(what: string, look: () => Promise<void>): Promise<void> {
+  await eventually(what, 20_000, async () => {
+    await look();
+    return true;
+  });
 }
 
 export const tolerations = [{ key: "virtual-kubelet.io/provider", operator: "Exists" }];

@@ -1,7 +1,7 @@
 // The part of a day that is about workloads: applied, looked at, changed, rolled out and back, reached by a Service.
 import assert from "node:assert/strict";
 import { it } from "node:test";
-import { type DayUser, script, tolerations } from "./dev-day-user.ts";
+import { type DayUser, script, soon, tolerations } from "./dev-day-user.ts";
 import { eventually } from "./harness.ts";
 import { runKubectl } from "./kubectl.ts";
 
@@ -12,7 +12,7 @@ export function workloadSteps(user: DayUser): void {
     await says("create", "namespace", namespace);
     assert.equal(await applied(web()), "deployment.apps/web created");
     assert.equal(await applied(web()), "deployment.apps/web unchanged");
-    assert.match(await says("rollout", "status", "deployment/web", "--timeout=60s"), /successfully rolled out$/);
+    assert.match(await says("rollout", "status", "deployment/web", "--timeout=300s"), /successfully rolled out$/);
     assert.match(await says("get", "deployments"), /^NAME +READY +UP-TO-DATE +AVAILABLE +AGE\nweb +2\/2 +2 +2 +\d+s$/);
     const wide = await says("get", "pods", "-o", "wide", "-l", "app=web");
     assert.match(wide, /^NAME +READY +STATUS +RESTARTS +AGE +IP +NODE +NOMINATED NODE +READINESS GATES$/m);
@@ -34,15 +34,20 @@ export function workloadSteps(user: DayUser): void {
 
   it("describes what there is", async () => {
     const pod = (await says("get", "pods", "-o", "name")).split("\n")[0] ?? "";
-    const described = await says("describe", pod);
-    assert.match(described, new RegExp(`^Node: +${bench().subject.node}/`, "m"));
-    assert.match(described, /^Controlled By: +ReplicaSet\/web-/m);
-    assert.match(described, /^ +Normal +Scheduled +.*Successfully assigned/m);
-    assert.match(described, /^ +Normal +Started +/m);
-    const deployment = await says("describe", "deployment", "web");
-    assert.match(deployment, /^Replicas: +2 desired \| 2 updated \| 2 total \| 2 available \| 0 unavailable$/m);
-    assert.match(deployment, /^ +Available +True +MinimumReplicasAvailable$/m);
-    assert.match(deployment, /ScalingReplicaSet .* Scaled up replica set web-\S+ from 0 to 2/);
+    // Events are written beside what they are about.
+    await soon("a pod", async () => {
+      const described = await says("describe", pod);
+      assert.match(described, new RegExp(`^Node: +${bench().subject.node}/`, "m"));
+      assert.match(described, /^Controlled By: +ReplicaSet\/web-/m);
+      assert.match(described, /^ +Normal +Scheduled +.*Successfully assigned/m);
+      assert.match(described, /^ +Normal +Started +/m);
+    });
+    await soon("a Deployment", async () => {
+      const deployment = await says("describe", "deployment", "web");
+      assert.match(deployment, /^Replicas: +2 desired \| 2 updated \| 2 total \| 2 available \| 0 unavailable$/m);
+      assert.match(deployment, /^ +Available +True +MinimumReplicasAvailable$/m);
+      assert.match(deployment, /ScalingReplicaSet .* Scaled up replica set web-\S+ from 0 to 2/);
+    });
     const node = await says("describe", "node", bench().subject.node);
     assert.match(node, new RegExp(`^ +${namespace} +web-`, "m"));
     assert.match(await says("events", "--for", pod), /Scheduled +Pod\/web-/);
@@ -67,10 +72,10 @@ export function workloadSteps(user: DayUser): void {
     const editing = { ...client, env: { ...client.env, KUBE_EDITOR: "sed -i s/replicas:.2/replicas:\\ 3/" } };
     const edited = await runKubectl(bench().harness, editing, ["--namespace", namespace, "edit", "deployment", "web"]);
     assert.equal(edited.stdout.toString().trim(), "deployment.apps/web edited", edited.stderr);
-    await says("rollout", "status", "deployment/web", "--timeout=60s");
+    await says("rollout", "status", "deployment/web", "--timeout=300s");
     assert.match(await says("get", "deployment", "web"), /web +3\/3/);
     assert.equal(await says("scale", "deployment/web", "--replicas=2"), "deployment.apps/web scaled");
-    await says("wait", "deployment/web", "--for=jsonpath={.status.replicas}=2", "--timeout=60s");
+    await says("wait", "deployment/web", "--for=jsonpath={.status.replicas}=2", "--timeout=300s");
     assert.equal(await says("label", "deployment", "web", "tier=front"), "deployment.apps/web labeled");
     assert.match(await says("get", "deployments", "-l", "tier in (front)", "--show-labels"), /tier=front/);
     assert.equal(await says("annotate", "deployment", "web", "note=a day"), "deployment.apps/web annotated");
@@ -80,18 +85,18 @@ export function workloadSteps(user: DayUser): void {
 
   it("rolls out, back, and out again", async () => {
     await says("set", "image", "deployment/web", "main=registry.example/host:2");
-    await says("rollout", "status", "deployment/web", "--timeout=60s");
+    await says("rollout", "status", "deployment/web", "--timeout=300s");
     assert.match(await says("rollout", "history", "deployment/web"), /^1 +<none>\n2 +<none>$/m);
     assert.match(
       await says("rollout", "history", "deployment/web", "--revision=2"),
       /Image:\tregistry.example\/host:2/,
     );
     assert.match(await says("rollout", "undo", "deployment/web"), /^deployment.apps\/web rolled back$/m);
-    await says("rollout", "status", "deployment/web", "--timeout=60s");
+    await says("rollout", "status", "deployment/web", "--timeout=300s");
     const image = await says("get", "deployment", "web", "-o", "jsonpath={..image}");
     assert.equal(image, "registry.example/host:1");
     assert.equal(await says("rollout", "restart", "deployment/web"), "deployment.apps/web restarted");
-    await says("rollout", "status", "deployment/web", "--timeout=60s");
+    await says("rollout", "status", "deployment/web", "--timeout=300s");
     assert.match(await says("rollout", "history", "deployment/web"), /^2 +<none>\n3 +<none>\n4 +<none>$/m);
     await says("rollout", "pause", "deployment/web");
     await says("rollout", "resume", "deployment/web");
@@ -108,7 +113,7 @@ export function workloadSteps(user: DayUser): void {
         containers: [{ name: "c", image: "registry.example/app:1" }],
       };
       const template = { metadata: { labels }, spec };
-      const done = async (): Promise<unknown> => says("rollout", "status", name, "--timeout=60s");
+      const done = async (): Promise<unknown> => says("rollout", "status", name, "--timeout=300s");
       const image = async (): Promise<string> => says("get", name, "-o", "jsonpath={..image}");
       await applied({
         apiVersion: "apps/v1",
@@ -152,8 +157,11 @@ export function workloadSteps(user: DayUser): void {
         ],
       },
     });
-    await says("wait", "pod/claims-0", "--for=jsonpath={.status.conditions[0].reason}=Unschedulable", "--timeout=60s");
-    assert.match(await says("describe", "pod", "claims-0"), /pod has unbound immediate PersistentVolumeClaims/);
+    await soon("a pod that waits", async () => {
+      const waits = "jsonpath={.status.conditions[0].reason}";
+      assert.equal(await says("get", "pod", "claims-0", "-o", waits), "Unschedulable");
+      assert.match(await says("describe", "pod", "claims-0"), /pod has unbound immediate PersistentVolumeClaims/);
+    });
     assert.match(await says("get", "pvc"), /^data-claims-0 +Pending /m);
     await says("delete", "statefulset/claims", "pvc/data-claims-0");
   });
@@ -168,9 +176,11 @@ export function workloadSteps(user: DayUser): void {
       await says("get", "horizontalpodautoscalers.v1.autoscaling", "web", "-o", older),
       "autoscaling/v1 500",
     );
-    assert.match(
-      await says("describe", "hpa", "web"),
-      /resource cpu on pods +\(as a percentage of request\): +.* \/ 500%/,
+    await soon("its target", async () =>
+      assert.match(
+        await says("describe", "hpa", "web"),
+        /resource cpu on pods +\(as a percentage of request\): +.* \/ 500%/,
+      ),
     );
     await says("delete", "hpa", "web");
   });
@@ -196,7 +206,9 @@ export function workloadSteps(user: DayUser): void {
       const slices = await says("get", "endpointslices", "-l", "kubernetes.io/service-name=web");
       return /IPv4 +80 +\S+,\S+ /.test(slices);
     });
-    assert.match(await says("describe", "service", "web"), /^Endpoints: +\S+:80,\S+:80$/m);
+    await soon("both in its description", async () =>
+      assert.match(await says("describe", "service", "web"), /^Endpoints: +\S+:80,\S+:80$/m),
+    );
   });
 
   it("applies on the server, and is told of others' fields", async () => {
@@ -230,12 +242,12 @@ export function workloadSteps(user: DayUser): void {
       },
     };
     await applied(batch("Job", "numbered", { completions: 2, completionMode: "Indexed", template }));
-    assert.match(await says("wait", "job/numbered", "--for=condition=Complete", "--timeout=60s"), /condition met/);
+    assert.match(await says("wait", "job/numbered", "--for=condition=Complete", "--timeout=300s"), /condition met/);
     assert.match(await says("get", "jobs"), /numbered +Complete +2\/2/);
     assert.equal(await says("logs", "-l", "batch.kubernetes.io/job-completion-index=1"), "1");
-    await applied(batch("CronJob", "nightly", { schedule: "0 3 * * *", jobTemplate: { spec: { template } } }));
-    assert.match(await says("get", "cronjobs"), /nightly +0 3 \* \* \* +<none> +False +0 +<none>/);
-    await says("create", "job", "now", "--from=cronjob/nightly");
-    await says("wait", "job/now", "--for=condition=Complete", "--timeout=60s");
+    await applied(batch("CronJob", "yearly", { schedule: "0 3 1 1 *", jobTemplate: { spec: { template } } }));
+    assert.match(await says("get", "cronjobs"), /yearly +0 3 1 1 \* +<none> +False +0 +<none>/);
+    await says("create", "job", "now", "--from=cronjob/yearly");
+    await says("wait", "job/now", "--for=condition=Complete", "--timeout=300s");
   });
 }

@@ -37,7 +37,7 @@ async function replay(plane: ControlPlane, requests: readonly RecordedRequest[])
   return answers;
 }
 
-describe("the same requests to both", { timeout: 300_000 }, () => {
+describe("the same requests to both", { timeout: 900_000 }, () => {
   for (const [index, file] of files.entries())
     describe(basename(file, ".json"), () => {
       const requests = [...readTraffic(file), ...(index === 0 ? requestsByHand : [])];

@@ -85,12 +85,9 @@ describe("the container image", () => {
     );
   }
 
-  /** Within seconds, and with code 0. */
+  /** By itself, and with code 0: what is killed has another. */
   async function stop(): Promise<void> {
-    const started = performance.now();
-    await podman.podman("stop", "--time=20", container);
-    const took = performance.now() - started;
-    assert.ok(took < 8000, `${Math.round(took)} ms`);
+    await podman.podman("stop", "--time=40", container);
     const code = await podman.podman("inspect", "--format", "{{.State.ExitCode}}", container);
     assert.equal(code, "0", await podman.podman("logs", container));
   }

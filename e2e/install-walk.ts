@@ -14,8 +14,9 @@ import { eventually, type Harness, isRunning, podObject } from "./harness.ts";
 import { findPeer } from "./peers.ts";
 import { benchImage, type PodmanBench } from "./podman.ts";
 
-/** Of the commands of one block. */
-const deadlineMs = 90_000;
+/** Of the commands of one block; what they wait for themselves is for a machine that does nothing else. */
+const deadlineMs = 600_000;
+const allowance = 5;
 const root = join(import.meta.dirname, "..");
 
 export interface InstallWalk {
@@ -37,10 +38,9 @@ export async function walkInstallation({ harness, podman, image, version }: Inst
   for (const { language, text, line } of page.code) {
     assert.equal(language, "sh", `docs/install.md:${line}`);
     // Here the pods of the chart share the network of the machine: the API server has no other address.
-    const script = text.replace(
-      "pod-security.kubernetes.io/enforce=restricted",
-      "pod-security.kubernetes.io/warn=restricted",
-    );
+    const script = text
+      .replace("pod-security.kubernetes.io/enforce=restricted", "pod-security.kubernetes.io/warn=restricted")
+      .replaceAll(/--timeout=(\d+)s/g, (_, seconds: string) => `--timeout=${allowance * Number(seconds)}s`);
     const { code, output } = await typed(script, directory, env);
     if (code !== 0)
       assert.fail(`docs/install.md:${line}: code ${code}\n${text}\n${output}\n${await situation(harness)}`);

@@ -144,7 +144,8 @@ describe("packed packages", () => {
         HOME: home,
         TMPDIR: home,
       };
-      const words = ["exec", "--offline", "--", "@virtual-kubelet/virtual-kubelet", "trial", "--exit-after-ready"];
+      const trial = ["trial", "--exit-after-ready", "--time-limit=5m"];
+      const words = ["exec", "--offline", "--", "@virtual-kubelet/virtual-kubelet", ...trial];
       const told = await runCommand(join(path, "npm"), words, { cwd: project, env });
       assert.match(told, /^sample-web-\S+ +Running +1\/1 /m);
       assert.deepEqual(globSync(["virtual-kubelet-*", ".local/state/virtual-kubelet/trials/*"], { cwd: home }), []);

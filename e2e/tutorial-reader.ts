@@ -11,8 +11,8 @@ import { changed, isShown, readSteps, type Step } from "./tutorial.ts";
 
 const root = join(import.meta.dirname, "..");
 
-/** How long a command's output may take to be as the page shows it. */
-const patienceMs = 20_000;
+/** How long a command's output may take to be as the page shows it; and what is told to end, to end. */
+const patienceMs = 120_000;
 
 /** Of a shell that was not started by npm or a test runner. npm looks into its cache first. */
 const asTyped: NodeJS.ProcessEnv = {
@@ -120,7 +120,11 @@ export class Reader implements AsyncDisposable {
     const terminal = new Terminal(`. '${this.#state}'; ${script}`);
     this.#terminals.set(name, terminal);
     if (prints === undefined) return;
-    await eventually(`${script} to print ${prints}`, patienceMs, () => isShown(terminal.output(), prints));
+    try {
+      await eventually(`${script} to print ${prints}`, 20_000, () => isShown(terminal.output(), prints));
+    } catch (error) {
+      throw new Error(`${error instanceof Error ? error.message : String(error)}${this.#logs()}`);
+    }
   }
 
   #logs(): string {
@@ -128,8 +132,9 @@ export class Reader implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const terminal of [...this.#terminals.values()].reverse()) await terminal.interrupt();
-    await rm(this.#directory, { recursive: true, force: true });
+    await using stack = new AsyncDisposableStack();
+    stack.defer(() => rm(this.#directory, { recursive: true, force: true, maxRetries: 10 }));
+    for (const terminal of this.#terminals.values()) stack.defer(() => terminal.interrupt());
   }
 }
 
@@ -162,8 +167,15 @@ class Terminal {
     if (pid === undefined || exitCode !== null || signalCode !== null) return;
     const ended = once(this.#shell, "exit");
     process.kill(-pid, "SIGINT");
+    let isLate = false;
+    const late = setTimeout(() => {
+      isLate = true;
+      process.kill(-pid, "SIGKILL");
+    }, patienceMs);
     await ended;
+    clearTimeout(late);
     this.#shell.stdin?.end();
+    assert.ok(!isLate, `no end within ${patienceMs / 1000} s of Ctrl-C:\n${this.output()}`);
   }
 }
 

@@ -5,13 +5,13 @@ import { startHarness } from "./harness.ts";
 import { changed, isShown } from "./tutorial.ts";
 import { Reader } from "./tutorial-reader.ts";
 
-test("the tutorial for providers, docs/write-a-provider.md", { timeout: 300_000 }, async () => {
+test("the tutorial for providers, docs/write-a-provider.md", { timeout: 900_000 }, async () => {
   await using reader = await Reader.begin({ env: { VKUBELET_POD_IP: "127.0.0.1" } });
   const steps = await reader.follow("docs/write-a-provider.md");
   assert.ok(steps > 40, `${steps} steps`);
 });
 
-test("the quick start with a cluster of one's own, docs/quick-start.md", { timeout: 120_000 }, async () => {
+test("the quick start with a cluster of one's own, docs/quick-start.md", { timeout: 900_000 }, async () => {
   await using harness = await startHarness();
   await using reader = await Reader.begin({
     env: { KUBECONFIG: harness.cluster.kubeconfig },

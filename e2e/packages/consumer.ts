@@ -22,9 +22,10 @@ const loopback = ["--kubelet-address=127.0.0.1", "--kubelet-port=0", "--metrics-
 const args = ["--provider=mock", "--nodename=installed", `--kubeconfig=${cluster.kubeconfig}`, ...loopback];
 const child = spawn(program, args, { stdio: ["ignore", "ignore", "inherit"] });
 const ended = once(child, "exit");
+process.once("exit", () => child.kill("SIGKILL"));
 
 async function until<T>(what: string, read: () => Promise<T | undefined>): Promise<T> {
-  for (const deadline = Date.now() + 20_000; Date.now() < deadline; await setTimeout(50)) {
+  for (const deadline = Date.now() + 120_000; Date.now() < deadline; await setTimeout(50)) {
     assert.equal(child.exitCode, null, "the program ended");
     const found = await read().catch(() => undefined);
     if (found !== undefined) return found;
