@@ -29,26 +29,20 @@ function container(name: string, script: string, more: Partial<ContainerProperti
 }
 
 describe("the fake of Azure Resource Manager over an engine", () => {
-  let bench: PodmanBench;
+  const parts = new AsyncDisposableStack();
   let runner: PodmanGroups;
   let fake: FakeArm;
   let client: AciClient;
   let call: ArmCall;
 
   before(async () => {
-    bench = await PodmanBench.start();
-    runner = new PodmanGroups(bench);
-    fake = await FakeArm.start({ runner, logLines: 100 });
-    client = clientOf(fake);
-    call = { signal: AbortSignal.timeout(180_000), log: silentLogger };
+    runner = parts.use(new PodmanGroups(parts.use(await PodmanBench.start())));
+    fake = parts.use(await FakeArm.start({ runner, logLines: 100 }));
+    client = parts.use(clientOf(fake));
+    call = { signal: AbortSignal.timeout(900_000), log: silentLogger };
   });
 
-  after(async () => {
-    await client[Symbol.asyncDispose]();
-    await fake[Symbol.asyncDispose]();
-    await runner[Symbol.asyncDispose]();
-    await bench[Symbol.asyncDispose]();
-  });
+  after(() => parts.disposeAsync());
 
   async function make(name: string, properties: Partial<ContainerGroup["properties"]>): Promise<void> {
     const whole = { osType: "Linux", restartPolicy: "Never", containers: [], ...properties } as const;
@@ -107,6 +101,10 @@ describe("the fake of Azure Resource Manager over an engine", () => {
 
   it("a Job's sidecar starts before its container and ends after it, for users that are not root, too", async () => {
     const config = parseAciConfig({ subscription: fake.subscription, resourceGroup: "group", region: fake.location });
+    // Its container ends when it heeds TERM: it serves then.
+    const serve = "mkdir /tmp/w; echo ok >/tmp/w/ok; httpd -p 8080 -h /tmp/w";
+    const side = `trap 'echo end; exit 0' TERM; echo up; ${serve}; while :; do sleep 0.1; done`;
+    const main = "until wget -q -O /dev/null http://127.0.0.1:8080/ok; do sleep 0.1; done; exit 4";
     const yaml = `
 kind: Pod
 metadata: {name: sidecar}
@@ -114,8 +112,8 @@ spec:
   restartPolicy: Never
   securityContext: {runAsUser: 1234}
   initContainers:
-    - {name: side, image: ${benchImage}, restartPolicy: Always, command: [/bin/sh, -c, "trap 'echo end; exit 0' TERM; echo up; while :; do sleep 0.1; done"]}
-  containers: [{name: main, image: ${benchImage}, command: [/bin/sh, -c, "exit 4"]}]
+    - {name: side, image: ${benchImage}, restartPolicy: Always, command: [/bin/sh, -c, "${side}"]}
+  containers: [{name: main, image: ${benchImage}, command: [/bin/sh, -c, "${main}"]}]
 `;
     const [request] = resolvedRequests(yaml, { node: "n", cluster: "c" });
     assert.ok(request !== undefined);
@@ -207,6 +205,8 @@ data: {key: "${content}"}
 
   it("exec is one program in a terminal of the size that was asked for, without arguments", async () => {
     const shell = await client.exec("pair", "server", { command: "/bin/sh", rows: 33, cols: 99 }, call);
+    // The engine tells the size to what runs already.
+    await shell.write(Buffer.from('until [ "$(stty size)" = "33 99" ]; do sleep 0.1; done\n'));
     await shell.write(Buffer.from("stty size; tty >/dev/null && echo is-a-terminal; echo $((6 * 7)) >&2; exit\n"));
     const output = await read(shell);
     assert.match(output, /33 99\r\nis-a-terminal\r\n42\r\n/);

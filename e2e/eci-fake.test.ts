@@ -17,7 +17,8 @@ type Parts = Partial<sdk.CreateContainerGroupRequestContainer>;
 
 const sh = (script: string): readonly string[] => ["/bin/sh", "-c", script];
 /** Ends well on TERM. */
-const waiting = "trap 'echo bye; exit 0' TERM; echo ready; while :; do sleep 0.1; done";
+const patient = "trap 'exit 0' TERM; while :; do sleep 0.1; done";
+const waiting = `echo ready; ${patient}`;
 
 const container = (script: string, more: Parts & { readonly name?: string } = {}) =>
   new sdk.CreateContainerGroupRequestContainer({
@@ -25,15 +26,14 @@ const container = (script: string, more: Parts & { readonly name?: string } = {}
   });
 
 describe("the fake of ECI over an engine", () => {
-  let bench: PodmanBench;
+  const parts = new AsyncDisposableStack();
   let runner: PodmanGroups;
   let fake: FakeEci;
   let client: InstanceType<typeof sdk.default.default>;
 
   before(async () => {
-    bench = await PodmanBench.start();
-    runner = new PodmanGroups(bench);
-    fake = await FakeEci.start({ runner });
+    runner = parts.use(new PodmanGroups(parts.use(await PodmanBench.start())));
+    fake = parts.use(await FakeEci.start({ runner }));
     const [{ accessKeyId, accessKeySecret } = assert.fail("there are keys")] = fake.keys;
     const endpoint = fake.plainUrl.replace("http://", "");
     client = new sdk.default.default(
@@ -41,11 +41,7 @@ describe("the fake of ECI over an engine", () => {
     );
   });
 
-  after(async () => {
-    await fake?.[Symbol.asyncDispose]();
-    await runner?.[Symbol.asyncDispose]();
-    await bench?.[Symbol.asyncDispose]();
-  });
+  after(() => parts.disposeAsync());
 
   async function make(name: string, more: Partial<sdk.CreateContainerGroupRequest>): Promise<string> {
     const whole = { regionId, containerGroupName: name, restartPolicy: "Never", ...more };
@@ -140,7 +136,8 @@ describe("the fake of ECI over an engine", () => {
     const id = await make("again", {
       restartPolicy: "Always",
       container: [
-        container('n=$(cat /n 2>/dev/null || echo 0); n=$((n+1)); echo $n > /n; echo "run $n"; sleep 1; exit 3'),
+        // The second run goes on, for as long as it is looked at.
+        container(`if [ -e /again ]; then echo second; ${patient}; fi; echo first; : >/again; exit 3`),
       ],
     });
     const view = await until("has run again", id, ({ containers = [] }) => {
@@ -148,9 +145,9 @@ describe("the fake of ECI over an engine", () => {
       return main?.restartCount === 1 && main.currentState?.state === "Running";
     });
     assert.equal(view.containers?.[0]?.previousState?.exitCode, 3);
-    assert.equal(await log(id), "run 2\n");
-    assert.equal(await log(id, { lastTime: true }), "run 1\n");
-    assert.match(await log(id, { timestamps: true }), /^\d{4}-\d\d-\d\dT[\d:]{8}\.\d{9}Z run 2\n$/);
+    await eventually("it has written", 20_000, async () => (await log(id)) === "second\n");
+    assert.equal(await log(id, { lastTime: true }), "first\n");
+    assert.match(await log(id, { timestamps: true }), /^\d{4}-\d\d-\d\dT[\d:]{8}\.\d{9}Z second\n$/);
     await remove(id);
   });
 
@@ -164,8 +161,9 @@ describe("the fake of ECI over an engine", () => {
 
   it("its kubelet asks probes and runs hooks: ready when it is, started anew when it is ill, its hook before TERM", async () => {
     // It ends with 5 where its hook was before TERM.
-    const server = `rm -f /hooked; mkdir -p /w; httpd -p 8080 -h /w; trap 'test -e /hooked && exit 5; exit 6' TERM; while :; do sleep 0.1; done`;
-    const probe = { periodSeconds: 1, timeoutSeconds: 5, failureThreshold: 1 };
+    const heed = "trap 'rm -f /ill; test -e /hooked && exit 5; exit 6' TERM";
+    const server = `rm -f /hooked; ${heed}; mkdir -p /w; httpd -p 8080 -h /w; while :; do sleep 0.1; done`;
+    const probe = { periodSeconds: 1, timeoutSeconds: 60, failureThreshold: 1 };
     const id = await make("probed", {
       ...{ restartPolicy: "Always", terminationGracePeriodSeconds: 20 },
       container: [
@@ -187,13 +185,13 @@ describe("the fake of ECI over an engine", () => {
     });
     const running = await until("runs", id, ({ status }) => status === "Running");
     assert.equal(running.containers?.[0]?.ready, false);
-    assert.equal(await sync(id, ["touch", "/w/ok"]), "");
+    assert.equal(await sync(id, sh("until [ -d /w ]; do sleep 0.1; done; touch /w/ok")), "");
     await until("is ready", id, ({ containers }) => containers?.[0]?.ready === true);
     assert.match(await log(id), /started/);
     await sync(id, ["touch", "/ill"]);
     const anew = await until("was started anew", id, ({ containers = [] }) => {
       const [main] = containers;
-      return main?.restartCount === 1 && main.currentState?.state === "Running";
+      return main?.restartCount === 1 && main.ready === true;
     });
     assert.equal(anew.containers?.[0]?.previousState?.exitCode, 5);
     const group = fake.groups.find(id);

@@ -19,6 +19,8 @@ export class NomadAgent implements AsyncDisposable {
   readonly config: NomadConfig;
   readonly #client: NomadClient;
   readonly #fake: FakeNomad | undefined;
+  /** Each is disposed of, whatever becomes of the others. */
+  readonly #parts: AsyncDisposableStack;
   /** Jobs and paths of variables that were there already. */
   readonly #before: ReadonlySet<string>;
 
@@ -27,11 +29,13 @@ export class NomadAgent implements AsyncDisposable {
     client: NomadClient,
     fake: FakeNomad | undefined,
     before: ReadonlySet<string>,
+    parts: AsyncDisposableStack,
   ) {
     this.config = config;
     this.#client = client;
     this.#fake = fake;
     this.#before = before;
+    this.#parts = parts;
   }
 
   /**
@@ -40,9 +44,10 @@ export class NomadAgent implements AsyncDisposable {
    */
   static async start(): Promise<NomadAgent> {
     const isReal = (process.env["NOMAD_ADDR"] ?? "") !== "";
-    const fake = isReal ? undefined : await FakeNomad.start({ secondMs: 100, syncMs: 200 });
+    await using parts = new AsyncDisposableStack();
+    const fake = isReal ? undefined : parts.use(await FakeNomad.start({ secondMs: 100, syncMs: 200 }));
     const env = fake === undefined ? process.env : { NOMAD_ADDR: fake.address };
-    const client = clientOf(parseNomadConfig({}, env));
+    const client = parts.use(clientOf(parseNomadConfig({}, env)));
     const nodes = await eventually("a client of Nomad is ready", 30_000, async () => {
       const { value } = await client.listNodes({}, context());
       const ready = value.filter(({ Status }) => Status === "ready");
@@ -58,7 +63,7 @@ export class NomadAgent implements AsyncDisposable {
     const defaults = { cpu: "10m", memory: "16Mi" };
     const mode = process.env["NOMAD_TEST_NETWORK"];
     const config = parseNomadConfig({ driver, defaults, ...(mode && { network: { mode } }) }, env);
-    return new NomadAgent(config, client, fake, before);
+    return new NomadAgent(config, client, fake, before, parts.move());
   }
 
   /** Of containers, "" where the driver runs programs of the host. */
@@ -69,6 +74,7 @@ export class NomadAgent implements AsyncDisposable {
 
   /** Removes every job of the test with its variables; fails where variables are left of those that the provider removed. */
   async [Symbol.asyncDispose](): Promise<void> {
+    await using _parts = this.#parts;
     const client = this.#client;
     const made = async (): Promise<readonly string[]> =>
       (await client.listJobs({ filter }, context())).map(({ ID }) => ID).filter((id) => !this.#before.has(id));
@@ -78,8 +84,7 @@ export class NomadAgent implements AsyncDisposable {
         await client.deleteVariable(path, context());
     }
     const [jobs, variables] = [await made(), await variablesOf(client)];
-    await client[Symbol.asyncDispose]();
-    await this.#fake?.[Symbol.asyncDispose]();
+    await this.#parts.disposeAsync();
     assert.deepEqual(this.#fake?.problems ?? [], []);
     assert.deepEqual(jobs, [], "jobs that are left");
     assert.deepEqual(
