@@ -1,6 +1,7 @@
 // How pods and their containers end: preStop, TERM, KILL, deadlines, force, and what the containers say at their end.
 import assert from "node:assert/strict";
 import { before, describe, it } from "node:test";
+import { pods } from "../kube/resource.ts";
 import type { Container, PodSpec } from "../kube/types.gen.ts";
 import type { SemanticsBench } from "./semantics-bench.ts";
 
@@ -27,7 +28,7 @@ export function endingSemantics(current: () => SemanticsBench): void {
     return pod;
   }
 
-  describe("ends", { concurrency: true, timeout: 240_000 }, () => {
+  describe("ends", { concurrency: true, timeout: 1_100_000 }, () => {
     before(() => {
       bench = current();
     });
@@ -36,14 +37,14 @@ export function endingSemantics(current: () => SemanticsBench): void {
       const stamp = (word: string): string => bench.stampCommand("prestop", word);
       const hook = `${stamp("hook")}; sleep 5; ${stamp("hooked")}`;
       const lifecycle = { preStop: { exec: { command: ["/bin/sh", "-c", hook] } } };
-      const pod = await begin("prestop", untilTerm, { terminationGracePeriodSeconds: 10 }, { lifecycle });
+      const pod = await begin("prestop", untilTerm, { terminationGracePeriodSeconds: 200 }, { lifecycle });
       const took = await bench.remove(pod);
       const stamps = bench.stamps(pod);
       assert.deepEqual(
         stamps.map(({ what }) => what),
         ["up", "hook", "hooked", "term"],
       );
-      assert.ok(took >= 5000 && took < 30_000, `${took} ms`);
+      assert.ok(took >= 5000 && took < 190_000, `${took} ms`);
       bench.assertHistory(
         pod,
         `${started}
@@ -62,7 +63,7 @@ export function endingSemantics(current: () => SemanticsBench): void {
       const lifecycle = { preStop: { exec: { command: ["/bin/sh", "-c", "sleep 600; true"] } } };
       const pod = await begin("endless", untilTerm, { terminationGracePeriodSeconds: 4 }, { lifecycle });
       const took = await bench.remove(pod);
-      assert.ok(took >= 4000 && took < 40_000, `${took} ms`);
+      assert.ok(took >= 4000 && took < 300_000, `${took} ms`);
       assert.deepEqual(
         bench.stamps(pod).map(({ what }) => what),
         ["up", "term"],
@@ -79,9 +80,9 @@ export function endingSemantics(current: () => SemanticsBench): void {
 
     it("a preStop that fails is told, and holds nothing up", async () => {
       const lifecycle = { preStop: { exec: { command: ["/bin/false"] } } };
-      const pod = await begin("failing-hook", untilTerm, { terminationGracePeriodSeconds: 60 }, { lifecycle });
+      const pod = await begin("failing-hook", untilTerm, { terminationGracePeriodSeconds: 600 }, { lifecycle });
       const took = await bench.remove(pod);
-      assert.ok(took < 30_000, `${took} ms`);
+      assert.ok(took < 300_000, `${took} ms`);
       assert.deepEqual(
         bench.stamps(pod).map(({ what }) => what),
         ["up", "term"],
@@ -97,7 +98,7 @@ export function endingSemantics(current: () => SemanticsBench): void {
       it(name, async () => {
         await begin(pod, "trap '' TERM; at up; while :; do sleep 0.1; done", { terminationGracePeriodSeconds });
         const took = await bench.remove(pod, atDeletion);
-        assert.ok(took >= expectedMs && took < 30_000, `${took} ms`);
+        assert.ok(took >= expectedMs && took < 300_000, `${took} ms`);
         bench.assertHistory(
           pod,
           `${started}
@@ -113,16 +114,21 @@ export function endingSemantics(current: () => SemanticsBench): void {
       const pod = await begin("forced", deaf, { terminationGracePeriodSeconds: 3 });
       assert.ok(bench.processesOf(pod).length > 0);
       const took = await bench.remove(pod, 0);
-      assert.ok(took < 10_000, `${took} ms`);
+      assert.ok(took < 60_000, `${took} ms`);
       await bench.assertNothingRuns(pod);
       bench.assertHistory(pod, `${started}\n gone`);
     });
 
     it("a pod that is active for too long fails, and stays", async () => {
       const pod = await begin("overdue", `echo last words; ${untilTerm}`, {
-        activeDeadlineSeconds: 20,
+        activeDeadlineSeconds: 600,
         restartPolicy: "Always",
       });
+      // It may be made shorter while the pod runs: nobody knows before when that will be.
+      const activeFor = Date.now() - Date.parse(bench.last(pod).status?.startTime ?? "");
+      const activeDeadlineSeconds = Math.ceil(activeFor / 1000) + 5;
+      const ref = { name: pod, namespace: "default" };
+      await bench.client.patch(pods, ref, "merge", { spec: { activeDeadlineSeconds } });
       await bench.untilLine(pod, "Failed");
       bench.assertHistory(
         pod,
@@ -134,7 +140,11 @@ export function endingSemantics(current: () => SemanticsBench): void {
       const { status } = bench.last(pod);
       assert.equal(status?.message, text);
       const end = status?.containerStatuses?.[0]?.state?.terminated?.finishedAt ?? "";
-      assert.ok(Date.parse(end) - Date.parse(status?.startTime ?? "") >= 20_000, `${status?.startTime} to ${end}`);
+      const active = Date.parse(end) - Date.parse(status?.startTime ?? "");
+      assert.ok(
+        active >= 1000 * activeDeadlineSeconds,
+        `${status?.startTime} to ${end}, not ${activeDeadlineSeconds} s`,
+      );
       await bench.untilEvent(pod, new RegExp(`^Normal DeadlineExceeded: ${text}`));
       await bench.assertNothingRuns(pod);
       // What it had to say is there as long as the pod is.

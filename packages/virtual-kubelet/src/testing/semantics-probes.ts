@@ -85,7 +85,7 @@ export function probesSemantics(current: () => SemanticsBench): void {
 
   const literally = (text: string): string => text.replaceAll(/[.*+?^${}()|[\]\\/]/g, "\\$&");
 
-  describe("probes", { concurrency: true, timeout: 300_000 }, () => {
+  describe("probes", { concurrency: true, timeout: 1_100_000 }, () => {
     before(() => {
       bench = current();
     });
@@ -231,6 +231,7 @@ export function probesSemantics(current: () => SemanticsBench): void {
           }),
         ],
       });
+      await bench.untilLine(pod, "main:running+ready");
       await bench.untilStamp(pod, "up");
       rmSync(`${bench.scratch}/${pod}.up`);
       await bench.untilLine(pod, "main:running+ready#1");

@@ -33,7 +33,7 @@ async function resize(bench: SemanticsBench, name: string, resources: ResourceRe
 
 /** Of a provider that cannot change what a running container may have. */
 export function infeasibleResizeSemantics(current: () => SemanticsBench): void {
-  describe("a resize where there is none", { timeout: 180_000 }, () => {
+  describe("a resize where there is none", { timeout: 1_100_000 }, () => {
     let bench: SemanticsBench;
     before(() => {
       bench = current();
@@ -70,7 +70,7 @@ export function infeasibleResizeSemantics(current: () => SemanticsBench): void {
 
 /** Of one that can. */
 export function resizeSemantics(current: () => SemanticsBench): void {
-  describe("a resize", { concurrency: true, timeout: 180_000 }, () => {
+  describe("a resize", { concurrency: true, timeout: 1_100_000 }, () => {
     let bench: SemanticsBench;
     before(() => {
       bench = current();
