@@ -47,10 +47,14 @@ describe("the program with Fargate", () => {
     return main;
   };
 
-  it("counts restarts on after a SIGKILL, those of ECS and those of tasks that are run again", async () => {
+  it("counts restarts on after a SIGKILL, those of ECS and those of tasks that are run again, with what is left of them", async () => {
     // ECS starts those again that ran for half a second here; the other's task is run again.
     await run("steady", "sleep 3; exit 3");
-    await run("crashing", "exit 4");
+    await run("crashing", "echo tried; exit 4");
+    const once = { name: "once", image: benchImage, command: ["sh", "-c", "echo worked"] };
+    const flaky = { name: "flaky", image: benchImage, command: ["sh", "-c", "echo failed; exit 5"] };
+    const spec = { ...quick, restartPolicy: "OnFailure", containers: [once, flaky] };
+    await bench.harness.apply(podObject("halfway", { spec }));
     const before = await until("was restarted", "steady", ({ restartCount }) => restartCount >= 1);
     assert.ok(before.lastState?.terminated !== undefined);
     const crashed = await until("backs off", "crashing", ({ state }) => state?.waiting?.reason === "CrashLoopBackOff");
@@ -62,6 +66,14 @@ describe("the program with Fargate", () => {
     const again = await until("was run again", "crashing", ({ restartCount }) => restartCount >= 1);
     assert.equal(again.restartCount, 1);
     assert.equal(again.lastState?.terminated?.exitCode, 4);
+    assert.equal(await bench.harness.kubectl("logs", "crashing", "--previous"), "tried");
+    const halfway = await bench.harness.untilPod("has the failed one run again", "halfway", patience, ({ status }) =>
+      (status?.containerStatuses ?? []).some(({ name, restartCount }) => name === "flaky" && restartCount >= 1),
+    );
+    const done = halfway.status?.containerStatuses?.find(({ name }) => name === "once");
+    assert.deepEqual([done?.state?.terminated?.reason, done?.restartCount], ["Completed", 0]);
+    assert.equal(await bench.harness.kubectl("logs", "halfway", "-c", "once"), "worked");
+    assert.equal(await bench.harness.kubectl("logs", "halfway", "-c", "flaky", "--previous", "--tail=1"), "failed");
     assert.equal(await bench.harness.kubectl("get", "pods", "--field-selector=status.phase=Failed", "-o", "name"), "");
     await bench.harness.kubectl("delete", "pods", "--all", "--wait=false");
   });

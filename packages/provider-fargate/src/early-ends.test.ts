@@ -58,7 +58,8 @@ describe("a container that is to run again, and that ECS starts no more", () => 
 
   const due = (shape: Shape, seenAtSecond: number, more: Partial<Task> = {}): number | undefined => {
     const since = at(seenAtSecond).getTime();
-    const dueAt = stopDueAt(taskWith(shape, more), since);
+    const task = taskWith(shape, more);
+    const dueAt = stopDueAt(task, earlyEnds(task), since);
     return dueAt === undefined ? undefined : (dueAt - since) / 1000;
   };
 
@@ -70,8 +71,15 @@ describe("a container that is to run again, and that ECS starts no more", () => 
     assert.equal(due(two("OnFailure"), 3620), 3600);
     assert.equal(due(two("Never"), 25), undefined, "it must not run twice");
     assert.equal(due({ b: ["main", "OnFailure", 1], c: ["main", "OnFailure", 0] }, 65), 10, "nothing works");
-    const tags = [...(taskWith(two("OnFailure")).tags ?? []), { key: "virtual-kubelet.io/attempt", value: "3/3" }];
-    assert.equal(due(two("OnFailure"), 25, { tags }), 80, "with each try it is twice as long");
+    const tried = (failures: number, policy = "OnFailure"): number | undefined => {
+      const tag = { key: "virtual-kubelet.io/attempt", value: `${failures}/${failures}` };
+      return due(two(policy), 25, { tags: [...(taskWith(two(policy)).tags ?? []), tag] });
+    };
+    assert.deepEqual([tried(3), tried(10), tried(100)], [80, 10_240, 86_400], "what works comes to its end at last");
+    assert.equal(tried(10, "Always"), 300);
+    const sidecar = (policy: string): Shape => ({ a: ["main", policy, "runs"], s: ["sidecar", "Always", 1] });
+    assert.equal(due(sidecar("OnFailure"), 25), undefined, "no work is lost for a sidecar");
+    assert.equal(due(sidecar("Always"), 25), 10);
   });
 });
 
@@ -92,10 +100,12 @@ describe("a task that was stopped for a container that is to run again", () => {
   };
 
   it("is run again without those that had ended well by themselves", () => {
-    const told = stopped(stopReasonText({ type: "again", done: ["a"], waited: true }));
+    const told = stopped(stopReasonText({ type: "again", done: ["a"], failures: 2 }));
     assert.equal(isRunAgain(told), true);
     assert.deepEqual([...doneIn(told)], ["a"], "c was told to end");
     assert.equal(retryDueAt(told), at(60).getTime(), "it has waited");
+    const tags = tagsOf({ tags: retryInput({ ...told, stoppedAt: at(6000) }, "u1", config).tags });
+    assert.equal(tags["virtual-kubelet.io/attempt"], "1/3", "however long the others worked meanwhile");
     const ended = stopped(stopReasonText({ type: "ended" }));
     assert.deepEqual([...doneIn(ended)], ["a", "c"], "nobody was told to end");
     assert.equal(retryDueAt(ended), at(70).getTime());

@@ -29,12 +29,16 @@ export function doneSoFar(task: Task): readonly string[] {
   return [...fatesSoFar(task)].flatMap(([name, fate]) => (fate === "done" ? [name] : []));
 }
 
+/** Who works for its own end is let alone for so long at last. */
+const longestWorkMs = 24 * 3_600_000;
+
 /**
- * When the task is to be stopped, so that all of it is run again: the failed ones' back-off is waited for, in which others may end well.
- * Who works for its own end has as long again as it has worked by then, so that never more work is lost than was waited for.
- * Undefined: one goes on that must not run twice, its end is waited for. `since`: when the first was seen. Epoch milliseconds.
+ * When the task is to be stopped, so that all of it is run again: when the back-off is over. Who works for its own end has as long again as
+ * it has worked by then, and twice as long with each try, however long that is: it comes to its end at last, and never more than twice
+ * the time that was waited is lost. Undefined: they are left to end, for one must not run twice, or only sidecars failed beside those
+ * that work. `since`: when the first was seen. Epoch milliseconds.
  */
-export function stopDueAt(task: Task, since: number): number | undefined {
+export function stopDueAt(task: Task, names: readonly string[], since: number): number | undefined {
   const { containers = [], startedAt, createdAt } = task;
   const tags = tagsOf(task);
   const running = containers
@@ -43,18 +47,25 @@ export function stopDueAt(task: Task, since: number): number | undefined {
     .filter(({ kind }) => kind === "main")
     .map(({ policy }) => policy);
   if (running.some((policy) => policy !== "Always" && policy !== "OnFailure")) return undefined;
-  const backOffMs = retryDelayMs(failuresBefore(task, since));
-  const workedMs = running.includes("OnFailure") ? since - ((startedAt ?? createdAt)?.getTime() ?? since) : 0;
-  return since + Math.max(backOffMs, workedMs);
+  const failures = failuresBefore(task, since);
+  if (!running.includes("OnFailure")) return since + retryDelayMs(failures);
+  if (names.every((name) => factsOf(name, tags).kind === "sidecar")) return undefined;
+  const workedMs = since - ((startedAt ?? createdAt)?.getTime() ?? since);
+  return since + Math.max(retryDelayMs(failures, longestWorkMs), workedMs);
 }
 
-/** As kubelets tell of those that wait for their next run. */
-export function withEarlyEnds(group: CloudGroup, task: Task, names: readonly string[], since: number): CloudGroup {
-  const seconds = retryDelayMs(failuresBefore(task, since)) / 1000;
+/** As kubelets tell of those that wait for their next run. `dueAt`: of that; undefined: it is not known. */
+export function withEarlyEnds(
+  group: CloudGroup,
+  task: Task,
+  names: readonly string[],
+  { since, dueAt }: { readonly since: number; readonly dueAt: number | undefined },
+): CloudGroup {
+  const wait = dueAt === undefined ? "until others have ended" : `${Math.ceil((dueAt - since) / 1000)}s`;
   const containers = group.containers.map((report): ContainerReport => {
     const { name, state } = report;
     if (!names.includes(name) || state.terminated === undefined) return report;
-    const message = `back-off ${seconds}s restarting failed container=${name}`;
+    const message = `back-off ${wait} restarting failed container=${name}`;
     return { ...report, state: { waiting: { reason: "CrashLoopBackOff", message } }, lastState: state };
   });
   const events = names.map((container) => ({

@@ -7,25 +7,24 @@ export type StopReason =
   /** Its main containers have ended one by one. */
   | { readonly type: "ended" }
   /**
-   * One of its containers is to start anew, and does so with all of the task but those that had ended for good. `waited`: its back-off is
-   * over.
+   * One of its containers is to start anew, and does so with all of the task but those that had ended for good (`done`). `failures`: its
+   * back-off is over, and so many tries had failed before.
    */
-  | { readonly type: "again"; readonly done?: readonly string[] | undefined; readonly waited?: true | undefined }
+  | { readonly type: "again"; readonly done?: readonly string[]; readonly failures?: number | undefined }
   | { readonly type: "stopped"; readonly failure?: PodFailure | undefined };
 
-const startsAnew = {
-  atOnce: "virtual-kubelet: a container is to start anew",
-  waited: "virtual-kubelet: containers that failed are to start anew",
-};
+const startsAnew = "virtual-kubelet: a container is to start anew";
+const parseStartsAnew = new RegExp(`^${startsAnew}(?:, tried before: (\\d{1,9}))?(?:, ended: ([a-z0-9 -]+))?$`);
 /** Characters that ECS takes. */
 const mostCharacters = 1024;
 
 export function stopReasonText(reason: StopReason): string {
   if (reason.type === "deleted") return "virtual-kubelet: the pod was deleted";
   if (reason.type === "again") {
-    const { done = [], waited } = reason;
-    const ended = done.length === 0 ? "" : `; ended: ${done.join(", ")}`;
-    return `${waited === true ? startsAnew.waited : startsAnew.atOnce}${ended}`;
+    const { done = [], failures } = reason;
+    const tried = failures === undefined ? "" : `, tried before: ${failures}`;
+    const ended = done.length === 0 ? "" : `, ended: ${done.join(" ")}`;
+    return `${startsAnew}${tried}${ended}`;
   }
   if (reason.type === "ended") return "virtual-kubelet: the pod's containers have ended";
   const { failure } = reason;
@@ -37,10 +36,14 @@ export function stopReasonText(reason: StopReason): string {
 /** Undefined: somebody else's words. */
 export function parseStopReason(text: string): StopReason | undefined {
   for (const type of ["deleted", "ended"] as const) if (text === stopReasonText({ type })) return { type };
-  const [head = "", names = ""] = text.split("; ended: ");
-  const done = names === "" ? [] : names.split(", ");
-  if (head === startsAnew.atOnce) return { type: "again", done };
-  if (head === startsAnew.waited) return { type: "again", done, waited: true };
+  const again = parseStartsAnew.exec(text);
+  if (again !== null) {
+    const [, failures, done] = again;
+    return {
+      ...{ type: "again", done: done?.split(" ") ?? [] },
+      ...(failures === undefined ? {} : { failures: Number(failures) }),
+    };
+  }
   if (text === stopReasonText({ type: "stopped" })) return { type: "stopped" };
   const [, reason, disruption, message] = /^virtual-kubelet: failed (\w+)(?: \((\w+)\))?: (.*)$/s.exec(text) ?? [];
   if (reason === undefined || message === undefined) return undefined;

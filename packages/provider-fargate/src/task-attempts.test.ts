@@ -82,6 +82,7 @@ describe("a pod whose task fails to start", () => {
       await look();
       assert.equal(aws.tasks.size, attempt + 2);
       assert.equal(live(aws), 1);
+      assert.equal(aws.countOf("DescribeTaskDefinition"), 0, "the same is run again");
       const next = await look();
       assert.notEqual(next?.id, id);
       assert.equal(next?.containers[0]?.state.waiting?.reason, "ContainerCreating");

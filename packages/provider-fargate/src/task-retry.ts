@@ -46,20 +46,25 @@ export function isRunAgain(task: Task): boolean {
 
 /** Epoch milliseconds. */
 export function retryDueAt(task: Task): number {
-  const own = parseStopReason(task.stoppedReason ?? "");
-  const hasWaited = own?.type === "again" && own.waited === true;
-  return endOf(task) + (hasWaited ? 0 : retryDelayMs(failuresBefore(task)));
+  return endOf(task) + (failuresWaitedFor(task) === undefined ? retryDelayMs(failuresBefore(task)) : 0);
 }
 
-/** Since the pod last ran for long. */
+/** Since the pod last ran for long. `now`: of the one that failed, epoch milliseconds. */
 export function failuresBefore(task: Task, now: number = endOf(task)): number {
+  const told = failuresWaitedFor(task);
+  if (told !== undefined) return told;
   const { startedAt } = task;
   const ranLong = startedAt !== undefined && now - startedAt.getTime() >= recoveredMs;
   return ranLong ? 0 : attempt(task).failures;
 }
 
-export function retryDelayMs(failures: number): number {
-  return Math.min(longestDelayMs, firstDelayMs * 2 ** Math.min(failures, 10));
+function failuresWaitedFor({ stoppedReason = "" }: Task): number | undefined {
+  const own = parseStopReason(stoppedReason);
+  return own?.type === "again" ? own.failures : undefined;
+}
+
+export function retryDelayMs(failures: number, longestMs: number = longestDelayMs): number {
+  return Math.min(longestMs, firstDelayMs * 2 ** Math.min(failures, 20));
 }
 
 /** When it stopped or began to, epoch milliseconds. */

@@ -4,6 +4,7 @@ import { type CallContext, type Clock, errorText, type Logger } from "@virtual-k
 import type { CloudGroup } from "@virtual-kubelet/virtual-kubelet/cloud";
 import { doneSoFar, earlyEnds, stopDueAt, withEarlyEnds } from "./early-ends.ts";
 import { type StopReason, stopReasonText } from "./stop-reason.ts";
+import { failuresBefore } from "./task-retry.ts";
 import type { TaskStarter } from "./task-starter.ts";
 
 export interface TaskStopsOptions {
@@ -43,10 +44,10 @@ export class TaskStops {
     const now = this.#options.clock.now();
     const since = this.#early.get(taskArn) ?? now;
     this.#early.set(taskArn, since);
-    const dueAt = stopDueAt(task, since);
+    const dueAt = stopDueAt(task, names, since);
     if (isWanted && dueAt !== undefined && now >= dueAt)
-      this.#stop(taskArn, { type: "again", done: doneSoFar(task), waited: true });
-    return withEarlyEnds(group, task, names, since);
+      this.#stop(taskArn, { type: "again", done: doneSoFar(task), failures: failuresBefore(task, since) });
+    return withEarlyEnds(group, task, names, { since, dueAt });
   }
 
   /** Drops the tasks that ECS shows no more. */
