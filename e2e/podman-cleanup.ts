@@ -32,6 +32,8 @@ case $how in
   crash) told=closed ;;
 esac
 exec 2>/dev/null
+# Somebody else has just done it.
+[ -e "$directory/traces" ] || { rm -f "$directory.lock"; exit 0; }
 . "$directory/traces"
 ids=$(ls "$directory/root/overlay-containers" | grep -E '^[0-9a-f]{64}$')
 groups() {

@@ -79,14 +79,15 @@ interface Killed {
 async function killedTest(more?: "and its cleanup"): Promise<Killed> {
   const main = join(import.meta.dirname, "podman-crash-main.ts");
   const child = spawn(process.execPath, ["--conditions=source", main], { stdio: ["ignore", "pipe", "inherit"] });
-  const [line]: unknown[] = await once(createInterface(child.stdout), "line");
+  const ended = once(child, "close");
+  const early = ended.then(([code]) => assert.fail(`it has ended, with ${code}`));
+  const [line]: unknown[] = await Promise.race([once(createInterface(child.stdout), "line"), early]);
   const told: unknown = JSON.parse(String(line));
   assert.ok(typeof told === "object" && told !== null && "cleanupPid" in told && typeof told.cleanupPid === "number");
   assert.ok("directory" in told && "bridge" in told && "subnet" in told);
   const killed = { directory: String(told.directory), bridge: String(told.bridge), subnet: String(told.subnet) };
   assert.match(readFileSync(`/proc/${told.cleanupPid}/cmdline`, "utf8"), new RegExp(killed.directory));
   if (more !== undefined) process.kill(told.cleanupPid, "SIGKILL");
-  const ended = once(child, "close");
   child.kill("SIGKILL");
   await ended;
   return killed;

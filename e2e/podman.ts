@@ -149,10 +149,10 @@ export class PodmanBench implements AsyncDisposable {
     podman.stderr.setEncoding("utf8").on("data", (text: string) => {
       stderr += text;
     });
-    const ended = once(podman, "close");
+    const ended = Promise.all([once(podman, "close"), once(tar, "close")]);
     // Where podman ends early, what it said tells more than that nobody reads any more.
     const piped = await Promise.allSettled([pipeline(tar.stdout, podman.stdin)]);
-    const [code]: unknown[] = await ended;
+    const [[code]] = await ended;
     assert.equal(code, 0, `import of ${name}: ${stderr}`);
     assert.deepEqual(piped, [{ status: "fulfilled", value: undefined }], `import of ${name}`);
   }

@@ -40,8 +40,11 @@ export function runtimeConformance(name: string, options: RuntimeConformanceOpti
       runtime = await options.create();
     });
     after(async () => {
-      for (const uid of made) await runtime.removeSandbox(uid, context);
-      await runtime[Symbol.asyncDispose]?.();
+      try {
+        for (const uid of made) await runtime.removeSandbox(uid, context);
+      } finally {
+        await runtime[Symbol.asyncDispose]?.();
+      }
     });
 
     const pod = async (change: Partial<SandboxSpec> = {}): Promise<string> => {
