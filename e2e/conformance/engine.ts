@@ -90,7 +90,7 @@ export class Engine {
   }
 
   async #answers(child: ManagedProcess): Promise<void> {
-    for (const deadline = Date.now() + 30_000; Date.now() < deadline && child.running; await sleep(50)) {
+    for (const deadline = Date.now() + 150_000; Date.now() < deadline && child.running; await sleep(50)) {
       if ((await this.#ping()) === 200) return;
     }
     throw new VirtualKubeletError("Unavailable", `podman does not answer:\n${await child.logTail()}`);

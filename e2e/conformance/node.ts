@@ -40,7 +40,7 @@ export async function startNode({ cluster, engine, group, settings }: NodeParts)
     ...["--provider", provider, ...(provider === "containers" ? ["--provider-config", config] : [])],
     ...["--log-format", "json", "--log-level", "debug"],
   ]);
-  for (const deadline = Date.now() + 60_000; Date.now() < deadline && program.running; await sleep(200)) {
+  for (const deadline = Date.now() + 300_000; Date.now() < deadline && program.running; await sleep(200)) {
     if (await isReady(cluster, node)) return program;
   }
   throw new VirtualKubeletError("Unavailable", `the node is not ready:\n${await program.logTail()}`);
