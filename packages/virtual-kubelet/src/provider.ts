@@ -95,7 +95,10 @@ export interface Provider {
   /** Yields the node at once, then at each change. The first value precedes the registration. */
   watchNode?(context: CallContext): AsyncIterable<NodeReport>;
 
-  /** Resolves while the backend can be reached; throws (or takes longer than the configured time-out) when not. */
+  /**
+   * Resolves while the backend can be reached, be it that it asks for fewer calls; throws (or takes longer than the configured time-out)
+   * when not.
+   */
   ping?(context: CallContext): Promise<void>;
 
   /** Changes the Node once, before its registration. */
