@@ -17,7 +17,7 @@ import { startImageRegistry } from "./conformance/image-registry.ts";
 const [user, password] = ["reader", "a-secret-word"];
 const repository = "team/app";
 const authorization = `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}`;
-const context = { signal: AbortSignal.timeout(60_000), log: silentLogger };
+const context = { signal: AbortSignal.timeout(300_000), log: silentLogger };
 
 let group: ProcessGroup;
 let world: AciWorld;

@@ -28,7 +28,7 @@ test("the SDK for Python makes, watches, lists, tags and removes a group of the 
   const args = [program, fake.url, fake.subscription, fake.tokens.mint(fake.endpoints.audience)];
   const { stdout } = await promisify(execFile)(python, args, {
     env: { ...process.env, REQUESTS_CA_BUNDLE: ca },
-    timeout: 60_000,
+    timeout: 300_000,
   });
   const seen: unknown = JSON.parse(stdout);
   assert.deepEqual(seen, {
@@ -70,7 +70,7 @@ test("the identity library for Python gets tokens of all kinds from the fake tha
   const args = [program, authority, audience, at("client.pem"), at("token"), fake.metadataUrl];
   const { stdout } = await promisify(execFile)(python, args, {
     env: { ...process.env, REQUESTS_CA_BUNDLE: at("ca.pem") },
-    timeout: 60_000,
+    timeout: 300_000,
   });
   const tokens: Readonly<Record<string, string>> = JSON.parse(stdout);
   assert.deepEqual(fake.tokens.given, ["secret", "certificate", "federated", "imds"]);
@@ -88,7 +88,7 @@ test("the identity library for Python gets tokens of all kinds from the fake tha
       credential,
       env: { AZURE_POD_IDENTITY_AUTHORITY_HOST: fake.metadataUrl },
     });
-    await client.ping({ signal: AbortSignal.timeout(20_000), log: silentLogger });
+    await client.ping({ signal: AbortSignal.timeout(120_000), log: silentLogger });
   }
   assert.deepEqual(fake.tokens.given, ["secret", "certificate", "federated", "imds"]);
 });

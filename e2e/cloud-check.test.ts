@@ -35,7 +35,7 @@ async function check(bench: CloudBench, env: Readonly<Record<string, string>>): 
       AWS_PROFILE: "pods",
       IMAGE: world.image,
       EVERY: "1",
-      PATIENCE: "30",
+      PATIENCE: "300",
     },
     ...(typeof ca === "string" && { NODE_EXTRA_CA_CERTS: ca }),
   };
@@ -59,7 +59,7 @@ const worlds: Readonly<Record<string, (podman: PodmanBench) => Promise<CloudWorl
 const isMissing = spawnSync("shellcheck", ["--version"]).error !== undefined && process.env["CI"] === undefined;
 const noShellCheck = isMissing ? "no shellcheck on this machine" : false;
 
-describe("deploy/check", { timeout: 180_000, concurrency: true }, () => {
+describe("deploy/check", { timeout: 900_000, concurrency: true }, () => {
   for (const [name, start] of Object.entries(worlds))
     it(`${name} finds a node right that is, and leaves nothing`, async () => {
       await using bench = await CloudBench.start(await start(await PodmanBench.start()));

@@ -15,7 +15,7 @@ function shell(name: string, script: string, more: Partial<RunnerContainer> = {}
   return { name, image: benchImage, entrypoint: ["/bin/sh", "-c", script], env: {}, mounts: [], ...more };
 }
 
-const signal = AbortSignal.timeout(120_000);
+const signal = AbortSignal.timeout(600_000);
 
 async function run(
   group: RunningGroup,

@@ -19,7 +19,7 @@ test("the SDK for Python makes, watches, enters and removes groups of the fake, 
   const program = join(import.meta.dirname, "peers/alibaba-sdk/drive.py");
   const endpoint = fake.plainUrl.replace("http://", "");
   const args = [program, endpoint, lent.accessKeyId, lent.accessKeySecret, lent.securityToken];
-  const { stdout } = await promisify(execFile)(python, args, { timeout: 60_000 });
+  const { stdout } = await promisify(execFile)(python, args, { timeout: 300_000 });
   const seen: unknown = JSON.parse(stdout);
   assert.deepEqual(seen, {
     same: true,

@@ -98,12 +98,12 @@ command = m.ExecContainerCommandRequest(
     stdin=True,
 )
 answer = client.exec_container_command(command).body
-socket = websocket.create_connection(answer.web_socket_uri, timeout=10)
+socket = websocket.create_connection(answer.web_socket_uri, timeout=60)
 socket.send_binary(b"over the socket\n")
 seen["socket"] = socket.recv().decode()
 socket.close()
 try:
-    websocket.create_connection(answer.web_socket_uri, timeout=10)
+    websocket.create_connection(answer.web_socket_uri, timeout=60)
 except websocket.WebSocketBadStatusException as error:
     seen["again"] = error.status_code
 

@@ -86,7 +86,7 @@ it("kubectl logs --previous shows it, between two runs and in the next", async (
   await using fake = await FakeArm.start({ runner, clock, pace: { restartMs: 60_000 } });
   const provider = providerOf(fake, { node: "n", cluster: "c" });
   try {
-    const context = { signal: AbortSignal.timeout(120_000), log: silentLogger };
+    const context = { signal: AbortSignal.timeout(300_000), log: silentLogger };
     const yaml = "{kind: Pod, metadata: {name: p}, spec: {containers: [{name: main, image: exit-1}]}}";
     const [request] = resolvedRequests(yaml, { node: "n", cluster: "c" });
     assert.ok(request !== undefined);

@@ -16,7 +16,7 @@ import { ImageProcesses } from "./image-processes.ts";
 import { imageSource } from "./image-source.ts";
 import { RegistryClient } from "./registry-client.ts";
 
-const context = { signal: AbortSignal.timeout(30_000), log: silentLogger };
+const context = { signal: AbortSignal.timeout(300_000), log: silentLogger };
 const identity = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/i";
 const server = { Entrypoint: ["/server"], Cmd: ["--port=80"] };
 

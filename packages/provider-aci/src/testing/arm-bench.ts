@@ -12,7 +12,7 @@ import { FakeArm, type FakeArmOptions } from "./fake-arm.ts";
 export interface ArmBench extends AsyncDisposable {
   readonly fake: FakeArm;
   readonly client: AciClient;
-  /** For calls; two minutes long. */
+  /** For calls; five minutes long. */
   readonly call: ArmCall;
 }
 
@@ -28,7 +28,7 @@ export async function startArmBench(options: ArmBenchOptions = {}): Promise<ArmB
   return {
     fake,
     client,
-    call: { signal: AbortSignal.timeout(120_000), log: silentLogger },
+    call: { signal: AbortSignal.timeout(300_000), log: silentLogger },
     async [Symbol.asyncDispose]() {
       await client[Symbol.asyncDispose]();
       await fake[Symbol.asyncDispose]();

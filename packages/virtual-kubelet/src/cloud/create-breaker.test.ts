@@ -108,7 +108,7 @@ test("the node's reports have the condition, at once and at each change; a sourc
   await assert.rejects(following, /cut/);
   end.abort();
   // Without a source.
-  const alone = bench.breaker.reports(undefined, { signal: AbortSignal.timeout(10_000), log: silentLogger });
+  const alone = bench.breaker.reports(undefined, { signal: AbortSignal.timeout(300_000), log: silentLogger });
   assert.deepEqual(
     (await alone.next()).value?.conditions?.map(({ reason }: { reason?: string }) => reason),
     ["CircuitOpen"],
