@@ -23,6 +23,7 @@ export class PodmanGroupContainer {
   readonly #client: EngineClient;
   readonly #spec: RunnerContainer;
   #killed = false;
+  #isStarting = false;
   #ending = Promise.withResolvers<RunnerState>();
 
   constructor(client: EngineClient, id: string, spec: RunnerContainer) {
@@ -40,11 +41,14 @@ export class PodmanGroupContainer {
     if (again) this.#ending = Promise.withResolvers<RunnerState>();
     // The engine says when it has noted the start: the first lines of the log may be older.
     this.state = { state: "running", restarts: restarts + (again ? 1 : 0), startedAt: Date.now() };
+    this.#isStarting = true;
     try {
       await this.#client.startContainer(this.id, { signal });
     } catch (error) {
       this.state = { state, restarts };
       throw error;
+    } finally {
+      this.#isStarting = false;
     }
     await this.look(signal);
   }
@@ -52,7 +56,10 @@ export class PodmanGroupContainer {
   /** Takes what the engine says of its end. */
   async look(signal: AbortSignal): Promise<void> {
     if (this.state.state !== "running") return;
+    const run = this.#ending;
     const found = await this.#inspected(signal);
+    // What is said of the run before is none of this one's.
+    if (this.#isStarting || this.#ending !== run) return;
     if (found === undefined) {
       // Removed while somebody still looks: nobody else tells its end any more.
       this.#hasEnded({ exitCode: 137, finishedAt: Date.now() });
