@@ -1,14 +1,13 @@
 // Connects a client with a container's own process: its output from now on, its input where it has one.
-import { setTimeout as sleep } from "node:timers/promises";
 import { type CallContext, type ContainerIO, isErrorKind, VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
-import { copyInto } from "@virtual-kubelet/virtual-kubelet/host";
+import { copyInto, Movement } from "@virtual-kubelet/virtual-kubelet/host";
 import type { ContainerDetails, EngineClient } from "../engine/engine-client.ts";
 import { holdInput } from "./held-input.ts";
 import { TerminalSizes } from "./terminal-sizes.ts";
 
 /** A client whose input has ended gets what the process says to it: until nothing comes for so long, or it never ends. */
-const quietMs = 200;
-const longestAnswerMs = 2000;
+const quietMs = 1000;
+const longestMs = 2000;
 
 /**
  * Resolves when the process has ended, or the client's input has: unless that is `stdinOnce` and no terminal, where the process is
@@ -37,13 +36,10 @@ export async function attachToContainer(
   const until = AbortSignal.any([signal, over.signal]);
   const leave = (): void => stream.destroy();
   until.addEventListener("abort", leave, { once: true });
-  let movedAt = performance.now();
-  const moved = (): void => {
-    movedAt = performance.now();
-  };
+  const movement = new Movement();
   const output = Promise.all([
-    copyInto(stream.stdout, io.stdout, until, moved),
-    copyInto(stream.stderr, tty ? undefined : io.stderr, until, moved),
+    copyInto(stream.stdout, io.stdout, until, movement.moved),
+    copyInto(stream.stderr, tty ? undefined : io.stderr, until, movement.moved),
   ]).then(() => {});
   const sizes = new TerminalSizes(tty ? io.resize : undefined);
   const resizing = sizes.follow(
@@ -52,12 +48,7 @@ export async function attachToContainer(
   );
   const input = wanted && io.stdin !== undefined ? copyInto(io.stdin, held ?? stream.stdin, until) : undefined;
   try {
-    const answered = async (): Promise<void> => {
-      const endedAt = performance.now();
-      moved();
-      while (!until.aborted && performance.now() - movedAt < quietMs && movedAt - endedAt < longestAnswerMs)
-        await sleep(50, undefined, { signal: until }).catch(() => undefined);
-    };
+    const answered = (): Promise<void> => movement.quiet({ quietMs, longestMs, signal: until });
     const told = input?.then(async () => {
       if (until.aborted) return;
       // An input that was for once ends alone; else its client has left.

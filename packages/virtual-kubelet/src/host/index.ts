@@ -36,6 +36,7 @@ export {
   removeTree,
   unmountUnder,
 } from "./mounts.ts";
+export { Movement, type QuietOptions } from "./movement.ts";
 export { type HostNow, hostNow, type NodeConfig, nodeInfo, nodeReport } from "./node-report.ts";
 export { openInside, pathOf } from "./open-inside.ts";
 export { makeVolumes, updateFiles, type VolumeNote, type VolumeRules, volumePath } from "./pod-volumes.ts";

@@ -4,8 +4,8 @@ import { type FileHandle, open } from "node:fs/promises";
 import { Socket } from "node:net";
 import { join } from "node:path";
 import type { Writable } from "node:stream";
-import { setTimeout as sleep } from "node:timers/promises";
 import { VirtualKubeletError } from "../../errors.ts";
+import { Movement } from "../../host/movement.ts";
 import { isMissing } from "../../host/state-files.ts";
 import { copyInto, drained } from "../../host/stream-copy.ts";
 import type { ContainerIO } from "../../provider/streams.ts";
@@ -16,8 +16,8 @@ import { followSizes, terminalHolder } from "./terminal.ts";
 
 const readSize = 64 * 1024;
 /** A client whose input has ended gets what the process says to it: until nothing comes for so long, or it never ends. */
-const quietMs = 200;
-const longestAnswerMs = 2000;
+const quietMs = 1000;
+const longestMs = 2000;
 
 export async function attachToRun(run: LiveRun, io: ContainerIO, { signal }: CallContext): Promise<void> {
   signal.throwIfAborted();
@@ -28,13 +28,10 @@ export async function attachToRun(run: LiveRun, io: ContainerIO, { signal }: Cal
   const until = AbortSignal.any([signal, over.signal]);
   // Before anything is typed: its answer is to be seen.
   const from = { stdout: sizeOf(run, "stdout"), stderr: sizeOf(run, "stderr") };
-  let movedAt = performance.now();
-  const moved = (): void => {
-    movedAt = performance.now();
-  };
+  const movement = new Movement();
   const output = Promise.all([
-    follow(run, "stdout", from.stdout, io.stdout, until, moved),
-    follow(run, "stderr", from.stderr, spec.tty ? undefined : io.stderr, until, moved),
+    follow(run, "stdout", from.stdout, io.stdout, until, movement.moved),
+    follow(run, "stderr", from.stderr, spec.tty ? undefined : io.stderr, until, movement.moved),
   ]).then(() => {});
   const sizes = spec.tty ? io.resize?.[Symbol.asyncIterator]() : undefined;
   const resizing = sizes && followSizes(sizes, () => terminalHolder(state.main.pid), until);
@@ -42,12 +39,7 @@ export async function attachToRun(run: LiveRun, io: ContainerIO, { signal }: Cal
   const input = io.stdin !== undefined && (spec.stdin || spec.tty) ? feed(run, io.stdin, once, until) : undefined;
   try {
     // An input that was for once ends alone; else its client has left.
-    const answered = async (): Promise<void> => {
-      const endedAt = performance.now();
-      moved();
-      while (!until.aborted && performance.now() - movedAt < quietMs && movedAt - endedAt < longestAnswerMs)
-        await sleep(50, undefined, { signal: until }).catch(() => undefined);
-    };
+    const answered = (): Promise<void> => movement.quiet({ quietMs, longestMs, signal: until });
     await Promise.race([output, ...(input === undefined || once ? [] : [input.then(answered)])]);
     signal.throwIfAborted();
   } finally {

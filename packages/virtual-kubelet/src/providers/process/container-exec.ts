@@ -7,6 +7,7 @@ import { constants } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { VirtualKubeletError } from "../../errors.ts";
+import { Movement } from "../../host/movement.ts";
 import { descendants, signal as send } from "../../host/process-table.ts";
 import { copyInto } from "../../host/stream-copy.ts";
 import { toolEnvironment } from "../../host/tool-environment.ts";
@@ -54,13 +55,10 @@ export async function execInRun(
   const onAbort = (): void => kill(child);
   signal.addEventListener("abort", onAbort, { once: true });
   if (signal.aborted) onAbort();
-  let movedAt = performance.now();
-  const moved = (): void => {
-    movedAt = performance.now();
-  };
+  const movement = new Movement();
   const output = Promise.all([
-    copyInto(pipes.stdout, io.stdout, cut.signal, moved),
-    copyInto(pipes.stderr, io.stderr, cut.signal, moved),
+    copyInto(pipes.stdout, io.stdout, cut.signal, movement.moved),
+    copyInto(pipes.stderr, io.stderr, cut.signal, movement.moved),
   ]);
   const input = feed(io, pipes.stdin, cut.signal);
   const pid = child.pid ?? 0;
@@ -68,16 +66,8 @@ export async function execInRun(
     sizes === undefined ? undefined : followSizes(restOf(sizes, next), () => terminalHolder(pid), cut.signal);
   try {
     const exitCode = await ended;
-    moved();
-    const quiet = (async () => {
-      while (
-        performance.now() - movedAt < quietMs ||
-        io.stdout?.writableNeedDrain === true ||
-        io.stderr?.writableNeedDrain === true
-      )
-        await sleep(50, undefined, { signal: cut.signal });
-    })().catch(() => {});
-    await Promise.race([output, quiet]);
+    const isHeld = (): boolean => io.stdout?.writableNeedDrain === true || io.stderr?.writableNeedDrain === true;
+    await Promise.race([output, movement.quiet({ quietMs, isHeld, signal: cut.signal })]);
     signal.throwIfAborted();
     return { exitCode };
   } finally {
