@@ -1,5 +1,6 @@
 // The program: command line in, exit code out. SIGINT or SIGTERM ends it gracefully, a second one at once.
 import { constants } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "./log.ts";
 import { program } from "./program/program.ts";
 
@@ -7,7 +8,9 @@ const stop = new AbortController();
 let logger: Logger | undefined;
 
 /** What comes so soon after the first is the same: timeout(1) tells the program and then its process group. Milliseconds. */
-const oneSignalMs = 100;
+const oneSignalMs = 500;
+/** A signal that comes while the process ends would end it in disorder: for so long the same one is waited for. */
+const leastEndingMs = 200;
 let stoppedAt = 0;
 
 function onSignal(name: NodeJS.Signals): void {
@@ -61,6 +64,7 @@ process.exitCode = await program({
   },
 });
 
+if (stop.signal.aborted) await sleep(stoppedAt + leastEndingMs - performance.now());
 clearInterval(alive);
 
 // Should a provider leave something open, the program ends nevertheless; and by itself when nothing is.
