@@ -103,7 +103,7 @@ test("errors of trial do not steer the terminal; their lines stay", async (t) =>
   assert.ok(text.includes("of the log:\n  a\\u001b[2J\\u009bH\n"), JSON.stringify(text));
 });
 
-test("a refusal of exec that has no end is told by its beginning", { timeout: 10_000 }, async (t) => {
+test("a refusal of exec that has no end is told by its beginning", { timeout: 120_000 }, async (t) => {
   const address = await serve(t, (_request, response) => {
     response.writeHead(403);
     const more = (): void => {

@@ -28,10 +28,14 @@ test("each handler, by what the pod's spec says", async () => {
       return { exitCode: command.length };
     },
   });
+  const timeoutSeconds = 60;
   const table: readonly [Probe, ProbeOutcome][] = [
-    [{ httpGet: { port: "web", path: "/ok" } }, { type: "success" }],
-    [{ httpGet: { port: server.port } }, { type: "failure", output: "HTTP probe failed with statuscode: 503" }],
-    [{ tcpSocket: { port: "web" } }, { type: "success" }],
+    [{ httpGet: { port: "web", path: "/ok" }, timeoutSeconds }, { type: "success" }],
+    [
+      { httpGet: { port: server.port }, timeoutSeconds },
+      { type: "failure", output: "HTTP probe failed with statuscode: 503" },
+    ],
+    [{ tcpSocket: { port: "web" }, timeoutSeconds }, { type: "success" }],
     [{ exec: {} }, { type: "success" }],
     [{ exec: { command: ["echo $(A)"] } }, { type: "failure", output: "" }],
     [
@@ -44,7 +48,7 @@ test("each handler, by what the pod's spec says", async () => {
   for (const [probe, outcome] of table) assert.deepEqual(await runProbe(probe, target, context()), outcome);
   assert.deepEqual(commands, [[], ["echo a"]]);
   assert.equal(agent, "kube-probe/1.36");
-  const grpc = await runProbe({ grpc: { port: server.port } }, target, context());
+  const grpc = await runProbe({ grpc: { port: server.port }, timeoutSeconds }, target, context());
   assert.equal(grpc.type, "failure");
   await server.idle();
 });

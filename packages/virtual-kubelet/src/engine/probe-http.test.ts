@@ -194,7 +194,7 @@ test("servers that do not answer in time", async () => {
     type: "failure",
     output: `Get "https://127.0.0.1:${silent.port}/": context deadline exceeded (Client.Timeout exceeded while awaiting headers)`,
   });
-  assert.deepEqual(await probe(slow.port, {}, { ms: 100 }), {
+  assert.deepEqual(await probe(slow.port, {}, { ms: 2000 }), {
     type: "error",
     state: "failure",
     message: "context deadline exceeded (Client.Timeout or context cancellation while reading body)",

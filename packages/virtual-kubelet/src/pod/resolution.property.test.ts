@@ -235,7 +235,7 @@ function putSecret({ objects }: Bench): void {
 
 for (const partly of [false, true])
   test(`whatever happens, pods get what they refer to${partly ? ", some of it later" : ""}`, {
-    timeout: 300_000,
+    timeout: 800_000,
   }, async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 40 }), async (steps) => {

@@ -16,7 +16,7 @@ test("the end: short requests are answered, streams get their grace and are told
     },
   });
   await using kubelet = await startKubelet([node], {
-    limits: { shutdownGraceMs: 300 },
+    limits: { shutdownGraceMs: 2000 },
     handlers: {
       statsSummary: async ({ response }) => {
         began.short.resolve();
