@@ -13,8 +13,8 @@ import { CloudBench, type CloudWorld } from "./world.ts";
 /** Clouds take their time, and the machine may be busy. */
 const patience = 120_000;
 
-/** About a tenth of a core: twice what the autoscaler is to keep it at, and little for a machine that runs other tests. */
-const burning = "trap 'exit 0' TERM; while :; do i=0; while [ $i -lt 40000 ]; do i=$((i+1)); done; sleep 0.3; done";
+/** Holds 48 MiB: nearly twice what the autoscaler is to keep it at. How much it gets of a busy processor would be chance. */
+const holding = "trap 'exit 0' TERM; dd if=/dev/zero bs=48M count=1 | sleep 100000 & wait";
 
 export function cloudPodsSuite(name: string, start: () => Promise<CloudWorld>): void {
   describe(`pods on ${name}`, { timeout: 600_000, concurrency: 1 }, () => {
@@ -29,24 +29,27 @@ export function cloudPodsSuite(name: string, start: () => Promise<CloudWorld>): 
         {
           apiVersion: "apps/v1",
           kind: "Deployment",
-          metadata: { name: "burner", namespace: "default" },
+          metadata: { name: "holder", namespace: "default" },
           spec: {
-            selector: { matchLabels: { app: "burner" } },
+            selector: { matchLabels: { app: "holder" } },
             template: podTemplate({
-              labels: { app: "burner" },
-              spec: { containers: [sh(burning, { resources: { requests: { cpu: "250m" } } })] },
+              labels: { app: "holder" },
+              spec: { containers: [sh(holding)] },
             }),
           },
         },
         {
           apiVersion: "autoscaling/v2",
           kind: "HorizontalPodAutoscaler",
-          metadata: { name: "burner", namespace: "default" },
+          metadata: { name: "holder", namespace: "default" },
           spec: {
             ...{ minReplicas: 1, maxReplicas: 2 },
-            scaleTargetRef: { apiVersion: "apps/v1", kind: "Deployment", name: "burner" },
+            scaleTargetRef: { apiVersion: "apps/v1", kind: "Deployment", name: "holder" },
             metrics: [
-              { type: "Resource", resource: { name: "cpu", target: { type: "Utilization", averageUtilization: 20 } } },
+              {
+                type: "Resource",
+                resource: { name: "memory", target: { type: "Utilization", averageUtilization: 5 } },
+              },
             ],
           },
         },
@@ -232,9 +235,9 @@ export function cloudPodsSuite(name: string, start: () => Promise<CloudWorld>): 
     });
 
     it("kubectl top shows what pods use, and an autoscaler goes by it", async () => {
-      await eventually("figures", patience, async () => (await metricsServer.top("pod", "-l", "app=burner")).size > 0);
+      await eventually("figures", patience, async () => (await metricsServer.top("pod", "-l", "app=holder")).size > 0);
       await eventually("a second one", patience, async () => {
-        const found = await bench.harness.list(pods, "app=burner");
+        const found = await bench.harness.list(pods, "app=holder");
         return found.filter(isReady).length === 2;
       });
     });
