@@ -94,7 +94,8 @@ function refilled(bucket: TokenBucket, now: number): TokenBucket {
   const from = Math.max(at, Math.min(heldUntil, now));
   const elapsedMs = Math.max(0, now - from);
   const next = Math.min(limit.perSecond, rate + (limit.perSecond * elapsedMs) / recoveryMs);
-  // The mean of the two is never more than what the rate came to.
-  const gained = (elapsedMs / 1000) * ((rate + next) / 2);
+  // Whether all of the time is looked at at once or in parts comes to the same: who has waited as long as was said waits no more.
+  const risingMs = Math.min(elapsedMs, (1 - rate / limit.perSecond) * recoveryMs);
+  const gained = (risingMs / 1000) * ((rate + next) / 2) + ((elapsedMs - risingMs) / 1000) * limit.perSecond;
   return { ...bucket, tokens: Math.min(limit.burst, tokens + gained), rate: next, at: Math.max(at, now) };
 }
