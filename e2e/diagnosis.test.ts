@@ -246,6 +246,8 @@ describe("doctor", { timeout: 900_000 }, () => {
     );
     await harness.untilPod("runs, untouched", "kept", 20_000, isReady);
     await harness.client.delete(pods, { name: "kept", namespace: "default" }, { gracePeriodSeconds: 0 });
+    // Nothing of it may run on when the program and its directory go.
+    await harness.untilGone(pods, "kept", 20_000);
   });
 
   it("several nodes: what is the same stands once, what is not with its nodes", async () => {

@@ -27,6 +27,7 @@ import { type Logger, silentLogger } from "../packages/virtual-kubelet/src/log.t
 import type { JournalEntry } from "../packages/virtual-kubelet/src/providers/mock/backend-server.ts";
 import type { ControlPlane, ControlPlaneOptions } from "../packages/virtual-kubelet/src/testing/control-plane.ts";
 import { eventually, throughout } from "../packages/virtual-kubelet/src/testing/eventually.ts";
+import { everyState } from "../packages/virtual-kubelet/src/testing/every-state.ts";
 import { type ManagedProcess, ProcessGroup } from "../packages/virtual-kubelet/src/testing/processes.ts";
 import { startProgram } from "../packages/virtual-kubelet/src/testing/program-process.ts";
 import { VirtualKubelet } from "../packages/virtual-kubelet/src/virtual-kubelet.ts";
@@ -187,14 +188,7 @@ export class Harness implements AsyncDisposable {
 
   /** Sees every state that the pods of a label have, from now until the signal aborts. */
   async watchPods(labelSelector: string, signal: AbortSignal, see: (pod: Stored<Pod>) => void): Promise<void> {
-    const options = { namespace: "default", labelSelector, sendInitialEvents: true, signal };
-    // A server that is busy ends watches: each new one begins with what is there.
-    while (!signal.aborted)
-      try {
-        for await (const event of this.client.watch(pods, options)) if (event.type !== "BOOKMARK") see(event.object);
-      } catch (error) {
-        if (!signal.aborted) throw error;
-      }
+    await everyState(this.client, pods, { namespace: "default", labelSelector, signal }, ({ object }) => see(object));
   }
 
   /** Waits until the API has no object of this name (and UID). */
