@@ -19,15 +19,15 @@ const repository = "team/app";
 const authorization = `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}`;
 const context = { signal: AbortSignal.timeout(300_000), log: silentLogger };
 
-let group: ProcessGroup;
+const parts = new AsyncDisposableStack();
 let world: AciWorld;
 let host = "";
 let caFile = "";
 let https: Https;
 
 before(async () => {
-  group = new ProcessGroup({ parent: tmpdir(), prefix: "vk-aci-images-" });
-  world = await AciWorld.start(new MemoryGroups(), "runs");
+  const group = parts.use(new ProcessGroup({ parent: tmpdir(), prefix: "vk-aci-images-" }));
+  world = parts.use(await AciWorld.start(new MemoryGroups(), "runs"));
   const authority = createAuthority("registry-ca");
   const issued = authority.issue({ commonName: "registry", ipAddresses: ["127.0.0.1"], dnsNames: ["localhost"] });
   const files = { certificate: join(group.directory, "tls.pem"), key: join(group.directory, "tls.key") };
@@ -35,16 +35,12 @@ before(async () => {
   await writeFile(files.certificate, issued.certificate);
   await writeFile(files.key, issued.key, { mode: 0o600 });
   await writeFile(caFile, authority.certificate);
-  https = new Https({ ca: authority.certificate });
+  https = parts.use(new Https({ ca: authority.certificate }));
   host = (await startImageRegistry(group, { [user]: password }, files)).address;
   await publish({ Entrypoint: ["/server", "--listen"], Cmd: [":80"], WorkingDir: "/srv" });
 });
 
-after(async () => {
-  await https?.[Symbol.asyncDispose]();
-  await world?.[Symbol.asyncDispose]();
-  await group?.[Symbol.asyncDispose]();
-});
+after(() => parts.disposeAsync());
 
 /** An image without layers, by the registry's own protocol. */
 async function publish(config: object): Promise<void> {
