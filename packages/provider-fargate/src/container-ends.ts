@@ -6,6 +6,9 @@ import { isHelper } from "./names.ts";
 import { parseStopReason } from "./stop-reason.ts";
 import { tagsOf } from "./task-owner.ts";
 
+/** Key of a task's tag: containers that ended for good just before it was told to stop, later than its reason tells. */
+export const lateTag = "virtual-kubelet.io/ended";
+
 /** "done": it ended by itself for good. "never": it may have been told to end before it was done, and must not run twice. */
 export type Fate = "again" | "done" | "never";
 
@@ -33,11 +36,14 @@ export function doneIn(task: Task): ReadonlySet<string> {
   return new Set([...(fatesOf(task) ?? [])].flatMap(([name, fate]) => (fate === "done" ? [name] : [])));
 }
 
-function endingOf({ stopCode, stoppedReason = "" }: Task): Ending | undefined {
+function endingOf({ stopCode, stoppedReason = "", tags }: Task): Ending | undefined {
   const own = parseStopReason(stoppedReason);
   // It is stopped when all of its main containers have.
   if (own?.type === "ended") return { type: "eachByItself" };
-  if (own?.type === "again") return { type: "told", done: new Set(own.done) };
+  if (own?.type === "again") {
+    const late = (tagsOf({ tags })[lateTag] ?? "").split(" ");
+    return { type: "told", done: new Set([...(own.done ?? []), ...late]) };
+  }
   const byItself = stopCode === "TaskFailedToStart" || stopCode === "EssentialContainerExited";
   return own === undefined && byItself ? { type: "withTask" } : undefined;
 }

@@ -19,7 +19,7 @@ export interface ContainerFacts {
 }
 
 /** Of a tag's value. */
-const mostCharacters = 256;
+export const mostCharacters = 256;
 
 export function factsOf(container: string, tags: Readonly<Record<string, string>>): ContainerFacts {
   const [kind = "main", policy = "", check = "-", ...rest] = (tags[containerTag(container)] ?? "main").split(" ");

@@ -104,7 +104,7 @@ export class FargateBackend implements CloudBackend {
     this.#starter = new TaskStarter({ aws, definitions, secrets: this.#secrets, cluster: config.cluster });
     this.#runs = new RunRecords({ aws, clock, log });
     this.#attempts = new TaskAttempts({ starter: this.#starter, definitions, config, clock, log });
-    this.#stops = new TaskStops({ starter: this.#starter, clock, log });
+    this.#stops = new TaskStops({ aws, starter: this.#starter, clock, log });
     this.#cleanUp = new CleanUp({ definitions, secrets: this.#secrets, clock, log, everyMs: options.cleanUpEveryMs });
     const shells = { aws, cluster: config.cluster, clock, open: openSsmSession };
     if (config.exec) {

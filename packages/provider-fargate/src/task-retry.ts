@@ -3,7 +3,7 @@
 // the stopped task, so that a program that started after it goes on where the one before was. Pure.
 import type { RunTaskCommandInput, Task } from "@aws-sdk/client-ecs";
 import type { FargateConfig } from "./config.ts";
-import { doneIn, fatesOf } from "./container-ends.ts";
+import { doneIn, fatesOf, lateTag } from "./container-ends.ts";
 import { factsOf } from "./container-facts.ts";
 import { keptRuns } from "./kept-runs.ts";
 import { parseStopReason } from "./stop-reason.ts";
@@ -84,7 +84,7 @@ export function retryInput(task: Task, uid: string, config: FargateConfig): RunT
   const changed = { ...tagsOf(task), ...keptRuns(task, done), [attemptTag]: `${number}/${failuresBefore(task) + 1}` };
   // Tags of AWS's own come by themselves.
   const tags = Object.entries(changed)
-    .filter(([key]) => !key.startsWith("aws:"))
+    .filter(([key]) => !key.startsWith("aws:") && key !== lateTag)
     .sort(([one], [other]) => (one < other ? -1 : 1))
     .map(([key, value]) => ({ key, value }));
   const containerOverrides = (overrides?.containerOverrides ?? []).flatMap(({ name = "", environment = [] }) =>

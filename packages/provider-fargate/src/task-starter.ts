@@ -1,5 +1,5 @@
 // Starts and stops tasks. A pod has one at most: its UID is the client token.
-import type { RunTaskCommandInput } from "@aws-sdk/client-ecs";
+import type { Container, RunTaskCommandInput } from "@aws-sdk/client-ecs";
 import {
   type CallContext,
   errorText,
@@ -43,10 +43,11 @@ export class TaskStarter {
     }
   }
 
-  /** Throws NotFound when ECS has no such task. One that has stopped stays as it is. */
-  async stop(task: string, reason: string, context: CallContext): Promise<void> {
+  /** The containers as they were when it was told to stop. Throws NotFound when ECS has no such task. One that has stopped stays as it is. */
+  async stop(task: string, reason: string, context: CallContext): Promise<readonly Container[]> {
     try {
-      await this.#options.aws.stopTask({ cluster: this.#options.cluster, task, reason }, context);
+      const answer = await this.#options.aws.stopTask({ cluster: this.#options.cluster, task, reason }, context);
+      return answer.task?.containers ?? [];
     } catch (error) {
       if (isErrorKind(error, "Invalid") && /not found/i.test(errorText(error)))
         throw new VirtualKubeletError("NotFound", `there is no task ${task}`, { cause: error });

@@ -2,12 +2,16 @@
 import type { Task } from "@aws-sdk/client-ecs";
 import { type CallContext, type Clock, errorText, type Logger } from "@virtual-kubelet/virtual-kubelet";
 import type { CloudGroup } from "@virtual-kubelet/virtual-kubelet/cloud";
+import type { AwsApi } from "./aws-api.ts";
+import { lateTag } from "./container-ends.ts";
+import { mostCharacters } from "./container-facts.ts";
 import { doneSoFar, earlyEnds, stopDueAt, withEarlyEnds } from "./early-ends.ts";
-import { type StopReason, stopReasonText } from "./stop-reason.ts";
+import { stopReasonText } from "./stop-reason.ts";
 import { failuresBefore } from "./task-retry.ts";
 import type { TaskStarter } from "./task-starter.ts";
 
 export interface TaskStopsOptions {
+  readonly aws: Pick<AwsApi, "tagResource">;
   readonly starter: Pick<TaskStarter, "stop">;
   readonly clock: Clock;
   readonly log: Logger;
@@ -27,7 +31,7 @@ export class TaskStops {
 
   /** Its main containers have ended: nothing but our keeper, or sidecars, run. Never throws. */
   over(taskArn: string): void {
-    this.#stop(taskArn, { type: "ended" });
+    this.#begin(taskArn, (context) => this.#options.starter.stop(taskArn, stopReasonText({ type: "ended" }), context));
   }
 
   /**
@@ -46,7 +50,7 @@ export class TaskStops {
     this.#early.set(taskArn, since);
     const dueAt = stopDueAt(task, names, since);
     if (isWanted && dueAt !== undefined && now >= dueAt)
-      this.#stop(taskArn, { type: "again", done: doneSoFar(task), failures: failuresBefore(task, since) });
+      this.#begin(taskArn, (context) => this.#startAnew(task, failuresBefore(task, since), context));
     return withEarlyEnds(group, task, names, { since, dueAt });
   }
 
@@ -61,19 +65,38 @@ export class TaskStops {
     await Promise.all(this.#underWay);
   }
 
+  /** Who ended well since the look is not to run again either. */
+  async #startAnew(task: Task, failures: number, context: CallContext): Promise<void> {
+    const { aws, starter, log } = this.#options;
+    const { taskArn = "" } = task;
+    const done = doneSoFar(task);
+    const containers = await starter.stop(taskArn, stopReasonText({ type: "again", done, failures }), context);
+    const late = doneSoFar({ ...task, containers: [...containers] }).filter((name) => !done.includes(name));
+    if (late.length === 0) return;
+    const value = late.reduce((text, name) => (text.length + name.length < mostCharacters ? `${text} ${name}` : text));
+    try {
+      await aws.tagResource({ resourceArn: taskArn, tags: [{ key: lateTag, value }] }, context, "now");
+    } catch (error) {
+      if (!context.signal.aborted)
+        log.warn(
+          { task: taskArn, err: errorText(error), containers: late },
+          "containers that have ended run once more",
+        );
+    }
+  }
+
   /** One that could not be stopped is told again by a later look. */
-  #stop(taskArn: string, reason: StopReason): void {
+  #begin(taskArn: string, stop: (context: CallContext) => Promise<unknown>): void {
     if (this.#begun.has(taskArn)) return;
     this.#begun.add(taskArn);
-    const { starter, log } = this.#options;
-    const context: CallContext = { signal: this.#closing.signal, log };
-    const work = starter
-      .stop(taskArn, stopReasonText(reason), context)
+    const { log } = this.#options;
+    const work = stop({ signal: this.#closing.signal, log })
       .catch((error: unknown) => {
         this.#begun.delete(taskArn);
         if (!this.#closing.signal.aborted)
           log.warn({ task: taskArn, err: errorText(error) }, "a task that is over cannot be stopped yet");
       })
+      .then(() => {})
       .finally(() => this.#underWay.delete(work));
     this.#underWay.add(work);
   }
