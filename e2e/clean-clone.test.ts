@@ -50,7 +50,7 @@ describe("a clean clone on Node 20", { skip: node20 === undefined ? "no Node 20 
       cwd: clone,
       env,
       encoding: "utf8",
-      timeout: 400_000,
+      timeout: 450_000,
     });
     return { code: status, stdout, output: stdout + stderr };
   }

@@ -90,8 +90,8 @@ export async function startFakeAzure({ directory }: PodmanBench): Promise<FakeCl
     tokens,
     groups: () => fake.groups.all.length,
     async [Symbol.asyncDispose]() {
+      await using _ = runner;
       await fake[Symbol.asyncDispose]();
-      await runner[Symbol.asyncDispose]();
       assert.deepEqual(fake.problems, []);
     },
   };
@@ -136,8 +136,8 @@ export async function startFakeAws(): Promise<FakeCloud> {
     async [Symbol.asyncDispose]() {
       sts.close();
       sts.closeAllConnections();
+      await using _ = runner;
       await fake[Symbol.asyncDispose]();
-      await runner[Symbol.asyncDispose]();
       assert.deepEqual(fake.misuse, []);
     },
   };
@@ -188,8 +188,8 @@ export async function startFakeAlibaba({ directory }: PodmanBench): Promise<Fake
     async [Symbol.asyncDispose]() {
       sts.close();
       sts.closeAllConnections();
+      await using _ = runner;
       await fake[Symbol.asyncDispose]();
-      await runner[Symbol.asyncDispose]();
       assert.deepEqual(fake.problems, []);
     },
   };

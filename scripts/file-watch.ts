@@ -103,8 +103,9 @@ export class FileWatch {
     this.#signalAll("SIGURG");
     await Promise.race([this.#pause(answerMs), this.#answered.promise]);
     this.#over.abort();
-    await this.#pause(mercyMs);
-    if (!this.#done.signal.aborted) this.#signalAll("SIGKILL");
+    const until = performance.now() + mercyMs;
+    while (this.#own(processes()).length > 0 && performance.now() < until) await sleep(100);
+    this.#signalAll("SIGKILL");
   }
 
   async #pause(ms: number): Promise<void> {
