@@ -114,12 +114,12 @@ for (const client of clients)
           metadata: { annotations: { "mock.virtual-kubelet.io/run-time": runTime } },
         });
       await lasts(`${Math.ceil(seconds) + 1}s`);
-      const followed = lines(await following.ended);
-      await lasts("1h");
       const restarted = await harness.untilPod("runs again", name, 20_000, ({ status }) =>
         (status?.containerStatuses ?? []).some(({ restartCount, state }) => restartCount === 1 && state?.running),
       );
       assert.equal(restarted.status?.containerStatuses?.[0]?.restartCount, 1);
+      await lasts("1h");
+      const followed = lines(await following.ended);
       assert.match(followed[0] ?? "", /run 1$/);
       assert.match(followed.at(-1) ?? "", /exiting with code 1/);
       assert.deepEqual(followed, lines(await read(name, "--previous")));
