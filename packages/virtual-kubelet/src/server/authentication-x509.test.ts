@@ -26,7 +26,7 @@ before(async () => {
 async function certificateOf(
   subject: JsonName,
   notBefore: Date = new Date(Date.now() - 60_000),
-  notAfter: Date = new Date(Date.now() + 60_000),
+  notAfter: Date = new Date(Date.now() + 3_600_000),
 ): Promise<Uint8Array> {
   const signingAlgorithm = { name: "ECDSA", hash: "SHA-256" };
   const name = new Name(subject);
