@@ -21,7 +21,7 @@ describe("the program with Fargate", () => {
   before(async () => {
     const podman = await PodmanBench.start();
     const dispose = (): Promise<void> => podman[Symbol.asyncDispose]();
-    world = await FargateWorld.start(new PodmanGroups(podman), benchImage, benchImage, dispose);
+    world = await FargateWorld.start(new PodmanGroups(podman), benchImage, benchImage, dispose, 2500);
     bench = await CloudBench.start(world);
   });
   after(async () => bench?.[Symbol.asyncDispose]());
@@ -48,7 +48,7 @@ describe("the program with Fargate", () => {
   };
 
   it("counts restarts on after a SIGKILL, those of ECS and those of tasks that are run again, with what is left of them", async () => {
-    // ECS starts those again that ran for half a second here; the other's task is run again.
+    // ECS starts those again that ran for 2.5 seconds here; the tasks of the others are run again.
     await run("steady", "sleep 3; exit 3");
     await run("crashing", "echo tried; exit 4");
     const once = { name: "once", image: benchImage, command: ["sh", "-c", "echo worked"] };
@@ -66,7 +66,7 @@ describe("the program with Fargate", () => {
     const again = await until("was run again", "crashing", ({ restartCount }) => restartCount >= 1);
     assert.equal(again.restartCount, 1);
     assert.equal(again.lastState?.terminated?.exitCode, 4);
-    assert.equal(await bench.harness.kubectl("logs", "crashing", "--previous"), "tried");
+    assert.equal(await bench.harness.kubectl("logs", "crashing", "--previous", "--tail=1"), "tried");
     const halfway = await bench.harness.untilPod("has the failed one run again", "halfway", patience, ({ status }) =>
       (status?.containerStatuses ?? []).some(({ name, restartCount }) => name === "flaky" && restartCount >= 1),
     );

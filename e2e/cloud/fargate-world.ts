@@ -46,17 +46,21 @@ export class FargateWorld implements CloudWorld {
     };
   }
 
-  /** `helperImage`: "" where containers are simulated. `dispose`: of what the runner stands on. */
+  /**
+   * `helperImage`: "" where containers are simulated. `dispose`: of what the runner stands on. `restartableMs`: how long a container has to
+   * run for ECS to start it again.
+   */
   static async start(
     runner: GroupRunner,
     image: string,
     helperImage: string,
     dispose: () => Promise<void> = async () => {},
+    restartableMs: number = 500,
   ): Promise<FargateWorld> {
     await using parts = new AsyncDisposableStack();
     parts.defer(dispose);
     parts.use(runner);
-    const fake = parts.use(await FakeEcs.start({ runner, logGroups: ["/pods"], restartableMs: 500 }));
+    const fake = parts.use(await FakeEcs.start({ runner, logGroups: ["/pods"], restartableMs }));
     const directory = await mkdtemp(join(tmpdir(), "virtual-kubelet-fargate-"));
     parts.defer(() => rm(directory, { recursive: true }));
     const world = new FargateWorld(fake, directory, image, helperImage, parts.move());
