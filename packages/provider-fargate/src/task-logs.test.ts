@@ -41,6 +41,7 @@ class ScriptedStream {
   }: GetLogEventsCommandInput) => {
     this.calls += 1;
     if (!this.exists) throw new VirtualKubeletError("NotFound", "no such stream");
+    if (startTime >= endTime) throw new VirtualKubeletError("Invalid", "nothing is between these times");
     const [way = startFromHead ? "f" : "b", at] = nextToken?.split("/") ?? [];
     const count = Math.min(limit, 3);
     const first = this.lines.filter(({ timestamp = 0 }) => timestamp < startTime).length;
@@ -148,6 +149,12 @@ describe("a log in CloudWatch", () => {
       assert.deepEqual(
         texts(await read(filled(9), { tailLines, sinceTime: "1970-01-01T00:00:05Z" }, undefined, part)),
         ["line 4", "line 5"],
+      );
+    for (const tailLines of [undefined, 3])
+      assert.deepEqual(
+        await read(filled(9), { tailLines, sinceTime: "1970-01-01T00:00:09Z" }, undefined, part),
+        [],
+        "later than all of it",
       );
     const early = { sinceTime: "1970-01-01T00:00:01Z" };
     assert.deepEqual(texts(await read(filled(9), early, undefined, part)), whole);

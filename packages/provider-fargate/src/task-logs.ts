@@ -64,6 +64,9 @@ export async function taskLogs(
     nextToken?: string | undefined;
     limit?: number;
   }): Promise<Page | undefined> => {
+    // CloudWatch refuses times that leave nothing between them.
+    if (startTime !== undefined && to !== undefined && startTime > to)
+      return { events: [], forward: input.nextToken, backward: undefined };
     try {
       const answer = await aws.getLogEvents({ ...base, startTime, ...input }, context);
       return { events: answer.events ?? [], forward: answer.nextForwardToken, backward: answer.nextBackwardToken };

@@ -116,6 +116,7 @@ export class FakeCloudWatchLogs {
       nextToken,
       startFromHead = false,
     } = input;
+    if (startTime >= endTime) throw refusal("InvalidParameterException", "startTime must be before endTime");
     if (limit < 1 || limit > 10_000) throw refusal("InvalidParameterException", "limit must be between 1 and 10000");
     const stream = this.#group(input.logGroupName ?? "").get(input.logStreamName ?? "");
     if (stream === undefined) throw refusal("ResourceNotFoundException", "The specified log stream does not exist.");
