@@ -5,11 +5,14 @@ import type { FargateConfig } from "./config.ts";
 import { tagList } from "./task-parts.ts";
 
 export class AccountSetup {
-  readonly #aws: Pick<AwsApi, "describeClusters" | "createCluster" | "createLogGroup">;
+  readonly #aws: Pick<AwsApi, "describeClusters" | "createCluster" | "createLogGroup" | "isAnswered">;
   readonly #config: FargateConfig;
   #ready: Promise<void> | undefined;
 
-  constructor(aws: Pick<AwsApi, "describeClusters" | "createCluster" | "createLogGroup">, config: FargateConfig) {
+  constructor(
+    aws: Pick<AwsApi, "describeClusters" | "createCluster" | "createLogGroup" | "isAnswered">,
+    config: FargateConfig,
+  ) {
     this.#aws = aws;
     this.#config = config;
   }
@@ -29,6 +32,8 @@ export class AccountSetup {
   /** Throws Unavailable where there is no cluster, nor will be. */
   async ping(context: CallContext): Promise<void> {
     const { cluster, createCluster } = this.#config;
+    // Throttled a moment ago: it is there, and must not be asked more.
+    if (this.#aws.isAnswered("DescribeClusters", 0)) return;
     const { clusters = [] } = await this.#aws.describeClusters({ clusters: [cluster] }, context);
     const status = clusters[0]?.status ?? "missing";
     if (status !== "ACTIVE" && !createCluster)

@@ -50,4 +50,6 @@ export interface AwsApi extends AsyncDisposable {
   readonly getMetricData: AwsCall<cloudWatch.GetMetricDataCommandInput, cloudWatch.GetMetricDataCommandOutput>;
   readonly receiveMessage: AwsCall<sqs.ReceiveMessageCommandInput, sqs.ReceiveMessageCommandOutput>;
   readonly deleteMessageBatch: AwsCall<sqs.DeleteMessageBatchCommandInput, sqs.DeleteMessageBatchCommandOutput>;
+  /** As the core's CallBudget tells it, by the name of the operation ("DescribeClusters"). */
+  readonly isAnswered: (operation: string, withinMs: number) => boolean;
 }

@@ -147,6 +147,7 @@ export function awsSdk({ config, clock, log, random = Math.random, credentials }
       call("TagResource", urgency, context, async (given) => (await ecs()).tagResource(input, given)),
     executeCommand: (input, context, urgency = "now") =>
       call("ExecuteCommand", urgency, context, async (given) => (await ecs()).executeCommand(input, given)),
+    isAnswered: (operation, withinMs) => budget.isAnswered(operation, withinMs),
     describeClusters: (input, context, urgency = "now") =>
       call("DescribeClusters", urgency, context, async (given) => (await ecs()).describeClusters(input, given)),
     createCluster: (input, context, urgency = "now") =>

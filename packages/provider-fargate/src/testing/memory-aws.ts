@@ -49,6 +49,7 @@ export class MemoryAws {
       return { part: all.slice(from, next), nextToken: next < all.length ? `${next}` : undefined };
     };
     return {
+      isAnswered: () => false,
       runTask: call("RunTask", (input) => {
         const token = input.clientToken ?? "";
         const text = JSON.stringify({ ...input, taskDefinition: input.taskDefinition });
