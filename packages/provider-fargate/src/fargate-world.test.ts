@@ -181,6 +181,16 @@ describe("pods on Fargate", () => {
     assert.equal(fake.books.length, 4);
   });
 
+  it("are on a node that is there while ECS asks for fewer calls", async () => {
+    fake.faults.limit("DescribeClusters", 0.001, 0.5);
+    const within = (ms: number): CallContext => ({ ...context, signal: AbortSignal.timeout(ms) });
+    await eventually("a ping that does not wait", patience, async () => {
+      await provider.ping?.(within(250));
+      return true;
+    });
+    fake.faults.limit("DescribeClusters", Number.POSITIVE_INFINITY);
+  });
+
   it("go on while their region is down, and are not made twice when an answer is lost", async () => {
     const request = await created({ containers: web });
     await report("it runs", request, runs);

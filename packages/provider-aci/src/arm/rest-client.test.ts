@@ -222,6 +222,13 @@ test("the time to wait is the cloud's; creations are throttled to their caller, 
   });
   assert.deepEqual(await client.list(call), []);
   assert.equal(fake.calls.get("list"), 3);
+  // Who is to be left alone for a minute is there.
+  const answer = { status: 429, code: "TooManyRequests", headers: { "retry-after": "60" } };
+  fake.faults.add({ operation: "ping", times: 1000, answer });
+  await eventually("a ping that does not wait", 10_000, async () => {
+    await client.ping({ ...call, signal: AbortSignal.timeout(250) });
+    return true;
+  });
 });
 
 test("what the cloud refuses at sight: images, quotas, limits beyond the group, other locations, tags", async (t) => {

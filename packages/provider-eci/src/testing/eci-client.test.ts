@@ -38,6 +38,26 @@ describe("the client of ECI", () => {
     return error instanceof VirtualKubeletError ? error : assert.fail(`it did not fail: ${String(error)}`);
   };
 
+  it("is a ping where a look was answered lately, or the service asks for fewer calls", async () => {
+    const { length } = fake.calls;
+    await client.describe({ tags: [] }, call);
+    await client.ping(call);
+    assert.equal(fake.calls.length, length + 1);
+    await using fresh = clientOf(fake);
+    fake.faults.throttle({ perSecond: 0.001, burst: 0.5 });
+    const within = (ms: number): EciCall => ({ ...call, signal: AbortSignal.timeout(ms) });
+    await eventually("a ping that does not wait", 10_000, async () => {
+      await fresh.ping(within(250));
+      return true;
+    });
+    fake.faults.throttle(undefined);
+    // Another one knows nothing of that.
+    await using other = clientOf(fake);
+    fake.faults.down = true;
+    assert.equal((await fails(other.ping(call))).kind, "Unavailable");
+    fake.faults.down = false;
+  });
+
   it("makes, sees and removes a group", async () => {
     const tags = [{ Key: "app", Value: "ä *~'b" }];
     const request = groupOf("all", "runs", { RestartPolicy: "Always", Tag: tags, ClientToken: "all-1" });
