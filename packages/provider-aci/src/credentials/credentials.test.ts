@@ -8,7 +8,7 @@ import { type TestContext, test } from "node:test";
 import { silentLogger, systemClock, VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
 import { Https } from "@virtual-kubelet/virtual-kubelet/cloud";
 import { createAuthority } from "@virtual-kubelet/virtual-kubelet/testing";
-import { type ArmBench, clientOf, startArmBench } from "../testing/arm-bench.ts";
+import { type ArmBench, armBench, clientOf } from "../testing/arm-bench.ts";
 import { listen } from "../testing/fake-http.ts";
 import { parseAksFile, parseAuthFile } from "./azure-files.ts";
 import { type Credential, credentialFromEnvironment } from "./credential.ts";
@@ -16,12 +16,9 @@ import { managedIdentity } from "./managed-identity.ts";
 import { KeptToken, type TokenSource } from "./token-source.ts";
 
 async function bench(t: TestContext): Promise<ArmBench & { readonly directory: string }> {
-  const made = await startArmBench();
+  const made = await armBench(t);
   const directory = await mkdtemp(join(tmpdir(), "vk-aci-credentials-"));
-  t.after(async () => {
-    await made[Symbol.asyncDispose]();
-    await rm(directory, { recursive: true });
-  });
+  t.after(() => rm(directory, { recursive: true }));
   return { ...made, directory };
 }
 

@@ -1,5 +1,6 @@
 // A fake of Azure Resource Manager with a client of ours, for tests.
-import { silentLogger, systemClock } from "@virtual-kubelet/virtual-kubelet";
+import type { TestContext } from "node:test";
+import { type isErrorKind, silentLogger, systemClock, VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
 import { CallBudget } from "@virtual-kubelet/virtual-kubelet/cloud";
 import { MemoryGroups } from "@virtual-kubelet/virtual-kubelet/testing";
 import type { CloudEndpoints } from "../arm/clouds.ts";
@@ -22,7 +23,24 @@ export type ArmBenchOptions = Partial<FakeArmOptions> & {
   readonly endpoints?: Partial<CloudEndpoints>;
 };
 
-export async function startArmBench(options: ArmBenchOptions = {}): Promise<ArmBench> {
+/** Disposed of at the end of the test. */
+export async function armBench(t: TestContext, options: ArmBenchOptions = {}): Promise<ArmBench> {
+  const made = await startArmBench(options);
+  t.after(() => made[Symbol.asyncDispose]());
+  return made;
+}
+
+/** For `assert.rejects`. */
+export function refusal(
+  kind: Parameters<typeof isErrorKind>[1],
+  reason?: string,
+  text: RegExp = /./,
+): (error: unknown) => boolean {
+  return (error) =>
+    error instanceof VirtualKubeletError && error.kind === kind && error.reason === reason && text.test(error.message);
+}
+
+async function startArmBench(options: ArmBenchOptions = {}): Promise<ArmBench> {
   const fake = await FakeArm.start({ runner: new MemoryGroups(), ...options });
   const client = clientOf(fake, options);
   return {
