@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isErrorKind } from "../packages/virtual-kubelet/src/errors.ts";
+import type { Provider } from "../packages/virtual-kubelet/src/provider.ts";
 
 /** Chance that can be had again: the seed is printed; $CHAOS_SEED sets it. */
 export function seededRandom(title: string): () => number {
@@ -38,4 +39,20 @@ export async function together(...works: readonly Promise<unknown>[]): Promise<v
 
 export function noFaults(what: string, faults: readonly string[]): void {
   assert.deepEqual(faults, [], `${what}:\n${faults.join("\n")}`);
+}
+
+/** The same with creations that hang until they are released, deaf to their signal: they are done late and unasked. */
+export function createdLate(
+  provider: Provider,
+  hangs: (name: string, uid: string) => boolean,
+  released: Promise<void>,
+): Provider {
+  return {
+    ...provider,
+    createPod: async (request, context) => {
+      if (!hangs(request.pod.metadata.name, request.pod.metadata.uid)) return provider.createPod(request, context);
+      await released;
+      return provider.createPod(request, { ...context, signal: new AbortController().signal });
+    },
+  };
 }
