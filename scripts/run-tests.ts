@@ -73,6 +73,15 @@ const print = (line: string): void => console.log(line);
 /** End to end, files mostly wait: for containers to end, for leases to run out. Each has a cluster of its own. */
 const lanes = Math.min(2, availableParallelism());
 
+/** Of the commit: the same everywhere for one state of the sources. */
+const propertySeed = commitSeed();
+
+async function commitSeed(): Promise<Readonly<Record<string, string>>> {
+  if (process.env["FC_SEED"] !== undefined) return {};
+  const { code, output } = await runProgram("git", ["rev-parse", "HEAD"]).catch(() => ({ code: 1, output: "" }));
+  return code === 0 ? { FC_SEED: `${Number.parseInt(output.slice(0, 7), 16)}` } : {};
+}
+
 async function main(): Promise<void> {
   const versions = flags["all-versions"] ? kubernetesVersions : [resolveKubernetesVersion(flags.kubernetes)];
   const chosen = flags.checks || flags.unit || flags.e2e;
@@ -179,7 +188,7 @@ async function runTests(
     files,
     concurrency,
     deadlineMs: 1000 * Number(flags["file-deadline"] ?? deadlineSeconds),
-    env,
+    env: { ...(await propertySeed), ...env },
     testNamePattern: flags.test,
     verbose: flags.verbose || concurrency === 1,
     signal: interrupted.signal,

@@ -1,5 +1,6 @@
 // Runs test files with node:test, a process each, and sums up what happened. Leaks show: nothing is forced to exit, so a file
 // that leaves a handle open does not end, which its watch finds.
+import { readFileSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
 import { run } from "node:test";
 import { pathToFileURL } from "node:url";
@@ -44,7 +45,14 @@ export interface SuiteOptions {
   readonly print: (line: string) => void;
 }
 
-const openHandles = pathToFileURL(join(import.meta.dirname, "open-handles.ts")).href;
+/** What is loaded before the test file: said of each in its own first lines. */
+function preloads(file: string): readonly string[] {
+  const hasProperties = readFileSync(file, "utf8").includes('from "fast-check"');
+  return ["open-handles.ts", ...(hasProperties ? ["property-seed.ts"] : [])].flatMap((each) => [
+    "--import",
+    pathToFileURL(join(import.meta.dirname, each)).href,
+  ]);
+}
 
 interface Ended extends WatchedTest {
   readonly file?: string | undefined;
@@ -93,7 +101,7 @@ async function runFile(file: string, options: SuiteOptions): Promise<FileResult>
   const watch = new FileWatch(file, options.deadlineMs);
   const stream = run({
     files: [file],
-    execArgv: ["--conditions=source", "--import", openHandles],
+    execArgv: ["--conditions=source", ...preloads(file)],
     // A fifth of the work is reading the same modules in each process.
     env: { NODE_COMPILE_CACHE: join(options.root, "node_modules/.cache/compiled"), ...process.env, ...options.env },
     signal: AbortSignal.any([watch.signal, options.signal]),

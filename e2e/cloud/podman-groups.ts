@@ -40,6 +40,8 @@ export class PodmanGroups implements GroupRunner {
     this.#client = connectEngine(address, { log: silentLogger });
     const { signal } = this.#end;
     this.#following = Promise.all([this.#follow(signal), this.#sweep(signal)]);
+    // Told when it is disposed of.
+    this.#following.catch(() => {});
   }
 
   /** IDs of groups that were not removed. */

@@ -259,9 +259,6 @@ const lostAtEnd: [Shape, readonly number[], Step[]] = [
   [{ type: "exit", container: 2, exitCode: 0 }, { type: "vanish", container: 0 }, { type: "kill" }],
 ];
 
-/** A failure tells its seed: with FC_SEED it comes again. */
-const seeded = process.env["FC_SEED"] === undefined ? {} : { seed: Number(process.env["FC_SEED"]) };
-
 describe("pods under an engine that is killed, over a runtime that fails", () => {
   it("are never doubled, never lost, and end for good", async () => {
     await fc.assert(
@@ -288,7 +285,7 @@ describe("pods under an engine that is killed, over a runtime that fails", () =>
         assert.equal(await bench.report(world.request.owner), undefined, "and from the engine");
         await bench.during(bench.close());
       }),
-      { ...seeded, numRuns: Number(process.env["FC_RUNS"] ?? 300), examples: [untold, inHook, deafToTerm, lostAtEnd] },
+      { numRuns: Number(process.env["FC_RUNS"] ?? 300), examples: [untold, inHook, deafToTerm, lostAtEnd] },
     );
   });
 });
