@@ -6,13 +6,12 @@ import {
   type PodSpec,
   type VirtualKubeletError,
 } from "@virtual-kubelet/virtual-kubelet";
-import { placedContainers } from "@virtual-kubelet/virtual-kubelet/cloud";
+import { invalid, placedContainers, unsupported } from "@virtual-kubelet/virtual-kubelet/cloud";
 import type { AciConfig } from "./config.ts";
 import { needsImage, shellField } from "./images/image-processes.ts";
 import { imageSource } from "./images/image-source.ts";
 import { containerPorts } from "./network.ts";
 import { annotations, type PodWishes, wishesOf } from "./pod-annotations.ts";
-import { invalid, unsupported } from "./pod-faults.ts";
 import { checkProbes, type Reach } from "./probes.ts";
 import { containerSecurity, podSecurity } from "./security.ts";
 import { checkSidecars } from "./sidecars.ts";

@@ -1,7 +1,7 @@
 // Mounts of a container as the cloud has them: of whole volumes, on directories. A sub-path of files that we bring is a volume of its
 // own, or a copy where it is a single file. Pure.
 import type { LateText, ResolvedContainer, ResolvedFile, ResolvedVolume } from "@virtual-kubelet/virtual-kubelet";
-import { unsupported } from "./pod-faults.ts";
+import { unsupported } from "@virtual-kubelet/virtual-kubelet/cloud";
 import type { StartSteps } from "./start-steps.ts";
 import type { VolumeMount } from "./wire-containers.ts";
 

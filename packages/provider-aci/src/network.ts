@@ -1,9 +1,8 @@
 // How a group is reached and what names it resolves: address, subnet, DNS. Pure.
 import type { Pod, PodSpec } from "@virtual-kubelet/virtual-kubelet";
-import { type CreateNote, placedContainers } from "@virtual-kubelet/virtual-kubelet/cloud";
+import { type CreateNote, ignored, placedContainers, unsupported } from "@virtual-kubelet/virtual-kubelet/cloud";
 import { type AciConfig, subnetID } from "./config.ts";
 import type { PodWishes } from "./pod-annotations.ts";
-import { ignored, unsupported } from "./pod-faults.ts";
 import type { ContainerGroupProperties, DnsConfiguration } from "./wire.ts";
 import type { ContainerPort } from "./wire-containers.ts";
 

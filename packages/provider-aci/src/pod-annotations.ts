@@ -1,8 +1,8 @@
 // What pods ask of the cloud by annotations: those of the Go provider, those of Microsoft's second virtual nodes where they mean the
 // same, and our own. Pure.
 import type { Pod } from "@virtual-kubelet/virtual-kubelet";
+import { invalid, unsupported } from "@virtual-kubelet/virtual-kubelet/cloud";
 import type { AciConfig } from "./config.ts";
-import { invalid, unsupported } from "./pod-faults.ts";
 import { fitsPattern } from "./wildcard.ts";
 import type { GpuSku } from "./wire-containers.ts";
 

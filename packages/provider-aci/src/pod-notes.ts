@@ -1,8 +1,7 @@
 // What is told of a pod before anything is made: sizes that are not what was asked for, fields without effect. Pure.
 import type { Pod, PodSpec } from "@virtual-kubelet/virtual-kubelet";
-import type { CreateNote } from "@virtual-kubelet/virtual-kubelet/cloud";
+import { type CreateNote, ignored } from "@virtual-kubelet/virtual-kubelet/cloud";
 import type { AciConfig } from "./config.ts";
-import { ignored } from "./pod-faults.ts";
 import { containerSecurity, podSecurity } from "./security.ts";
 import { groupSizes } from "./sizes.ts";
 

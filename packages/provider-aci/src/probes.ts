@@ -1,7 +1,7 @@
 // Which probes the cloud carries out, and how they are written for it. It has commands and HTTP, for liveness and readiness, in
 // containers that are no init containers; tells a failure by an event alone; knows no startup probes. Pure.
 import type { Container, ProbeType } from "@virtual-kubelet/virtual-kubelet";
-import { unsupported } from "./pod-faults.ts";
+import { unsupported } from "@virtual-kubelet/virtual-kubelet/cloud";
 import type { ContainerProbe } from "./wire-containers.ts";
 
 export type Probe = NonNullable<Container["livenessProbe"]>;

@@ -1,8 +1,7 @@
 // Security settings of a container as the cloud has them; what it cannot keep is refused or told of, as configured. Pure.
 import type { Container, PodSpec } from "@virtual-kubelet/virtual-kubelet";
-import type { CreateNote } from "@virtual-kubelet/virtual-kubelet/cloud";
+import { type CreateNote, checkProfiles, unenforcedNotes, unsupported } from "@virtual-kubelet/virtual-kubelet/cloud";
 import type { AciConfig } from "./config.ts";
-import { ignored, unsupported } from "./pod-faults.ts";
 import type { SecurityContextDefinition } from "./wire-containers.ts";
 
 type Context = NonNullable<Container["securityContext"]>;
@@ -20,7 +19,7 @@ export function podSecurity(spec: PodSpec, { unenforcedSecurity }: AciConfig): r
     unenforced.push([`${path}.supplementalGroups`, "the cloud gives processes no further groups"]);
   if (context.seLinuxOptions !== undefined) unenforced.push([`${path}.seLinuxOptions`, "the cloud has no SELinux"]);
   checkProfiles(context, path);
-  return told(unenforced, unenforcedSecurity);
+  return unenforcedNotes(unenforced, unenforcedSecurity);
 }
 
 /** Of one container, with what it has of the pod. Throws Unsupported with the field. */
@@ -58,23 +57,6 @@ export function containerSecurity(
     ...(runAsUser !== undefined && { runAsUser }),
     ...(runAsGroup !== undefined && { runAsGroup }),
   };
-  const notes = told(unenforced, unenforcedSecurity);
+  const notes = unenforcedNotes(unenforced, unenforcedSecurity);
   return Object.keys(context).length === 0 ? { notes } : { context, notes };
-}
-
-/** The cloud's own profiles are what RuntimeDefault means; files of a node there are none. */
-function checkProfiles(context: Pick<Context, "seccompProfile" | "appArmorProfile">, path: string): void {
-  for (const name of ["seccompProfile", "appArmorProfile"] as const)
-    if (context[name]?.type === "Localhost")
-      throw unsupported(`${path}.${name}`, "there is no node that would have the profile");
-}
-
-function told(unenforced: readonly [string, string][], way: AciConfig["unenforcedSecurity"]): readonly CreateNote[] {
-  const [first] = unenforced;
-  if (first !== undefined && way === "refuse")
-    throw unsupported(
-      first[0],
-      `${first[1]} (unenforcedSecurity: warn in the provider's configuration runs it all the same)`,
-    );
-  return unenforced.map(([field, message]) => ({ ...ignored(field, message), eventType: "Warning" }));
 }

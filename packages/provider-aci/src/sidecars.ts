@@ -2,8 +2,7 @@
 // is one of the latter, and shells of the images keep the order by files in volumes that they share: who comes after a sidecar waits
 // until it has started; where containers are not restarted for ever, sidecars are restarted by their shell and end with the others. Pure.
 import type { Container, PodSpec } from "@virtual-kubelet/virtual-kubelet";
-import { type PlacedContainer, placedContainers, shellWord } from "@virtual-kubelet/virtual-kubelet/cloud";
-import { unsupported } from "./pod-faults.ts";
+import { type PlacedContainer, placedContainers, shellWord, unsupported } from "@virtual-kubelet/virtual-kubelet/cloud";
 import type { Volume } from "./wire.ts";
 import type { InitContainerDefinition, VolumeMount } from "./wire-containers.ts";
 

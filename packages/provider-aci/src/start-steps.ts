@@ -1,7 +1,6 @@
 // What a kubelet does to a container before its process and the cloud does not: a working directory, single files of volumes, names in
 // /etc/hosts. A shell of the image does it, and becomes the process. Pure.
-import { shellWord } from "@virtual-kubelet/virtual-kubelet/cloud";
-import { unsupported } from "./pod-faults.ts";
+import { shellWord, unsupported } from "@virtual-kubelet/virtual-kubelet/cloud";
 
 export interface StartSteps {
   readonly workingDir?: { readonly path: string; readonly field: string } | undefined;

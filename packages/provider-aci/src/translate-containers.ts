@@ -1,13 +1,17 @@
 // The containers of a pod as a group has them. Pure.
 import type { Container, PodSpec, ResolvedContainer, ResolvedPod } from "@virtual-kubelet/virtual-kubelet";
 import { VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
-import { type PlacedContainer, placedContainers, withoutLateTexts } from "@virtual-kubelet/virtual-kubelet/cloud";
+import {
+  type PlacedContainer,
+  placedContainers,
+  unsupported,
+  withoutLateTexts,
+} from "@virtual-kubelet/virtual-kubelet/cloud";
 import { gpuResource, reachOf } from "./admission.ts";
 import type { AciConfig } from "./config.ts";
 import { translatedMounts, type VolumePart } from "./mounts.ts";
 import { containerPorts } from "./network.ts";
 import type { PodWishes } from "./pod-annotations.ts";
-import { unsupported } from "./pod-faults.ts";
 import { translatedProbes } from "./probes.ts";
 import { containerSecurity } from "./security.ts";
 import { inOrder, sidecarField, sidecarMounts } from "./sidecars.ts";

@@ -2,10 +2,9 @@
 // with a helper container they are brought into an empty one, which alone holds directories and modes, and can change while the pod runs.
 // Pure.
 import type { PodSpec, ResolvedFile, ResolvedVolume } from "@virtual-kubelet/virtual-kubelet";
-import type { CreateNote } from "@virtual-kubelet/virtual-kubelet/cloud";
+import { type CreateNote, ignored, unsupported } from "@virtual-kubelet/virtual-kubelet/cloud";
 import type { AciConfig } from "./config.ts";
 import type { VolumePart } from "./mounts.ts";
-import { ignored, unsupported } from "./pod-faults.ts";
 import type { Volume } from "./wire.ts";
 
 type PodVolume = NonNullable<PodSpec["volumes"]>[number];

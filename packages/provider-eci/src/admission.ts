@@ -1,10 +1,9 @@
 // What of a pod the cloud cannot have, as far as the API object alone tells it: so that it is refused before anything is made; and what is
 // told of it. Pure.
 import { type Container, effectivePolicy, type Pod, type PodSpec } from "@virtual-kubelet/virtual-kubelet";
-import type { CreateNote } from "@virtual-kubelet/virtual-kubelet/cloud";
+import { type CreateNote, invalid, unsupported } from "@virtual-kubelet/virtual-kubelet/cloud";
 import type { EciConfig } from "./config.ts";
 import { isGPU, knownResources, portsOf } from "./container-needs.ts";
-import { invalid, unsupported } from "./pod-faults.ts";
 import { type PodWishes, wishesOf } from "./pod-wishes.ts";
 import { checkHooks } from "./probes.ts";
 import { containerSecurity, podSecurity } from "./security.ts";

@@ -1,5 +1,5 @@
 // Values of annotations, checked. Each throws Invalid with the annotation; an empty text is none. Pure.
-import { invalid } from "./pod-faults.ts";
+import { invalid } from "@virtual-kubelet/virtual-kubelet/cloud";
 
 export class AnnotationValues {
   readonly #all: Readonly<Record<string, string>>;

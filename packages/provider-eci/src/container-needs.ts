@@ -1,6 +1,6 @@
 // Ports of a container, and what it asks for beside cores and memory. Pure.
 import type { Container } from "@virtual-kubelet/virtual-kubelet";
-import { unsupported } from "./pod-faults.ts";
+import { unsupported } from "@virtual-kubelet/virtual-kubelet/cloud";
 
 const gpuResources: readonly string[] = ["nvidia.com/gpu", "aliyun.com/gpu"];
 export const knownResources: readonly string[] = ["cpu", "memory", "ephemeral-storage", ...gpuResources];

@@ -1,8 +1,7 @@
 // The container that brings files into volumes before all others of a group run: it has them, in pieces that the cloud's own volumes
 // can hold, and puts them together. Pure.
 import type { PodSpec } from "@virtual-kubelet/virtual-kubelet";
-import { shellWord } from "@virtual-kubelet/virtual-kubelet/cloud";
-import { unsupported } from "./pod-faults.ts";
+import { shellWord, unsupported } from "@virtual-kubelet/virtual-kubelet/cloud";
 import { type DeliveredFiles, mostBytes, mostVolumes, sizeOf } from "./volumes.ts";
 import type { ConfigFileToPath, InitContainer, Volume } from "./wire.ts";
 

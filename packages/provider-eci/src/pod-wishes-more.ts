@@ -1,9 +1,9 @@
 // Annotations of addresses, bandwidth, images and the kernel. Pure.
 import { milliUnits, parseQuantity } from "@virtual-kubelet/virtual-kubelet";
+import { invalid, unsupported } from "@virtual-kubelet/virtual-kubelet/cloud";
 import * as v from "valibot";
 import { AnnotationValues } from "./annotation-values.ts";
 import type { EciConfig } from "./config.ts";
-import { invalid, unsupported } from "./pod-faults.ts";
 import type { AcrRegistryInfo, CreateContainerGroupRequest, NameValue } from "./wire.ts";
 
 type Part = Partial<CreateContainerGroupRequest>;

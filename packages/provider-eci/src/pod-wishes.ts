@@ -1,10 +1,9 @@
 // What pods ask of the cloud by annotations, under the names that the vendor's own virtual nodes have for them. What would give a pod
 // more than its node has (networks, roles, public addresses) must be allowed by the configuration. Pure.
 import type { Pod } from "@virtual-kubelet/virtual-kubelet";
-import type { CreateNote } from "@virtual-kubelet/virtual-kubelet/cloud";
+import { type CreateNote, ignored, invalid, unsupported } from "@virtual-kubelet/virtual-kubelet/cloud";
 import { AnnotationValues } from "./annotation-values.ts";
 import type { EciConfig } from "./config.ts";
-import { ignored, invalid, unsupported } from "./pod-faults.ts";
 import { dataCacheWishes, imageWishes, networkWishes, sysctlWishes } from "./pod-wishes-more.ts";
 import { fitsPattern } from "./wildcard.ts";
 import type { CreateContainerGroupRequest } from "./wire.ts";

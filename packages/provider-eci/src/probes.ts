@@ -1,7 +1,7 @@
 // Probes and hooks as the cloud carries them out. It has commands, HTTP without headers or another host, and TCP, for liveness and
 // readiness, and all kinds of hooks; no startup probes, no gRPC. Pure.
 import type { Container, ProbeType } from "@virtual-kubelet/virtual-kubelet";
-import { unsupported } from "./pod-faults.ts";
+import { unsupported } from "@virtual-kubelet/virtual-kubelet/cloud";
 import type { Container as CloudContainer, Probe as CloudProbe, NameValue } from "./wire.ts";
 
 type Probe = NonNullable<Container["livenessProbe"]>;

@@ -1,8 +1,7 @@
 // Security settings of a container as the cloud has them; what it cannot keep is refused or told of, as configured. Pure.
 import type { Container, PodSpec } from "@virtual-kubelet/virtual-kubelet";
-import type { CreateNote } from "@virtual-kubelet/virtual-kubelet/cloud";
+import { type CreateNote, checkProfiles, unenforcedNotes, unsupported } from "@virtual-kubelet/virtual-kubelet/cloud";
 import type { EciConfig } from "./config.ts";
-import { ignored, unsupported } from "./pod-faults.ts";
 import type { Container as CloudContainer, CreateContainerGroupRequest } from "./wire.ts";
 
 type Context = NonNullable<Container["securityContext"]>;
@@ -30,7 +29,7 @@ export function podSecurity(spec: PodSpec, { unenforcedSecurity }: EciConfig): r
     unenforced.push([`${path}.supplementalGroups`, "the cloud gives processes no further groups"]);
   if (context.seLinuxOptions !== undefined) unenforced.push([`${path}.seLinuxOptions`, "the cloud has no SELinux"]);
   checkProfiles(context, path);
-  return told(unenforced, unenforcedSecurity);
+  return unenforcedNotes(unenforced, unenforcedSecurity);
 }
 
 export function sysctlsOf({
@@ -95,22 +94,5 @@ export function containerSecurity(
     ...(!isInit && nonRoot === true && { SecurityContextRunAsNonRoot: true }),
     ...(own.privileged === true && { SecurityContextPrivileged: true }),
   };
-  return { security, notes: told(unenforced, unenforcedSecurity) };
-}
-
-/** The cloud's own profiles are what RuntimeDefault means; files of a node there are none. */
-function checkProfiles(context: Pick<Context, "seccompProfile" | "appArmorProfile">, path: string): void {
-  for (const name of ["seccompProfile", "appArmorProfile"] as const)
-    if (context[name]?.type === "Localhost")
-      throw unsupported(`${path}.${name}`, "there is no node that would have the profile");
-}
-
-function told(unenforced: readonly [string, string][], way: EciConfig["unenforcedSecurity"]): readonly CreateNote[] {
-  const [first] = unenforced;
-  if (first !== undefined && way === "refuse")
-    throw unsupported(
-      first[0],
-      `${first[1]} (unenforcedSecurity: warn in the provider's configuration runs it all the same)`,
-    );
-  return unenforced.map(([field, message]) => ({ ...ignored(field, message), eventType: "Warning" }));
+  return { security, notes: unenforcedNotes(unenforced, unenforcedSecurity) };
 }

@@ -7,10 +7,9 @@ import {
   type ResolvedPod,
   VirtualKubeletError,
 } from "@virtual-kubelet/virtual-kubelet";
-import { withoutLateTexts } from "@virtual-kubelet/virtual-kubelet/cloud";
+import { unsupported, withoutLateTexts } from "@virtual-kubelet/virtual-kubelet/cloud";
 import type { EciConfig } from "./config.ts";
 import { gpusOf, portsOf } from "./container-needs.ts";
-import { unsupported } from "./pod-faults.ts";
 import { translatedHooks, translatedProbes } from "./probes.ts";
 import { containerSecurity } from "./security.ts";
 import type { GroupSizes } from "./sizes.ts";

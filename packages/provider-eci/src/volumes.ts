@@ -1,9 +1,8 @@
 // The volumes of a pod as the cloud has them. Files of ConfigMaps, Secrets, the downward API and tokens are files of the cloud's own
 // volumes, which are small and stay as they are; where there is a helper, it brings them into an empty one, where they can be changed. Pure.
 import type { PodSpec, ResolvedFile, ResolvedVolume } from "@virtual-kubelet/virtual-kubelet";
-import type { CreateNote } from "@virtual-kubelet/virtual-kubelet/cloud";
+import { type CreateNote, ignored, unsupported } from "@virtual-kubelet/virtual-kubelet/cloud";
 import type { EciConfig } from "./config.ts";
-import { ignored, unsupported } from "./pod-faults.ts";
 import type { ConfigFileToPath, Volume } from "./wire.ts";
 
 type PodVolume = NonNullable<PodSpec["volumes"]>[number];

@@ -13,8 +13,8 @@ import {
   type ResolvedPod,
   VirtualKubeletError,
 } from "@virtual-kubelet/virtual-kubelet";
+import { unsupported } from "@virtual-kubelet/virtual-kubelet/cloud";
 import { fileOfMount } from "../mounts.ts";
-import { unsupported } from "../pod-faults.ts";
 import { sidecarField } from "../sidecars.ts";
 import type { ImageProcess } from "./image-answer.ts";
 import { type ImageSource, type ImageSourceConfig, imageSource } from "./image-source.ts";
