@@ -7,13 +7,23 @@ import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { turnScript } from "./start-order.ts";
 
 let directory = "";
 before(async () => {
   directory = await mkdtemp(join(tmpdir(), "virtual-kubelet-nomad-order-"));
 });
-after(() => rm(directory, { recursive: true, force: true }));
+const begun: ChildProcess[] = [];
+after(async () => {
+  for (const { pid } of begun)
+    try {
+      process.kill(-(pid ?? Number.NaN), "SIGKILL");
+    } catch {
+      // It has ended, and all that it began.
+    }
+  await rm(directory, { recursive: true, force: true });
+});
 
 async function allocation(name: string): Promise<string> {
   const path = join(directory, name);
@@ -22,13 +32,19 @@ async function allocation(name: string): Promise<string> {
 }
 
 function run(at: string, script: string, ...command: readonly string[]): ChildProcess {
-  return spawn("/bin/sh", ["-c", script, "vk", ...command], { env: { PATH: "/usr/bin:/bin", NOMAD_ALLOC_DIR: at } });
+  const child = spawn("/bin/sh", ["-c", script, "vk", ...command], {
+    ...{ env: { PATH: "/usr/bin:/bin", NOMAD_ALLOC_DIR: at }, detached: true },
+  });
+  begun.push(child);
+  return child;
 }
 
 async function codeOf(child: ChildProcess): Promise<unknown> {
   const [code, signal]: unknown[] = await once(child, "exit");
   return code ?? signal;
 }
+
+const heeds = "trap 'exit 9' TERM; echo begun; while :; do sleep 0.05; done";
 
 describe("init containers", () => {
   it("begin one after another", async () => {
@@ -49,8 +65,7 @@ describe("init containers", () => {
   it("end by TERM while they wait and while they run", async () => {
     const at = await allocation("term");
     const waiting = run(at, turnScript({ after: 0 }), "true");
-    const begun = "trap 'exit 9' TERM; echo begun; while :; do sleep 0.05; done";
-    const running = run(at, turnScript({ tells: 0 }), "sh", "-c", begun);
+    const running = run(at, turnScript({ tells: 0 }), "sh", "-c", heeds);
     assert.ok(running.stdout !== null);
     await once(running.stdout, "data");
     const codes = Promise.all([codeOf(waiting), codeOf(running)]);
@@ -60,5 +75,23 @@ describe("init containers", () => {
       (await codes).map((code) => (code === "SIGTERM" ? 143 : code)),
       [143, 9],
     );
+  });
+
+  it("leave nothing behind, whenever TERM comes", async () => {
+    const at = await allocation("early");
+    const ended = Array.from({ length: 30 }, async (_, delayMs) => {
+      const child = run(at, turnScript({ tells: 0 }), "sh", "-c", heeds);
+      // Of all that have its pipes.
+      const closed = once(child, "close");
+      await sleep(delayMs);
+      child.kill("SIGTERM");
+      const [code, signal]: unknown[] = await closed;
+      return code ?? signal;
+    });
+    for (const code of await Promise.all(ended))
+      assert.ok(
+        [9, 143, "SIGTERM"].some((each) => each === code),
+        `${code}`,
+      );
   });
 });

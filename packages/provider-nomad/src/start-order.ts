@@ -45,11 +45,14 @@ export function turnScript({ after, tells }: Turn): string {
   if (tells === undefined) return [...waits, 'exec "$@"'].join("\n");
   return [
     ...waits,
+    // Before the program begins: TERM may come at any time.
+    "vk_pid= vk_term=",
+    "trap 'vk_term=1; [ -z \"$vk_pid\" ] || kill -TERM $vk_pid' TERM INT",
     '"$@" &',
-    "vk=$!",
-    'trap "kill -TERM $vk" TERM INT',
-    "while :; do wait $vk; code=$?; kill -0 $vk 2>/dev/null || break; done",
-    `[ $code = 0 ] && : > ${file(tells)}`,
-    "exit $code",
+    "vk_pid=$!",
+    '[ -z "$vk_term" ] || kill -TERM $vk_pid',
+    "while :; do wait $vk_pid; vk_code=$?; kill -0 $vk_pid 2>/dev/null || break; done",
+    `[ $vk_code = 0 ] && : > ${file(tells)}`,
+    "exit $vk_code",
   ].join("\n");
 }
