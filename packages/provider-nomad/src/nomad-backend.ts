@@ -90,15 +90,17 @@ export class NomadBackend implements CloudBackend {
     context: CallContext,
   ): Promise<{ readonly id: string; readonly notes: readonly CreateNote[] }> {
     const { job, variables, notes } = translate(request, this.#options.config, await this.#fleet.ready(context));
-    // Tasks that start without their variables fail.
-    for (const variable of variables) await this.#client.putVariable(variable, context);
-    try {
-      await this.#client.registerJob(job, { jobModifyIndex: 0 }, context);
-    } catch (error) {
-      if (isErrorKind(error, "Invalid")) await this.#remains.forget(job.ID, context);
-      // It is there already: an answer was lost.
-      if (!isErrorKind(error, "Conflict")) throw error;
-    }
+    await this.#sweep.claimed(job.ID, async () => {
+      // Tasks that start without their variables fail.
+      for (const variable of variables) await this.#client.putVariable(variable, context);
+      try {
+        await this.#client.registerJob(job, { jobModifyIndex: 0 }, context);
+      } catch (error) {
+        if (isErrorKind(error, "Invalid")) await this.#remains.forget(job.ID, context);
+        // It is there already: an answer was lost.
+        if (!isErrorKind(error, "Conflict")) throw error;
+      }
+    });
     return { id: job.ID, notes };
   }
 

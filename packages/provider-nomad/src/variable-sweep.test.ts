@@ -17,20 +17,23 @@ async function left(): Promise<readonly string[]> {
   return (await client.listVariables("nomad/jobs/", context)).toSorted();
 }
 
+let now = Date.now();
+const clock = { ...systemClock, now: () => now };
+
 /** Until it has read so many variables; what it does with them it does one job after another. */
-async function sweep(now: number, variables: number): Promise<void> {
-  const clock = { ...systemClock, now: () => now };
-  await using all = new VariableSweep({ client, owner, clock, log: silentLogger });
+async function sweep(all: VariableSweep, variables: number): Promise<void> {
   const read = (): number => bench.nomad.counts["variable"] ?? 0;
   const before = read();
   all.begin();
   await eventually("it has read them", 10_000, () => read() >= before + variables);
+  await all.done();
 }
 
+const put = (path: string, items: Readonly<Record<string, string>>) =>
+  client.putVariable({ Path: `nomad/jobs/${path}`, Items: { a: "eA==", ...items } }, context);
+
 describe("variables without a job", () => {
-  it("go when they are this node's and old, and no others", async () => {
-    const put = (path: string, items: Readonly<Record<string, string>>) =>
-      client.putVariable({ Path: `nomad/jobs/${path}`, Items: { a: "eA==", ...items } }, context);
+  it("go when they are this node's and have been so for a minute, and no others", async () => {
     await bench.register("vk-live", [scriptTask("main", "sleep 3600")]);
     await put("vk-live/pod", mine);
     await put("vk-gone/pod", mine);
@@ -40,13 +43,35 @@ describe("variables without a job", () => {
     await put("vk-nobody/pod", {});
     await put("web/pod", mine);
     const all = await left();
+    await using swept = new VariableSweep({ client, owner, clock, log: silentLogger });
     // Those of the job that is gone, and one of each that is another's.
-    await sweep(Date.now(), 5);
+    await sweep(swept, 5);
     assert.deepEqual(await left(), all, "a job may yet come");
-    await sweep(Date.now() + 11 * 60_000, 5);
+    now += 61_000;
+    // Others are known.
+    await sweep(swept, 2);
     assert.deepEqual(
       await left(),
       all.filter((path) => !path.includes("vk-gone")),
     );
+  });
+
+  it("stay while this program makes their job, and a minute more when they have changed", async () => {
+    await put("vk-made/pod", mine);
+    await using swept = new VariableSweep({ client, owner, clock, log: silentLogger });
+    const has = async (): Promise<boolean> => (await left()).includes("nomad/jobs/vk-made/pod");
+    await sweep(swept, 1);
+    await swept.claimed("vk-made", async () => {
+      now += 61_000;
+      await sweep(swept, 1);
+      assert.ok(await has());
+    });
+    await put("vk-made/pod", { ...mine, b: "eA==" });
+    now += 61_000;
+    await sweep(swept, 1);
+    assert.ok(await has(), "it has changed");
+    now += 61_000;
+    await sweep(swept, 1);
+    assert.ok(!(await has()));
   });
 });

@@ -1,9 +1,10 @@
 // Variables that no job has any more: of pods that went while this program was away, of jobs that could never be registered. Only those of
-// this node are removed, and only when they are old: variables are there before their job is.
+// this node are removed, and only when they have been seen so for a while: variables are there before their job is.
 import { type CallContext, type Clock, errorText, type Logger } from "@virtual-kubelet/virtual-kubelet";
 import { jobPrefix } from "./names.ts";
 import type { NomadClient } from "./nomad-client.ts";
 import { isOwnedBy, type VariableOwner } from "./variable-owner.ts";
+import type { NomadVariable } from "./wire.ts";
 
 type Asked = Pick<NomadClient, "listJobs" | "listVariables" | "variable" | "deleteVariable">;
 
@@ -15,14 +16,20 @@ export interface VariableSweepOptions {
 }
 
 const everyMs = 10 * 60_000;
-const oldMs = 10 * 60_000;
+/** So long another program of this node, which may be about to end, has to register a job. By our own clock alone. */
+const waitedMs = 60_000;
 /** Of one sweep: the others are looked at by the next ones. */
 const mostJobs = 100;
 
 export class VariableSweep implements AsyncDisposable {
   readonly #options: VariableSweepOptions;
   readonly #closing = new AbortController();
-  #doneAt = Number.NEGATIVE_INFINITY;
+  /** Jobs that this program is about to register. */
+  readonly #claimed = new Set<string>();
+  readonly #removals = new Map<string, Promise<void>>();
+  #dueAt = Number.NEGATIVE_INFINITY;
+  /** Jobs of this node whose variables wait: since when, epoch milliseconds, as they were at that index. */
+  #waiting: ReadonlyMap<string, { readonly since: number; readonly index: number }> = new Map();
   #work: Promise<void> | undefined;
   /** Those of other nodes. */
   #others: ReadonlySet<string> = new Set();
@@ -34,25 +41,42 @@ export class VariableSweep implements AsyncDisposable {
   /** Begins a sweep where it is time. Never throws. */
   begin(): void {
     const { clock, log } = this.#options;
-    if (this.#work !== undefined || this.#closing.signal.aborted || clock.now() - this.#doneAt < everyMs) return;
+    if (this.#work !== undefined || this.#closing.signal.aborted || clock.now() < this.#dueAt) return;
     const { signal } = this.#closing;
     this.#work = this.#sweep({ signal, log })
       .catch((error: unknown) => {
         if (!signal.aborted) log.info({ err: errorText(error) }, "variables that no job has cannot be looked for now");
       })
       .finally(() => {
-        this.#doneAt = clock.now();
+        this.#dueAt = clock.now() + (this.#waiting.size > 0 ? waitedMs : everyMs);
         this.#work = undefined;
       });
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#closing.abort();
+  /** Resolves when no sweep is under way. */
+  async done(): Promise<void> {
     await this.#work;
   }
 
+  /** Variables of the job are left alone until the work has ended, which writes them and registers it. */
+  async claimed<T>(job: string, work: () => Promise<T>): Promise<T> {
+    this.#claimed.add(job);
+    try {
+      // What of it could not be removed is written anew.
+      await this.#removals.get(job)?.catch(() => {});
+      return await work();
+    } finally {
+      this.#claimed.delete(job);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.abort();
+    await this.done();
+  }
+
   async #sweep(context: CallContext): Promise<void> {
-    const { client } = this.#options;
+    const { client, owner, clock } = this.#options;
     const byJob = new Map<string, string[]>();
     for (const path of await client.listVariables(`nomad/jobs/${jobPrefix}`, context)) {
       const job = path.split("/")[2] ?? "";
@@ -63,21 +87,35 @@ export class VariableSweep implements AsyncDisposable {
     for (const { ID } of jobs) byJob.delete(ID);
     const unknown = [...byJob].filter(([job]) => !this.#others.has(job)).slice(0, mostJobs);
     const others = new Set([...this.#others].filter((job) => byJob.has(job)));
-    for (const [job, paths] of unknown) if (!(await this.#remove(job, paths, context))) others.add(job);
+    const waiting = new Map<string, { readonly since: number; readonly index: number }>();
+    for (const [job, paths] of unknown) {
+      const found = (await Promise.all(paths.map((path) => client.variable(path, context)))).flatMap(
+        (each) => each ?? [],
+      );
+      if (found.length === 0) continue;
+      if (!found.some((each) => isOwnedBy(each, owner))) others.add(job);
+      else {
+        const wait = this.#waitOf(job, found);
+        if (clock.now() - wait.since < waitedMs) waiting.set(job, wait);
+        else {
+          const removal = this.#remove(job, paths, context).finally(() => this.#removals.delete(job));
+          this.#removals.set(job, removal);
+          await removal;
+        }
+      }
+    }
     this.#others = others;
+    this.#waiting = waiting;
   }
 
-  /** False: another's. */
-  async #remove(job: string, paths: readonly string[], context: CallContext): Promise<boolean> {
-    const { client, clock, owner } = this.#options;
-    const found = (await Promise.all(paths.map((path) => client.variable(path, context)))).filter(
-      (each) => each !== undefined,
-    );
-    if (!found.some((each) => isOwnedBy(each, owner))) return found.length === 0;
-    const changedAt = Math.max(...found.map(({ ModifyTime = Number.POSITIVE_INFINITY }) => ModifyTime / 1_000_000));
-    if (!(clock.now() - changedAt >= oldMs)) return true;
-    for (const path of paths) await client.deleteVariable(path, context);
+  #waitOf(job: string, found: readonly NomadVariable[]): { readonly since: number; readonly index: number } {
+    const index = Math.max(...found.map(({ ModifyIndex = 0 }) => ModifyIndex));
+    const before = this.#waiting.get(job);
+    return before?.index === index && !this.#claimed.has(job) ? before : { since: this.#options.clock.now(), index };
+  }
+
+  async #remove(job: string, paths: readonly string[], context: CallContext): Promise<void> {
+    for (const path of paths) await this.#options.client.deleteVariable(path, context);
     context.log.info({ job }, "variables of Nomad whose job is gone were removed");
-    return true;
   }
 }
