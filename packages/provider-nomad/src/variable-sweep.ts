@@ -27,6 +27,7 @@ export class VariableSweep implements AsyncDisposable {
   /** Jobs that this program is about to register. */
   readonly #claimed = new Set<string>();
   readonly #removals = new Map<string, Promise<void>>();
+  #cancel = (): void => {};
   #dueAt = Number.NEGATIVE_INFINITY;
   /** Jobs of this node whose variables wait: since when, epoch milliseconds, as they were at that index. */
   #waiting: ReadonlyMap<string, { readonly since: number; readonly index: number }> = new Map();
@@ -38,7 +39,7 @@ export class VariableSweep implements AsyncDisposable {
     this.#options = options;
   }
 
-  /** Begins a sweep where it is time. Never throws. */
+  /** Begins a sweep where it is time; the next ones begin by themselves. Never throws. */
   begin(): void {
     const { clock, log } = this.#options;
     if (this.#work !== undefined || this.#closing.signal.aborted || clock.now() < this.#dueAt) return;
@@ -48,9 +49,18 @@ export class VariableSweep implements AsyncDisposable {
         if (!signal.aborted) log.info({ err: errorText(error) }, "variables that no job has cannot be looked for now");
       })
       .finally(() => {
-        this.#dueAt = clock.now() + (this.#waiting.size > 0 ? waitedMs : everyMs);
+        const delayMs = this.#waiting.size > 0 ? waitedMs : everyMs;
+        this.#dueAt = clock.now() + delayMs;
         this.#work = undefined;
+        this.#cancel();
+        // Listings may be far between.
+        if (!signal.aborted) this.#cancel = clock.schedule(delayMs, () => this.#next());
       });
+  }
+
+  #next(): void {
+    this.#dueAt = Number.NEGATIVE_INFINITY;
+    this.begin();
   }
 
   /** Resolves when no sweep is under way. */
@@ -72,6 +82,7 @@ export class VariableSweep implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort();
+    this.#cancel();
     await this.done();
   }
 
