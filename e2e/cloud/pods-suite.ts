@@ -203,7 +203,8 @@ export function cloudPodsSuite(name: string, start: () => Promise<CloudWorld>): 
       await until("runs, not ready", "probed", (pod) => stateOf(pod)?.state?.running !== undefined && !isReady(pod));
       await kubectl("exec", "probed", "--", "touch", "/tmp/www/ok");
       await until("is ready", "probed", isReady);
-      await kubectl("exec", "probed", "--", "touch", "/tmp/ill");
+      // With its container ends what is executed in it, perhaps before that could say how it went.
+      await bench.harness.cluster.kubectl("exec", "probed", "--", "touch", "/tmp/ill");
       await until("starts anew", "probed", (pod) => (stateOf(pod)?.restartCount ?? 0) >= 1);
     });
 
