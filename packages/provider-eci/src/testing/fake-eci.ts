@@ -124,12 +124,7 @@ export class FakeEci implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const closed = this.#servers.map(
-      (server) =>
-        new Promise<void>((resolve) => {
-          server.close(() => resolve());
-        }),
-    );
+    const closed = this.#servers.map((server) => server[Symbol.asyncDispose]());
     // The last goes first, and each goes whatever becomes of the others.
     await using parts = new AsyncDisposableStack();
     parts.defer(() => Promise.all(closed).then(() => {}));
