@@ -73,6 +73,20 @@ describe("a disk that is short", () => {
     await bench.close();
   });
 
+  it("does not wait for a pod that was deleted with a long grace", async () => {
+    const bench = new EngineBench({ script: () => ({ termMs: 3_600_000 }) });
+    const [slow, other] = [
+      await bench.create({ terminationGracePeriodSeconds: 3600 }, "slow"),
+      await bench.create({}, "other"),
+    ];
+    await bench.during(bench.engine.deletePod(slow.owner, { gracePeriodSeconds: 3600 }, quiet));
+    bench.runtime.node(diskPressure);
+    await bench.pass(30_000);
+    assert.equal(await bench.state(slow.owner), "running #0");
+    assert.match(await bench.state(other.owner), /^terminated /);
+    await bench.close();
+  });
+
   it("costs no pod as long as something else can go", async () => {
     const unused = [4096, 1024];
     const bench = new EngineBench({ freeDisk: () => unused.shift() ?? 0 });

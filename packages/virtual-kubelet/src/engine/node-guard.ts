@@ -20,7 +20,7 @@ export interface NodeGuardOptions {
 const pressures: readonly Pressure[] = ["MemoryPressure", "DiskPressure", "PIDPressure"];
 const intervalMs = 10_000;
 const retryMs = 5000;
-/** Between two looks at a pod that is on its way. */
+/** Between two looks at a pod that was evicted. */
 const endingMs = 1000;
 /** Of an eviction: its pods have had their chance. */
 const evictionGraceSeconds = 1;
@@ -85,10 +85,9 @@ export class NodeGuard {
     }
   }
 
-  /** Unless one is on its way already: what its end frees is to be seen first. */
+  /** What its end frees is to be seen before another one goes; pods that end for other reasons are not waited for. */
   async #evictOne(pressure: Pressure, signal: AbortSignal): Promise<void> {
-    const { runtime, pods, log } = this.#options;
-    if (await this.#untilOver(signal)) return;
+    const { clock, runtime, pods, log } = this.#options;
     if (pressure === "DiskPressure" && ((await runtime.freeDisk?.({ signal, log })) ?? 0) > 0) return;
     const stats = await runtime.stats?.({ signal, log });
     const candidates = [...pods.all()].flatMap((actor): (EvictionCandidate & { readonly actor: PodActor })[] =>
@@ -107,15 +106,6 @@ export class NodeGuard {
     const message = evictionMessage(pressure, chosen);
     log.warn({ pod: chosen.actor.owner.name, uid: chosen.actor.owner.uid, resource: scarce[pressure] }, "pod evicted");
     chosen.actor.evict(evictionGraceSeconds, message, "TerminationByKubelet");
-    await this.#untilOver(signal);
-  }
-
-  /** True when there were pods on their way: the node is to be looked at again, an interval after the last of them has gone. */
-  async #untilOver(signal: AbortSignal): Promise<boolean> {
-    const { clock, pods } = this.#options;
-    const ending = (): boolean => [...pods.all()].some((actor) => actor.isEnding && !actor.isOver);
-    if (!ending()) return false;
-    while (!signal.aborted && ending()) await pause(clock, endingMs, signal);
-    return true;
+    while (!signal.aborted && !chosen.actor.isOver) await pause(clock, endingMs, signal);
   }
 }
