@@ -1,6 +1,7 @@
 // What is to become of jobs: those whose pods are deleted go when their tasks have ended, with what they were given; those that are over
 // are stopped, those that could not be started are tried again.
 import { type CallContext, errorText, type Logger } from "@virtual-kubelet/virtual-kubelet";
+import type { JobWrites } from "./job-writes.ts";
 import { attemptKey, overKey } from "./names.ts";
 import type { NomadClient } from "./nomad-client.ts";
 import type { NomadAllocation } from "./wire.ts";
@@ -10,16 +11,15 @@ type Asked = Pick<NomadClient, "deregisterJob" | "stopJob" | "rerunJob" | "listV
 export class JobRemains implements AsyncDisposable {
   readonly #client: Asked;
   readonly #log: Logger;
-  readonly #leave: (id: string) => Promise<void>;
+  readonly #writes: JobWrites;
   readonly #deleted = new Set<string>();
   readonly #ending = new Map<string, Promise<void>>();
   readonly #closing = new AbortController();
 
-  /** `leave` resolves when nobody writes variables of the job any more. */
-  constructor(client: Asked, log: Logger, leave: (id: string) => Promise<void>) {
+  constructor(client: Asked, log: Logger, writes: JobWrites) {
     this.#client = client;
     this.#log = log;
-    this.#leave = leave;
+    this.#writes = writes;
   }
 
   /** Has its tasks end, and is gone at once where none runs. */
@@ -79,7 +79,7 @@ export class JobRemains implements AsyncDisposable {
 
   /** Its variables first: without its job nobody would find them again. */
   async #purge(id: string, context: CallContext): Promise<void> {
-    await this.#leave(id);
+    await this.#writes.leave(id);
     await this.forget(id, context);
     await this.#client.deregisterJob(id, { purge: true }, context);
   }

@@ -31,6 +31,7 @@ import { FleetWatch } from "./fleet-watch.ts";
 import { JobRemains } from "./job-remains.ts";
 import { jobOwner, jobReport } from "./job-report.ts";
 import { JobWatch } from "./job-watch.ts";
+import { JobWrites } from "./job-writes.ts";
 import { failureKey, filesPath } from "./names.ts";
 import type { NomadClient } from "./nomad-client.ts";
 import { unplaced } from "./placement.ts";
@@ -66,6 +67,7 @@ export class NomadBackend implements CloudBackend {
   readonly #watch: JobWatch;
   readonly #stats: TaskStats;
   readonly #remains: JobRemains;
+  readonly #writes = new JobWrites();
   readonly #runs: RunLogs;
   readonly #sweep: VariableSweep;
 
@@ -76,9 +78,9 @@ export class NomadBackend implements CloudBackend {
     this.#fleet = new FleetWatch(client, config, clock);
     this.#watch = new JobWatch(client, clock);
     this.#stats = new TaskStats(client, () => this.#fleet.fleet.mhzPerCore);
-    this.#remains = new JobRemains(client, log, (id) => this.#runs.leave(id));
+    this.#remains = new JobRemains(client, log, this.#writes);
     this.#sweep = new VariableSweep({ client, owner: options, clock, log });
-    this.#runs = new RunLogs(client, options, log);
+    this.#runs = new RunLogs(client, options, log, this.#writes);
   }
 
   admit(request: PodRequest): void {
@@ -127,6 +129,7 @@ export class NomadBackend implements CloudBackend {
     const allocations = await this.#client.jobAllocations(ref.id, context);
     if ((await this.#client.job(ref.id, context)) === undefined) {
       // Nomad itself forgets jobs that have ended, and keeps what they were given.
+      await this.#writes.leave(ref.id);
       await this.#remains.forget(ref.id, context);
       throw new VirtualKubeletError("NotFound", `Nomad has no job ${ref.id}`);
     }
@@ -167,7 +170,8 @@ export class NomadBackend implements CloudBackend {
         { pod: request.owner.name, path },
         "a file that is new or too large reaches no running task of Nomad",
       );
-    if (items !== undefined) await this.#client.putVariable({ Path: variable.Path, Items: items }, context);
+    if (items === undefined) return;
+    await this.#writes.write(group.id, () => this.#client.putVariable({ Path: variable.Path, Items: items }, context));
   }
 
   nativeProbes(_container: Container): readonly ProbeType[] {

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { after, describe, it } from "node:test";
 import { silentLogger, VirtualKubeletError } from "@virtual-kubelet/virtual-kubelet";
 import type { CloudGroup } from "@virtual-kubelet/virtual-kubelet/cloud";
+import { JobWrites } from "./job-writes.ts";
 import { RunLogs } from "./run-logs.ts";
 import type { NomadFile, NomadVariable } from "./wire.ts";
 
@@ -40,7 +41,7 @@ class Files {
 }
 
 const files = new Files();
-const runs = new RunLogs(files, owner, silentLogger);
+const runs = new RunLogs(files, owner, silentLogger, new JobWrites());
 after(() => runs[Symbol.asyncDispose]());
 
 function waiting(restartCount: number, code: number): CloudGroup {
@@ -63,7 +64,7 @@ describe("runs in a log", () => {
     files.sizes({ 0: 1000, 1: 50 }, 9);
     runs.look(waiting(1, 3));
     runs.look(waiting(1, 3));
-    const later = new RunLogs(files, owner, silentLogger);
+    const later = new RunLogs(files, owner, silentLogger, new JobWrites());
     for (const each of [runs, later]) {
       while (!files.variables.get("nomad/jobs/vk-u/runs")?.Items["main"]?.includes('"run":1'))
         await new Promise(setImmediate);
@@ -95,14 +96,22 @@ describe("runs in a log", () => {
   });
 
   it("of a job that goes are noted no more, and what is being noted is waited for", async () => {
-    const leaving = new RunLogs(files, owner, silentLogger);
-    leaving.look({ ...waiting(1, 3), id: "vk-going" });
-    await leaving.leave("vk-going");
-    assert.ok(files.variables.has("nomad/jobs/vk-going/runs"));
+    const writes = new JobWrites();
+    await using leaving = new RunLogs(files, owner, silentLogger, writes);
+    const path = "nomad/jobs/vk-going/runs";
+    const going = { ...target, id: "vk-going" };
+    await leaving.ended({ ...going, run: 0 }, context);
+    // Its files have been looked at, and nothing was written yet: a restart that the deletion overtakes.
+    const overtaken = leaving.ended({ ...going, run: 1 }, context);
+    await writes.leave("vk-going");
+    files.variables.delete(path);
+    leaving.keep(new Set());
+    await overtaken;
+    await leaving.ended({ ...going, run: 2 }, context);
     const { asked } = files;
     leaving.look({ ...waiting(2, 3), id: "vk-going" });
-    await leaving[Symbol.asyncDispose]();
     assert.equal(files.asked, asked);
+    assert.ok(!files.variables.has(path));
   });
 
   it("are forgotten with their job, and read again", async () => {

@@ -3,6 +3,7 @@
 import { type CallContext, errorText, type Logger } from "@virtual-kubelet/virtual-kubelet";
 import type { CloudGroup } from "@virtual-kubelet/virtual-kubelet/cloud";
 import * as v from "valibot";
+import type { JobWrites } from "./job-writes.ts";
 import { runsPath } from "./names.ts";
 import type { NomadClient } from "./nomad-client.ts";
 import { ownerItem, type VariableOwner } from "./variable-owner.ts";
@@ -36,20 +37,20 @@ export class RunLogs implements AsyncDisposable {
   /** By job and task, in the order of runs. */
   readonly #marks = new Map<string, Map<string, readonly Mark[]>>();
   readonly #work = new Map<string, Promise<void>>();
-  /** Jobs that go. */
-  readonly #going = new Set<string>();
+  readonly #writes: JobWrites;
   readonly #closing = new AbortController();
 
-  constructor(client: Asked, owner: VariableOwner, log: Logger) {
+  constructor(client: Asked, owner: VariableOwner, log: Logger, writes: JobWrites) {
     this.#client = client;
     this.#owner = owner;
     this.#log = log;
+    this.#writes = writes;
   }
 
   /** Notes the ends of runs after which another is to come. */
   look({ id, containers, annotations }: CloudGroup): void {
     const allocation = annotations?.["backend.virtual-kubelet.io/nomad-allocation"];
-    if (allocation === undefined || this.#going.has(id)) return;
+    if (allocation === undefined || this.#writes.isGoing(id)) return;
     for (const { name, state, lastState, restartCount = 0 } of containers) {
       if (state.waiting === undefined || lastState?.terminated === undefined) continue;
       const key = `${id}/${name}`;
@@ -83,7 +84,8 @@ export class RunLogs implements AsyncDisposable {
       const found: Mark = { run, stdout: endOf(files, task, "stdout"), stderr: endOf(files, task, "stderr") };
       known.set(task, [...(known.get(task) ?? []).filter((each) => each.run < run), found].slice(-most));
       const Items = Object.fromEntries([...known].map(([name, all]) => [name, JSON.stringify(all)]));
-      await this.#client.putVariable({ Path: runsPath(id), Items: { ...Items, ...ownerItem(this.#owner) } }, context);
+      const variable = { Path: runsPath(id), Items: { ...Items, ...ownerItem(this.#owner) } };
+      await this.#writes.write(id, () => this.#client.putVariable(variable, context));
     } catch (error) {
       if (!context.signal.aborted)
         context.log.info({ job: id, task, err: errorText(error) }, "where a run ends in its log is not known");
@@ -112,15 +114,8 @@ export class RunLogs implements AsyncDisposable {
     return { stdout: of("stdout"), stderr: of("stderr") };
   }
 
-  /** Notes nothing of it any more; resolves when nothing is being noted: a variable that is written later would be left behind. */
-  async leave(id: string): Promise<void> {
-    this.#going.add(id);
-    await Promise.all([...this.#work].flatMap(([key, work]) => (key.startsWith(`${id}/`) ? [work] : [])));
-  }
-
   /** Jobs that Nomad still has. */
   keep(ids: ReadonlySet<string>): void {
-    for (const id of this.#going) if (!ids.has(id)) this.#going.delete(id);
     for (const id of this.#marks.keys()) if (!ids.has(id)) this.#marks.delete(id);
   }
 
