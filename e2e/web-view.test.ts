@@ -130,17 +130,19 @@ test("a pod's timeline has each call from bind to Running, the retry while it wa
   const lines = async (): Promise<readonly string[]> =>
     (await page.locator("#timeline tr").allInnerTexts()).map((line) => line.replaceAll(/\s+/g, " "));
   const refused = /provider call createPod too many; see https:\/\/user:\[redacted\]@example.com [\d.]+ m?s Throttled/;
+  const created = /provider call createPod [\d.]+ m?s ok/;
   const told = /event ProviderCreateFailed warning/;
   await shown(lines, [
     /bound to node vk/,
     refused,
     told,
     /retry queue pods: failed once next try at [\d:]+, after [12]\.\d s/,
-    /provider call createPod [\d.]+ m?s ok/,
-    /event ProviderCreateSuccess/,
+    created,
     /container app started/,
     /API call replace pods\/status phase Running [\d.]+ m?s ok/,
   ]);
+  // Told of on its own; when the container has started is known to the second.
+  await shown(lines, [created, /event ProviderCreateSuccess/]);
   // Written on their own, beside the retry.
   await shown(lines, [refused, /API call replace pods\/status phase Pending [\d.]+ m?s ok/]);
   await shown(lines, [told, /API call create events ProviderCreateFailed [\d.]+ m?s ok/]);
