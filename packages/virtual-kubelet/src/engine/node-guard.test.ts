@@ -63,12 +63,30 @@ describe("a disk that is short", () => {
     const states = async (): Promise<readonly string[]> =>
       [await bench.state(one.owner), await bench.state(other.owner)].sort();
     bench.runtime.node(diskPressure);
-    await bench.pass(300_000);
+    await bench.pass(20_000);
     assert.deepEqual(await states(), ["running #0", "terminated 143 Error #0"]);
     stopped.resolve();
     await bench.pass(10_000);
     assert.deepEqual(await states(), ["running #0", "terminated 143 Error #0"]);
     await bench.pass(1000);
+    assert.deepEqual(await states(), ["terminated 143 Error #0", "terminated 143 Error #0"]);
+    await bench.close();
+  });
+
+  it("costs a second pod when the first cannot give back what it held", async () => {
+    const bench = new EngineBench({
+      around: async (call, work) => {
+        if (call === "stopSandbox") throw new VirtualKubeletError("Unavailable", "stuck");
+        return work();
+      },
+    });
+    const [one, other] = [await bench.create({}, "one"), await bench.create({}, "other")];
+    const states = async (): Promise<readonly string[]> =>
+      [await bench.state(one.owner), await bench.state(other.owner)].sort();
+    bench.runtime.node(diskPressure);
+    await bench.pass(39_999);
+    assert.deepEqual(await states(), ["running #0", "terminated 143 Error #0"]);
+    await bench.pass(1);
     assert.deepEqual(await states(), ["terminated 143 Error #0", "terminated 143 Error #0"]);
     await bench.close();
   });

@@ -22,6 +22,8 @@ const intervalMs = 10_000;
 const retryMs = 5000;
 /** Between two looks at a pod that was evicted. */
 const endingMs = 1000;
+/** So long one that is not over holds up the next, as with the kubelet: it may never end. */
+const mostEndingMs = 30_000;
 /** Of an eviction: its pods have had their chance. */
 const evictionGraceSeconds = 1;
 
@@ -106,6 +108,7 @@ export class NodeGuard {
     const message = evictionMessage(pressure, chosen);
     log.warn({ pod: chosen.actor.owner.name, uid: chosen.actor.owner.uid, resource: scarce[pressure] }, "pod evicted");
     chosen.actor.evict(evictionGraceSeconds, message, "TerminationByKubelet");
-    while (!signal.aborted && !chosen.actor.isOver) await pause(clock, endingMs, signal);
+    const until = clock.now() + mostEndingMs;
+    while (!signal.aborted && !chosen.actor.isOver && clock.now() < until) await pause(clock, endingMs, signal);
   }
 }
