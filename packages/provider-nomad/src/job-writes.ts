@@ -33,6 +33,6 @@ export class JobWrites {
       if (this.#going.size <= mostGone) break;
       this.#going.delete(first);
     }
-    await Promise.allSettled(this.#underWay.get(id) ?? []);
+    await Promise.allSettled([...(this.#underWay.get(id) ?? [])]);
   }
 }
