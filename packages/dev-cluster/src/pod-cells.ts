@@ -1,15 +1,10 @@
 // The cells of pods in tables: the status that sums a pod up, its restarts.
-
-import type { Cell } from "./cell.ts";
+import { none, type Row } from "./cell.ts";
 import { isTrue } from "./conditions.ts";
 import { duration } from "./duration.ts";
 import { at, type Json, type JsonObject, list, number, text } from "./json.ts";
 
 const isSidecar = (container: Json): boolean => text(container, "restartPolicy") === "Always";
-
-function statusesOf(pod: JsonObject, of: "initContainerStatuses" | "containerStatuses"): readonly Json[] {
-  return list(pod, "status", of);
-}
 
 /** Main containers, and sidecars beside them. */
 function counted(pod: JsonObject): { readonly statuses: readonly Json[]; readonly total: number } {
@@ -18,16 +13,16 @@ function counted(pod: JsonObject): { readonly statuses: readonly Json[]; readonl
       .filter(isSidecar)
       .map((each) => text(each, "name")),
   );
-  const beside = statusesOf(pod, "initContainerStatuses").filter((each) => sidecars.has(text(each, "name")));
+  const beside = list(pod, "status", "initContainerStatuses").filter((each) => sidecars.has(text(each, "name")));
   return {
-    statuses: [...beside, ...statusesOf(pod, "containerStatuses")],
+    statuses: [...beside, ...list(pod, "status", "containerStatuses")],
     total: list(pod, "spec", "containers").length + sidecars.size,
   };
 }
 
 function reasonOfInit(pod: JsonObject): string | undefined {
   const specs = new Map(list(pod, "spec", "initContainers").map((each) => [text(each, "name"), each]));
-  for (const [index, status] of statusesOf(pod, "initContainerStatuses").entries()) {
+  for (const [index, status] of list(pod, "status", "initContainerStatuses").entries()) {
     const exit = number(status, "state", "terminated", "exitCode");
     if (exit === 0) continue;
     if (isSidecar(specs.get(text(status, "name")) ?? null) && at(status, "started") === true) continue;
@@ -53,7 +48,7 @@ function statusOf(pod: JsonObject): string {
 function reasonOfContainers(pod: JsonObject, before: string): string {
   let reason = before;
   let isRunning = false;
-  for (const status of statusesOf(pod, "containerStatuses").toReversed()) {
+  for (const status of list(pod, "status", "containerStatuses").toReversed()) {
     const waiting = text(status, "state", "waiting", "reason");
     const ended = text(status, "state", "terminated", "reason");
     const exit = number(status, "state", "terminated", "exitCode");
@@ -66,7 +61,7 @@ function reasonOfContainers(pod: JsonObject, before: string): string {
   return isTrue(pod, "Ready") ? "Running" : "NotReady";
 }
 
-export const podCells: Readonly<Record<string, Cell>> = {
+export const podCells: Row = {
   Ready(pod) {
     const { statuses, total } = counted(pod);
     return `${statuses.filter((each) => at(each, "ready") === true).length}/${total}`;
@@ -82,13 +77,12 @@ export const podCells: Readonly<Record<string, Cell>> = {
       ? `${restarts}`
       : `${restarts} (${duration(now - Math.max(...ends))} ago)`;
   },
-  IP: (pod) => text(pod, "status", "podIP") || "<none>",
-  Node: (pod) => text(pod, "spec", "nodeName") || "<none>",
-  "Nominated Node": (pod) => text(pod, "status", "nominatedNodeName") || "<none>",
+  IP: "status.podIP",
+  Node: "spec.nodeName",
+  "Nominated Node": "status.nominatedNodeName",
   "Readiness Gates"(pod) {
     const gates = list(pod, "spec", "readinessGates").map((each) => text(each, "conditionType"));
-    if (gates.length === 0) return "<none>";
     const met = gates.filter((gate) => isTrue(pod, gate));
-    return `${met.length}/${gates.length}`;
+    return gates.length === 0 ? none : `${met.length}/${gates.length}`;
   },
 };

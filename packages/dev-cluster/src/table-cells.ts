@@ -1,44 +1,49 @@
-// The cells of the tables that `kubectl get` prints. Columns without an entry here are `<none>`.
+// The cells of the tables that `kubectl get` prints, where they are not the field that a column is named after.
 import type { Resource } from "./api-data.ts";
-import { amount, type Cell, labels, none, path } from "./cell.ts";
+import { amount, type Cell, cellOf, few, flag, joined, none, path, type Row } from "./cell.ts";
 import { conditionOf, isTrue } from "./conditions.ts";
 import { configurationCells } from "./configuration-cells.ts";
 import { duration, since } from "./duration.ts";
-import { at, isList, type Json, type JsonObject, list, number, object, text } from "./json.ts";
+import { at, type Json, type JsonObject, list, number, object, text } from "./json.ts";
 import { podCells } from "./pod-cells.ts";
 import { workloadCells } from "./workload-cells.ts";
 
-const roleBinding: Readonly<Record<string, Cell>> = {
-  Role: (item) => `${text(item, "roleRef", "kind")}/${text(item, "roleRef", "name")}`,
-  Users: (item) => subjects(item, "User"),
-  Groups: (item) => subjects(item, "Group"),
-  ServiceAccounts: (item) => subjects(item, "ServiceAccount"),
+const subjects =
+  (kind: string): Cell =>
+  (item) =>
+    list(item, "subjects")
+      .filter((each) => text(each, "kind") === kind)
+      .map(joined("/", ["namespace", "name"]))
+      .join(", ");
+const roleBinding: Row = {
+  Role: joined("/", ["roleRef.kind", "roleRef.name"]),
+  Users: subjects("User"),
+  Groups: subjects("Group"),
+  ServiceAccounts: subjects("ServiceAccount"),
 };
 
-function subjects(item: JsonObject, kind: string): string {
-  const found = list(item, "subjects").filter((each) => text(each, "kind") === kind);
-  return found.map((each) => [text(each, "namespace"), text(each, "name")].filter(Boolean).join("/")).join(", ");
-}
-
-const volume: Readonly<Record<string, Cell>> = {
-  StorageClass: (each) => text(each, "spec", "storageClassName"),
-  VolumeAttributesClass: (each) => text(each, "spec", "volumeAttributesClassName") || "<unset>",
-  VolumeMode: path("spec", "volumeMode"),
+const shortModes: Readonly<Record<string, string>> = {
+  ReadWriteOnce: "RWO",
+  ReadOnlyMany: "ROX",
+  ReadWriteMany: "RWX",
+  ReadWriteOncePod: "RWOP",
+};
+const accessModes = (modes: readonly Json[]): string => modes.map((mode) => shortModes[`${mode}`] ?? "").join(",");
+const volume: Row = {
+  Status: (each) =>
+    text(each, "metadata", "deletionTimestamp") === "" ? text(each, "status", "phase") : "Terminating",
+  StorageClass: path("spec.storageClassName", ""),
+  VolumeAttributesClass: path("spec.volumeAttributesClassName", "<unset>"),
 };
 
-const pair = (...parts: readonly string[]): string => parts.filter(Boolean).join(", ");
-
-function accessModes(modes: readonly Json[]): string {
-  const short: Readonly<Record<string, string>> = {
-    ReadWriteOnce: "RWO",
-    ReadOnlyMany: "ROX",
-    ReadWriteMany: "RWX",
-    ReadWriteOncePod: "RWOP",
+const address =
+  (type: string): Cell =>
+  (node) => {
+    const found = list(node, "status", "addresses").find((each) => text(each, "type") === type);
+    return text(found, "address") || none;
   };
-  return modes.map((mode) => short[`${mode}`] ?? "").join(",");
-}
 
-const table: Readonly<Record<string, Readonly<Record<string, Cell>>>> = {
+const table: Readonly<Record<string, Row>> = {
   ...workloadCells,
   ...configurationCells,
   pods: podCells,
@@ -53,23 +58,20 @@ const table: Readonly<Record<string, Readonly<Record<string, Cell>>>> = {
       const labels = object(node, "metadata", "labels");
       const own = Object.keys(labels).filter((each) => each.startsWith(prefix));
       const roles = [...own.map((each) => each.slice(prefix.length)), text(labels, "kubernetes.io/role")];
-      const known = new Set(roles.filter((role) => role !== ""));
-      return known.size === 0 ? none : [...known].sort().join(",");
+      return [...new Set(roles.filter(Boolean))].sort().join(",") || none;
     },
-    Version: (node) => text(node, "status", "nodeInfo", "kubeletVersion"),
-    "Internal-IP": (node) => address(node, "InternalIP"),
-    "External-IP": (node) => address(node, "ExternalIP"),
-    "OS-Image": (node) => text(node, "status", "nodeInfo", "osImage") || "<unknown>",
-    "Kernel-Version": (node) => text(node, "status", "nodeInfo", "kernelVersion") || "<unknown>",
-    "Container-Runtime": (node) => text(node, "status", "nodeInfo", "containerRuntimeVersion") || "<unknown>",
+    Version: path("status.nodeInfo.kubeletVersion", ""),
+    "Internal-IP": address("InternalIP"),
+    "External-IP": address("ExternalIP"),
+    "OS-Image": path("status.nodeInfo.osImage", "<unknown>"),
+    "Kernel-Version": path("status.nodeInfo.kernelVersion", "<unknown>"),
+    "Container-Runtime": path("status.nodeInfo.containerRuntimeVersion", "<unknown>"),
   },
-  namespaces: { Status: path("status", "phase") },
-  configmaps: { Data: (item) => Object.keys({ ...object(item, "data"), ...object(item, "binaryData") }).length },
-  secrets: { Type: path("type"), Data: (item) => Object.keys(object(item, "data")).length },
+  namespaces: { Status: "status.phase" },
+  configmaps: { Data: (item) => amount("data")(item) + amount("binaryData")(item) },
+  secrets: { Data: amount("data") },
   services: {
-    Type: path("spec", "type"),
-    "Cluster-IP": path("spec", "clusterIP"),
-    "External-IP": (item) => list(item, "spec", "externalIPs").join(",") || text(item, "spec", "externalName") || none,
+    "External-IP": (item) => path("spec.externalIPs", text(item, "spec", "externalName") || none)(item),
     "Port(s)": (item) =>
       list(item, "spec", "ports")
         .map((port) => {
@@ -77,29 +79,26 @@ const table: Readonly<Record<string, Readonly<Record<string, Cell>>>> = {
           return `${number(port, "port")}${node === undefined ? "" : `:${node}`}/${text(port, "protocol")}`;
         })
         .join(",") || none,
-    Selector: (item) => labels(at(item, "spec", "selector")),
   },
   events: {
-    "Last Seen": (item, now) => since(lastSeen(item), now),
+    "Last Seen": (item, now) =>
+      since(text(item, "series", "lastObservedTime") || text(item, "lastTimestamp") || text(item, "eventTime"), now),
     "First Seen": (item, now) => since(text(item, "firstTimestamp") || text(item, "eventTime"), now),
-    Type: path("type"),
-    Reason: path("reason"),
     Object: (item) => `${text(item, "involvedObject", "kind").toLowerCase()}/${text(item, "involvedObject", "name")}`,
-    Subobject: (item) => text(item, "involvedObject", "fieldPath"),
+    Subobject: path("involvedObject.fieldPath", ""),
     Source: (item) =>
-      pair(text(item, "source", "component"), text(item, "source", "host")) ||
-      pair(text(item, "reportingComponent"), text(item, "reportingInstance")),
+      joined(", ", ["source.component", "source.host"])(item) ||
+      joined(", ", ["reportingComponent", "reportingInstance"])(item),
     Message: (item) => text(item, "message").trim(),
     Count: (item) => number(item, "series", "count") ?? number(item, "count") ?? 1,
   },
   "poddisruptionbudgets.policy": {
     "Min Available": (item) => `${at(item, "spec", "minAvailable") ?? "N/A"}`,
     "Max Unavailable": (item) => `${at(item, "spec", "maxUnavailable") ?? "N/A"}`,
-    "Allowed Disruptions": amount("status", "disruptionsAllowed"),
+    "Allowed Disruptions": "status.disruptionsAllowed",
   },
   "certificatesigningrequests.certificates.k8s.io": {
-    SignerName: path("spec", "signerName"),
-    Requestor: path("spec", "username"),
+    Requestor: "spec.username",
     RequestedDuration(item) {
       const seconds = number(item, "spec", "expirationSeconds");
       return seconds === undefined ? none : duration(seconds * 1000);
@@ -107,26 +106,20 @@ const table: Readonly<Record<string, Readonly<Record<string, Cell>>>> = {
     Condition(item) {
       const types = list(item, "status", "conditions").map((each) => text(each, "type"));
       if (text(item, "status", "certificate") !== "") types.push("Issued");
-      return types.length === 0 ? "Pending" : types.join(",");
+      return types.join(",") || "Pending";
     },
   },
   "apiservices.apiregistration.k8s.io": {
-    Service: (each) =>
-      [text(each, "spec", "service", "namespace"), text(each, "spec", "service", "name")].filter(Boolean).join("/") ||
-      "Local",
+    Service: joined("/", ["spec.service.namespace", "spec.service.name"], "Local"),
     Available(each) {
-      const found = list(each, "status", "conditions").find((one) => text(one, "type") === "Available");
+      const found = conditionOf(each, "Available");
       if (found === undefined) return "Unknown";
       return text(found, "status") === "True" ? "True" : `${text(found, "status")} (${text(found, "reason")})`;
     },
   },
   "ingresses.networking.k8s.io": {
-    Class: path("spec", "ingressClassName"),
-    Hosts(item) {
-      const hosts = list(item, "spec", "rules").map((each) => text(each, "host") || "*");
-      const shown = hosts.slice(0, 3).join(",");
-      return hosts.length > 3 ? `${shown} + ${hosts.length - 3} more...` : shown || "*";
-    },
+    Class: "spec.ingressClassName",
+    Hosts: (item) => few(list(item, "spec", "rules").map((each) => text(each, "host") || "*")) || "*",
     Address: (item) =>
       list(item, "status", "loadBalancer", "ingress")
         .map((each) => text(each, "ip") || text(each, "hostname"))
@@ -135,37 +128,26 @@ const table: Readonly<Record<string, Readonly<Record<string, Cell>>>> = {
   },
   persistentvolumeclaims: {
     ...volume,
-    Status: (claim) =>
-      text(claim, "metadata", "deletionTimestamp") === "" ? text(claim, "status", "phase") : "Terminating",
-    Volume: (claim) => text(claim, "spec", "volumeName"),
+    Volume: path("spec.volumeName", ""),
     Capacity: (claim) => text(claim, "spec", "volumeName") && text(claim, "status", "capacity", "storage"),
     "Access Modes": (claim) => text(claim, "spec", "volumeName") && accessModes(list(claim, "status", "accessModes")),
   },
   persistentvolumes: {
     ...volume,
-    Status: (each) =>
-      text(each, "metadata", "deletionTimestamp") === "" ? text(each, "status", "phase") : "Terminating",
-    Capacity: (each) => text(each, "spec", "capacity", "storage"),
+    Capacity: path("spec.capacity.storage", ""),
     "Access Modes": (each) => accessModes(list(each, "spec", "accessModes")),
-    "Reclaim Policy": (each) => text(each, "spec", "persistentVolumeReclaimPolicy"),
-    Claim: (each) =>
-      [text(each, "spec", "claimRef", "namespace"), text(each, "spec", "claimRef", "name")].filter(Boolean).join("/"),
-    Reason: (each) => text(each, "status", "reason"),
+    "Reclaim Policy": path("spec.persistentVolumeReclaimPolicy", ""),
+    Claim: joined("/", ["spec.claimRef.namespace", "spec.claimRef.name"]),
+    Reason: path("status.reason", ""),
   },
   "storageclasses.storage.k8s.io": {
     Name(each) {
       const isDefault = text(each, "metadata", "annotations", "storageclass.kubernetes.io/is-default-class") === "true";
       return `${text(each, "metadata", "name")}${isDefault ? " (default)" : ""}`;
     },
-    Provisioner: (each) => text(each, "provisioner"),
-    ReclaimPolicy: (each) => text(each, "reclaimPolicy"),
-    VolumeBindingMode: (each) => text(each, "volumeBindingMode"),
-    AllowVolumeExpansion: (each) => each["allowVolumeExpansion"] === true,
+    AllowVolumeExpansion: flag("allowVolumeExpansion"),
   },
-  "ingressclasses.networking.k8s.io": { Controller: path("spec", "controller") },
-  "networkpolicies.networking.k8s.io": {
-    "Pod-Selector": (each) => labels(at(each, "spec", "podSelector", "matchLabels")),
-  },
+  "networkpolicies.networking.k8s.io": { "Pod-Selector": "spec.podSelector.matchLabels" },
   endpoints: {
     Endpoints(each) {
       const all = list(each, "subsets").flatMap((subset) =>
@@ -173,51 +155,28 @@ const table: Readonly<Record<string, Readonly<Record<string, Cell>>>> = {
           list(subset, "addresses").map((address) => `${text(address, "ip")}:${number(port, "port")}`),
         ),
       );
-      return all.length > 3 ? `${all.slice(0, 3).join(",")} + ${all.length - 3} more...` : all.join(",") || none;
+      return few(all) || none;
     },
   },
-  "leases.coordination.k8s.io": { Holder: (item) => text(item, "spec", "holderIdentity") },
+  "leases.coordination.k8s.io": { Holder: path("spec.holderIdentity", "") },
   "rolebindings.rbac.authorization.k8s.io": roleBinding,
   "clusterrolebindings.rbac.authorization.k8s.io": roleBinding,
-  "priorityclasses.scheduling.k8s.io": {
-    Value: amount("value"),
-    "Global-Default": (item) => item["globalDefault"] === true,
-    PreemptionPolicy: path("preemptionPolicy"),
-  },
-  "runtimeclasses.node.k8s.io": { Handler: path("handler") },
   "endpointslices.discovery.k8s.io": {
-    AddressType: path("addressType"),
     Ports: (item) =>
       list(item, "ports")
         .map((each) => `${number(each, "port") ?? "*"}`)
         .join(",") || "<unset>",
-    Endpoints: (item) =>
-      list(item, "endpoints")
-        .flatMap((each) => list(each, "addresses"))
-        .join(",") || "<unset>",
+    Endpoints: path("endpoints.addresses", "<unset>"),
   },
 };
 
-function address(node: JsonObject, type: string): string {
-  const found = list(node, "status", "addresses").find((each) => text(each, "type") === type);
-  return text(found, "address") || none;
-}
-
-function lastSeen(event: JsonObject): string {
-  return text(event, "series", "lastObservedTime") || text(event, "lastTimestamp") || text(event, "eventTime");
-}
-
-const common: Readonly<Record<string, Cell>> = {
-  "Created At": path("metadata", "creationTimestamp"),
-  Name: (item) => text(item, "metadata", "name"),
+const common: Row = {
+  "Created At": "metadata.creationTimestamp",
+  Name: "metadata.name",
   Age: (item, now) => since(text(item, "metadata", "creationTimestamp"), now),
 };
 
-export function cellsOf(resource: Resource, item: JsonObject, now: number): readonly Json[] {
-  const own = table[resource.key] ?? {};
-  return resource.columns.map(({ name }) => {
-    const cell = own[name] ?? common[name];
-    const value = cell === undefined ? none : cell(item, now);
-    return isList(value) ? value.join(",") : value;
-  });
+export function cellsOf({ key, columns }: Resource, item: JsonObject, now: number): readonly Json[] {
+  const row = { ...common, ...table[key] };
+  return columns.map((column) => cellOf(row[column.name], column, item, now));
 }

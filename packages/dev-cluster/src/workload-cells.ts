@@ -1,58 +1,47 @@
 // The cells of workloads: what makes pods of a template, and what scales it.
-import { amount, type Cell, fraction, labels, none, path } from "./cell.ts";
+import { amount, fraction, joined, none, path, type Row } from "./cell.ts";
 import { isTrue } from "./conditions.ts";
 import { duration, since } from "./duration.ts";
 import { at, type JsonObject, list, number, text } from "./json.ts";
 
-const ofContainers = (field: string, template: readonly string[]): Cell => {
-  const containers = [...template, "spec", "containers"];
-  return (item) =>
-    list(item, ...containers)
-      .map((each) => text(each, field))
-      .join(",");
-};
-const ofTemplate = (...template: string[]): Readonly<Record<string, Cell>> => ({
-  Containers: ofContainers("name", template),
-  Images: ofContainers("image", template),
-  Selector: (item) => labels(at(item, "spec", "selector", "matchLabels")),
+const ofTemplate = (template: string): Row => ({
+  Containers: path(`${template}.spec.containers.name`, ""),
+  Images: path(`${template}.spec.containers.image`, ""),
+  Selector: "spec.selector.matchLabels",
 });
-const workload = ofTemplate("spec", "template");
-const replicas: Readonly<Record<string, Cell>> = {
+const workload = ofTemplate("spec.template");
+const replicas: Row = {
   ...workload,
-  Desired: amount("spec", "replicas"),
-  Current: amount("status", "replicas"),
-  Ready: amount("status", "readyReplicas"),
+  Desired: "spec.replicas",
+  Current: "status.replicas",
+  Ready: "status.readyReplicas",
 };
-export const workloadCells: Readonly<Record<string, Readonly<Record<string, Cell>>>> = {
-  podtemplates: {
-    ...ofTemplate("template"),
-    "Pod Labels": (item) => labels(at(item, "template", "metadata", "labels")),
-  },
+export const workloadCells: Readonly<Record<string, Row>> = {
+  podtemplates: { ...ofTemplate("template"), "Pod Labels": "template.metadata.labels" },
   "deployments.apps": {
     ...workload,
-    Ready: fraction(["status", "readyReplicas"], ["spec", "replicas"]),
-    "Up-to-date": amount("status", "updatedReplicas"),
-    Available: amount("status", "availableReplicas"),
+    Ready: fraction("status.readyReplicas", "spec.replicas"),
+    "Up-to-date": amount("status.updatedReplicas"),
+    Available: amount("status.availableReplicas"),
   },
   "replicasets.apps": replicas,
-  replicationcontrollers: { ...replicas, Selector: (item) => labels(at(item, "spec", "selector")) },
-  "statefulsets.apps": { ...workload, Ready: fraction(["status", "readyReplicas"], ["spec", "replicas"]) },
+  replicationcontrollers: { ...replicas, Selector: "spec.selector" },
+  "statefulsets.apps": { ...workload, Ready: fraction("status.readyReplicas", "spec.replicas") },
   "controllerrevisions.apps": {
     Controller(revision) {
       const owner = list(revision, "metadata", "ownerReferences").find((each) => at(each, "controller") === true);
       const [group = ""] = text(owner, "apiVersion").split("/");
       return owner === undefined ? none : `${text(owner, "kind").toLowerCase()}.${group}/${text(owner, "name")}`;
     },
-    Revision: amount("revision"),
   },
   "daemonsets.apps": {
     ...workload,
-    Desired: amount("status", "desiredNumberScheduled"),
-    Current: amount("status", "currentNumberScheduled"),
-    Ready: amount("status", "numberReady"),
-    "Up-to-date": amount("status", "updatedNumberScheduled"),
-    Available: amount("status", "numberAvailable"),
-    "Node Selector": (item) => labels(at(item, "spec", "template", "spec", "nodeSelector")),
+    Desired: "status.desiredNumberScheduled",
+    Current: "status.currentNumberScheduled",
+    Ready: "status.numberReady",
+    "Up-to-date": "status.updatedNumberScheduled",
+    Available: "status.numberAvailable",
+    "Node Selector": "spec.template.spec.nodeSelector",
   },
   "jobs.batch": {
     ...workload,
@@ -60,13 +49,13 @@ export const workloadCells: Readonly<Record<string, Readonly<Record<string, Cell
       const end = ["Complete", "Failed"].find((type) => isTrue(job, type));
       if (end !== undefined) return end;
       if (text(job, "metadata", "deletionTimestamp") !== "") return "Terminating";
-      return isTrue(job, "Suspended") ? "Suspended" : isTrue(job, "FailureTarget") ? "FailureTarget" : "Running";
+      return ["Suspended", "FailureTarget"].find((type) => isTrue(job, type)) ?? "Running";
     },
     Completions(job) {
-      const done = number(job, "status", "succeeded") ?? 0;
+      const done = amount("status.succeeded")(job);
       const wanted = number(job, "spec", "completions");
       if (wanted !== undefined) return `${done}/${wanted}`;
-      const parallel = number(job, "spec", "parallelism") ?? 0;
+      const parallel = amount("spec.parallelism")(job);
       return parallel > 1 ? `${done}/1 of ${parallel}` : `${done}/1`;
     },
     Duration(job, now) {
@@ -77,22 +66,20 @@ export const workloadCells: Readonly<Record<string, Readonly<Record<string, Cell
     },
   },
   "cronjobs.batch": {
-    ...ofTemplate("spec", "jobTemplate", "spec", "template"),
+    ...ofTemplate("spec.jobTemplate.spec.template"),
     Selector: () => none,
-    Schedule: path("spec", "schedule"),
-    Timezone: path("spec", "timeZone"),
     Suspend: (item) => (at(item, "spec", "suspend") === true ? "True" : "False"),
-    Active: (item) => list(item, "status", "active").length,
-    "Last Schedule": (item, now) =>
-      text(item, "status", "lastScheduleTime") === "" ? none : since(text(item, "status", "lastScheduleTime"), now),
+    "Last Schedule"(item, now) {
+      const last = text(item, "status", "lastScheduleTime");
+      return last === "" ? none : since(last, now);
+    },
   },
   "horizontalpodautoscalers.autoscaling": {
-    Reference: (item) =>
-      `${text(item, "spec", "scaleTargetRef", "kind")}/${text(item, "spec", "scaleTargetRef", "name")}`,
+    Reference: joined("/", ["spec.scaleTargetRef.kind", "spec.scaleTargetRef.name"]),
     Targets: autoscalerTargets,
     MinPods: (item) => `${number(item, "spec", "minReplicas") ?? "<unset>"}`,
-    MaxPods: amount("spec", "maxReplicas"),
-    Replicas: amount("status", "currentReplicas"),
+    MaxPods: amount("spec.maxReplicas"),
+    Replicas: amount("status.currentReplicas"),
   },
 };
 
