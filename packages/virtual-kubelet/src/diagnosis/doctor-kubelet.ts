@@ -4,10 +4,11 @@ import { leases, nodes } from "../kube/resource.ts";
 import type { Node } from "../kube/types.gen.ts";
 import { leaseNamespace } from "../node/lease-controller.ts";
 import { addressText } from "../program/address.ts";
+import { isOurs } from "../program/foreign-nodes.ts";
 import { certificateFinding, peerCertificate } from "./doctor-certificate.ts";
 import { callMs, type Finding, fail, type NodeContext, ok, skip, warn } from "./doctor-check.ts";
 import { advertised, futureCertificate, futureReach } from "./doctor-endpoint.ts";
-import { isAlive, isOurs } from "./doctor-node.ts";
+import { isAlive } from "./doctor-node.ts";
 
 const switchedOff: Finding = warn(
   "the kubelet API is switched off: no logs, exec, port-forward or metrics",

@@ -4,29 +4,18 @@ import { nodeOfUser } from "../identity.ts";
 import type { Stored } from "../kube/resource.ts";
 import type { DaemonSet, Node, Pod } from "../kube/types.gen.ts";
 import { nodeFromTemplate, taintId } from "../node/node-object.ts";
-import { oursAnnotation } from "../node/node-ours.ts";
 import { nodeUserMayLabel } from "../node/node-restriction.ts";
 import { refusals } from "../pod/capabilities.ts";
 import { matchesNode, tolerates } from "../pod/node-match.ts";
 import { nodeSpecOf } from "../program/assemble.ts";
 import type { Config, NodeConfig } from "../program/config.ts";
+import { heardOf, isOurs } from "../program/foreign-nodes.ts";
 import { isOwnAddress } from "../program/node-ip.ts";
-import { isProgramVersion } from "../program/version.ts";
 import { type Finding, fail, type NodeContext, ok, warn } from "./doctor-check.ts";
 import { relative, timeOf } from "./times.ts";
 
-export function isAlive({ lease, now }: Pick<NodeContext, "lease" | "now">): boolean {
-  const renewed = timeOf(lease?.spec?.renewTime);
-  return renewed !== undefined && now() - renewed < (lease?.spec?.leaseDurationSeconds ?? 40) * 1000;
-}
-
-/** Made by a program like this one. */
-export function isOurs({ metadata, status }: Stored<Node>): boolean {
-  // A node of ours without taints and labels has nothing written down that is ours.
-  return (
-    metadata.annotations?.[oursAnnotation] !== undefined || isProgramVersion(status?.nodeInfo?.kubeletVersion ?? "")
-  );
-}
+export const isAlive = ({ lease, now }: Pick<NodeContext, "lease" | "now">): boolean =>
+  heardOf(lease, now()) !== undefined;
 
 /** Node credentials that are those of another node. */
 export function foreignCredentials(user: string, name: string): Finding | undefined {

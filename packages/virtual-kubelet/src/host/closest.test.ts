@@ -9,6 +9,10 @@ const cases: readonly (readonly [string, string | undefined])[] = [
   ["node-name", "nodename"],
   ["LogLevel", "log-level"],
   ["providr", "provider"],
+  ["log-le", "log-level"],
+  ["prov", undefined],
+  ["node", "nodes"],
+  ["log", undefined],
   ["xyz", undefined],
   ["completely-different", undefined],
 ];

@@ -16,16 +16,27 @@ function distance(a: string, b: string): number {
   return at(a.length, b.length);
 }
 
+const plain = (text: string): string => text.toLowerCase().replaceAll(/[-_.]/g, "");
+
+/** The one that the word is the beginning of, or that is the beginning of the word. */
+function extended(word: string, known: readonly string[]): string | undefined {
+  const found = known.filter((each) => {
+    const [short = "", long = ""] = [plain(word), plain(each)].sort((a, b) => a.length - b.length);
+    return short.length >= 4 && long.startsWith(short);
+  });
+  return found.length === 1 ? found[0] : undefined;
+}
+
 /** The nearest of `known`, case and punctuation aside; undefined when none is near enough to be meant. */
-export function closest(word: string, known: Iterable<string>): string | undefined {
-  const plain = (text: string): string => text.toLowerCase().replaceAll(/[-_.]/g, "");
+export function closest(word: string, candidates: Iterable<string>): string | undefined {
+  const known = [...candidates];
   let best: string | undefined;
   let bestDistance = Math.max(1, Math.floor(word.length / 3)) + 1;
   for (const candidate of known) {
     const far = distance(plain(word), plain(candidate));
     if (far < bestDistance) [best, bestDistance] = [candidate, far];
   }
-  return best;
+  return best ?? extended(word, known);
 }
 
 /** ` (did you mean "x"?)` or nothing, to end a message with. */

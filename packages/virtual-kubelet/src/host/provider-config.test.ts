@@ -20,6 +20,11 @@ for (const [given, told] of [
   [{}, "stateDirectory: is required"],
   [{ ...right, stateDirectorie: 1 }, "stateDirectorie: unknown setting (did you mean stateDirectory?)"],
   [{ ...right, nested: { secret: "hunter2" } }, "nested.secret: unknown setting; known here: path, others"],
+  [{ ...right, stateDir: 1 }, "stateDir: unknown setting (did you mean stateDirectory?)"],
+  [
+    { ...right, nested: { secret: 1, third: 2 } },
+    "nested.secret: unknown setting; known here: path, others; nested.third: unknown setting",
+  ],
   [{ ...right, nested: [{ path: "/a" }] }, "nested: a list must be a map"],
   [{ ...right, nested: { others: { "a/b": "hunter2" } } }, 'nested.others["a/b"]: must be a number'],
   [{ ...right, count: "2" }, "count: must be a number"],

@@ -60,12 +60,16 @@ export function unknownKeys(schema: unknown, value: unknown, path: Path = []): S
   const mapMeant = entries !== undefined || (isRecord(bare) && bare["type"] === "record");
   if (mapMeant && Array.isArray(value)) return [{ path, message: `${shown(value)} must be a map` }];
   if (entries !== undefined && isRecord(value)) {
+    const known = Object.keys(entries);
+    let isListed = false;
     return Object.entries(value).flatMap(([key, inner]) => {
       const at = [...path, key];
       if (Object.hasOwn(entries, key)) return unknownKeys(entries[key], inner, at);
-      const known = Object.keys(entries);
       const meant = hint(key, known);
-      return [{ path: at, message: `unknown setting${meant === "" ? `; known here: ${known.join(", ")}` : meant}` }];
+      // Once for all of a map: the list may be long.
+      const listed = meant !== "" || isListed ? meant : `; known here: ${known.join(", ")}`;
+      isListed ||= meant === "";
+      return [{ path: at, message: `unknown setting${listed}` }];
     });
   }
   const each = mapValueOf(bare);

@@ -9,7 +9,7 @@ import type { ProcessObserver } from "../view/observer.ts";
 import type { PodTunables, VirtualKubeletOptions, VirtualNode } from "../virtual-kubelet-options.ts";
 import { priceTableOf } from "./budget-config.ts";
 import type { Config, NodeConfig } from "./config.ts";
-import { loadProvider, makeProvider } from "./load-provider.ts";
+import { makeProvider } from "./load-provider.ts";
 import { providerInit } from "./provider-init.ts";
 import { shortProviderName } from "./resolve-nodes.ts";
 import { kubeletVersion, version } from "./version.ts";
@@ -67,18 +67,6 @@ export function nodeSpecOf(node: NodeConfig, { ping }: Pick<Config, "ping">): Vi
     pingTimeoutMs: ping.timeout,
     pingThreshold: ping.threshold,
   };
-}
-
-/** Modules of all providers that the nodes name, each loaded once. Throws as loadProvider. */
-export async function loadProviders(
-  nodes: readonly NodeConfig[],
-  cwd: string,
-): Promise<ReadonlyMap<string, CreateProvider>> {
-  const loaded = new Map<string, CreateProvider>();
-  for (const { provider } of nodes) {
-    if (!loaded.has(provider.name)) loaded.set(provider.name, await loadProvider(provider.name, cwd));
-  }
-  return loaded;
 }
 
 export interface MakeNodesOptions {

@@ -95,6 +95,7 @@ export async function program(options: ProgramOptions): Promise<number> {
     log.info({}, "stopped");
     return 0;
   } catch (error) {
+    if (error instanceof UsageError) return usage(error.message);
     const internal = VirtualKubeletError.from(error).kind === "Internal" && error instanceof Error;
     log.error({ err: error, ...(internal ? { stack: error.stack } : {}) }, "ended by a fault");
     return 1;

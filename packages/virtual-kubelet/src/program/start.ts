@@ -10,8 +10,10 @@ import type { Logger } from "../log.ts";
 import { createMetrics, type Metrics } from "../metrics.ts";
 import { VirtualKubelet } from "../virtual-kubelet.ts";
 import { parseAddress } from "./address.ts";
-import { assemblySettings, loadProviders, makeNodes } from "./assemble.ts";
+import { assemblySettings, makeNodes } from "./assemble.ts";
 import type { Config } from "./config.ts";
+import { loadProviders } from "./configured-providers.ts";
+import { refuseForeignNodes } from "./foreign-nodes.ts";
 import { kubeletApiOptions } from "./kubelet-api.ts";
 import type { LoadedConfig, ProgramInput } from "./load-config.ts";
 import { afterPods } from "./machine-shutdown.ts";
@@ -37,7 +39,7 @@ export async function start(
   for (const notice of [...notices, ...plan.notices]) log.warn({}, notice);
 
   // A wrong provider is told before anything else is begun.
-  const modules = await loadProviders(config.nodes, input.cwd);
+  const modules = await loadProviders(config, input.cwd);
   const metrics = createMetrics();
   metrics.buildInfo.set({ version, kubelet_version: kubeletVersion, runtime: process.version }, 1);
   await using stack = new AsyncDisposableStack();
@@ -72,6 +74,8 @@ export async function start(
   try {
     const identity = await identify(client, { cluster: config.clusterId, clock: systemClock, log }, stop);
     log.info({ server: client.server, cluster: identity.cluster, user: identity.user }, "connected");
+    // Before pods are looked at: those of a node that is not ours would be taken for lost.
+    await refuseForeignNodes({ client, names: nodes, clock: systemClock }, stop);
     const virtualNodes = await makeNodes(
       {
         config,
