@@ -6,7 +6,15 @@ import { fileURLToPath } from "node:url";
 
 const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
 if (major < 24 || (major === 24 && minor < 11)) {
-  console.error(`virtual-kubelet needs Node.js 24.11 or later; this is ${process.version}.`);
+  // Of a clone, or of an installation with the package `node`: npx finds it, a shell does not.
+  const bin = ["../../../node_modules/.bin/", "../../../.bin/"]
+    .map((path) => fileURLToPath(new URL(path, import.meta.url)))
+    .find((path) => existsSync(`${path}node`));
+  const where =
+    bin === undefined
+      ? "Install it from https://nodejs.org, or have it found first in PATH."
+      : `There is one in ${bin}: start this by npx, or with PATH=${bin}:$PATH`;
+  console.error(`virtual-kubelet needs Node.js 24.11 or later; this is ${process.version}. ${where}`);
   process.exit(1);
 }
 const built = new URL("../dist/main.js", import.meta.url);

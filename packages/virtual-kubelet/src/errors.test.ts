@@ -12,6 +12,13 @@ const told: readonly (readonly [string, unknown, string])[] = [
     }),
     "file x cannot be read: EACCES: permission denied, open 'x'",
   ],
+  [
+    "advice of Node.js about its own flags is left out",
+    new Error(
+      "no connection: unable to verify the first certificate; if the root CA is installed locally, try running Node.js with --use-system-ca",
+    ),
+    "no connection: unable to verify the first certificate",
+  ],
   ["lines become one", new Error("one\n  two"), "one two"],
   ["what is no error", "text", "text"],
 ];

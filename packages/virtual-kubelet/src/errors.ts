@@ -94,11 +94,14 @@ export function isErrorKind(value: unknown, ...kinds: readonly ErrorKind[]): boo
   return kinds.includes(VirtualKubeletError.from(value).kind);
 }
 
+const nodeAdvice = /; if the root CA is installed locally, try.*$/;
+
 /** The message, with those of its causes that say more, on one line. */
 export function errorText(value: unknown): string {
   const parts: string[] = [];
   for (let error: unknown = value; error !== undefined && error !== null; ) {
-    const message = error instanceof Error ? error.message : String(error);
+    // Node.js adds advice for those who start it, which is none for who reads this.
+    const message = (error instanceof Error ? error.message : String(error)).replace(nodeAdvice, "");
     const code = /: (E[A-Z]+)$/.exec(parts.at(-1) ?? "")?.[1];
     if (message !== "" && !parts.some((part) => part.includes(message)))
       parts.push(code !== undefined && message.startsWith(`${code}: `) ? message.slice(code.length + 2) : message);

@@ -57,8 +57,9 @@ export async function identify(
 }
 
 function troubleOf({ kind }: VirtualKubeletError): string {
-  if (kind === "Unauthorized") return "the API server does not accept the credentials yet";
-  if (kind !== "Forbidden") return "the API server does not answer yet";
+  if (kind === "Unauthorized")
+    return "the API server does not accept the credentials yet: `virtual-kubelet doctor` says what to do";
+  if (kind !== "Forbidden") return "the API server does not answer yet: `virtual-kubelet doctor` says what to do";
   return "the credentials may not look which cluster this is yet: grant the rights that `virtual-kubelet doctor` lists, or give it a name by --cluster-id";
 }
 

@@ -7,7 +7,7 @@ import { callMs, type Finding, fail, ok, skip, warn } from "./doctor-check.ts";
 
 export async function checkClock(cluster: ClusterConfig, now: () => number): Promise<Finding> {
   if (cluster.proxyUrl !== undefined || !cluster.server.startsWith("https:"))
-    return skip("the API server is behind a proxy or a socket: its clock is not asked");
+    return skip("the API server is behind a proxy or a socket, or speaks no TLS: its clock is not asked");
   const before = now();
   try {
     return clockFinding(await dateOf(cluster), before, now());

@@ -112,8 +112,7 @@ async function serverFinding(
 
 /** Pure. Why the API server does not answer, or not us. */
 export function serverFault(error: unknown, server: string): Finding {
-  // Node.js adds advice for those who start it.
-  const text = errorText(error).replace(/; if the root CA is installed locally.*$/, "");
+  const text = errorText(error);
   const { kind } = VirtualKubeletError.from(error);
   if (/^(.*: )?credential plugin /.test(text))
     return fail(
@@ -145,5 +144,6 @@ function transportFix(text: string): string {
     return "the name cannot be resolved here: correct server of the kubeconfig, or the DNS of this machine";
   if (/ECONNREFUSED/.test(text))
     return "nothing listens there: correct server of the kubeconfig, or start the API server";
+  if (/HTTP request to an HTTPS server/.test(text)) return "server of the kubeconfig has to begin with https://";
   return "see whether server of the kubeconfig is right and can be reached from here (firewall, route, HTTPS_PROXY and NO_PROXY)";
 }

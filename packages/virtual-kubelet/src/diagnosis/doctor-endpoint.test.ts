@@ -163,6 +163,7 @@ describe("an API server that does not answer", () => {
       /certificate-authority/,
     ],
     ["Unavailable", "Hostname/IP does not match certificate's altnames", /altnames/, /tls-server-name/],
+    ["Invalid", "Client sent an HTTP request to an HTTPS server.", /does not answer/, /begin with https:/],
     ["Unavailable", "no answer in time", /in time/, /firewall/],
   ];
   for (const [kind, text, message, fix] of cases)

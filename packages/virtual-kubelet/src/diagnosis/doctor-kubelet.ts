@@ -53,11 +53,8 @@ async function runningNodes({ client, now }: NodeContext): Promise<readonly Node
 export function reachFault(error: unknown, place: string, node: string): Finding {
   const text = errorText(error);
   const { kind } = VirtualKubeletError.from(error);
-  if (
-    kind === "Forbidden" &&
-    /nodes\/|nodes "|resource "nodes/.test(text) &&
-    !/kube-apiserver-kubelet-client/.test(text)
-  )
+  // The API server's own words; a kubelet answers with "Forbidden (user=...".
+  if (kind === "Forbidden" && /is forbidden: User "/.test(text))
     return skip(
       "these credentials may not ask the API server for it (nodes/proxy)",
       `as administrator: kubectl get --raw /api/v1/nodes/${node}/proxy/healthz`,
@@ -77,9 +74,12 @@ export function reachFault(error: unknown, place: string, node: string): Finding
       `the API server does not trust the certificate at ${place}: ${text}`,
       "--server-tls-bootstrap, or --tls-cert-file of an authority that the API server's --kubelet-certificate-authority has",
     );
+  const ended = /connection refused|ECONNREFUSED/.test(text)
+    ? "start the program, if it has ended just now; else "
+    : "";
   return fail(
     `the API server does not reach the kubelet API at ${place}: ${text}`,
-    `open that port from the control plane to this machine, or advertise another address: --node-ip IP --kubelet-port PORT`,
+    `${ended}open that port from the control plane to this machine, or advertise another address: --node-ip IP --kubelet-port PORT`,
   );
 }
 

@@ -223,7 +223,10 @@ describe("from the API server to the node", () => {
       /get --raw/,
     ],
     [
-      error("Forbidden", "Forbidden (user=kube-apiserver-kubelet-client, verb=get, resource=nodes)"),
+      error(
+        "Forbidden",
+        "get /api/v1/nodes/vk/proxy/configz: Forbidden (user=kube-apiserver, verb=get, resource=nodes, subresource(s)=[configz proxy])",
+      ),
       "fail",
       /does not let/,
       /kubelet-api-admin/,
@@ -232,7 +235,7 @@ describe("from the API server to the node", () => {
       error("Unavailable", "dial tcp 10.0.0.1:10250: connect: connection refused"),
       "fail",
       /does not reach .* refused/,
-      /open that port/,
+      /start the program, if it has ended just now; else open that port/,
     ],
     [
       error("Unavailable", "tls: x509: certificate is valid for a, not b"),

@@ -224,9 +224,11 @@ export function parseKubeconfig(content: string, file: string): Kubeconfig {
   return { files: [file], currentContext: given(parsed.output["current-context"]), clusters, contexts, users };
 }
 
+const kinds: Readonly<Record<string, string>> = { Object: "a map", Array: "a list", string: "a text" };
+
 /** The fault in words that do not quote the value, which may be a secret. */
 function describe(issue: v.BaseIssue<unknown>): string {
   if (issue.received === "undefined") return "must be set";
   if (issue.message.startsWith("must ")) return issue.message;
-  return `must be ${issue.expected ?? "something else"}`;
+  return `must be ${kinds[issue.expected ?? ""] ?? issue.expected ?? "something else"}`;
 }

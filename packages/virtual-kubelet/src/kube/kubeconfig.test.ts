@@ -115,7 +115,7 @@ describe("faults", () => {
   const cluster = (yaml: string): string => `clusters: [{name: c, cluster: ${yaml}}]`;
   for (const [text, message] of [
     ["clusters: [", /line \d+: /],
-    ["hello", /the file: must be Object/],
+    ["hello", /the file: must be a map/],
     ["kind: Pod", /kind: must be Config/],
     ["", /current-context: must be set/],
     ["current-context: x", /there is no context "x"/],

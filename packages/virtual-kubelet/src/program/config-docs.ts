@@ -5,6 +5,7 @@ import { fileSchema } from "./config-schema.ts";
 import { flagSpecs } from "./flags.ts";
 import { defaultText } from "./help.ts";
 import { variables } from "./overrides.ts";
+import { subCommands } from "./sub-commands.ts";
 
 /** A file that the program takes; shown in the manual. */
 export const exampleConfig = `clusterDomain: cluster.local
@@ -150,8 +151,13 @@ export function configDocs(): string {
       "Lists the built-in providers; with a name, code 1 when there is none of it.",
     ),
     row(code("virtual-kubelet version"), "Shows the version."),
+    ...subCommands.map(({ usage, about }) => row(code(`virtual-kubelet ${usage}`), `${capital(about)}.`)),
     "",
-    "Exit codes: 0 ended well, 1 fault, 2 wrong flags or configuration.",
+    "More about `plan`, `why` and `doctor`, with what their exit codes mean: [diagnosis.md](diagnosis.md).",
+    "",
+    "Exit codes: 0 ended well, 1 fault, 2 wrong flags or configuration, the settings of providers included.",
     "",
   ].join("\n");
 }
+
+const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);

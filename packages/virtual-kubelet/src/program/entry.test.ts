@@ -11,8 +11,12 @@ const entry = join(import.meta.dirname, "../../bin/virtual-kubelet.js");
 /** Files with their times, in seconds. */
 type Files = Readonly<Record<string, number>>;
 
-async function run(files: Files): Promise<{ readonly stdout: string; readonly stderr: string }> {
-  const directory = mkdtempSync(join(tmpdir(), "vk entry-"));
+async function run(
+  files: Files,
+  { at = "", options = [] }: { readonly at?: string; readonly options?: readonly string[] } = {},
+): Promise<{ readonly stdout: string; readonly stderr: string }> {
+  const root = mkdtempSync(join(tmpdir(), "vk entry-"));
+  const directory = join(root, at);
   try {
     const all: Files = { "package.json": 1, "bin/virtual-kubelet.js": 1, ...files };
     for (const [name, time] of Object.entries(all)) {
@@ -23,9 +27,9 @@ async function run(files: Files): Promise<{ readonly stdout: string; readonly st
       else writeFileSync(path, `console.log("runs ${name}");`);
       utimesSync(path, time, time);
     }
-    return await promisify(execFile)(process.execPath, [join(directory, "bin/virtual-kubelet.js")]);
+    return await promisify(execFile)(process.execPath, [...options, join(directory, "bin/virtual-kubelet.js")]);
   } finally {
-    rmSync(directory, { recursive: true });
+    rmSync(root, { recursive: true });
   }
 }
 
@@ -42,4 +46,19 @@ for (const [name, files, runs, said] of cases)
 
 test("neither built nor a clone", async () => {
   await assert.rejects(run({}), /virtual-kubelet is not complete: its dist\/main\.js is missing/);
+});
+
+test("an older Node.js is told where the one is that npm has installed", async () => {
+  const older = 'Object.defineProperty(process, "versions", { value: { node: "20.1.0" } })';
+  const options = ["--import", `data:text/javascript,${encodeURIComponent(older)}`];
+  await assert.rejects(run({}, { options }), /needs Node\.js 24\.11 or later; this is v.*Install it from/);
+  const at = "packages/virtual-kubelet";
+  await assert.rejects(
+    run({ "../../node_modules/.bin/node": 1 }, { at, options }),
+    /There is one in \/.*vk entry-\w+\/node_modules\/\.bin\/: start this by npx/,
+  );
+  await assert.rejects(
+    run({ "../../.bin/node": 1 }, { at: "node_modules/@virtual-kubelet/virtual-kubelet", options }),
+    /node_modules\/\.bin\/: start/,
+  );
 });
