@@ -203,18 +203,24 @@ describe("the virtual kubelet away", { timeout: 1_100_000, concurrency: true }, 
     const staying = await flushed.create("flush-stays");
     for (const name of [...names, "flush-stays"]) await harness.untilPod("runs", name, 30_000, isRunning);
     const metrics = await metricsOf(kubelet);
+    const due = (count: number): Promise<unknown> =>
+      eventually(`${count} statuses are due`, 10_000, async () => {
+        const answer = await fetch(metrics);
+        const depths = (await answer.text()).matchAll(
+          /^virtual_kubelet_queue_depth\{queue="pod-status",state="(\w+)"\} (\d+)$/gm,
+        );
+        const { waiting, active } = Object.fromEntries([...depths].map(([, state = "", depth]) => [state, depth]));
+        if (Number(waiting) + Number(active) === count) return true;
+        throw new Error(`${waiting} wait, ${active} are under way`);
+      });
+    // Who sees a status in the API has it before the virtual kubelet has its answer.
+    await due(0);
 
     // The API server is out of reach for the moment in which all of them end.
     wire.hold();
     for (const { metadata } of ending)
       await flushed.backend.act({ action: "exit", uid: metadata.uid, container: "main", exitCode: 0 });
-    await eventually("20 statuses are due", 10_000, async () => {
-      const answer = await fetch(metrics);
-      const depths = (await answer.text()).matchAll(
-        /^virtual_kubelet_queue_depth\{queue="pod-status",state="(?:waiting|active)"\} (\d+)$/gm,
-      );
-      return [...depths].reduce((sum, [, depth]) => sum + Number(depth), 0) === 20;
-    });
+    await due(20);
     const end = kubelet.kill("SIGTERM");
     await sleep(500);
     assert.ok(kubelet.running, "ended with statuses still to be told");
