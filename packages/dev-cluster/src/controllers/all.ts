@@ -11,7 +11,7 @@ import { deployments } from "./deployments.ts";
 import { endpoints } from "./endpoints.ts";
 import { garbage } from "./garbage.ts";
 import { jobs } from "./jobs.ts";
-import { namespaceContents, namespaceDeletion } from "./namespaces.ts";
+import { namespaces } from "./namespaces.ts";
 import { nodeLifecycle } from "./nodes.ts";
 import { replicaSets } from "./replica-sets.ts";
 import { scheduler } from "./scheduler.ts";
@@ -25,8 +25,7 @@ export function allControllers(
   usage: PodUsage,
 ): readonly Controller[] {
   return [
-    namespaceContents(api, authority.certificate),
-    namespaceDeletion(api),
+    namespaces(api, authority.certificate),
     garbage(api),
     nodeLifecycle(api, nodeMonitorGraceMs),
     scheduler(api),

@@ -1,28 +1,15 @@
 // HorizontalPodAutoscalers by cpu and memory: as many pods as keep what they use near the target.
 import { timestamp } from "../access.ts";
 import type { Api } from "../api.ts";
-import { apiData, type Resource } from "../api-data.ts";
-import { withCondition } from "../conditions.ts";
-import { at, equal, type Json, type JsonObject, list, number, object, put, text } from "../json.ts";
+import type { Condition } from "../conditions.ts";
+import { at, equal, type Json, type JsonObject, list, number, put, text } from "../json.ts";
 import { quantityValue } from "../quantity.ts";
 import { selects } from "../selectors.ts";
-import type { Controller } from "./controller.ts";
-import {
-  change,
-  isFinished,
-  isGoing,
-  keyOf,
-  labelsOf,
-  nameOf,
-  namespaceOf,
-  splitKey,
-  tell,
-  uidOf,
-  writeStatus,
-} from "./objects.ts";
+import type { Client } from "./client.ts";
+import { type Controller, controllerFor } from "./controller.ts";
+import { isActive, keyOf, labelsOf, nameOf, namespaceOf, uidOf } from "./objects.ts";
 
 const key = "horizontalpodautoscalers.autoscaling";
-const component = "horizontal-pod-autoscaler";
 const lookMs = 15_000;
 /** While nothing is known of its pods, as when they are new. */
 const retryMs = 2_000;
@@ -30,112 +17,94 @@ const retryMs = 2_000;
 const tolerance = 0.1;
 const stabilisationSeconds = 300;
 
-/** What pods use, by their UIDs; cores and bytes. */
-export type PodUsage = (
-  pods: readonly JsonObject[],
-) => Promise<ReadonlyMap<string, { readonly cpu: number; readonly memory: number }>>;
+/** Cores and bytes. */
+interface Use {
+  readonly cpu: number;
+  readonly memory: number;
+}
+
+/** What pods use, by their UIDs. */
+export type PodUsage = (pods: readonly JsonObject[]) => Promise<ReadonlyMap<string, Use>>;
+
+/** What was wanted at a time. */
+interface Wish {
+  readonly time: number;
+  readonly replicas: number;
+}
 
 export function autoscalers(api: Api, usage: PodUsage): Controller {
-  /** What was wanted of late, by autoscaler: the highest of it is kept for a while. */
-  const wishes = new Map<string, readonly { readonly time: number; readonly replicas: number }[]>();
-  return {
-    name: component,
+  const wishes = new Map<string, readonly Wish[]>();
+  return controllerFor(api, {
+    name: "horizontal-pod-autoscaler",
+    resource: key,
     hears: {
-      [key]: (each, { previous }) =>
-        previous === undefined || !equal(each["spec"], previous["spec"]) ? [keyOf(each)] : [],
+      [key]: (each, { previous }) => (equal(each["spec"], previous?.["spec"]) ? [] : [keyOf(each)]),
     },
-    async sync(which) {
-      const scaler = api.store.get(key, ...splitKey(which));
-      if (scaler === undefined || isGoing(scaler)) {
-        wishes.delete(which);
-        return undefined;
-      }
-      const resource = targetResource(scaler);
-      const name = text(scaler, "spec", "scaleTargetRef", "name");
-      const target = resource && api.store.get(resource.key, namespaceOf(scaler), name);
-      if (resource === undefined || target === undefined) {
-        report(api, scaler, {
-          type: "AbleToScale",
-          status: "False",
-          reason: "FailedGetScale",
-          message: `no ${name} to scale`,
-        });
+    async sync(scaler, client) {
+      const target = client.scalable(at(scaler, "spec", "scaleTargetRef"), namespaceOf(scaler));
+      if (target === undefined) {
+        const message = `no ${text(scaler, "spec", "scaleTargetRef", "name")} to scale`;
+        client.writeStatus(scaler, {}, [{ type: "AbleToScale", status: "False", reason: "FailedGetScale", message }]);
         return lookMs;
       }
       const current = number(target, "spec", "replicas") ?? 1;
-      const pods = api.store
+      const pods = client.store
         .list("pods", namespaceOf(scaler))
-        .filter((pod) => selects(at(target, "spec", "selector"), labelsOf(pod)) && !isFinished(pod) && !isGoing(pod));
+        .filter((pod) => selects(at(target, "spec", "selector"), labelsOf(pod)) && isActive(pod));
       const used = await usage(pods);
       const found = list(scaler, "spec", "metrics").map((metric) => proposal(metric, pods, used));
-      const fault =
-        current === 0
-          ? "scaling is disabled since the replica count of the target is zero"
-          : found.find((each) => each.fault !== undefined)?.fault;
+      const fault = found.find((each) => each.fault !== undefined)?.fault;
+      if (current === 0) {
+        const message = "scaling is disabled since the replica count of the target is zero";
+        report(client, scaler, current, { status: "False", reason: "ScalingDisabled", message });
+        return lookMs;
+      }
       if (fault !== undefined) {
-        const reason = current === 0 ? "ScalingDisabled" : "FailedGetResourceMetric";
-        report(
-          api,
-          scaler,
-          { type: "ScalingActive", status: "False", reason, message: fault },
-          { currentReplicas: current },
-        );
-        return current === 0 ? lookMs : retryMs;
+        report(client, scaler, current, { status: "False", reason: "FailedGetResourceMetric", message: fault });
+        return retryMs;
       }
       const wanted = Math.max(...found.map(({ replicas }) => replicas ?? current));
-      const bounded = Math.min(
-        number(scaler, "spec", "maxReplicas") ?? wanted,
-        Math.max(number(scaler, "spec", "minReplicas") ?? 1, Math.min(wanted, Math.max(2 * current, current + 4))),
-      );
-      const seconds =
-        number(scaler, "spec", "behavior", "scaleDown", "stabilizationWindowSeconds") ?? stabilisationSeconds;
-      const since = api.now() - seconds * 1000;
-      const kept = [
-        ...(wishes.get(which) ?? []).filter(({ time }) => time > since),
-        { time: api.now(), replicas: bounded },
-      ];
-      wishes.set(which, kept);
-      const replicas = bounded >= current ? bounded : Math.min(current, Math.max(...kept.map((each) => each.replicas)));
+      const allowed = bounded(scaler, current, wanted);
+      const recent = recentWishes(scaler, wishes.get(keyOf(scaler)) ?? [], { time: client.now(), replicas: allowed });
+      wishes.set(keyOf(scaler), recent);
+      const highest = Math.max(...recent.map((each) => each.replicas));
+      const replicas = allowed >= current ? allowed : Math.min(current, highest);
       if (replicas !== current) {
-        change(api, resource.key, target, (now) => put(now, ["spec", "replicas"], replicas));
-        const why =
-          replicas > current
-            ? `${found.find((each) => each.replicas === wanted)?.what} above target`
-            : "All metrics below target";
-        tell(api, scaler, {
-          type: "Normal",
-          reason: "SuccessfulRescale",
-          message: `New size: ${replicas}; reason: ${why}`,
-          component,
-        });
+        client.change(target, (now) => put(now, ["spec", "replicas"], replicas));
+        const what = found.find((each) => each.replicas === wanted)?.what;
+        const why = replicas > current ? `${what} above target` : "All metrics below target";
+        client.tell(scaler, "Normal", "SuccessfulRescale", `New size: ${replicas}; reason: ${why}`);
       }
+      const message = "the HPA was able to successfully calculate a replica count";
       report(
-        api,
+        client,
         scaler,
+        current,
+        { status: "True", reason: "ValidMetricFound", message },
         {
-          type: "ScalingActive",
-          status: "True",
-          reason: "ValidMetricFound",
-          message: "the HPA was able to successfully calculate a replica count",
-        },
-        {
-          currentReplicas: current,
           desiredReplicas: replicas,
           currentMetrics: found.flatMap(({ shown }) => shown ?? []),
-          ...(replicas === current ? {} : { lastScaleTime: timestamp(api.now()) }),
+          ...(replicas === current ? {} : { lastScaleTime: timestamp(client.now()) }),
         },
       );
       return lookMs;
     },
-  };
+    gone: (scaler) => void wishes.delete(scaler),
+  });
 }
 
-function targetResource(scaler: JsonObject): Resource | undefined {
-  const { apiVersion, kind } = object(scaler, "spec", "scaleTargetRef");
-  return apiData().resources.find(
-    (each) =>
-      each.kind === kind && each.apiVersion === apiVersion && each.subresources.some(({ name }) => name === "scale"),
-  );
+/** Not more than twice as many at once, or four more, and within the limits. */
+function bounded(scaler: JsonObject, current: number, wanted: number): number {
+  const most = number(scaler, "spec", "maxReplicas") ?? wanted;
+  const least = number(scaler, "spec", "minReplicas") ?? 1;
+  return Math.min(most, Math.max(least, Math.min(wanted, Math.max(2 * current, current + 4))));
+}
+
+/** The highest of these is kept for a while. */
+function recentWishes(scaler: JsonObject, before: readonly Wish[], newest: Wish): readonly Wish[] {
+  const asked = number(scaler, "spec", "behavior", "scaleDown", "stabilizationWindowSeconds");
+  const since = newest.time - (asked ?? stabilisationSeconds) * 1000;
+  return [...before.filter(({ time }) => time > since), newest];
 }
 
 interface Proposal {
@@ -168,21 +137,13 @@ function proposal(metric: Json, pods: readonly JsonObject[], used: Awaited<Retur
   const unknown = sum(pods, wantedOf) - sum(measured, wantedOf);
   const careful = (use + (ratio > 1 ? 0 : unknown)) / sum(pods, wantedOf);
   const isNear = Math.abs(careful - 1) <= tolerance || careful > 1 !== ratio > 1;
+  const mean = use / measured.length;
+  const averageValue = name === "cpu" ? `${Math.round(mean * 1000)}m` : `${Math.round(mean)}`;
   const requested = sum(measured, (pod) => requestOf(pod, name));
-  const utilisation = Math.round((100 * use) / requested);
+  const averageUtilization = share === undefined ? undefined : Math.round((100 * use) / requested);
   return {
-    what: `${name} resource ${share === undefined ? "" : "utilization (percentage of request)"}`.trim(),
-    shown: {
-      type: "Resource",
-      resource: {
-        name,
-        current: {
-          averageValue:
-            name === "cpu" ? `${Math.round((use * 1000) / measured.length)}m` : `${Math.round(use / measured.length)}`,
-          ...(share === undefined ? {} : { averageUtilization: utilisation }),
-        },
-      },
-    },
+    what: share === undefined ? `${name} resource` : `${name} resource utilization (percentage of request)`,
+    shown: { type: "Resource", resource: { name, current: { averageValue, averageUtilization } } },
     replicas: isNear ? undefined : Math.ceil(careful * pods.length),
   };
 }
@@ -195,20 +156,13 @@ function requestOf(pod: JsonObject, name: string): number {
 }
 
 function report(
-  api: Api,
+  client: Client,
   scaler: JsonObject,
-  condition: { readonly type: string; readonly status: string; readonly reason: string; readonly message: string },
-  more: JsonObject = {},
+  currentReplicas: number,
+  active: Omit<Condition, "type">,
+  fields: JsonObject = {},
 ): void {
-  const ready = {
-    type: "AbleToScale",
-    status: "True",
-    reason: "ReadyForNewScale",
-    message: "recommended size matches current size",
-  };
-  const conditions = (condition.type === "AbleToScale" ? [condition] : [ready, condition]).reduce<readonly Json[]>(
-    (all, each) => withCondition(all, each, api.now()),
-    list(scaler, "status", "conditions"),
-  );
-  writeStatus(api, key, scaler, { ...more, conditions });
+  const message = "recommended size matches current size";
+  const able = { type: "AbleToScale", status: "True", reason: "ReadyForNewScale", message };
+  client.writeStatus(scaler, { currentReplicas, ...fields }, [able, { type: "ScalingActive", ...active }]);
 }

@@ -1,46 +1,33 @@
 // Disruption budgets say how many of their pods may go.
 import type { Api } from "../api.ts";
 import { budgetStatus } from "../disruption.ts";
-import { at, isObject, number, text } from "../json.ts";
+import { number, object } from "../json.ts";
 import { selects } from "../selectors.ts";
-import type { Controller } from "./controller.ts";
-import { controllerOf, isFinished, keyOf, labelsOf, namespaceOf, splitKey, writeStatus } from "./objects.ts";
+import { type Controller, controllerFor } from "./controller.ts";
+import { controllerOf, isFinished, keyOf, labelsOf, namespaceOf, uidOf } from "./objects.ts";
 
 const key = "poddisruptionbudgets.policy";
 
 export function budgets(api: Api): Controller {
-  return {
+  return controllerFor(api, {
     name: "disruption-controller",
-    hears: {
-      [key]: (each) => [keyOf(each)],
-      pods: (pod) => api.store.list(key, namespaceOf(pod)).map(keyOf),
-    },
-    sync(which) {
-      const budget = api.store.get(key, ...splitKey(which));
-      if (budget === undefined) return undefined;
-      const selector = at(budget, "spec", "selector");
-      const pods = api.store
+    resource: key,
+    hears: { pods: (pod) => api.store.list(key, namespaceOf(pod)).map(keyOf) },
+    sync(budget, client) {
+      const { selector } = object(budget, "spec");
+      const pods = client.store
         .list("pods", namespaceOf(budget))
-        .filter((pod) => isObject(selector) && selects(selector, labelsOf(pod)) && !isFinished(pod));
+        .filter((pod) => selects(selector, labelsOf(pod)) && !isFinished(pod));
       // What their controllers ask for counts, not what happens to be there.
-      const owners = new Map(pods.map((pod) => [text(controllerOf(pod), "uid") || text(pod, "metadata", "uid"), pod]));
-      const expected = [...owners.values()].reduce((sum, pod) => sum + wantedOf(api, pod), 0);
-      writeStatus(api, key, budget, budgetStatus(budget, pods, expected));
+      const expected = new Map(
+        pods.map((pod) => {
+          const owner = client.scalable(controllerOf(pod), namespaceOf(pod));
+          return [uidOf(owner ?? pod), number(owner, "spec", "replicas") ?? 1];
+        }),
+      );
+      const sum = expected.values().reduce((all, each) => all + each, 0);
+      client.writeStatus(budget, budgetStatus(budget, pods, sum));
       return undefined;
     },
-  };
-}
-
-const scalable: Readonly<Record<string, string>> = {
-  ReplicaSet: "replicasets.apps",
-  StatefulSet: "statefulsets.apps",
-  ReplicationController: "replicationcontrollers",
-};
-
-function wantedOf(api: Api, pod: Parameters<typeof namespaceOf>[0]): number {
-  const owner = pod === undefined ? undefined : controllerOf(pod);
-  const resource = scalable[text(owner, "kind")];
-  if (resource === undefined) return 1;
-  const found = api.store.get(resource, namespaceOf(pod), text(owner, "name"));
-  return number(found, "spec", "replicas") ?? 1;
+  });
 }

@@ -1,14 +1,12 @@
 // Certificate requests: those of nodes for their client certificates are approved, and all approved ones are signed.
-
 import { timestamp } from "../access.ts";
 import type { Api } from "../api.ts";
 import { type Authority, requestedSubject } from "../certificates.ts";
 import { conditionOf, isTrue } from "../conditions.ts";
 import { type JsonObject, list, number, put, text, texts } from "../json.ts";
-import type { Controller } from "./controller.ts";
-import { change, nameOf, writeCondition, writeStatus } from "./objects.ts";
+import type { Client } from "./client.ts";
+import { type Controller, controllerFor } from "./controller.ts";
 
-const key = "certificatesigningrequests.certificates.k8s.io";
 const yearMs = 365 * 24 * 3_600_000;
 const usages: Readonly<Record<string, readonly ("client" | "server")[]>> = {
   "kubernetes.io/kube-apiserver-client": ["client"],
@@ -17,38 +15,30 @@ const usages: Readonly<Record<string, readonly ("client" | "server")[]>> = {
 };
 
 export function certificateRequests(api: Api, authority: Authority): Controller {
-  return {
+  return controllerFor(api, {
     name: "certificate-requests",
-    hears: { [key]: (each) => [nameOf(each)] },
-    async sync(name) {
-      const request = api.store.get(key, "", name);
-      if (request === undefined || text(request, "status", "certificate") !== "") return undefined;
-      if (list(request, "status", "conditions").length === 0 && isOfNode(request)) {
-        approve(api, request);
-        return undefined;
-      }
-      const isApproved = isTrue(request, "Approved");
+    resource: "certificatesigningrequests.certificates.k8s.io",
+    async sync(request, client) {
+      if (text(request, "status", "certificate") !== "") return undefined;
+      if (list(request, "status", "conditions").length === 0 && isOfNode(request)) approve(client, request);
       const wanted = usages[text(request, "spec", "signerName")];
-      if (!isApproved || wanted === undefined || conditionOf(request, "Denied") !== undefined) return undefined;
+      const isDenied = conditionOf(request, "Denied") !== undefined;
+      if (!isTrue(request, "Approved") || isDenied || wanted === undefined) return undefined;
       const asked = number(request, "spec", "expirationSeconds");
       const pem = Buffer.from(text(request, "spec", "request"), "base64").toString();
       const validMs = asked === undefined ? yearMs : Math.min(yearMs, asked * 1000);
       try {
         requireSubject(request, pem);
         const certificate = Buffer.from(await authority.sign(pem, wanted, validMs, api.now())).toString("base64");
-        writeStatus(api, key, request, { certificate });
+        client.writeStatus(request, { certificate });
       } catch (error) {
         const message = error instanceof Error ? error.message : String(error);
-        writeCondition(api, key, request, {
-          type: "Failed",
-          status: "True",
-          reason: "SignerValidationFailure",
-          message,
-        });
+        const reason = "SignerValidationFailure";
+        client.writeStatus(request, {}, [{ type: "Failed", status: "True", reason, message }]);
       }
       return undefined;
     },
-  };
+  });
 }
 
 /** Serving certificates are left to an approver, as in a real cluster. */
@@ -77,14 +67,15 @@ function requireSubject(request: JsonObject, pem: string): void {
     throw new Error(`the subject is to be CN=${asker}, who asks`);
 }
 
-function approve(api: Api, request: JsonObject): void {
+function approve(client: Client, request: JsonObject): void {
+  const time = timestamp(client.now());
   const condition = {
     type: "Approved",
     status: "True",
     reason: "AutoApproved",
     message: "Approved: a node asks for itself.",
+    lastUpdateTime: time,
+    lastTransitionTime: time,
   };
-  const now = timestamp(api.now());
-  const conditions = [{ ...condition, lastUpdateTime: now, lastTransitionTime: now }];
-  change(api, key, request, (now) => put(now, ["status", "conditions"], conditions), "approval");
+  client.change(request, (now) => put(now, ["status", "conditions"], [condition]), "approval");
 }

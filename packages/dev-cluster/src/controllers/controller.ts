@@ -3,6 +3,8 @@ import type { Api } from "../api.ts";
 import { ApiError } from "../api-error.ts";
 import type { JsonObject } from "../json.ts";
 import type { Change } from "../store.ts";
+import { Client } from "./client.ts";
+import { isGoing, keyOf, keysOfOwner, splitKey } from "./objects.ts";
 
 export interface Controller {
   readonly name: string;
@@ -10,6 +12,39 @@ export interface Controller {
   readonly hears: Readonly<Record<string, (changed: JsonObject, change: Change) => readonly string[]>>;
   /** Makes the cluster as it should be for this key. Returns the milliseconds after which it is due again, if at all. */
   readonly sync: (key: string) => number | undefined | Promise<number | undefined>;
+}
+
+/** What a controller does about the objects of one resource. */
+export interface ObjectController {
+  readonly name: string;
+  readonly resource: string;
+  /** Resources of objects that those control: what happens to these counts, too. */
+  readonly owns?: readonly string[];
+  /** Other resources. */
+  readonly hears?: Controller["hears"];
+  /** As `sync` of a controller, with the object as it is. */
+  readonly sync: (object: JsonObject, client: Client) => ReturnType<Controller["sync"]>;
+  /** It is gone, or is being deleted. */
+  readonly gone?: (key: string, client: Client) => void;
+}
+
+export function controllerFor(
+  api: Api,
+  { name, resource, owns = [], hears, sync, gone }: ObjectController,
+): Controller {
+  const client = new Client(api, name);
+  const { kind } = api.resource(resource);
+  const ofOwned = owns.map((each) => [each, (owned: JsonObject) => keysOfOwner(owned, kind)] as const);
+  return {
+    name,
+    hears: { [resource]: (each) => [keyOf(each)], ...Object.fromEntries(ofOwned), ...hears },
+    sync(key) {
+      const found = api.store.get(resource, ...splitKey(key));
+      if (found !== undefined && !isGoing(found)) return sync(found, client);
+      gone?.(key, client);
+      return undefined;
+    },
+  };
 }
 
 const firstRetryMs = 100;

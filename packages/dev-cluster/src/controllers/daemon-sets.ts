@@ -1,191 +1,133 @@
 // DaemonSets: one pod on each node that it may be on.
 import type { Api } from "../api.ts";
 import { isReady, share } from "../disruption.ts";
-import { at, type Json, type JsonObject, list, merge, number, object, text } from "../json.ts";
-import type { Controller } from "./controller.ts";
-import { misfit } from "./fit.ts";
+import { at, type Json, type JsonObject, list, object, put, text, texts } from "../json.ts";
+import type { Client } from "./client.ts";
+import { type Controller, controllerFor } from "./controller.ts";
+import { isOtherPlace, misfit, nodeTerms } from "./fit.ts";
 import {
-  controlledBy,
+  annotationsOf,
+  bornAt,
+  generationOf,
   isFinished,
   isGoing,
   keyOf,
   labelsOf,
   nameOf,
   namespaceOf,
-  splitKey,
-  tell,
-  writeStatus,
 } from "./objects.ts";
-import { createPod, deletePod, keysOfOwner } from "./owned-pods.ts";
+import { activePods, createPod, deletePod } from "./owned-pods.ts";
 import { currentRevision, revisionLabel } from "./revisions.ts";
 
 const key = "daemonsets.apps";
-const component = "daemonset-controller";
-const firstBackOffMs = 1_000;
-const lastBackOffMs = 900_000;
+/** What ends sooner is not replaced before. */
+const leastLifeMs = 5_000;
 
-const tolerated: readonly (readonly [name: string, effect: string])[] = [
-  ["not-ready", "NoExecute"],
-  ["unreachable", "NoExecute"],
-  ["disk-pressure", "NoSchedule"],
-  ["memory-pressure", "NoSchedule"],
-  ["pid-pressure", "NoSchedule"],
-  ["unschedulable", "NoSchedule"],
-];
-
-interface Failures {
-  count: number;
-  /** Epoch milliseconds. */
-  until: number;
-}
+const tolerated: Readonly<Record<string, string>> = {
+  "not-ready": "NoExecute",
+  unreachable: "NoExecute",
+  "disk-pressure": "NoSchedule",
+  "memory-pressure": "NoSchedule",
+  "pid-pressure": "NoSchedule",
+  unschedulable: "NoSchedule",
+};
 
 export function daemonSets(api: Api): Controller {
-  const failures = new Map<string, Failures>();
-  const all = (): readonly string[] => api.store.list(key).map(keyOf);
-  return {
-    name: component,
-    hears: {
-      [key]: (each) => [keyOf(each)],
-      pods: (pod) => keysOfOwner(pod, "DaemonSet"),
-      nodes: (node, { previous }) => (previous === undefined || isOther(node, previous) ? all() : []),
-    },
-    sync(which) {
-      const set = api.store.get(key, ...splitKey(which));
-      if (set === undefined || isGoing(set)) return undefined;
-      const hash = text(labelsOf(currentRevision(api, set, revisionLabel)), revisionLabel);
-      const nodes = api.store.list("nodes").filter((node) => mayBeOn(set, node));
-      const wait = manage(api, set, hash, nodes, failures);
-      writeCounts(api, set, hash, nodes);
+  return controllerFor(api, {
+    name: "daemonset-controller",
+    resource: key,
+    owns: ["pods"],
+    hears: { nodes: (node, { previous }) => (isOtherPlace(node, previous) ? api.store.list(key).map(keyOf) : []) },
+    sync(set, client) {
+      const hash = text(labelsOf(currentRevision(client, set, revisionLabel)), revisionLabel);
+      const nodes = client.store.list("nodes").filter((node) => mayBeOn(set, node));
+      const wait = takeAway(client, set, new Set(nodes.map(nameOf)));
+      const served = new Set(client.controlled("pods", set).map(nodeOf));
+      for (const node of nodes) {
+        const parts = { metadata: { labels: labelsFor(set, hash) }, spec: specFor(set, node) };
+        if (!served.has(nameOf(node))) createPod(client, set, parts);
+      }
+      update(client, set, hash, nodes.length);
+      writeCounts(client, set, hash, new Set(nodes.map(nameOf)));
       return wait;
     },
-  };
-}
-
-function isOther(node: JsonObject, before: JsonObject): boolean {
-  const parts = (of: JsonObject): string => JSON.stringify([at(of, "spec"), at(of, "metadata", "labels")]);
-  return parts(node) !== parts(before);
+  });
 }
 
 function labelsFor(set: JsonObject, hash: string): JsonObject {
-  const generation = object(set, "metadata", "annotations")["deprecated.daemonset.template.generation"];
+  const generation = annotationsOf(set)["deprecated.daemonset.template.generation"];
   return { ...labelsOf(at(set, "spec", "template")), [revisionLabel]: hash, "pod-template-generation": generation };
 }
 
+/** The template's, for this node and no other, and for longer than others may be there. */
 function specFor(set: JsonObject, node: JsonObject): JsonObject {
-  const template = object(set, "spec", "template");
-  const added = tolerated.map(
+  const spec = object(set, "spec", "template", "spec");
+  const onHost = spec["hostNetwork"] === true ? { "network-unavailable": "NoSchedule" } : {};
+  const added = Object.entries({ ...tolerated, ...onHost }).map(
     ([name, effect]): Json => ({ key: `node.kubernetes.io/${name}`, operator: "Exists", effect }),
   );
-  const network = { key: "node.kubernetes.io/network-unavailable", operator: "Exists", effect: "NoSchedule" };
-  const isOfHost = at(template, "spec", "hostNetwork") === true;
-  const field = { key: "metadata.name", operator: "In", values: [nameOf(node)] };
-  const path = "requiredDuringSchedulingIgnoredDuringExecution";
-  const terms = list(template, "spec", "affinity", "nodeAffinity", path, "nodeSelectorTerms");
-  const nodeSelectorTerms = (terms.length > 0 ? terms : [{}]).map((term) => ({
-    ...object(term),
-    matchFields: [field],
-  }));
-  const affinity = merge(object(template, "spec", "affinity"), ["nodeAffinity"], { [path]: { nodeSelectorTerms } });
-  return merge(object(template, "spec"), [], {
-    affinity,
-    tolerations: [...list(template, "spec", "tolerations"), ...added, ...(isOfHost ? [network] : [])],
-  });
+  const matchFields = [{ key: "metadata.name", operator: "In", values: [nameOf(node)] }];
+  const terms = list(spec, ...nodeTerms);
+  const nodeSelectorTerms = (terms.length > 0 ? terms : [{}]).map((term) => ({ ...object(term), matchFields }));
+  return put({ ...spec, tolerations: [...list(spec, "tolerations"), ...added] }, nodeTerms, nodeSelectorTerms);
 }
 
 /** Room is not asked for: a pod that does not fit waits, or is refused by its node. */
 function mayBeOn(set: JsonObject, node: JsonObject): boolean {
   const metadata = { namespace: namespaceOf(set), labels: labelsOf(at(set, "spec", "template")) };
   const sizeless = { metadata, spec: { ...specFor(set, node), containers: [], initContainers: [] } };
-  const roomy = merge(node, ["status"], { allocatable: { pods: "1000000" } });
+  const roomy = put(node, ["status", "allocatable"], { pods: "1000000" });
   return misfit(sizeless, { node: roomy, pods: [] }, []) === undefined;
 }
 
 /** The node that a pod is on, or is meant for. */
 function nodeOf(pod: JsonObject): string {
-  const [term] = list(
-    pod,
-    "spec",
-    "affinity",
-    "nodeAffinity",
-    "requiredDuringSchedulingIgnoredDuringExecution",
-    "nodeSelectorTerms",
-  );
-  const [field] = list(term, "matchFields");
-  const [meant] = list(field, "values");
-  return text(pod, "spec", "nodeName") || (typeof meant === "string" ? meant : "");
+  const [term] = list(pod, "spec", ...nodeTerms);
+  const [meant = ""] = texts(list(term, "matchFields")[0], "values");
+  return text(pod, "spec", "nodeName") || meant;
 }
 
-function manage(
-  api: Api,
-  set: JsonObject,
-  hash: string,
-  nodes: readonly JsonObject[],
-  failures: Map<string, Failures>,
-): number | undefined {
-  const pods = controlledBy(api, "pods", set);
-  const names = new Set(nodes.map(nameOf));
-  let wait = Number.POSITIVE_INFINITY;
-  for (const pod of pods) if (!names.has(nodeOf(pod)) && !isGoing(pod)) deletePod(api, set, pod, component);
-  for (const node of nodes) {
-    const own = pods.filter((pod) => nodeOf(pod) === nameOf(node));
-    const failed = own.find((pod) => text(pod, "status", "phase") === "Failed" && !isGoing(pod));
-    const id = `${text(set, "metadata", "uid")}/${nameOf(node)}`;
-    if (failed !== undefined) {
-      const before = failures.get(id);
-      if (before !== undefined && before.until > api.now()) {
-        wait = Math.min(wait, before.until - api.now());
-        continue;
-      }
-      const count = (before?.count ?? 0) + 1;
-      failures.set(id, {
-        count,
-        until: api.now() + Math.min(lastBackOffMs, firstBackOffMs * 2 ** Math.min(count, 20)),
-      });
-      tell(api, set, {
-        type: "Warning",
-        reason: "FailedDaemonPod",
-        message: `Found failed daemon pod ${keyOf(failed)} on node ${nameOf(node)}, will try to kill it`,
-        component,
-      });
-      deletePod(api, set, failed, component);
+/** Pods on other nodes, and those that have ended. Returns when to take away those that ended too soon. */
+function takeAway(client: Client, set: JsonObject, nodes: ReadonlySet<string>): number | undefined {
+  const waits: number[] = [];
+  for (const pod of client.controlled("pods", set).filter((each) => !isGoing(each))) {
+    const wait = bornAt(pod) + leastLifeMs - client.now();
+    if (nodes.has(nodeOf(pod)) && !isFinished(pod)) continue;
+    if (nodes.has(nodeOf(pod)) && wait > 0) {
+      waits.push(wait);
+      continue;
     }
-    const alive = own.filter((pod) => pod !== failed && !isFinished(pod));
-    if (alive.length > 0) continue;
-    createPod(api, set, component, { labels: labelsFor(set, hash) }, specFor(set, node));
+    const message = `Found failed daemon pod ${keyOf(pod)} on node ${nodeOf(pod)}, will try to kill it`;
+    if (text(pod, "status", "phase") === "Failed") client.tell(set, "Warning", "FailedDaemonPod", message);
+    deletePod(client, set, pod);
   }
-  update(api, set, hash, nodes.length);
-  return Number.isFinite(wait) ? wait : undefined;
+  return waits.length > 0 ? Math.min(...waits) : undefined;
 }
 
 /** Pods of an older template go, as many at once as may be missing. */
-function update(api: Api, set: JsonObject, hash: string, whole: number): void {
+function update(client: Client, set: JsonObject, hash: string, whole: number): void {
   if (text(set, "spec", "updateStrategy", "type") === "OnDelete") return;
-  const pods = controlledBy(api, "pods", set).filter((pod) => !isFinished(pod));
+  const pods = client.controlled("pods", set).filter((pod) => !isFinished(pod));
   const old = pods.filter((pod) => labelsOf(pod)[revisionLabel] !== hash && !isGoing(pod));
-  const most = Math.max(
-    1,
-    share(at(set, "spec", "updateStrategy", "rollingUpdate", "maxUnavailable"), whole, Math.ceil),
-  );
-  let spare = most - pods.filter((pod) => !isReady(pod) || isGoing(pod)).length;
-  for (const pod of old) {
-    if (isReady(pod) && spare-- <= 0) continue;
-    deletePod(api, set, pod, component);
-  }
+  const asked = at(set, "spec", "updateStrategy", "rollingUpdate", "maxUnavailable");
+  const missing = pods.filter((pod) => !isReady(pod) || isGoing(pod)).length;
+  const spare = Math.max(0, Math.max(1, share(asked, whole, Math.ceil)) - missing);
+  const unready = old.filter((pod) => !isReady(pod));
+  for (const pod of [...unready, ...old.filter(isReady).slice(0, spare)]) deletePod(client, set, pod);
 }
 
-function writeCounts(api: Api, set: JsonObject, hash: string, nodes: readonly JsonObject[]): void {
-  const names = new Set(nodes.map(nameOf));
-  const pods = controlledBy(api, "pods", set).filter((pod) => !isGoing(pod) && !isFinished(pod));
-  const placed = pods.filter((pod) => names.has(text(pod, "spec", "nodeName")));
+function writeCounts(client: Client, set: JsonObject, hash: string, nodes: ReadonlySet<string>): void {
+  const pods = activePods(client, set);
+  const placed = pods.filter((pod) => nodes.has(text(pod, "spec", "nodeName")));
   const ready = placed.filter(isReady).length;
-  writeStatus(api, key, set, {
+  client.writeStatus(set, {
     currentNumberScheduled: placed.length,
-    numberMisscheduled: pods.length - pods.filter((pod) => names.has(nodeOf(pod))).length,
-    desiredNumberScheduled: nodes.length,
+    numberMisscheduled: pods.filter((pod) => !nodes.has(nodeOf(pod))).length,
+    desiredNumberScheduled: nodes.size,
     numberReady: ready,
-    observedGeneration: number(set, "metadata", "generation") ?? 0,
+    observedGeneration: generationOf(set),
     updatedNumberScheduled: placed.filter((pod) => labelsOf(pod)[revisionLabel] === hash).length || undefined,
     numberAvailable: ready || undefined,
-    numberUnavailable: nodes.length - ready || undefined,
+    numberUnavailable: nodes.size - ready || undefined,
   });
 }

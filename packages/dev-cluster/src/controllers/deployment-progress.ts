@@ -1,12 +1,11 @@
 // How far a Deployment is: its counts, its conditions, and whether it has stood still for too long.
 import { timestamp } from "../access.ts";
-import type { Api } from "../api.ts";
-import { conditionOf, withCondition } from "../conditions.ts";
+import { conditionOf } from "../conditions.ts";
 import { share } from "../disruption.ts";
-import { type Json, type JsonObject, list, number, object, text } from "../json.ts";
-import { controlledBy, nameOf, namespaceOf, writeStatus } from "./objects.ts";
+import { type JsonObject, number, object, text } from "../json.ts";
+import type { Client } from "./client.ts";
+import { generationOf, nameOf, uidOf } from "./objects.ts";
 
-export const deploymentKey = "deployments.apps";
 export const setKey = "replicasets.apps";
 
 export function limits(deployment: JsonObject): { readonly surge: number; readonly unavailable: number } {
@@ -16,58 +15,6 @@ export function limits(deployment: JsonObject): { readonly surge: number; readon
   const surge = share(rolling["maxSurge"], whole, Math.ceil);
   const unavailable = share(rolling["maxUnavailable"], whole, Math.floor);
   return { surge, unavailable: surge === 0 && unavailable === 0 ? 1 : unavailable };
-}
-
-/** Returns the milliseconds until its deadline. */
-export function writeProgress(api: Api, before: JsonObject, current: JsonObject | undefined): number | undefined {
-  const deployment = api.store.get(deploymentKey, namespaceOf(before), nameOf(before));
-  if (deployment === undefined) return undefined;
-  const sets = controlledBy(api, setKey, deployment);
-  const sum = (field: string): number => sets.reduce((all, set) => all + (number(set, "status", field) ?? 0), 0);
-  const now = current === undefined ? undefined : api.store.get(setKey, namespaceOf(current), nameOf(current));
-  const whole = number(deployment, "spec", "replicas") ?? 1;
-  const updated = number(now, "status", "replicas") ?? 0;
-  const available = sum("availableReplicas");
-  const counts = {
-    observedGeneration: number(deployment, "metadata", "generation") ?? 0,
-    replicas: sum("replicas") || undefined,
-    updatedReplicas: updated || undefined,
-    readyReplicas: sum("readyReplicas") || undefined,
-    availableReplicas: available || undefined,
-    unavailableReplicas: Math.max(0, sum("replicas") - available, whole - available) || undefined,
-  };
-  const progress = progressOf(
-    api,
-    deployment,
-    counts,
-    now,
-    updated >= whole && available >= whole && sum("replicas") === updated,
-  );
-  const isAvailable = available >= whole - limits(deployment).unavailable;
-  const availability = isAvailable
-    ? { status: "True", reason: "MinimumReplicasAvailable", message: "Deployment has minimum availability." }
-    : {
-        status: "False",
-        reason: "MinimumReplicasUnavailable",
-        message: "Deployment does not have minimum availability.",
-      };
-  const { wait, ...progressing } = progress;
-  const conditions = [
-    { type: "Progressing", ...progressing },
-    { type: "Available", ...availability },
-  ].reduce<readonly Json[]>(
-    (all, wanted) => {
-      const known = conditionOf(deployment, wanted.type);
-      const isSame = text(known, "status") === wanted.status && text(known, "reason") === wanted.reason;
-      const isNews = !isSame || ("moved" in wanted && wanted.moved);
-      const lastUpdateTime = isNews ? timestamp(api.now()) : text(known, "lastUpdateTime");
-      const { type, status, reason, message } = wanted;
-      return withCondition(all, { type, status, reason, message }, api.now(), { lastUpdateTime });
-    },
-    list(deployment, "status", "conditions"),
-  );
-  writeStatus(api, deploymentKey, deployment, { ...counts, conditions });
-  return wait;
 }
 
 interface Progress {
@@ -80,9 +27,47 @@ interface Progress {
   readonly wait?: number;
 }
 
+/** Returns the milliseconds until its deadline. */
+export function writeProgress(
+  client: Client,
+  deployment: JsonObject,
+  current: JsonObject | undefined,
+): number | undefined {
+  const sets = client.controlled(setKey, deployment);
+  const sum = (field: string): number => sets.reduce((all, set) => all + (number(set, "status", field) ?? 0), 0);
+  const set = sets.find((each) => uidOf(each) === uidOf(current));
+  const whole = number(deployment, "spec", "replicas") ?? 1;
+  const updated = number(set, "status", "replicas") ?? 0;
+  const available = sum("availableReplicas");
+  const counts = {
+    observedGeneration: generationOf(deployment),
+    replicas: sum("replicas") || undefined,
+    updatedReplicas: updated || undefined,
+    readyReplicas: sum("readyReplicas") || undefined,
+    availableReplicas: available || undefined,
+    unavailableReplicas: Math.max(0, sum("replicas") - available, whole - available) || undefined,
+  };
+  const isDone = updated >= whole && available >= whole && sum("replicas") === updated;
+  const { wait, moved = false, ...progressing } = progressOf(client.now(), deployment, counts, set, isDone);
+  const has = available >= whole - limits(deployment).unavailable;
+  const availability = {
+    status: has ? "True" : "False",
+    reason: has ? "MinimumReplicasAvailable" : "MinimumReplicasUnavailable",
+    message: `Deployment ${has ? "has" : "does not have"} minimum availability.`,
+  };
+  const conditions = Object.entries({ Progressing: progressing, Available: availability }).map(([type, said]) => {
+    const known = conditionOf(deployment, type);
+    const isSame = text(known, "status") === said.status && text(known, "reason") === said.reason;
+    const isNews = !isSame || (type === "Progressing" && moved);
+    return { type, ...said, lastUpdateTime: isNews ? timestamp(client.now()) : text(known, "lastUpdateTime") };
+  });
+  client.writeStatus(deployment, counts, conditions);
+  return wait;
+}
+
 /** A rollout that stands still for longer than `progressDeadlineSeconds` has failed, and is not given up for that. */
 function progressOf(
-  api: Api,
+  now: number,
   deployment: JsonObject,
   counts: JsonObject,
   current: JsonObject | undefined,
@@ -97,21 +82,17 @@ function progressOf(
   const before = object(deployment, "status");
   const old = (of: JsonObject): number => (number(of, "replicas") ?? 0) - (number(of, "updatedReplicas") ?? 0);
   const moved =
-    !isCurrent(deployment) ||
+    number(before, "observedGeneration") !== generationOf(deployment) ||
     ["updatedReplicas", "readyReplicas", "availableReplicas"].some(
       (field) => (number(counts, field) ?? 0) > (number(before, field) ?? 0),
     ) ||
     old(counts) < old(before);
   const limit = number(deployment, "spec", "progressDeadlineSeconds") ?? 600;
-  const isUnderWay = ["ReplicaSetUpdated", "ProgressDeadlineExceeded"].includes(text(known, "reason"));
-  const since = isUnderWay && !moved ? Date.parse(text(known, "lastUpdateTime")) : api.now();
-  const wait = since + limit * 1000 - api.now();
-  if (wait <= 0 || (text(known, "reason") === "ProgressDeadlineExceeded" && !moved))
+  const isLate = text(known, "reason") === "ProgressDeadlineExceeded";
+  const isUnderWay = isLate || text(known, "reason") === "ReplicaSetUpdated";
+  const since = isUnderWay && !moved ? Date.parse(text(known, "lastUpdateTime")) : now;
+  const wait = since + limit * 1000 - now;
+  if (wait <= 0 || (isLate && !moved))
     return { status: "False", reason: "ProgressDeadlineExceeded", message: `${set} has timed out progressing.` };
   return { status: "True", reason: "ReplicaSetUpdated", message: `${set} is progressing.`, moved, wait };
-}
-
-/** Whether its status is about its spec as it is. */
-function isCurrent(deployment: JsonObject): boolean {
-  return number(deployment, "status", "observedGeneration") === number(deployment, "metadata", "generation");
 }

@@ -1,62 +1,39 @@
 // Deployments: one ReplicaSet for each template, and the way from one to the next.
 import type { Api } from "../api.ts";
 import { equal, type JsonObject, merge, number, object, put, text } from "../json.ts";
-import type { Controller } from "./controller.ts";
-import { deploymentKey as key, limits, setKey, writeProgress } from "./deployment-progress.ts";
-import {
-  change,
-  controlledBy,
-  isFinished,
-  isGoing,
-  keyOf,
-  labelsOf,
-  nameOf,
-  namespaceOf,
-  ownerReference,
-  remove,
-  splitKey,
-  tell,
-  templateHash,
-} from "./objects.ts";
-import { keysOfOwner } from "./owned-pods.ts";
+import type { Client } from "./client.ts";
+import { type Controller, controllerFor } from "./controller.ts";
+import { limits, setKey, writeProgress } from "./deployment-progress.ts";
+import { annotationsOf, hashOf, isFinished, isGoing, labelsOf, nameOf, surplus } from "./objects.ts";
 
 const hashLabel = "pod-template-hash";
 const revisionAnnotation = "deployment.kubernetes.io/revision";
-const component = "deployment-controller";
+const lookMs = 500;
 
 export function deployments(api: Api): Controller {
-  return {
-    name: component,
-    hears: {
-      [key]: (each) => [keyOf(each)],
-      [setKey]: (set) => keysOfOwner(set, "Deployment"),
-      // A Recreate waits for the last pod to be gone.
-      pods: (pod, { type }) => (type === "DELETED" ? ownerOfSet(api, pod) : []),
-    },
-    sync(at) {
-      const deployment = api.store.get(key, ...splitKey(at));
-      if (deployment === undefined || isGoing(deployment)) return undefined;
-      const sets = controlledBy(api, setKey, deployment);
+  return controllerFor(api, {
+    name: "deployment-controller",
+    resource: "deployments.apps",
+    owns: [setKey],
+    sync(deployment, client) {
+      const sets = client.controlled(setKey, deployment);
       const isPaused = object(deployment, "spec")["paused"] === true;
-      const current = currentSet(deployment, sets) ?? (isPaused ? undefined : createSet(api, deployment, sets));
+      const template = bareTemplate(deployment);
+      const known = sets.find((set) => equal(bareTemplate(set), template));
+      const current = known ?? (isPaused ? undefined : createSet(client, deployment, template));
       const others = sets.filter((set) => set !== current);
+      let isHeld = false;
       if (current !== undefined) {
-        keepRevision(api, deployment, current, others);
-        const isRecreate = text(deployment, "spec", "strategy", "type") === "Recreate";
-        if (isPaused) scaleTo(api, deployment, current, number(deployment, "spec", "replicas") ?? 1);
-        else if (isRecreate) recreate(api, deployment, current, others);
-        else roll(api, deployment, current, others);
+        keepRevision(client, deployment, current, others);
+        if (isPaused) scaleTo(client, deployment, current, replicasOf(deployment));
+        else if (text(deployment, "spec", "strategy", "type") === "Recreate")
+          isHeld = recreate(client, deployment, current, others);
+        else roll(client, deployment, current, others);
       }
-      cleanUp(api, deployment, others);
-      return writeProgress(api, deployment, current);
+      cleanUp(client, deployment, others);
+      const wait = writeProgress(client, deployment, current);
+      return isHeld ? lookMs : wait;
     },
-  };
-}
-
-function ownerOfSet(api: Api, pod: JsonObject): readonly string[] {
-  return keysOfOwner(pod, "ReplicaSet").flatMap((each) => {
-    const set = api.store.get(setKey, ...splitKey(each));
-    return set === undefined ? [] : keysOfOwner(set, "Deployment");
   });
 }
 
@@ -64,91 +41,56 @@ function bareTemplate(of: JsonObject): JsonObject {
   return put(object(of, "spec", "template"), ["metadata", "labels", hashLabel], undefined);
 }
 
-function currentSet(deployment: JsonObject, sets: readonly JsonObject[]): JsonObject | undefined {
-  const wanted = bareTemplate(deployment);
-  return sets.find((set) => equal(bareTemplate(set), wanted));
-}
-
-const replicasOf = (set: JsonObject): number => number(set, "spec", "replicas") ?? 0;
+const replicasOf = (of: JsonObject): number => number(of, "spec", "replicas") ?? 1;
 const availableOf = (set: JsonObject): number => number(set, "status", "availableReplicas") ?? 0;
-const revisionOf = (of: JsonObject): number => Number(object(of, "metadata", "annotations")[revisionAnnotation] ?? 0);
+const revisionOf = (of: JsonObject): number => Number(annotationsOf(of)[revisionAnnotation] ?? 0);
+const total = (sets: readonly JsonObject[], countOf: (set: JsonObject) => number): number =>
+  sets.reduce((sum, set) => sum + countOf(set), 0);
 
-function createSet(api: Api, deployment: JsonObject, sets: readonly JsonObject[]): JsonObject {
-  const hash = templateHash(bareTemplate(deployment));
-  const template = object(deployment, "spec", "template");
+/** Without pods at first. */
+function createSet(client: Client, deployment: JsonObject, template: JsonObject): JsonObject {
+  const hash = hashOf(template);
   const labels = { ...labelsOf(template), [hashLabel]: hash };
-  const selector = merge(object(deployment, "spec", "selector"), ["matchLabels"], { [hashLabel]: hash });
-  const revision = Math.max(0, ...sets.map(revisionOf)) + 1;
-  const isFirst = sets.length === 0;
-  const isRecreate = text(deployment, "spec", "strategy", "type") === "Recreate";
-  const whole = number(deployment, "spec", "replicas") ?? 1;
-  const { "kubectl.kubernetes.io/last-applied-configuration": _, ...annotations } = object(
-    deployment,
-    "metadata",
-    "annotations",
-  );
-  const replicas = isFirst
-    ? whole
-    : isRecreate
-      ? 0
-      : Math.max(0, Math.min(whole, whole + limits(deployment).surge - total(sets)));
-  const made = api.create(api.resource(setKey), namespaceOf(deployment), {
-    metadata: {
-      name: `${nameOf(deployment)}-${hash}`,
-      labels,
-      annotations: {
-        ...annotations,
-        [revisionAnnotation]: `${revision}`,
-        "deployment.kubernetes.io/desired-replicas": `${whole}`,
-        "deployment.kubernetes.io/max-replicas": `${whole + limits(deployment).surge}`,
-      },
-      ownerReferences: [ownerReference(deployment)],
-    },
+  const annotations = put(annotationsOf(deployment), ["kubectl.kubernetes.io/last-applied-configuration"], undefined);
+  return client.createFor(deployment, setKey, {
+    metadata: { name: `${nameOf(deployment)}-${hash}`, labels, annotations },
     spec: {
-      replicas,
-      selector,
+      replicas: 0,
+      selector: merge(object(deployment, "spec", "selector"), ["matchLabels"], { [hashLabel]: hash }),
       template: put(template, ["metadata", "labels"], labels),
       minReadySeconds: number(deployment, "spec", "minReadySeconds"),
     },
   });
-  if (replicas > 0) tellScaled(api, deployment, made, 0, replicas);
-  return made;
 }
 
-function tellScaled(api: Api, deployment: JsonObject, set: JsonObject, from: number, to: number): void {
-  const message = `Scaled ${to > from ? "up" : "down"} replica set ${nameOf(set)} from ${from} to ${to}`;
-  tell(api, deployment, { type: "Normal", reason: "ScalingReplicaSet", message, component });
+function scaleTo(client: Client, deployment: JsonObject, set: JsonObject, replicas: number): void {
+  const before = replicasOf(set);
+  if (before === replicas) return;
+  client.change(set, (now) => put(now, ["spec", "replicas"], replicas));
+  const way = replicas > before ? "up" : "down";
+  const message = `Scaled ${way} replica set ${nameOf(set)} from ${before} to ${replicas}`;
+  client.tell(deployment, "Normal", "ScalingReplicaSet", message);
 }
 
-function total(sets: readonly JsonObject[]): number {
-  return sets.reduce((sum, set) => sum + replicasOf(set), 0);
-}
-
-function scaleTo(api: Api, deployment: JsonObject, set: JsonObject, replicas: number): void {
-  const now = api.store.get(setKey, namespaceOf(set), nameOf(set));
-  if (now === undefined || replicasOf(now) === replicas) return;
-  change(api, setKey, set, (each) => put(each, ["spec", "replicas"], replicas));
-  tellScaled(api, deployment, set, replicasOf(now), replicas);
-}
-
-function recreate(api: Api, deployment: JsonObject, current: JsonObject, others: readonly JsonObject[]): void {
-  for (const set of others) scaleTo(api, deployment, set, 0);
-  const isLeft = others.some((set) => controlledBy(api, "pods", set).some((pod) => !isFinished(pod)));
-  if (!isLeft) scaleTo(api, deployment, current, number(deployment, "spec", "replicas") ?? 1);
+/** Whether it waits for the last old pod to be gone. */
+function recreate(client: Client, deployment: JsonObject, set: JsonObject, others: readonly JsonObject[]): boolean {
+  for (const each of others) scaleTo(client, deployment, each, 0);
+  const isHeld = others.some((each) => client.controlled("pods", each).some((pod) => !isFinished(pod)));
+  if (!isHeld) scaleTo(client, deployment, set, replicasOf(deployment));
+  return isHeld;
 }
 
 /** Up as far as the surge lets, then down as far as enough are available. */
-function roll(api: Api, deployment: JsonObject, current: JsonObject, others: readonly JsonObject[]): void {
-  const whole = number(deployment, "spec", "replicas") ?? 1;
+function roll(client: Client, deployment: JsonObject, current: JsonObject, others: readonly JsonObject[]): void {
+  const whole = replicasOf(deployment);
   const { surge, unavailable } = limits(deployment);
-  const room = whole + surge - total(others);
-  const wanted = replicasOf(current) > whole ? whole : Math.max(replicasOf(current), Math.min(whole, room));
-  scaleTo(api, deployment, current, wanted);
-  const available = availableOf(current) + others.reduce((sum, set) => sum + availableOf(set), 0);
+  const room = whole + surge - total(others, replicasOf);
+  const wanted = Math.min(whole, Math.max(replicasOf(current), room));
+  scaleTo(client, deployment, current, wanted);
   const minimum = whole - unavailable;
-  const waiting = wanted - Math.min(wanted, availableOf(current));
-  let dispensable = wanted + total(others) - minimum - waiting;
-  let spare = Math.max(0, available - minimum);
+  const waiting = Math.max(0, wanted - availableOf(current));
+  let dispensable = wanted + total(others, replicasOf) - minimum - waiting;
+  let spare = Math.max(0, total([current, ...others], availableOf) - minimum);
   if (dispensable <= 0) return;
   // What is not available anyhow goes first; the rest only as far as enough stay available.
   for (const set of others.toSorted((a, b) => revisionOf(a) - revisionOf(b))) {
@@ -156,29 +98,22 @@ function roll(api: Api, deployment: JsonObject, current: JsonObject, others: rea
     dispensable -= dead;
     const living = Math.min(spare, replicasOf(set) - dead);
     spare -= living;
-    if (dead + living > 0) scaleTo(api, deployment, set, replicasOf(set) - dead - living);
+    scaleTo(client, deployment, set, replicasOf(set) - dead - living);
   }
 }
 
-/** The newest set has the highest revision, and the Deployment says it. */
-function keepRevision(api: Api, deployment: JsonObject, current: JsonObject, others: readonly JsonObject[]): void {
-  const highest = Math.max(0, ...others.map(revisionOf));
-  const revision = revisionOf(current) > highest ? revisionOf(current) : highest + 1;
-  const path = ["metadata", "annotations", revisionAnnotation];
-  for (const [resource, each] of [
-    [setKey, current],
-    [key, deployment],
-  ] as const) {
+/** The current set has the highest revision, and the Deployment says it. */
+function keepRevision(client: Client, deployment: JsonObject, set: JsonObject, others: readonly JsonObject[]): void {
+  const revision = Math.max(1, revisionOf(set), ...others.map((each) => revisionOf(each) + 1));
+  for (const each of [set, deployment]) {
     if (revisionOf(each) === revision) continue;
-    change(api, resource, each, (now) => put(now, path, `${revision}`));
+    client.change(each, (now) => put(now, ["metadata", "annotations", revisionAnnotation], `${revision}`));
   }
 }
 
-function cleanUp(api: Api, deployment: JsonObject, others: readonly JsonObject[]): void {
+function cleanUp(client: Client, deployment: JsonObject, others: readonly JsonObject[]): void {
+  const isEmpty = (set: JsonObject): boolean => replicasOf(set) === 0 && number(set, "status", "replicas") === 0;
+  const empty = others.filter((set) => isEmpty(set) && !isGoing(set));
   const limit = number(deployment, "spec", "revisionHistoryLimit") ?? 10;
-  const empty = others.filter(
-    (set) => replicasOf(set) === 0 && (number(set, "status", "replicas") ?? 0) === 0 && !isGoing(set),
-  );
-  const old = empty.toSorted((a, b) => revisionOf(a) - revisionOf(b)).slice(0, Math.max(0, empty.length - limit));
-  for (const set of old) remove(api, setKey, set);
+  for (const set of surplus(empty, limit, revisionOf)) client.remove(set);
 }

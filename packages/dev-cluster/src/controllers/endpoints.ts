@@ -1,19 +1,20 @@
 // What Services with selectors point to: their EndpointSlices, and the Endpoints that older clients read.
 import type { Api } from "../api.ts";
 import { isReady } from "../disruption.ts";
-import { at, equal, type Json, type JsonObject, list, merge, number, object, parseJson, text } from "../json.ts";
+import { at, type Json, type JsonObject, list, number, object, parseJson, text } from "../json.ts";
 import { selects } from "../selectors.ts";
-import type { Controller } from "./controller.ts";
+import type { Client } from "./client.ts";
+import { type Controller, controllerFor } from "./controller.ts";
 import {
-  change,
+  hashOf,
   isFinished,
   isGoing,
   keyOf,
   labelsOf,
   nameOf,
   namespaceOf,
-  ownerReference,
-  remove,
+  nodeNameOf,
+  ownedBy,
   splitKey,
   uidOf,
 } from "./objects.ts";
@@ -24,13 +25,14 @@ const sliceManager = { "endpointslice.kubernetes.io/managed-by": "endpointslice-
 const manager = { "endpoints.kubernetes.io/managed-by": "endpoint-controller" };
 
 export function endpoints(api: Api): Controller {
-  return {
+  const key = "services";
+  return controllerFor(api, {
     name: "endpoints-controller",
+    resource: key,
     hears: {
-      services: (service) => [keyOf(service)],
       pods: (pod, { previous }) =>
         api.store
-          .list("services", namespaceOf(pod))
+          .list(key, namespaceOf(pod))
           .filter((service) => selected(service, pod) || selected(service, previous))
           .map(keyOf),
       [sliceKey]: (slice) => {
@@ -39,67 +41,60 @@ export function endpoints(api: Api): Controller {
       },
       endpoints: (each) => [keyOf(each)],
     },
-    sync(which) {
-      const service = api.store.get("services", ...splitKey(which));
-      if (service === undefined) return withdraw(api, which);
-      if (isGoing(service) || Object.keys(object(service, "spec", "selector")).length === 0) return undefined;
-      const pods = api.store
+    sync(service, client) {
+      if (Object.keys(object(service, "spec", "selector")).length === 0) return undefined;
+      const pods = client.store
         .list("pods", namespaceOf(service))
         .filter((pod) => selected(service, pod) && !isFinished(pod) && text(pod, "status", "podIP") !== "");
       const groups = Map.groupBy(pods, (pod) => JSON.stringify(portsOf(service, pod)));
       if (groups.size === 0) groups.set("[]", []);
-      writeSlices(api, service, groups);
-      writeEndpoints(api, service, groups);
+      writeSlices(client, service, groups);
+      writeEndpoints(client, service, groups);
       return undefined;
     },
-  };
+    // Slices go with their owner; Endpoints have none.
+    gone(service, client) {
+      const left = client.store.get("endpoints", ...splitKey(service));
+      if (left !== undefined && selects({ matchLabels: manager }, labelsOf(left))) client.remove(left);
+    },
+  });
 }
 
 function selected(service: JsonObject, pod: JsonObject | undefined): boolean {
-  const selector = object(service, "spec", "selector");
-  if (Object.keys(selector).length === 0) return false;
-  return pod !== undefined && selects({ matchLabels: selector }, labelsOf(pod));
+  const matchLabels = object(service, "spec", "selector");
+  return pod !== undefined && Object.keys(matchLabels).length > 0 && selects({ matchLabels }, labelsOf(pod));
 }
 
 /** Ports of a pod by their numbers: a pod may have its own number for a name. */
 function portsOf(service: JsonObject, pod: JsonObject): readonly JsonObject[] {
-  return list(service, "spec", "ports").flatMap((port): JsonObject[] => {
+  const named = list(pod, "spec", "containers").flatMap((container) => list(container, "ports"));
+  return list(service, "spec", "ports").flatMap((port) => {
     const target = at(port, "targetPort") ?? at(port, "port");
     const protocol = text(port, "protocol");
-    const named = list(pod, "spec", "containers")
-      .flatMap((container) => list(container, "ports"))
-      .find((each) => text(each, "name") === target && text(each, "protocol") === protocol);
-    const found = typeof target === "number" ? target : number(named, "containerPort");
-    const more = { appProtocol: at(port, "appProtocol") };
-    return found === undefined ? [] : [merge({ name: text(port, "name"), port: found, protocol }, [], more)];
+    const meant = named.find((each) => text(each, "name") === target && text(each, "protocol") === protocol);
+    const found = typeof target === "number" ? target : number(meant, "containerPort");
+    const appProtocol = at(port, "appProtocol");
+    return found === undefined ? [] : [{ name: text(port, "name"), port: found, protocol, appProtocol }];
   });
 }
 
+/** Pods by the ports that they have. */
 type Groups = ReadonlyMap<string, readonly JsonObject[]>;
 
-function writeSlices(api: Api, service: JsonObject, groups: Groups): void {
-  const own = api.store
-    .list(sliceKey, namespaceOf(service))
-    .filter((slice) => text(labelsOf(slice), serviceLabel) === nameOf(service) && isOurs(slice, sliceManager));
-  const spare = new Set(own);
-  for (const [ports, pods] of groups) {
-    const wanted = {
+function writeSlices(client: Client, service: JsonObject, groups: Groups): void {
+  const own = { ...sliceManager, [serviceLabel]: nameOf(service) };
+  const names = [...groups].map(([ports, pods]) => {
+    const name = `${nameOf(service)}-${hashOf(ports)}`;
+    client.ensure(sliceKey, namespaceOf(service), {
+      metadata: { name, labels: { ...labelsFor(service), ...own }, ...ownedBy(service) },
+      addressType: "IPv4",
       endpoints: pods.map((pod) => endpointOf(service, pod)),
       ports: parseJson(ports),
-    };
-    const labels = { ...labelsOf(service), ...sliceManager, [serviceLabel]: nameOf(service), ...headless(service) };
-    const kept = own.find((slice) => equal(at(slice, "ports") ?? [], wanted.ports)) ?? [...spare][0];
-    if (kept !== undefined && spare.delete(kept)) {
-      change(api, sliceKey, kept, (slice) => merge({ ...slice, ...wanted }, ["metadata"], { labels }));
-      continue;
-    }
-    api.create(api.resource(sliceKey), namespaceOf(service), {
-      metadata: { generateName: `${nameOf(service)}-`, labels, ownerReferences: [ownerReference(service)] },
-      addressType: "IPv4",
-      ...wanted,
     });
-  }
-  for (const slice of spare) remove(api, sliceKey, slice);
+    return name;
+  });
+  for (const slice of client.store.list(sliceKey, namespaceOf(service)))
+    if (selects({ matchLabels: own }, labelsOf(slice)) && !names.includes(nameOf(slice))) client.remove(slice);
 }
 
 function isServing(service: JsonObject, pod: JsonObject): boolean {
@@ -108,58 +103,28 @@ function isServing(service: JsonObject, pod: JsonObject): boolean {
 
 function endpointOf(service: JsonObject, pod: JsonObject): JsonObject {
   const serving = isServing(service, pod);
-  return merge(addressOf(pod), [], {
-    ip: undefined,
-    addresses: [text(pod, "status", "podIP")],
-    conditions: { ready: serving && !isGoing(pod), serving, terminating: isGoing(pod) },
-  });
+  const { ip, ...place } = addressOf(pod);
+  const conditions = { ready: serving && !isGoing(pod), serving, terminating: isGoing(pod) };
+  return { ...place, addresses: [text(pod, "status", "podIP")], conditions };
 }
 
 function addressOf(pod: JsonObject): JsonObject {
-  return {
-    ip: text(pod, "status", "podIP"),
-    nodeName: text(pod, "spec", "nodeName"),
-    targetRef: { kind: "Pod", namespace: namespaceOf(pod), name: nameOf(pod), uid: uidOf(pod) },
-  };
+  const targetRef = { kind: "Pod", namespace: namespaceOf(pod), name: nameOf(pod), uid: uidOf(pod) };
+  return { ip: text(pod, "status", "podIP"), nodeName: nodeNameOf(pod), targetRef };
 }
 
-function writeEndpoints(api: Api, service: JsonObject, groups: Groups): void {
+function writeEndpoints(client: Client, service: JsonObject, groups: Groups): void {
   const subsets = [...groups].flatMap(([ports, all]): Json[] => {
     const pods = all.filter((pod) => !isGoing(pod));
-    if (pods.length === 0) return [];
-    const { true: addresses = [], false: notReadyAddresses = [] } = Object.groupBy(
-      pods,
-      (pod) => `${isServing(service, pod)}`,
-    );
-    return [
-      {
-        addresses: addresses.map(addressOf),
-        notReadyAddresses: notReadyAddresses.map(addressOf),
-        ports: parseJson(ports),
-      },
-    ];
+    const addresses = pods.filter((pod) => isServing(service, pod)).map(addressOf);
+    const notReadyAddresses = pods.filter((pod) => !isServing(service, pod)).map(addressOf);
+    return pods.length === 0 ? [] : [{ addresses, notReadyAddresses, ports: parseJson(ports) }];
   });
-  const labels = { ...labelsOf(service), ...manager, ...headless(service) };
-  const known = api.store.get("endpoints", namespaceOf(service), nameOf(service));
-  if (known !== undefined)
-    change(api, "endpoints", known, (now) => merge({ ...now, subsets }, ["metadata"], { labels }));
-  else
-    api.create(api.resource("endpoints"), namespaceOf(service), {
-      metadata: { name: nameOf(service), labels },
-      subsets,
-    });
+  const metadata = { name: nameOf(service), labels: { ...labelsFor(service), ...manager } };
+  client.ensure("endpoints", namespaceOf(service), { metadata, subsets });
 }
 
-function headless(service: JsonObject): JsonObject {
-  return text(service, "spec", "clusterIP") === "None" ? { "service.kubernetes.io/headless": "" } : {};
-}
-
-function isOurs(each: JsonObject, by: JsonObject): boolean {
-  return selects({ matchLabels: by }, labelsOf(each));
-}
-
-/** Slices go with their owner; Endpoints have none. */
-function withdraw(api: Api, which: string): undefined {
-  const left = api.store.get("endpoints", ...splitKey(which));
-  if (left !== undefined && isOurs(left, manager)) remove(api, "endpoints", left);
+function labelsFor(service: JsonObject): JsonObject {
+  const isHeadless = text(service, "spec", "clusterIP") === "None";
+  return { ...labelsOf(service), ...(isHeadless ? { "service.kubernetes.io/headless": "" } : {}) };
 }

@@ -1,8 +1,8 @@
 // Whether a pod fits a node, and how well: pure. Taints, node selectors and affinity, pod affinity and anti-affinity, requests.
-import { at, isObject, type Json, type JsonObject, list, number, object, text } from "../json.ts";
+import { at, equal, isList, isObject, type Json, type JsonObject, list, number, object, text } from "../json.ts";
 import { quantityValue } from "../quantity.ts";
 import { matchesExpression, selects } from "../selectors.ts";
-import { isFinished, labelsOf, nameOf, namespaceOf } from "./objects.ts";
+import { claimsOf, isFinished, labelsOf, nameOf, namespaceOf, nodeNameOf } from "./objects.ts";
 
 export interface NodeState {
   readonly node: JsonObject;
@@ -10,49 +10,50 @@ export interface NodeState {
   readonly pods: readonly JsonObject[];
 }
 
-type Amounts = Map<string, number>;
+const required = "requiredDuringSchedulingIgnoredDuringExecution";
+/** In the spec of a pod: on which nodes it has to be. */
+export const nodeTerms: readonly string[] = ["affinity", "nodeAffinity", required, "nodeSelectorTerms"];
+
+/** Whether pods may fit a node otherwise than before; a heartbeat is no news. */
+export function isOtherPlace(node: JsonObject, before: JsonObject | undefined): boolean {
+  const places = [["spec"], ["metadata", "labels"], ["status", "allocatable"]];
+  return places.some((path) => !equal(at(node, ...path), at(before, ...path)));
+}
 
 /** What the scheduler counts for a pod: the larger of its main containers with sidecars, and each init container. */
-function requestsOf(pod: Json): Amounts {
-  const total: Amounts = new Map();
-  const add = (to: Amounts, container: Json): void => {
-    for (const [name, value] of Object.entries(object(container, "resources", "requests"))) {
-      to.set(name, (to.get(name) ?? 0) + quantityValue(`${value}`));
-    }
-  };
-  for (const each of list(pod, "spec", "containers")) add(total, each);
-  const init = list(pod, "spec", "initContainers");
-  for (const each of init) if (text(each, "restartPolicy") === "Always") add(total, each);
-  for (const each of init) {
-    if (text(each, "restartPolicy") === "Always") continue;
-    const own: Amounts = new Map();
-    add(own, each);
-    for (const [name, value] of own) total.set(name, Math.max(total.get(name) ?? 0, value));
-  }
-  for (const [name, value] of Object.entries(object(pod, "spec", "overhead"))) {
-    total.set(name, (total.get(name) ?? 0) + quantityValue(`${value}`));
-  }
-  total.set("pods", 1);
-  return total;
+function requestOf(pod: Json, resource: string): number {
+  if (resource === "pods") return 1;
+  const amount = (of: JsonObject): number => quantityValue(`${of[resource] ?? 0}`);
+  const asked = (container: Json): number => amount(object(container, "resources", "requests"));
+  const isSidecar = (container: Json): boolean => text(container, "restartPolicy") === "Always";
+  const inits = list(pod, "spec", "initContainers");
+  const together = [...list(pod, "spec", "containers"), ...inits.filter(isSidecar)].map(asked);
+  const alone = inits.filter((each) => !isSidecar(each)).map(asked);
+  return Math.max(sum(together), ...alone) + amount(object(pod, "spec", "overhead"));
+}
+
+function sum(amounts: readonly number[]): number {
+  return amounts.reduce((all, each) => all + each, 0);
 }
 
 /** Why no node will do for the volumes of a pod: there is none behind a claim. The words are the scheduler's. */
 export function unboundClaim(pod: Json, claimNamed: (name: string) => JsonObject | undefined): string | undefined {
-  const names = list(pod, "spec", "volumes").map((each) => text(each, "persistentVolumeClaim", "claimName"));
-  const missing = names.find((name) => name !== "" && claimNamed(name) === undefined);
+  const missing = claimsOf(pod).find((name) => claimNamed(name) === undefined);
   if (missing !== undefined) return `persistentvolumeclaim ${JSON.stringify(missing)} not found`;
-  const isUnbound = names.some((name) => name !== "" && text(claimNamed(name), "spec", "volumeName") === "");
+  const isUnbound = claimsOf(pod).some((name) => text(claimNamed(name), "spec", "volumeName") === "");
   return isUnbound ? "pod has unbound immediate PersistentVolumeClaims" : undefined;
 }
 
 export function tolerates(pod: Json, taint: Json): boolean {
-  return list(pod, "spec", "tolerations").some((each) => {
-    const effect = text(each, "effect");
-    if (effect !== "" && effect !== text(taint, "effect")) return false;
-    const key = text(each, "key");
-    if (text(each, "operator") === "Exists") return key === "" || key === text(taint, "key");
-    return key === text(taint, "key") && text(each, "value") === text(taint, "value");
-  });
+  return list(pod, "spec", "tolerations").some((each) => isAbout(each, taint));
+}
+
+/** Whether a toleration is about a taint. */
+export function isAbout(toleration: Json, taint: Json): boolean {
+  const [effect, key] = [text(toleration, "effect"), text(toleration, "key")];
+  if (effect !== "" && effect !== text(taint, "effect")) return false;
+  if (text(toleration, "operator") === "Exists") return key === "" || key === text(taint, "key");
+  return key === text(taint, "key") && text(toleration, "value") === text(taint, "value");
 }
 
 /** Why the pod may not be on this node; undefined where it may. The words are the scheduler's. */
@@ -78,11 +79,11 @@ const unschedulableTaint = { key: "node.kubernetes.io/unschedulable", effect: "N
 function matchesNode(pod: Json, node: JsonObject): boolean {
   const labels = labelsOf(node);
   if (!Object.entries(object(pod, "spec", "nodeSelector")).every(([key, value]) => labels[key] === value)) return false;
-  const required = at(pod, "spec", "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution");
-  return required === undefined || list(required, "nodeSelectorTerms").some((term) => matchesTerm(term, node));
+  const terms = at(pod, "spec", ...nodeTerms);
+  return !isList(terms) || terms.some((term) => matchesTerm(term, node));
 }
 
-export function matchesTerm(term: Json, node: JsonObject): boolean {
+function matchesTerm(term: Json, node: JsonObject): boolean {
   const expressions = list(term, "matchExpressions");
   const fields = list(term, "matchFields");
   if (expressions.length + fields.length === 0) return false;
@@ -94,13 +95,13 @@ export function matchesTerm(term: Json, node: JsonObject): boolean {
 }
 
 function insufficient(pod: Json, { node, pods }: NodeState): string | undefined {
-  const allocatable = object(node, "status", "allocatable");
-  const used: Amounts = new Map();
-  for (const each of pods) for (const [name, value] of requestsOf(each)) used.set(name, (used.get(name) ?? 0) + value);
-  for (const [name, wanted] of requestsOf(pod)) {
-    if (wanted > 0 && wanted + (used.get(name) ?? 0) > quantityValue(`${allocatable[name] ?? 0}`)) return name;
-  }
-  return undefined;
+  const containers = [...list(pod, "spec", "containers"), ...list(pod, "spec", "initContainers")];
+  const asked = containers.flatMap((each) => Object.keys(object(each, "resources", "requests")));
+  return [...new Set([...asked, ...Object.keys(object(pod, "spec", "overhead")), "pods"])].find((name) => {
+    const wanted = requestOf(pod, name);
+    const there = quantityValue(`${object(node, "status", "allocatable")[name] ?? 0}`);
+    return wanted > 0 && wanted + sum(pods.map((each) => requestOf(each, name))) > there;
+  });
 }
 
 function hostPorts(pod: Json): readonly string[] {
@@ -123,61 +124,53 @@ function termSelects(term: Json, owner: Json, candidate: JsonObject): boolean {
   return (inside || anywhere) && selects(object(term)["labelSelector"], labelsOf(candidate));
 }
 
-/** Pods on all nodes of the same topology as this one. */
-function neighbours(term: Json, node: JsonObject, all: readonly NodeState[]): readonly JsonObject[] {
+/** Whether a term of a pod that is here, or would be, is about one there. */
+function concerns(term: Json, owner: Json, here: JsonObject, candidate: JsonObject, there: JsonObject): boolean {
   const key = text(term, "topologyKey");
-  const value = labelsOf(node)[key];
-  if (value === undefined) return [];
-  return all.filter((each) => labelsOf(each.node)[key] === value).flatMap(({ pods }) => pods);
+  const place = labelsOf(here)[key];
+  return place !== undefined && labelsOf(there)[key] === place && termSelects(term, owner, candidate);
 }
 
 const rules = (pod: Json, kind: "podAffinity" | "podAntiAffinity"): readonly Json[] =>
-  list(pod, "spec", "affinity", kind, "requiredDuringSchedulingIgnoredDuringExecution");
+  list(pod, "spec", "affinity", kind, required);
 
 function matchesPods(pod: JsonObject, node: JsonObject, all: readonly NodeState[]): boolean {
-  return rules(pod, "podAffinity").every((term) => {
-    if (neighbours(term, node, all).some((each) => termSelects(term, pod, each))) return true;
-    // The first of a group that wants to be together.
-    const isAnywhere = all.some(({ pods }) => pods.some((each) => termSelects(term, pod, each)));
-    return !isAnywhere && termSelects(term, pod, pod) && labelsOf(node)[text(term, "topologyKey")] !== undefined;
-  });
+  const isAnywhere = (has: (each: JsonObject, there: JsonObject) => boolean): boolean =>
+    all.some(({ node: there, pods }) => pods.some((each) => has(each, there)));
+  return rules(pod, "podAffinity").every(
+    (term) =>
+      isAnywhere((each, there) => concerns(term, pod, node, each, there)) ||
+      // The first of a group that wants to be together.
+      (concerns(term, pod, node, pod, node) && !isAnywhere((each) => termSelects(term, pod, each))),
+  );
 }
 
 function keepsApart(pod: JsonObject, node: JsonObject, all: readonly NodeState[]): boolean {
-  const own = rules(pod, "podAntiAffinity").some((term) =>
-    neighbours(term, node, all).some((each) => termSelects(term, pod, each)),
-  );
-  if (own) return false;
-  return !all.some(({ node: other, pods }) =>
-    pods.some((each) =>
-      rules(each, "podAntiAffinity").some((term) => {
-        const key = text(term, "topologyKey");
-        const here = labelsOf(node)[key];
-        return here !== undefined && labelsOf(other)[key] === here && termSelects(term, each, pod);
-      }),
-    ),
-  );
+  const own = rules(pod, "podAntiAffinity");
+  const minds = (each: JsonObject, there: JsonObject): boolean =>
+    own.some((term) => concerns(term, pod, node, each, there)) ||
+    rules(each, "podAntiAffinity").some((term) => concerns(term, each, there, pod, node));
+  return !all.some(({ node: there, pods }) => pods.some((each) => minds(each, there)));
 }
 
 /** Higher is better: what is preferred, then what is empty. */
 export function score(pod: JsonObject, state: NodeState): number {
-  const preferred = list(pod, "spec", "affinity", "nodeAffinity", "preferredDuringSchedulingIgnoredDuringExecution");
-  const weight = preferred
+  const preferred = list(pod, "spec", "affinity", "nodeAffinity", "preferredDuringSchedulingIgnoredDuringExecution")
     .filter((each) => matchesTerm(object(each, "preference"), state.node))
-    .reduce<number>((sum, each) => sum + (number(each, "weight") ?? 0), 0);
+    .map((each) => number(each, "weight") ?? 0);
   const discouraging = list(state.node, "spec", "taints").filter(
     (each) => text(each, "effect") === "PreferNoSchedule" && !tolerates(pod, each),
   );
   const siblings = state.pods.filter(
     (each) => namespaceOf(each) === namespaceOf(pod) && text(labelsOf(each), "app") === text(labelsOf(pod), "app"),
   );
-  return weight * 100 - discouraging.length * 10_000 - siblings.length * 10 - state.pods.length;
+  return sum(preferred) * 100 - discouraging.length * 10_000 - siblings.length * 10 - state.pods.length;
 }
 
 export function statesOf(nodes: readonly JsonObject[], pods: readonly JsonObject[]): readonly NodeState[] {
   const byNode = Map.groupBy(
     pods.filter((each) => !isFinished(each)),
-    (each) => text(each, "spec", "nodeName"),
+    nodeNameOf,
   );
   return nodes.map((node) => ({ node, pods: byNode.get(nameOf(node)) ?? [] }));
 }

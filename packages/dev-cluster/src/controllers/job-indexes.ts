@@ -1,6 +1,7 @@
 // Indexed Jobs: each of their pods has a number, and each number has to succeed once.
-import { at, type Json, type JsonObject, list, merge, object, put, text } from "../json.ts";
-import { labelsOf, nameOf } from "./objects.ts";
+import { type Json, type JsonObject, list, object, put, text } from "../json.ts";
+import { annotationsOf, labelsOf, nameOf } from "./objects.ts";
+import type { PodParts } from "./owned-pods.ts";
 
 const indexName = "batch.kubernetes.io/job-completion-index";
 
@@ -8,7 +9,7 @@ export const isIndexed = (job: JsonObject): boolean => text(job, "spec", "comple
 
 /** undefined for a pod that has none. */
 export function indexOf(pod: JsonObject): number | undefined {
-  const said = text(object(pod, "metadata", "annotations"), indexName);
+  const said = text(annotationsOf(pod), indexName);
   return /^\d+$/.test(said) ? Number(said) : undefined;
 }
 
@@ -34,28 +35,23 @@ export function formatIndexes(indexes: Iterable<number>): string {
 
 /** As many of the lowest numbers as are wanted, of those that have neither succeeded nor a pod. */
 export function nextIndexes(
-  wanted: number,
+  count: number,
   done: ReadonlySet<number>,
   active: readonly JsonObject[],
 ): readonly number[] {
   const taken = new Set(active.map(indexOf));
   const free: number[] = [];
-  for (let index = 0; free.length < wanted; index++) if (!done.has(index) && !taken.has(index)) free.push(index);
+  for (let index = 0; free.length < count; index++) if (!done.has(index) && !taken.has(index)) free.push(index);
   return free;
 }
 
 /** What a pod has of its number beside the template. */
-export function indexedPod(
-  job: JsonObject,
-  index: number,
-): { readonly metadata: JsonObject; readonly spec: JsonObject } {
+export function indexedPod(job: JsonObject, index: number): PodParts {
   const template = object(job, "spec", "template");
   const name = `${nameOf(job)}-${index}`;
   const value = { [indexName]: `${index}` };
-  const variable = {
-    name: "JOB_COMPLETION_INDEX",
-    valueFrom: { fieldRef: { apiVersion: "v1", fieldPath: `metadata.labels['${indexName}']` } },
-  };
+  const fieldRef = { apiVersion: "v1", fieldPath: `metadata.labels['${indexName}']` };
+  const variable = { name: "JOB_COMPLETION_INDEX", valueFrom: { fieldRef } };
   const told = (containers: readonly Json[]): readonly Json[] =>
     containers.map((each) => put(object(each), ["env"], [...list(each, "env"), variable]));
   const inits = list(template, "spec", "initContainers");
@@ -63,12 +59,13 @@ export function indexedPod(
     metadata: {
       generateName: `${name}-`,
       labels: { ...labelsOf(template), ...value },
-      annotations: { ...object(template, "metadata", "annotations"), ...value },
+      annotations: { ...annotationsOf(template), ...value },
     },
-    spec: merge(object(template, "spec"), [], {
-      hostname: at(template, "spec", "hostname") ?? name,
+    spec: {
+      hostname: name,
+      ...object(template, "spec"),
       containers: told(list(template, "spec", "containers")),
       initContainers: inits.length > 0 ? told(inits) : undefined,
-    }),
+    },
   };
 }

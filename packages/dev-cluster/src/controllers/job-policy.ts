@@ -1,6 +1,6 @@
 // What a Job's podFailurePolicy says of a pod that failed.
 import { type Json, type JsonObject, list, number, text } from "../json.ts";
-import { keyOf } from "./objects.ts";
+import { keyOf, statusesOf } from "./objects.ts";
 
 export interface Verdict {
   /** `FailJob`, `Ignore` or `Count`. */
@@ -24,8 +24,7 @@ function exitOf(pod: JsonObject, rule: Json): string | undefined {
   if (operator === "") return undefined;
   const name = text(rule, "onExitCodes", "containerName");
   const values = list(rule, "onExitCodes", "values");
-  const statuses = [...list(pod, "status", "initContainerStatuses"), ...list(pod, "status", "containerStatuses")];
-  for (const status of statuses) {
+  for (const status of statusesOf(pod)) {
     const code = number(status, "state", "terminated", "exitCode") ?? 0;
     const isMeant = code !== 0 && (name === "" || text(status, "name") === name);
     if (isMeant && values.includes(code) === (operator === "In"))

@@ -1,248 +1,205 @@
 // Jobs: pods until enough have succeeded, or too many have failed.
-
 import { timestamp } from "../access.ts";
 import type { Api } from "../api.ts";
-import { conditionOf, withCondition } from "../conditions.ts";
+import { conditionOf, isTrue } from "../conditions.ts";
 import { isReady } from "../disruption.ts";
-import { at, type Json, type JsonObject, list, number, object, put, text } from "../json.ts";
-import type { Controller } from "./controller.ts";
+import { at, type JsonObject, list, number, object, text } from "../json.ts";
+import type { Client } from "./client.ts";
+import { type Controller, controllerFor } from "./controller.ts";
 import { formatIndexes, indexedPod, indexOf, isIndexed, nextIndexes, parseIndexes } from "./job-indexes.ts";
 import { policyOf } from "./job-policy.ts";
-import {
-  change,
-  controlledBy,
-  isFinished,
-  isGoing,
-  keyOf,
-  labelsOf,
-  nameOf,
-  namespaceOf,
-  remove,
-  splitKey,
-  tell,
-  writeStatus,
-} from "./objects.ts";
-import { createPod, deletePod, keysOfOwner } from "./owned-pods.ts";
+import { isFinished, isGoing, keyOf, keysOfOwner, splitKey, statusesOf, without } from "./objects.ts";
+import { activePods, createPod, deletePod, type PodParts } from "./owned-pods.ts";
 
-const key = "jobs.batch";
-const component = "job-controller";
 const finalizer = "batch.kubernetes.io/job-tracking";
 const firstBackOffMs = 10_000;
 const lastBackOffMs = 600_000;
 
 export function jobs(api: Api): Controller {
-  return {
-    name: component,
-    hears: { [key]: (each) => [keyOf(each)], pods: (pod) => keysOfOwner(pod, "Job") },
-    sync(at) {
-      const job = api.store.get(key, ...splitKey(at));
-      if (job === undefined) return releaseOrphans(api, at);
-      const verdict = count(api, job);
-      const counted = api.store.get(key, ...splitKey(at));
-      if (counted === undefined || isGoing(counted)) return undefined;
-      const end = endOf(counted);
-      if (end !== undefined) return expire(api, counted, end);
-      if (verdict !== undefined) return fail(api, counted, activeOf(api, counted), "PodFailurePolicy", verdict);
-      return proceed(api, counted);
+  return controllerFor(api, {
+    name: "job-controller",
+    resource: "jobs.batch",
+    owns: ["pods"],
+    sync(job, client) {
+      const end = endOf(job);
+      if (end !== undefined) {
+        releaseAll(client, keyOf(job));
+        return expire(client, job, text(conditionOf(job, end), "lastTransitionTime"));
+      }
+      const ended = client.controlled("pods", job).filter((pod) => isHeld(pod) && (isFinished(pod) || isLost(pod)));
+      const counted = ended.length === 0 ? job : count(client, job, ended);
+      const active = activePods(client, job);
+      const verdict = verdictOn(counted, ended, active, client.now());
+      return verdict === undefined ? proceed(client, counted, active) : conclude(client, counted, active, verdict);
     },
-  };
-}
-
-function activeOf(api: Api, job: JsonObject): readonly JsonObject[] {
-  return controlledBy(api, "pods", job).filter((pod) => !isGoing(pod) && !isFinished(pod));
-}
-
-/** Each ended pod counts once: it is held until it has been counted. Returns why the Job fails for one of them, if it does. */
-function count(api: Api, job: JsonObject): string | undefined {
-  const ended = controlledBy(api, "pods", job).filter(
-    (pod) => (isFinished(pod) || isGoing(pod)) && list(pod, "metadata", "finalizers").includes(finalizer),
-  );
-  const isOver = endOf(job) !== undefined || isGoing(job);
-  const countable = ended.filter((pod) => isFinished(pod) || isOver);
-  if (countable.length === 0) return undefined;
-  const of = (phase: string): number =>
-    countable.filter((pod) => text(pod, "status", "phase") === phase && policyOf(job, pod)?.action !== "Ignore").length;
-  if (!isOver) {
-    const failed = (number(job, "status", "failed") ?? 0) + of("Failed");
-    const succeeded = (number(job, "status", "succeeded") ?? 0) + of("Succeeded");
-    writeStatus(api, key, job, { failed, succeeded, ...countIndexes(job, countable) });
-  }
-  for (const pod of countable) release(api, pod);
-  return countable.map((pod) => policyOf(job, pod)).find((each) => each?.action === "FailJob")?.message;
-}
-
-/** A number counts once, however many of its pods succeed. */
-function countIndexes(job: JsonObject, ended: readonly JsonObject[]): JsonObject {
-  if (!isIndexed(job)) return {};
-  const done = parseIndexes(text(job, "status", "completedIndexes"));
-  const completions = number(job, "spec", "completions") ?? 0;
-  for (const pod of ended) {
-    const index = indexOf(pod);
-    if (text(pod, "status", "phase") === "Succeeded" && index !== undefined && index < completions) done.add(index);
-  }
-  return { succeeded: done.size, completedIndexes: formatIndexes(done) };
-}
-
-function release(api: Api, pod: JsonObject): void {
-  change(api, "pods", pod, (now) => {
-    const left = list(now, "metadata", "finalizers").filter((each) => each !== finalizer);
-    return put(now, ["metadata", "finalizers"], left.length > 0 ? left : undefined);
+    gone: (job, client) => releaseAll(client, job),
   });
 }
 
-/** Pods of a Job that is gone are counted by nobody. */
-function releaseOrphans(api: Api, jobKey: string): undefined {
-  for (const pod of api.store.list("pods", splitKey(jobKey)[0])) {
-    const isHeld = list(pod, "metadata", "finalizers").includes(finalizer);
-    if (isHeld && keysOfOwner(pod, "Job").includes(jobKey)) release(api, pod);
-  }
+export function endOf(job: JsonObject): "Complete" | "Failed" | undefined {
+  return (["Complete", "Failed"] as const).find((type) => isTrue(job, type));
 }
 
-function endOf(job: JsonObject): Json | undefined {
-  return ["Complete", "Failed"].map((type) => conditionOf(job, type)).find((each) => text(each, "status") === "True");
+const isHeld = (pod: JsonObject): boolean => list(pod, "metadata", "finalizers").includes(finalizer);
+/** Nobody will ever say how it ended. */
+const isLost = (pod: JsonObject): boolean =>
+  isGoing(pod) && number(pod, "metadata", "deletionGracePeriodSeconds") === 0;
+
+function release(client: Client, pod: JsonObject): void {
+  client.change(pod, (now) => without(now, ["metadata", "finalizers"], (each) => each === finalizer));
 }
 
-function expire(api: Api, job: JsonObject, end: Json): number | undefined {
+/** Pods of a Job that is over or gone are counted by nobody. */
+function releaseAll(client: Client, job: string): void {
+  for (const pod of client.store.list("pods", splitKey(job)[0]))
+    if (isHeld(pod) && keysOfOwner(pod, "Job").includes(job)) release(client, pod);
+}
+
+/** Each ended pod counts once: it is held until it has been counted. Returns the Job as it is then. */
+function count(client: Client, job: JsonObject, ended: readonly JsonObject[]): JsonObject {
+  const counting = ended.filter((pod) => policyOf(job, pod)?.action !== "Ignore");
+  const { Succeeded = [], Failed = [] } = Object.groupBy(counting, (pod) => text(pod, "status", "phase"));
+  const counted = client.writeStatus(job, {
+    failed: (number(job, "status", "failed") ?? 0) + Failed.length,
+    succeeded: (number(job, "status", "succeeded") ?? 0) + Succeeded.length,
+    ...(isIndexed(job) ? countIndexes(job, Succeeded) : {}),
+  });
+  for (const pod of ended) release(client, pod);
+  return counted;
+}
+
+/** A number counts once, however many of its pods succeed. */
+function countIndexes(job: JsonObject, succeeded: readonly JsonObject[]): JsonObject {
+  const completions = number(job, "spec", "completions") ?? 0;
+  const done = parseIndexes(text(job, "status", "completedIndexes"));
+  for (const index of succeeded.map(indexOf)) if (index !== undefined && index < completions) done.add(index);
+  return { succeeded: done.size, completedIndexes: formatIndexes(done) };
+}
+
+function expire(client: Client, job: JsonObject, ended: string): number | undefined {
   const limit = number(job, "spec", "ttlSecondsAfterFinished");
   if (limit === undefined) return undefined;
-  const left = Date.parse(text(end, "lastTransitionTime")) + limit * 1000 - api.now();
+  const left = Date.parse(ended) + limit * 1000 - client.now();
   if (left > 0) return left;
-  remove(api, key, job, { propagationPolicy: "Foreground" });
+  client.remove(job, { propagationPolicy: "Foreground" });
   return undefined;
 }
 
-function proceed(api: Api, job: JsonObject): number | undefined {
-  const pods = controlledBy(api, "pods", job);
-  const active = activeOf(api, job);
-  const succeeded = number(job, "status", "succeeded") ?? 0;
-  const failed = number(job, "status", "failed") ?? 0;
-  const completions = number(job, "spec", "completions");
-  const unmet = ["backoffLimitPerIndex", "successPolicy"].find((field) => at(job, "spec", field));
-  if (unmet !== undefined) {
-    return fail(api, job, active, "NotHere", `the development cluster does nothing with spec.${unmet}`);
-  }
+interface Verdict {
+  readonly type: "Complete" | "Failed";
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** How the Job ends, if it does now. */
+function verdictOn(
+  job: JsonObject,
+  ended: readonly JsonObject[],
+  active: readonly JsonObject[],
+  now: number,
+): Verdict | undefined {
+  const failed = (reason: string, message: string): Verdict => ({ type: "Failed", reason, message });
+  const final = ended.map((pod) => policyOf(job, pod)).find((each) => each?.action === "FailJob");
+  if (final !== undefined) return failed("PodFailurePolicy", final.message);
+  const unmet = ["backoffLimitPerIndex", "successPolicy"].find((field) => at(job, "spec", field) !== undefined);
+  if (unmet !== undefined) return failed("NotHere", `the development cluster does nothing with spec.${unmet}`);
   const limit = number(job, "spec", "backoffLimit") ?? 6;
-  if (failed > limit || restarts(job, active) > Math.max(0, limit - 1)) {
-    return fail(api, job, active, "BackoffLimitExceeded", "Job has reached the specified backoff limit");
-  }
-  const started = text(job, "status", "startTime");
-  const deadline = number(job, "spec", "activeDeadlineSeconds");
-  const timeLeft =
-    deadline === undefined || started === ""
-      ? Number.POSITIVE_INFINITY
-      : Date.parse(started) + deadline * 1000 - api.now();
-  if (timeLeft <= 0) return fail(api, job, active, "DeadlineExceeded", "Job was active longer than specified deadline");
+  if ((number(job, "status", "failed") ?? 0) > limit || restarts(job, active) > Math.max(0, limit - 1))
+    return failed("BackoffLimitExceeded", "Job has reached the specified backoff limit");
+  if (timeLeft(job, now) <= 0) return failed("DeadlineExceeded", "Job was active longer than specified deadline");
+  const succeeded = number(job, "status", "succeeded") ?? 0;
+  const completions = number(job, "spec", "completions");
   const isDone = completions === undefined ? succeeded > 0 && active.length === 0 : succeeded >= completions;
-  if (isDone) return complete(api, job);
-  const isSuspended = object(job, "spec")["suspend"] === true;
-  const wanted = isSuspended ? 0 : wantedPods(job, succeeded, active.length);
-  for (const pod of active.slice(wanted)) deletePod(api, job, pod, component);
-  const pause = wanted > active.length ? backOff(api, pods, failed) : 0;
-  if (pause === 0) {
-    const more = { finalizers: [finalizer], labels: labelsOf(object(job, "spec", "template")) };
-    const missing = Math.max(0, wanted - active.length);
-    const done = parseIndexes(text(job, "status", "completedIndexes"));
-    const made = isIndexed(job)
-      ? nextIndexes(missing, done, active).map((index) => indexedPod(job, index))
-      : Array.from({ length: missing }, () => ({ metadata: {}, spec: undefined }));
-    for (const { metadata, spec } of made) createPod(api, job, component, { ...more, ...metadata }, spec);
-  }
-  write(api, job, isSuspended);
-  const next = Math.min(timeLeft, pause > 0 ? pause : Number.POSITIVE_INFINITY);
-  return Number.isFinite(next) ? next : undefined;
+  const message = "Reached expected number of succeeded pods";
+  return isDone ? { type: "Complete", reason: "CompletionsReached", message } : undefined;
 }
 
 /** Of containers that are started again in their pods: they count where there is a limit. */
 function restarts(job: JsonObject, active: readonly JsonObject[]): number {
   if (text(job, "spec", "template", "spec", "restartPolicy") !== "OnFailure") return 0;
-  return active
-    .flatMap((pod) => [...list(pod, "status", "initContainerStatuses"), ...list(pod, "status", "containerStatuses")])
-    .reduce<number>((sum, each) => sum + (number(each, "restartCount") ?? 0), 0);
+  return active.flatMap(statusesOf).reduce<number>((sum, each) => sum + (number(each, "restartCount") ?? 0), 0);
 }
 
-function wantedPods(job: JsonObject, succeeded: number, active: number): number {
+function timeLeft(job: JsonObject, now: number): number {
+  const deadline = number(job, "spec", "activeDeadlineSeconds");
+  const started = text(job, "status", "startTime");
+  if (deadline === undefined || started === "") return Number.POSITIVE_INFINITY;
+  return Date.parse(started) + deadline * 1000 - now;
+}
+
+function conclude(client: Client, job: JsonObject, active: readonly JsonObject[], verdict: Verdict): undefined {
+  const { type, reason, message } = verdict;
+  for (const pod of active) deletePod(client, job, pod);
+  const now = timestamp(client.now());
+  const conditions = [type === "Complete" ? "SuccessCriteriaMet" : "FailureTarget", type].map((each) => ({
+    type: each,
+    status: "True",
+    reason,
+    message,
+    lastProbeTime: now,
+  }));
+  const completion = type === "Complete" ? { completionTime: now } : {};
+  client.writeStatus(job, { ...completion, active: undefined, ready: 0, terminating: 0 }, conditions);
+  if (type === "Complete") client.tell(job, "Normal", "Completed", "Job completed");
+  else client.tell(job, "Warning", reason, message);
+}
+
+function proceed(client: Client, job: JsonObject, active: readonly JsonObject[]): number | undefined {
+  const isSuspended = object(job, "spec")["suspend"] === true;
+  const wanted = isSuspended ? 0 : wantedPods(job, active.length);
+  for (const pod of active.slice(wanted)) deletePod(client, job, pod);
+  const pause = wanted > active.length ? backOff(client, job) : 0;
+  if (pause === 0)
+    for (const { metadata, spec } of newPods(job, Math.max(0, wanted - active.length), active))
+      createPod(client, job, { metadata: { finalizers: [finalizer], ...metadata }, spec });
+  write(client, job, isSuspended);
+  const next = Math.min(timeLeft(job, client.now()), pause > 0 ? pause : Number.POSITIVE_INFINITY);
+  return Number.isFinite(next) ? next : undefined;
+}
+
+function wantedPods(job: JsonObject, active: number): number {
   const parallelism = number(job, "spec", "parallelism") ?? 1;
   const completions = number(job, "spec", "completions");
+  const succeeded = number(job, "status", "succeeded") ?? 0;
   if (completions !== undefined) return Math.min(parallelism, completions - succeeded);
   // A work queue: nothing new once one has succeeded.
   return succeeded > 0 ? Math.min(active, parallelism) : parallelism;
 }
 
 /** After a failure the next pod waits. */
-function backOff(api: Api, pods: readonly JsonObject[], failed: number): number {
-  if (failed === 0) return 0;
-  const ends = pods
-    .filter((pod) => text(pod, "status", "phase") === "Failed")
-    .flatMap((pod) =>
-      list(pod, "status", "containerStatuses").map((each) =>
-        Date.parse(text(each, "state", "terminated", "finishedAt")),
-      ),
-    )
+function backOff(client: Client, job: JsonObject): number {
+  const failed = client.controlled("pods", job).filter((pod) => text(pod, "status", "phase") === "Failed");
+  const ends = failed
+    .flatMap((pod) => list(pod, "status", "containerStatuses"))
+    .map((each) => Date.parse(text(each, "state", "terminated", "finishedAt")))
     .filter(Number.isFinite);
-  if (ends.length === 0) return 0;
-  const pause = Math.min(lastBackOffMs, firstBackOffMs * 2 ** Math.min(failed - 1, 10));
-  return Math.max(0, Math.max(...ends) + pause - api.now());
+  const count = number(job, "status", "failed") ?? 0;
+  if (count === 0 || ends.length === 0) return 0;
+  const pause = Math.min(lastBackOffMs, firstBackOffMs * 2 ** Math.min(count - 1, 10));
+  return Math.max(0, Math.max(...ends) + pause - client.now());
 }
 
-function fail(api: Api, job: JsonObject, active: readonly JsonObject[], reason: string, message: string): undefined {
-  for (const pod of active) deletePod(api, job, pod, component);
-  conclude(api, job, [
-    { type: "FailureTarget", reason, message },
-    { type: "Failed", reason, message },
-  ]);
-  tell(api, job, { type: "Warning", reason, message, component });
+function newPods(job: JsonObject, count: number, active: readonly JsonObject[]): readonly PodParts[] {
+  if (!isIndexed(job)) return Array.from({ length: count }, () => ({}));
+  const done = parseIndexes(text(job, "status", "completedIndexes"));
+  return nextIndexes(count, done, active).map((index) => indexedPod(job, index));
 }
 
-function complete(api: Api, job: JsonObject): undefined {
-  const reason = "CompletionsReached";
-  const message = "Reached expected number of succeeded pods";
-  const completionTime = timestamp(api.now());
-  conclude(
-    api,
-    job,
-    [
-      { type: "SuccessCriteriaMet", reason, message },
-      { type: "Complete", reason, message },
-    ],
-    { completionTime },
+function write(client: Client, job: JsonObject, isSuspended: boolean): void {
+  const { active = [], going = [] } = Object.groupBy(
+    client.controlled("pods", job).filter((pod) => !isFinished(pod)),
+    (pod) => (isGoing(pod) ? "going" : "active"),
   );
-  tell(api, job, { type: "Normal", reason: "Completed", message: "Job completed", component });
-}
-
-function conclude(
-  api: Api,
-  job: JsonObject,
-  ends: readonly { type: string; reason: string; message: string }[],
-  more: JsonObject = {},
-): void {
-  const conditions = ends.reduce<readonly Json[]>(
-    (all, { type, reason, message }) =>
-      withCondition(all, { type, status: "True", reason, message }, api.now(), { lastProbeTime: timestamp(api.now()) }),
-    list(job, "status", "conditions"),
-  );
-  writeStatus(api, key, job, { ...more, conditions, active: undefined, ready: 0, terminating: 0 });
-}
-
-function write(api: Api, job: JsonObject, isSuspended: boolean): void {
-  const now = api.store.get(key, namespaceOf(job), nameOf(job));
-  if (now === undefined) return;
-  const pods = controlledBy(api, "pods", job);
-  const active = pods.filter((pod) => !isGoing(pod) && !isFinished(pod));
-  const conditions = list(now, "status", "conditions");
-  const suspended = {
-    type: "Suspended",
-    status: isSuspended ? "True" : "False",
-    reason: isSuspended ? "JobSuspended" : "JobResumed",
-    message: isSuspended ? "Job suspended" : "Job resumed",
-  };
-  const isTold = isSuspended || conditionOf(now, "Suspended") !== undefined;
-  const said = isTold ? withCondition(conditions, suspended, api.now()) : conditions;
-  writeStatus(api, key, now, {
-    startTime: text(now, "status", "startTime") || (isSuspended ? undefined : timestamp(api.now())),
+  const suspended = isSuspended
+    ? { type: "Suspended", status: "True", reason: "JobSuspended", message: "Job suspended" }
+    : { type: "Suspended", status: "False", reason: "JobResumed", message: "Job resumed" };
+  const isTold = isSuspended || conditionOf(job, "Suspended") !== undefined;
+  const fields = {
+    startTime: text(job, "status", "startTime") || (isSuspended ? undefined : timestamp(client.now())),
     active: active.length || undefined,
     ready: active.filter(isReady).length,
-    terminating: pods.filter((pod) => isGoing(pod) && !isFinished(pod)).length,
+    terminating: going.length,
     uncountedTerminatedPods: {},
-    conditions: said.length > 0 ? said : undefined,
-  });
+  };
+  client.writeStatus(job, fields, isTold ? [suspended] : []);
 }

@@ -1,33 +1,37 @@
-// Pods that a workload makes of its template and takes away, and whose they are.
-import type { Api } from "../api.ts";
+// Pods that a workload makes of its template and takes away.
 import { type JsonObject, object, text } from "../json.ts";
-import { controllerOf, nameOf, namespaceOf, ownerReference, remove, tell } from "./objects.ts";
+import type { Client } from "./client.ts";
+import { isActive, nameOf } from "./objects.ts";
 
-export function keysOfOwner(of: JsonObject, kind: string): readonly string[] {
-  const owner = controllerOf(of);
-  return text(owner, "kind") === kind ? [`${namespaceOf(of)}/${text(owner, "name")}`] : [];
+export function activePods(client: Client, owner: JsonObject): readonly JsonObject[] {
+  return client.controlled("pods", owner).filter(isActive);
 }
 
-/** Makes a pod of a workload's template, with more in its metadata, and another spec where one is given. */
-export function createPod(
-  api: Api,
-  owner: JsonObject,
-  component: string,
-  more: JsonObject = {},
-  spec: JsonObject = object(owner, "spec", "template", "spec"),
-): void {
+export interface PodParts {
+  /** In the place of what the template has, and of `generateName`. */
+  readonly metadata?: JsonObject;
+  /** Default: the template's. */
+  readonly spec?: JsonObject | undefined;
+}
+
+/** Makes a pod of a workload's template. */
+export function createPod(client: Client, owner: JsonObject, { metadata, spec }: PodParts = {}): void {
   const template = object(owner, "spec", "template");
-  const metadata = {
-    ...object(template, "metadata"),
-    generateName: `${nameOf(owner)}-`,
-    ownerReferences: [ownerReference(owner)],
-    ...more,
-  };
-  const pod = api.create(api.resource("pods"), namespaceOf(owner), { metadata, spec });
-  tell(api, owner, { type: "Normal", reason: "SuccessfulCreate", message: `Created pod: ${nameOf(pod)}`, component });
+  const pod = client.createFor(owner, "pods", {
+    metadata: { generateName: `${nameOf(owner)}-`, ...object(template, "metadata"), ...metadata },
+    spec: spec ?? object(template, "spec"),
+  });
+  client.tell(owner, "Normal", "SuccessfulCreate", said("Create", owner, pod));
 }
 
-export function deletePod(api: Api, owner: JsonObject, pod: JsonObject, component: string): void {
-  remove(api, "pods", pod);
-  tell(api, owner, { type: "Normal", reason: "SuccessfulDelete", message: `Deleted pod: ${nameOf(pod)}`, component });
+export function deletePod(client: Client, owner: JsonObject, pod: JsonObject): void {
+  client.remove(pod);
+  client.tell(owner, "Normal", "SuccessfulDelete", said("Delete", owner, pod));
+}
+
+function said(verb: string, owner: JsonObject, pod: JsonObject): string {
+  const isNumbered = text(owner, "kind") === "StatefulSet";
+  return isNumbered
+    ? `${verb} Pod ${nameOf(pod)} in StatefulSet ${nameOf(owner)} successful`
+    : `${verb}d pod: ${nameOf(pod)}`;
 }

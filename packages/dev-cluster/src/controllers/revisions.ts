@@ -1,18 +1,7 @@
 // ControllerRevisions: the templates that a StatefulSet or a DaemonSet has had, to go back to.
-import type { Api } from "../api.ts";
 import { equal, type JsonObject, number, object, put, text } from "../json.ts";
-import {
-  change,
-  controlledBy,
-  isGoing,
-  labelsOf,
-  nameOf,
-  namespaceOf,
-  ownerReference,
-  remove,
-  templateHash,
-  uidOf,
-} from "./objects.ts";
+import type { Client } from "./client.ts";
+import { annotationsOf, hashOf, isGoing, labelsOf, nameOf, namespaceOf, surplus, uidOf } from "./objects.ts";
 
 const key = "controllerrevisions.apps";
 /** Of pods: which revision they are of. */
@@ -25,52 +14,46 @@ export function templateOf(revision: JsonObject): JsonObject {
   return put(object(revision, "data", "spec", "template"), ["$patch"], undefined);
 }
 
-export function revisionNamed(api: Api, owner: JsonObject, name: string): JsonObject | undefined {
-  return api.store.get(key, namespaceOf(owner), name);
+export function revisionNamed(client: Client, owner: JsonObject, name: string): JsonObject | undefined {
+  return client.store.get(key, namespaceOf(owner), name);
 }
 
 /** Revision of the template as it is: the newest there is. `hashLabel` of it has what tells it from others. */
-export function currentRevision(api: Api, owner: JsonObject, hashLabel: string): JsonObject {
-  const known = controlledBy(api, key, owner);
+export function currentRevision(client: Client, owner: JsonObject, hashLabel: string): JsonObject {
+  const known = client.controlled(key, owner);
   const template = object(owner, "spec", "template");
-  const highest = Math.max(0, ...known.map(orderOf));
   const same = known.find((each) => equal(templateOf(each), template));
-  thinOut(
-    api,
-    owner,
-    known.filter((each) => each !== same),
-    hashLabel,
-  );
-  if (same === undefined) return create(api, owner, hashLabel, highest + 1);
-  if (orderOf(same) === highest) return same;
+  thinOut(client, owner, known, same, hashLabel);
+  const newest = Math.max(0, ...known.map(orderOf));
+  if (same !== undefined && orderOf(same) === newest) return same;
+  const revision = newest + 1;
   // What is gone back to is the newest again.
-  return change(api, key, same, (now) => ({ ...now, revision: highest + 1 }));
-}
-
-function create(api: Api, owner: JsonObject, hashLabel: string, revision: number): JsonObject {
-  const template = object(owner, "spec", "template");
+  if (same !== undefined) return client.change(same, (now) => ({ ...now, revision }));
   // An owner of the same name may have had the same one.
-  const hash = templateHash([uidOf(owner), template]);
-  return api.create(api.resource(key), namespaceOf(owner), {
+  const hash = hashOf([uidOf(owner), template]);
+  return client.createFor(owner, key, {
     metadata: {
       name: `${nameOf(owner)}-${hash}`,
       labels: { ...labelsOf(template), [hashLabel]: hash },
-      annotations: object(owner, "metadata", "annotations"),
-      ownerReferences: [ownerReference(owner)],
+      annotations: annotationsOf(owner),
     },
     data: { spec: { template: { ...template, $patch: "replace" } } },
     revision,
   });
 }
 
-/** The oldest of those that nothing is of any more, as far as there are too many. */
-function thinOut(api: Api, owner: JsonObject, others: readonly JsonObject[], hashLabel: string): void {
-  const used = new Set(controlledBy(api, "pods", owner).map((pod) => text(labelsOf(pod), revisionLabel)));
+/** The oldest of those that nothing is of any more go, as far as there are too many. */
+function thinOut(
+  client: Client,
+  owner: JsonObject,
+  known: readonly JsonObject[],
+  current: JsonObject | undefined,
+  hashLabel: string,
+): void {
+  const used = new Set(client.controlled("pods", owner).map((pod) => text(labelsOf(pod), revisionLabel)));
   used.add(text(owner, "status", "currentRevision"));
-  const unused = others.filter(
-    (each) => !used.has(nameOf(each)) && !used.has(text(labelsOf(each), hashLabel)) && !isGoing(each),
-  );
-  const surplus = unused.length - (number(owner, "spec", "revisionHistoryLimit") ?? 10);
-  const oldest = unused.toSorted((a, b) => orderOf(a) - orderOf(b)).slice(0, Math.max(0, surplus));
-  for (const each of oldest) remove(api, key, each);
+  const isUsed = (each: JsonObject): boolean => used.has(nameOf(each)) || used.has(text(labelsOf(each), hashLabel));
+  const unused = known.filter((each) => each !== current && !isUsed(each) && !isGoing(each));
+  const limit = number(owner, "spec", "revisionHistoryLimit") ?? 10;
+  for (const each of surplus(unused, limit, orderOf)) client.remove(each);
 }

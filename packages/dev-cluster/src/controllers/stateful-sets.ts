@@ -1,42 +1,27 @@
 // StatefulSets: pods by number, one after the other, never two of one name, each with claims of its own.
 import type { Api } from "../api.ts";
 import { isReady } from "../disruption.ts";
-import { type JsonObject, list, merge, number, object, text } from "../json.ts";
-import type { Controller } from "./controller.ts";
-import {
-  controlledBy,
-  isFinished,
-  isGoing,
-  keyOf,
-  labelsOf,
-  nameOf,
-  namespaceOf,
-  ownerReference,
-  remove,
-  splitKey,
-  tell,
-  writeStatus,
-} from "./objects.ts";
-import { keysOfOwner } from "./owned-pods.ts";
+import { type Json, type JsonObject, list, number, object, text } from "../json.ts";
+import type { Client } from "./client.ts";
+import { type Controller, controllerFor } from "./controller.ts";
+import { generationOf, isFinished, isGoing, labelsOf, nameOf, namespaceOf } from "./objects.ts";
+import { createPod, deletePod } from "./owned-pods.ts";
 import { currentRevision, revisionLabel, revisionNamed, templateOf } from "./revisions.ts";
 
-const key = "statefulsets.apps";
-const component = "statefulset-controller";
 const claimsKey = "persistentvolumeclaims";
 
 export function statefulSets(api: Api): Controller {
-  return {
-    name: component,
-    hears: { [key]: (each) => [keyOf(each)], pods: (pod) => keysOfOwner(pod, "StatefulSet") },
-    sync(which) {
-      const set = api.store.get(key, ...splitKey(which));
-      if (set === undefined || isGoing(set)) return undefined;
-      const revision = currentRevision(api, set, "controller.kubernetes.io/hash");
-      act(api, set, revision);
-      writeCounts(api, set, nameOf(revision));
+  return controllerFor(api, {
+    name: "statefulset-controller",
+    resource: "statefulsets.apps",
+    owns: ["pods"],
+    sync(set, client) {
+      const revision = currentRevision(client, set, "controller.kubernetes.io/hash");
+      act(client, set, revision);
+      writeCounts(client, set, nameOf(revision));
       return undefined;
     },
-  };
+  });
 }
 
 const wantedOf = (set: JsonObject): number => number(set, "spec", "replicas") ?? 1;
@@ -48,54 +33,47 @@ const partitionOf = (set: JsonObject): number =>
   number(set, "spec", "updateStrategy", "rollingUpdate", "partition") ?? 0;
 
 /** One thing at a time where order is asked for, from the lowest number up, and from the highest down. */
-function act(api: Api, set: JsonObject, revision: JsonObject): void {
-  const pods = controlledBy(api, "pods", set);
+function act(client: Client, set: JsonObject, revision: JsonObject): void {
+  const pods = client.controlled("pods", set).toSorted((a, b) => ordinalOf(b) - ordinalOf(a));
   const isOrdered = text(set, "spec", "podManagementPolicy") !== "Parallel";
-  const byOrdinal = new Map(pods.map((pod) => [ordinalOf(pod), pod]));
   for (let ordinal = 0; ordinal < wantedOf(set); ordinal++) {
-    const pod = byOrdinal.get(ordinal);
-    if (pod === undefined) create(api, set, revision, ordinal);
-    else if (isFinished(pod) && !isGoing(pod)) removePod(api, set, pod);
+    const pod = pods.find((each) => ordinalOf(each) === ordinal);
+    if (pod === undefined) create(client, set, revision, ordinal);
+    else if (isFinished(pod) && !isGoing(pod)) deletePod(client, set, pod);
     if (isOrdered && (pod === undefined || !isHealthy(pod))) return;
   }
-  const surplus = pods.filter((pod) => ordinalOf(pod) >= wantedOf(set)).toSorted((a, b) => ordinalOf(b) - ordinalOf(a));
-  for (const pod of surplus) {
-    if (!isGoing(pod)) removePod(api, set, pod);
+  for (const pod of pods.filter((each) => ordinalOf(each) >= wantedOf(set))) {
+    if (!isGoing(pod)) deletePod(client, set, pod);
     if (isOrdered) return;
   }
-  releaseClaims(api, set, pods);
-  update(api, set, nameOf(revision), pods);
+  releaseClaims(client, set, pods);
+  update(client, set, nameOf(revision), pods);
 }
 
 /** Claims of numbers that are no more wanted go where the set says so. */
-function releaseClaims(api: Api, set: JsonObject, pods: readonly JsonObject[]): void {
+function releaseClaims(client: Client, set: JsonObject, pods: readonly JsonObject[]): void {
   if (text(set, "spec", "persistentVolumeClaimRetentionPolicy", "whenScaled") !== "Delete") return;
   const templates = list(set, "spec", "volumeClaimTemplates").map(nameOf);
-  for (const claim of api.store.list(claimsKey, namespaceOf(set))) {
+  for (const claim of client.store.list(claimsKey, namespaceOf(set))) {
     const ordinal = ordinalOf(claim);
     const isOurs = templates.some((name) => nameOf(claim) === `${name}-${nameOf(set)}-${ordinal}`);
     const isUsed = ordinal < wantedOf(set) || pods.some((pod) => ordinalOf(pod) === ordinal);
-    if (isOurs && !isUsed && !isGoing(claim)) remove(api, claimsKey, claim);
+    if (isOurs && !isUsed && !isGoing(claim)) client.remove(claim);
   }
 }
 
-function update(api: Api, set: JsonObject, revision: string, pods: readonly JsonObject[]): void {
+/** From the highest number down; the next one waits for this one. */
+function update(client: Client, set: JsonObject, revision: string, pods: readonly JsonObject[]): void {
   if (text(set, "spec", "updateStrategy", "type") === "OnDelete") return;
-  const current = pods.filter((pod) => ordinalOf(pod) < wantedOf(set)).toSorted((a, b) => ordinalOf(b) - ordinalOf(a));
-  for (const pod of current) {
-    if (ordinalOf(pod) < partitionOf(set)) return;
-    if (labelsOf(pod)[revisionLabel] !== revision) {
-      if (!isGoing(pod)) removePod(api, set, pod);
-      return;
-    }
-    // The next one waits for this one.
-    if (!isHealthy(pod)) return;
-  }
+  const isDone = (pod: JsonObject): boolean => labelsOf(pod)[revisionLabel] === revision && isHealthy(pod);
+  const next = pods.find((pod) => ordinalOf(pod) >= partitionOf(set) && ordinalOf(pod) < wantedOf(set) && !isDone(pod));
+  if (next === undefined || labelsOf(next)[revisionLabel] === revision || isGoing(next)) return;
+  deletePod(client, set, next);
 }
 
-function create(api: Api, set: JsonObject, newest: JsonObject, ordinal: number): void {
+function create(client: Client, set: JsonObject, newest: JsonObject, ordinal: number): void {
   const before = text(set, "status", "currentRevision");
-  const kept = ordinal < partitionOf(set) ? revisionNamed(api, set, before) : undefined;
+  const kept = ordinal < partitionOf(set) ? revisionNamed(client, set, before) : undefined;
   const revision = kept ?? newest;
   const template = templateOf(revision);
   const name = `${nameOf(set)}-${ordinal}`;
@@ -105,60 +83,47 @@ function create(api: Api, set: JsonObject, newest: JsonObject, ordinal: number):
     [revisionLabel]: nameOf(revision),
     "statefulset.kubernetes.io/pod-name": name,
   };
-  const subdomain = text(set, "spec", "serviceName") || undefined;
-  const claims = list(set, "spec", "volumeClaimTemplates");
-  for (const claim of claims) ensureClaim(api, set, object(claim), name);
-  const claimed = claims.map((each) => ({
-    name: nameOf(each),
-    persistentVolumeClaim: { claimName: `${nameOf(each)}-${name}` },
-  }));
-  const own = list(template, "spec", "volumes").filter(
-    (each) => !claimed.some((claim) => claim.name === text(each, "name")),
-  );
-  const volumes = [...claimed, ...own];
-  api.create(api.resource("pods"), namespaceOf(set), {
-    metadata: { ...object(template, "metadata"), name, labels, ownerReferences: [ownerReference(set)] },
-    spec: merge(object(template, "spec"), [], {
+  const claimed = list(set, "spec", "volumeClaimTemplates").map((claim): Json => {
+    const claimName = ensureClaim(client, set, object(claim), name);
+    return { name: nameOf(claim), persistentVolumeClaim: { claimName } };
+  });
+  const isClaimed = (volume: Json): boolean => claimed.some((claim) => text(claim, "name") === text(volume, "name"));
+  const volumes = [...claimed, ...list(template, "spec", "volumes").filter((each) => !isClaimed(each))];
+  createPod(client, set, {
+    metadata: { ...object(template, "metadata"), name, labels },
+    spec: {
+      ...object(template, "spec"),
       hostname: name,
-      subdomain,
-      volumes: volumes.length === 0 ? undefined : volumes,
-    }),
+      subdomain: text(set, "spec", "serviceName") || undefined,
+      volumes: volumes.length > 0 ? volumes : undefined,
+    },
   });
-  const message = `Create Pod ${name} in StatefulSet ${nameOf(set)} successful`;
-  tell(api, set, { type: "Normal", reason: "SuccessfulCreate", message, component });
 }
 
-/** Claims outlive their pods, and sets that do not say otherwise. */
-function ensureClaim(api: Api, set: JsonObject, template: JsonObject, pod: string): void {
+/** Claims outlive their pods, and sets that do not say otherwise. Returns its name. */
+function ensureClaim(client: Client, set: JsonObject, template: JsonObject, pod: string): string {
   const name = `${nameOf(template)}-${pod}`;
-  if (api.store.get(claimsKey, namespaceOf(set), name) !== undefined) return;
+  if (client.store.get(claimsKey, namespaceOf(set), name) !== undefined) return name;
+  const labels = { ...labelsOf(template), ...object(set, "spec", "selector", "matchLabels") };
+  const document = { metadata: { ...object(template, "metadata"), name, labels }, spec: object(template, "spec") };
   const goes = text(set, "spec", "persistentVolumeClaimRetentionPolicy", "whenDeleted") === "Delete";
-  const metadata = merge(object(template, "metadata"), [], {
-    name,
-    labels: { ...labelsOf(template), ...object(set, "spec", "selector", "matchLabels") },
-    ownerReferences: goes ? [ownerReference(set)] : undefined,
-  });
-  api.create(api.resource(claimsKey), namespaceOf(set), { metadata, spec: object(template, "spec") });
+  if (goes) client.createFor(set, claimsKey, document);
+  else client.create(claimsKey, namespaceOf(set), document);
   const message = `Create Claim ${name} Pod ${pod} in StatefulSet ${nameOf(set)} success`;
-  tell(api, set, { type: "Normal", reason: "SuccessfulCreate", message, component });
+  client.tell(set, "Normal", "SuccessfulCreate", message);
+  return name;
 }
 
-function removePod(api: Api, set: JsonObject, pod: JsonObject): void {
-  remove(api, "pods", pod);
-  const message = `Delete Pod ${nameOf(pod)} in StatefulSet ${nameOf(set)} successful`;
-  tell(api, set, { type: "Normal", reason: "SuccessfulDelete", message, component });
-}
-
-function writeCounts(api: Api, set: JsonObject, revision: string): void {
-  const pods = controlledBy(api, "pods", set).filter((pod) => !isFinished(pod));
+function writeCounts(client: Client, set: JsonObject, revision: string): void {
+  const pods = client.controlled("pods", set).filter((pod) => !isFinished(pod));
   const ready = pods.filter(isHealthy).length;
   const countOf = (name: string): number =>
     pods.filter((pod) => labelsOf(pod)[revisionLabel] === name && !isGoing(pod)).length;
   const updated = countOf(revision);
   const isDone = updated === wantedOf(set) && ready === wantedOf(set) && pods.length === updated;
   const current = isDone ? revision : text(set, "status", "currentRevision") || revision;
-  writeStatus(api, key, set, {
-    observedGeneration: number(set, "metadata", "generation") ?? 0,
+  client.writeStatus(set, {
+    observedGeneration: generationOf(set),
     replicas: pods.length,
     readyReplicas: ready || undefined,
     availableReplicas: ready,
