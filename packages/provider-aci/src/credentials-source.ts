@@ -46,16 +46,18 @@ export async function credentialOf(config: CredentialsConfig, env: NodeJS.Proces
         ...(config.resourceID !== "" && { resourceId: config.resourceID }),
       };
     case "workloadIdentity": {
-      const tenantId = config.tenantID || (env["AZURE_TENANT_ID"] ?? "");
-      const clientId = config.clientID || (env["AZURE_CLIENT_ID"] ?? "");
-      const tokenFile = config.tokenFile || (env["AZURE_FEDERATED_TOKEN_FILE"] ?? "");
-      const missing = Object.entries({ tenantID: tenantId, clientID: clientId, tokenFile }).filter(
-        ([, value]) => value === "",
-      );
+      const tenantId = config.tenantID || (env[webhookVariables.tenantID] ?? "");
+      const clientId = config.clientID || (env[webhookVariables.clientID] ?? "");
+      const tokenFile = config.tokenFile || (env[webhookVariables.tokenFile] ?? "");
+      const missing = [
+        ["tenantID", tenantId, webhookVariables.tenantID],
+        ["clientID", clientId, webhookVariables.clientID],
+        ["tokenFile", tokenFile, webhookVariables.tokenFile],
+      ].filter(([, value]) => value === "");
       if (missing.length > 0)
         throw new VirtualKubeletError(
           "Invalid",
-          `configuration of the aci provider: ${missing.map(([key]) => `credentials.${key}: is required, here or by AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_FEDERATED_TOKEN_FILE`).join("; ")}`,
+          `configuration of the aci provider: ${missing.map(([key, , variable]) => `credentials.${key}: is required, here or by ${variable}`).join("; ")} (in a pod of the cluster the webhook of workload identity sets these variables)`,
         );
       return { type: "workloadIdentity", tenantId, clientId, tokenFile };
     }
@@ -63,6 +65,12 @@ export async function credentialOf(config: CredentialsConfig, env: NodeJS.Proces
       return { type: "azureCli" };
   }
 }
+
+const webhookVariables = {
+  tenantID: "AZURE_TENANT_ID",
+  clientID: "AZURE_CLIENT_ID",
+  tokenFile: "AZURE_FEDERATED_TOKEN_FILE",
+} as const;
 
 async function fileOf(env: Environment, given: unknown): Promise<AzureFile | undefined> {
   const named = isSettings(given) ? given : {};

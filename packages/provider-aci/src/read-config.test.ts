@@ -166,6 +166,14 @@ describe("faults", () => {
       return true;
     });
 
+  it("an identity of the cluster that no webhook has told of: each setting with its own variable", async () => {
+    const config = await read(variables, undefined, { credentials: { type: "workloadIdentity", tenantID: other } });
+    await faults(
+      credentialOf(config.credentials, {}),
+      /: credentials\.clientID: is required, here or by AZURE_CLIENT_ID; credentials\.tokenFile: is required, here or by AZURE_FEDERATED_TOKEN_FILE \(in a pod/,
+    );
+  });
+
   it("all at once, each with its setting and what would be right", () =>
     faults(
       read({}, undefined, {

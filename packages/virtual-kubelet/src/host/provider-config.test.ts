@@ -20,6 +20,10 @@ for (const [given, told] of [
   [{}, "stateDirectory: is required"],
   [{ ...right, stateDirectorie: 1 }, "stateDirectorie: unknown setting (did you mean stateDirectory?)"],
   [{ ...right, nested: { secret: "hunter2" } }, "nested.secret: unknown setting; known here: path, others"],
+  [
+    { ...right, nodes: [] },
+    "nodes: unknown setting: a configuration of the program is given by --config; here stands what it has under provider.config of a node",
+  ],
   [{ ...right, stateDir: 1 }, "stateDir: unknown setting (did you mean stateDirectory?)"],
   [
     { ...right, nested: { secret: 1, third: 2 } },

@@ -20,13 +20,20 @@ export function checkedConfig<T>(provider: string, schema: v.GenericSchema<unkno
   throw new VirtualKubeletError("Invalid", `configuration of the ${provider} provider: ${lines.join("; ")}`);
 }
 
+/** What a configuration file of the program has at its top, and a provider's has not. */
+const ofProgram: ReadonlySet<string> = new Set(["nodes", "nodeDefaults"]);
+const programs =
+  "unknown setting: a configuration of the program is given by --config; here stands what it has under provider.config of a node";
+
 /** Each fault with the path of its field: settings that there are not, with those that may be meant, and values that cannot be. */
 export function configFaults<T>(
   schema: v.GenericSchema<unknown, T>,
   value: unknown,
   issues: readonly v.BaseIssue<unknown>[],
 ): readonly string[] {
-  const unknown = unknownKeys(schema, value);
+  const unknown = unknownKeys(schema, value).map(
+    (fault): SchemaFault => (ofProgram.has(pathText(fault.path)) ? { ...fault, message: programs } : fault),
+  );
   const others = issues.flatMap((issue) =>
     leaves(issue).map((leaf) => ({
       path: leaf === issue ? pathOf(issue) : [...pathOf(issue), ...pathOf(leaf)],

@@ -8,6 +8,7 @@ import { createMetrics } from "../metrics.ts";
 import type { CreateProvider, Provider, ProviderInit } from "../provider.ts";
 import { assemblySettings, makeNodes, nodeSpecOf } from "./assemble.ts";
 import { type Config, type NodeConfig, nodeDefaults, processDefaults } from "./config.ts";
+import { UsageError } from "./fault.ts";
 import { kubeletVersion, version } from "./version.ts";
 
 const node = (name: string, more: Partial<NodeConfig> = {}): NodeConfig => ({
@@ -156,7 +157,11 @@ describe("providers", () => {
       if (name === "b") throw new VirtualKubeletError("Invalid", "config.cpu: bad");
       return Promise.resolve(provider);
     };
-    await assert.rejects(make([node("a"), node("b")], failing, made), { kind: "Invalid", message: "config.cpu: bad" });
+    await assert.rejects(make([node("a"), node("b")], failing, made), (error: unknown) => {
+      assert.ok(error instanceof UsageError);
+      assert.equal(error.message, "1 fault in the configuration:\n  node b: config.cpu: bad");
+      return true;
+    });
     assert.deepEqual(made, [provider]);
   });
 });

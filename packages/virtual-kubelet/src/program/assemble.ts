@@ -1,6 +1,6 @@
 // From the configuration to what the assembly takes: nodes with their providers, and tunables.
 import { type Clock, jitter, pause } from "../clock.ts";
-import { isErrorKind, VirtualKubeletError } from "../errors.ts";
+import { errorText, isErrorKind, VirtualKubeletError } from "../errors.ts";
 import { instrumentProvider } from "../instrument-provider.ts";
 import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics.ts";
@@ -9,8 +9,10 @@ import type { ProcessObserver } from "../view/observer.ts";
 import type { PodTunables, VirtualKubeletOptions, VirtualNode } from "../virtual-kubelet-options.ts";
 import { priceTableOf } from "./budget-config.ts";
 import type { Config, NodeConfig } from "./config.ts";
+import { UsageError } from "./fault.ts";
 import { makeProvider } from "./load-provider.ts";
 import { providerInit } from "./provider-init.ts";
+import { redactText } from "./redact.ts";
 import { shortProviderName } from "./resolve-nodes.ts";
 import { kubeletVersion, version } from "./version.ts";
 
@@ -128,7 +130,10 @@ async function makeOne(node: NodeConfig, options: MakeNodesOptions, signal: Abor
     try {
       return await makeProvider(create, name, init, { signal, log });
     } catch (error) {
-      if (signal.aborted || !isErrorKind(error, "Unavailable", "Throttled")) throw error;
+      if (signal.aborted) throw error;
+      if (isErrorKind(error, "Invalid"))
+        throw new UsageError([{ source: `node ${node.name}`, message: redactText(errorText(error)) }]);
+      if (!isErrorKind(error, "Unavailable", "Throttled")) throw error;
       const delayMs = jitter(Math.min(30_000, 500 * 2 ** Math.min(attempt, 8)), 0.3, true);
       log.warn({ err: error, provider: name, retryMs: Math.round(delayMs) }, "the provider cannot be made yet");
       await pause(clock, delayMs, signal);
