@@ -12,7 +12,7 @@ const rule = { operations: ["CREATE"], apiGroups: [""], apiVersions: ["v1"], res
 const devices = { devices: { requests: [{ name: "r", exactly: { deviceClassName: "x" } }] } };
 const target = { apiVersion: "apps/v1", kind: "Deployment", name: "x" };
 /** What is in the object beside its kind and metadata, by the key of its resource. */
-const documents: Readonly<Record<string, JsonObject>> = {
+export const documentsOfKinds: Readonly<Record<string, JsonObject>> = {
   configmaps: { data: { a: "1" } },
   endpoints: { subsets: [{ addresses: [{ ip: "10.1.1.1" }], ports: [{ port: 80 }] }] },
   events: { involvedObject: { kind: "Pod", namespace: "default", name: "x" }, reason: "Told", type: "Normal" },
@@ -121,8 +121,8 @@ export function requestsOfKinds(): { readonly requests: readonly KindRequest[]; 
     ({ verbs, isStored }) => isStored && verbs.includes("list") && verbs.includes("create"),
   );
   return {
-    requests: makeable.flatMap((each) => lifeOf(each, documents[each.key])),
-    unused: makeable.filter(({ key }) => documents[key] === undefined).map(({ key }) => key),
+    requests: makeable.flatMap((each) => lifeOf(each, documentsOfKinds[each.key])),
+    unused: makeable.filter(({ key }) => documentsOfKinds[key] === undefined).map(({ key }) => key),
   };
 }
 

@@ -61,7 +61,7 @@ export class Aggregation {
   find(group: string, version: string, name: string): Resource | undefined {
     if (this.#service(group, version) === undefined) return undefined;
     const known = this.#resources.get(`${version}.${group}`)?.find((each) => each.name === name);
-    return known ?? resourceOf({ group, version, name, namespaced: true }, new Map(), new Set());
+    return known ?? resourceOf({ group, version, name, namespaced: true });
   }
 
   serves(route: Route): boolean {
@@ -193,7 +193,7 @@ function resourcesOf(listed: readonly Json[], group: string, version: string): r
     const parts = listed.filter((other) => text(other, "name").startsWith(`${name}/`));
     const subresources = parts.map((part) => ({ ...object(part), name: text(part, "name").slice(name.length + 1) }));
     const data = { ...object(each), singular: text(each, "singularName"), group, version, subresources };
-    return [resourceOf(data, new Map(), new Set())];
+    return [resourceOf(data)];
   });
 }
 

@@ -1,7 +1,7 @@
 // What the API is made of, captured from a real API server: resources, schemas, roles. Read once per process.
 import { readFileSync } from "node:fs";
 import { brotliDecompressSync } from "node:zlib";
-import { isObject, type Json, type JsonObject, list, object, parseJson, text, texts } from "./json.ts";
+import { type Json, type JsonObject, list, object, text, texts } from "./json.ts";
 
 export interface Subresource {
   readonly name: string;
@@ -20,15 +20,10 @@ export interface Column {
   readonly priority: number;
 }
 
-export interface Resource {
-  /** `pods`, `deployments.apps`: what objects are kept under; the same for all versions, and for groups that show each other's. */
-  readonly key: string;
-  /** Objects are kept in the form of this version: the first of those with this key. */
-  readonly isStored: boolean;
+/** A resource as discovery tells of it, with the columns of its tables. */
+export interface CapturedResource {
   readonly group: string;
   readonly version: string;
-  /** `v1`, `apps/v1`. */
-  readonly apiVersion: string;
   /** Plural, lower case. */
   readonly name: string;
   readonly kind: string;
@@ -39,6 +34,24 @@ export interface Resource {
   readonly categories: readonly string[];
   readonly subresources: readonly Subresource[];
   readonly columns: readonly Column[];
+}
+
+/** What a real API server makes of objects of a kind. */
+export interface Made {
+  /** Counts in metadata.generation what changes beside metadata and status. */
+  readonly counts: boolean;
+  readonly firstStatus: JsonObject;
+  /** Deletion is answered by the object, not by a Status. */
+  readonly isShownWhenGone: boolean;
+}
+
+export interface Resource extends CapturedResource, Made {
+  /** `pods`, `deployments.apps`: what objects are kept under; the same for all versions, and for groups that show each other's. */
+  readonly key: string;
+  /** Objects are kept in the form of this version: the first of those with this key. */
+  readonly isStored: boolean;
+  /** `v1`, `apps/v1`. */
+  readonly apiVersion: string;
   /** Name of its schema; "" where there is none. */
   readonly schema: string;
 }
@@ -46,22 +59,32 @@ export interface Resource {
 /** By field number: its name, its type, and whether it is one, `*` one whose zero is a value, `[]` many or `{}` by key. */
 export type Message = Readonly<Record<string, readonly [name: string, type: string, kind: string]>>;
 
-export interface ApiData {
+/** The file, as scripts/capture-api.ts writes it. */
+export interface ApiFile {
   /** `v1.36.3` */
   readonly gitVersion: string;
-  readonly resources: readonly Resource[];
+  readonly resources: readonly CapturedResource[];
   /** Those that an API server serves to who asks for them. */
-  readonly gatedResources: readonly Resource[];
+  readonly gatedResources: readonly CapturedResource[];
   /** What nodes may do to these. */
   readonly gatedNodeRules: readonly JsonObject[];
-  /** APIServices of what a server serves by itself: name and spec. */
-  readonly apiServices: readonly JsonObject[];
+  /** By the keys of resources. */
+  readonly made: Readonly<Record<string, Made>>;
+  /** By schema: fields that are always filled in alike. */
+  readonly defaults: Readonly<Record<string, Readonly<Record<string, Json>>>>;
+  /** What every cluster has from the start; namespaces first. */
+  readonly initialObjects: readonly JsonObject[];
   /** OpenAPI v3 schemas by name. */
   readonly schemas: JsonObject;
   /** Protobuf messages by the names of their schemas. */
   readonly messages: Readonly<Record<string, Message>>;
-  /** ClusterRoles and ClusterRoleBindings that every cluster has. */
-  readonly roles: readonly JsonObject[];
+}
+
+export interface ApiData extends ApiFile {
+  readonly resources: readonly Resource[];
+  readonly gatedResources: readonly Resource[];
+  /** Names of schemas by `apiVersion/kind`. */
+  readonly schemaNames: ReadonlyMap<string, string>;
 }
 
 export const metricsGroup = "metrics.k8s.io";
@@ -69,8 +92,8 @@ const metrics = { group: metricsGroup, version: "v1beta1", verbs: ["get", "list"
 
 /** What metrics-server adds to a cluster; it has no schema here. */
 const metricsResources: readonly Json[] = [
-  { ...metrics, name: "nodes", kind: "NodeMetrics", singular: "", namespaced: false },
-  { ...metrics, name: "pods", kind: "PodMetrics", singular: "", namespaced: true },
+  { ...metrics, name: "nodes", kind: "NodeMetrics", namespaced: false },
+  { ...metrics, name: "pods", kind: "PodMetrics", namespaced: true },
 ];
 
 /** Resources that show the objects of another group's, by the keys that they would have. */
@@ -84,101 +107,80 @@ export function apiData(): ApiData {
 }
 
 function read(): ApiData {
-  const file = new URL("../data/api.json.br", import.meta.url);
-  const data = parseJson(brotliDecompressSync(readFileSync(file)).toString());
-  const schemas = object(data, "schemas");
-  const byKind = schemasByKind(schemas);
+  const content = brotliDecompressSync(readFileSync(new URL("../data/api.json.br", import.meta.url)));
+  const file: ApiFile = JSON.parse(content.toString());
+  const schemaNames = namesOf(file.schemas);
   const keys = new Set<string>();
-  const resources = [...list(data, "resources"), ...metricsResources].map((each) => {
-    const resource = resourceOf(each, byKind, keys);
-    keys.add(resource.key);
-    return resource;
-  });
+  const complete = (captured: CapturedResource): Resource => {
+    const { apiVersion, key: own, ...bare } = bareResource(captured);
+    const key = mirrors[own] ?? own;
+    const isStored = !keys.has(key);
+    keys.add(key);
+    return {
+      ...bare,
+      apiVersion,
+      key,
+      isStored,
+      ...file.made[key],
+      schema: schemaNames.get(`${apiVersion}/${bare.kind}`) ?? "",
+    };
+  };
   return {
-    gitVersion: text(data, "gitVersion"),
-    schemas,
-    messages: messagesOf(object(data, "messages")),
-    roles: list(data, "roles").filter(isObject),
-    resources,
-    gatedResources: list(data, "gatedResources").map((each) => resourceOf(each, byKind, keys)),
-    gatedNodeRules: list(data, "gatedNodeRules").filter(isObject),
-    apiServices: list(data, "apiServices").filter(isObject),
+    ...file,
+    resources: [...file.resources.map(complete), ...metricsResources.map(resourceOf)],
+    gatedResources: file.gatedResources.map(complete),
+    schemaNames,
   };
 }
 
-function messagesOf(data: JsonObject): Record<string, Message> {
-  const messages = Object.entries(data).map(([name, fields]): [string, Message] => {
-    const described = Object.entries(object(fields)).map(([number, field]): [string, [string, string, string]] => {
-      const [own = "", type = "", kind = ""] = texts(field);
-      return [number, [own, type, kind]];
-    });
-    return [name, Object.fromEntries(described)];
-  });
-  return Object.fromEntries(messages);
+/** One of which no more is known. */
+function bareResource(captured: CapturedResource): Resource {
+  const { group, version, name } = captured;
+  return {
+    ...captured,
+    key: group === "" ? name : `${name}.${group}`,
+    apiVersion: group === "" ? version : `${group}/${version}`,
+    isStored: true,
+    schema: "",
+    counts: false,
+    firstStatus: {},
+    isShownWhenGone: false,
+  };
 }
 
-/** A resource as discovery tells of it. `byKind`: names of schemas; `known`: keys of those that are there already. */
-export function resourceOf(data: Json, byKind: ReadonlyMap<string, string>, known: ReadonlySet<string>): Resource {
-  const group = text(data, "group");
-  const version = text(data, "version");
-  const name = text(data, "name");
-  const kind = text(data, "kind");
-  const own = group === "" ? name : `${name}.${group}`;
-  const key = mirrors[own] ?? own;
-  return {
-    key,
-    isStored: !known.has(key),
-    group,
-    version,
-    apiVersion: group === "" ? version : `${group}/${version}`,
-    name,
-    kind,
+/** A resource of another API server, as its discovery tells of it. */
+export function resourceOf(data: Json): Resource {
+  const named = (each: Json) => ({
+    name: text(each, "name"),
+    group: text(each, "group"),
+    version: text(each, "version"),
+    kind: text(each, "kind"),
+    verbs: texts(each, "verbs"),
+  });
+  return bareResource({
+    ...named(data),
     singular: text(data, "singular"),
     namespaced: object(data)["namespaced"] === true,
-    verbs: texts(data, "verbs"),
     shortNames: texts(data, "shortNames"),
     categories: texts(data, "categories"),
-    subresources: list(data, "subresources").map((each) => ({
-      name: text(each, "name"),
-      group: text(each, "group"),
-      version: text(each, "version"),
-      kind: text(each, "kind"),
-      verbs: texts(each, "verbs"),
-    })),
-    columns: list(data, "columns").map((each) => ({
-      name: text(each, "name"),
-      type: text(each, "type"),
-      format: text(each, "format"),
-      description: text(each, "description"),
-      priority: Number(object(each)["priority"] ?? 0),
-    })),
-    schema: byKind.get(`${group}/${version}/${kind}`) ?? "",
-  };
+    subresources: list(data, "subresources").map(named),
+    columns: [],
+  });
 }
 
-/** Schema names by `group/version/kind`. */
-function schemasByKind(schemas: JsonObject): Map<string, string> {
+/** Names of schemas by API version and kind. */
+function namesOf(schemas: JsonObject): ReadonlyMap<string, string> {
   const found = new Map<string, string>();
   for (const [name, schema] of Object.entries(schemas)) {
-    const kinds = list(schema, "x-kubernetes-group-version-kind");
-    const [only] = kinds;
-    // Those of all groups, as DeleteOptions, are no documents of their own.
-    if (only === undefined || kinds.length > 1) continue;
-    found.set(`${text(only, "group")}/${text(only, "version")}/${text(only, "kind")}`, name);
+    for (const each of list(schema, "x-kubernetes-group-version-kind")) {
+      const [group, version] = [text(each, "group"), text(each, "version")];
+      found.set(`${group === "" ? version : `${group}/${version}`}/${text(each, "kind")}`, name);
+    }
   }
   return found;
 }
 
-/** The schema of a document by its group, version and kind; "" where none is known. */
+/** The schema of a document by its API version and kind; "" where none is known. */
 export function schemaName(apiVersion: string, kind: string): string {
-  const [first = "", second] = apiVersion.split("/");
-  const [group, version] = second === undefined ? ["", first] : [first, second];
-  for (const [name, schema] of Object.entries(apiData().schemas)) {
-    const kinds = list(schema, "x-kubernetes-group-version-kind");
-    const matches = kinds.some(
-      (each) => text(each, "group") === group && text(each, "version") === version && text(each, "kind") === kind,
-    );
-    if (matches) return name;
-  }
-  return "";
+  return apiData().schemaNames.get(`${apiVersion}/${kind}`) ?? "";
 }

@@ -17,14 +17,15 @@ import {
   type Subject,
 } from "./api-error.ts";
 import { Authorizer } from "./authorization.ts";
-import { confine, firstStatus, hasStatus } from "./confine.ts";
+import { confine, hasStatus } from "./confine.ts";
 import { type DeleteRequest, type Deletion, planDeletion } from "./deletion.ts";
 import { requireNoEscalation } from "./escalation.ts";
 import { at, equal, isObject, type Json, type JsonObject, list, merge, object, put, text } from "./json.ts";
 import { nameFault } from "./names.ts";
+import { mergePatch } from "./patches.ts";
 import { conform } from "./schema.ts";
 import type { Store } from "./store.ts";
-import { countedKinds, type Strategy, strategies } from "./strategies.ts";
+import { type Strategy, strategies } from "./strategies.ts";
 import { shownBy, toStored, versionFaults } from "./versions.ts";
 
 export interface Change {
@@ -84,10 +85,11 @@ export class Api {
       creationTimestamp: timestamp(this.now()),
       deletionTimestamp: undefined,
       deletionGracePeriodSeconds: undefined,
-      generation: countedKinds.has(resource.key) ? 1 : undefined,
+      generation: resource.counts ? 1 : undefined,
     });
-    if (hasStatus(resource) && strategy.keepsStatus !== true) {
-      made = put(made, ["status"], firstStatus(this.resource(resource.key)));
+    if (hasStatus(resource)) {
+      const given = strategy.keepsStatus === true ? object(made, "status") : {};
+      made = put(made, ["status"], mergePatch(resource.firstStatus, given));
     }
     made = admit(resource, made, this);
     made = strategy.create?.(made, this.#context(options)) ?? made;
@@ -136,7 +138,7 @@ export class Api {
     if (equal(next, current)) return current;
     const isOther = (part: (of: JsonObject) => Json | undefined): boolean => !equal(part(next), part(current));
     const isCounted =
-      (countedKinds.has(resource.key) && isOther((of) => ({ ...of, metadata: undefined, status: undefined }))) ||
+      (resource.counts && isOther((of) => ({ ...of, metadata: undefined, status: undefined }))) ||
       (strategy.counts ?? []).some((field) => isOther((of) => at(of, "metadata", field)));
     if (isCounted) {
       next = put(next, ["metadata", "generation"], Number(object(current, "metadata")["generation"] ?? 0) + 1);

@@ -37,40 +37,22 @@ export function bootstrap(api: Api, ca: string, frontProxyCa = ""): void {
       api.create(api.resource(key), namespace, document);
     }
   };
-  for (const name of ["default", "kube-system", "kube-public", "kube-node-lease"]) {
-    ensure("namespaces", "", { metadata: { name } });
-  }
   const bindings = [
     // There is no authorizer for nodes: their role is bound to all of them.
     clusterRoleBinding("dev-cluster:nodes", "system:node", "Group", "system:nodes"),
     ...gatedRoles(api),
     clusterRoleBinding(kubeletClientUser, "system:kubelet-api-admin", "User", kubeletClientUser),
   ];
-  for (const role of [...apiData().roles, ...bindings]) {
-    const kind = text(role, "kind") === "ClusterRole" ? "clusterroles" : "clusterrolebindings";
-    ensure(`${kind}.rbac.authorization.k8s.io`, "", role);
-  }
-  const classes = { "system-cluster-critical": 2_000_000_000, "system-node-critical": 2_000_001_000 };
-  for (const [name, value] of Object.entries(classes)) {
-    ensure("priorityclasses.scheduling.k8s.io", "", {
-      metadata: { name },
-      value,
-      preemptionPolicy: "PreemptLowerPriority",
-    });
-  }
-  for (const { name, spec } of apiData().apiServices) {
-    const isServed = api.resources.some(
-      ({ group, version }) => group === text(spec, "group") && version === text(spec, "version"),
-    );
-    const metadata = { name, labels: { "kube-aggregator.kubernetes.io/automanaged": "onstart" } };
-    if (isServed) ensure("apiservices.apiregistration.k8s.io", "", { metadata, spec });
+  for (const each of [...apiData().initialObjects, ...bindings]) {
+    const [kind, apiVersion] = [text(each, "kind"), text(each, "apiVersion")];
+    const resource = api.resources.find((one) => one.kind === kind && one.apiVersion === apiVersion);
+    if (resource !== undefined && isServed(api, each)) ensure(resource.key, text(each, "metadata", "namespace"), each);
   }
   ensure("services", "default", {
     metadata: { name: "kubernetes", labels: { component: "apiserver", provider: "kubernetes" } },
     spec: { clusterIP: firstServiceAddress, ports: [{ name: "https", port: 443, protocol: "TCP", targetPort: 6443 }] },
   });
   // What extension API servers, and kubelets, know clients by.
-  const reader = "extension-apiserver-authentication-reader";
   const known = "extension-apiserver-authentication";
   const data = {
     "client-ca-file": ca,
@@ -83,15 +65,13 @@ export function bootstrap(api: Api, ca: string, frontProxyCa = ""): void {
   };
   ensure("configmaps", "kube-system", { metadata: { name: known }, data });
   api.update(api.resource("configmaps"), "kube-system", known, { to: (current) => ({ ...current, data }) });
-  ensure("roles.rbac.authorization.k8s.io", "kube-system", {
-    metadata: { name: reader },
-    rules: [
-      {
-        apiGroups: [""],
-        resources: ["configmaps"],
-        resourceNames: [known],
-        verbs: ["get", "list", "watch"],
-      },
-    ],
-  });
+}
+
+/** Not so versions of groups that are not served. */
+function isServed(api: Api, initial: JsonObject): boolean {
+  const [group, version] = [text(initial, "spec", "group"), text(initial, "spec", "version")];
+  return (
+    text(initial, "kind") !== "APIService" ||
+    api.resources.some((each) => each.group === group && each.version === version)
+  );
 }

@@ -1,29 +1,10 @@
 // Which parts of an object a call may change: its status, all but its status, or what a sub-resource is there for.
 import type { Resource } from "./api-data.ts";
-import { isObject, type JsonObject, list, merge, object, put, text, texts } from "./json.ts";
-import { fieldUse, namedSchema } from "./schema.ts";
+import { isObject, type JsonObject, list, merge, object, put, text } from "./json.ts";
 import type { Strategy } from "./strategies.ts";
 
 export function hasStatus(resource: Resource): boolean {
   return resource.subresources.some(({ name }) => name === "status");
-}
-
-/** Fields that are said even where there is nothing to say yet, beside the numbers that the schema requires. */
-const saidAtFirst: Readonly<Record<string, JsonObject>> = {
-  persistentvolumes: { phase: "Pending" },
-  persistentvolumeclaims: { phase: "Pending" },
-  "statefulsets.apps": { availableReplicas: 0 },
-  "horizontalpodautoscalers.autoscaling": { currentMetrics: null },
-  "volumeattachments.storage.k8s.io": { attached: false },
-  "poddisruptionbudgets.policy": { disruptionsAllowed: 0, currentHealthy: 0, desiredHealthy: 0, expectedPods: 0 },
-  "ingresses.networking.k8s.io": { loadBalancer: {} },
-};
-
-/** The status of a new object. */
-export function firstStatus(resource: Resource): JsonObject {
-  const { schema } = fieldUse(namedSchema(resource.schema), "status") ?? { schema: {} };
-  const numbers = texts(schema, "required").filter((field) => text(schema, "properties", field, "type") === "integer");
-  return { ...Object.fromEntries(numbers.map((field) => [field, 0])), ...saidAtFirst[resource.key] };
 }
 
 /** Fields of metadata that only the server writes. */

@@ -18,21 +18,6 @@ function renamed(event: JsonObject, by: Readonly<Record<string, string>>): JsonO
   return Object.fromEntries(Object.entries(event).map(([field, value]) => [by[field] ?? field, value]));
 }
 
-/** Fields that are said even where there is nothing to say. */
-const saidAlways: JsonObject = {
-  involvedObject: {},
-  source: {},
-  firstTimestamp: null,
-  lastTimestamp: null,
-  eventTime: null,
-  reportingComponent: "",
-  reportingInstance: "",
-};
-
-export function completeEvent(event: JsonObject): JsonObject {
-  return { ...saidAlways, ...event };
-}
-
 /** Events with a time of their own say who reports what; the others are where their object is. */
 export function eventFaults(event: JsonObject): readonly Cause[] {
   const isNewer = text(event, "eventTime") !== "";

@@ -1,7 +1,7 @@
 // Documents against their schemas: what does not belong there goes, what has the wrong form is refused, defaults are filled in.
 import { apiData } from "./api-data.ts";
 import { badRequest, type Cause, requiredValue, unsupportedValue } from "./api-error.ts";
-import { defaultsOf } from "./defaults.ts";
+import { withDefaults } from "./defaults.ts";
 import { isList, isObject, type Json, type JsonObject, list, object, text, texts } from "./json.ts";
 import { canonicalQuantity } from "./quantity.ts";
 
@@ -97,8 +97,12 @@ class Walk {
 
   #object(value: Json, use: SchemaUse, path: string): Json {
     if (!isObject(value)) throw this.#mismatch(value, use.name.split(".").at(-1) || "map", path);
+    // A CronJob says what its Jobs are told; they get their defaults when they are made.
+    const isForLater = use.name.endsWith(".batch.v1.JobSpec") && path.startsWith("spec.jobTemplate");
+    const isStatus = path === "status" || path.startsWith("status.");
+    const filled = isForLater || isStatus ? {} : withDefaults(use.name, value);
     const result: Record<string, Json> = {};
-    for (const [key, field] of Object.entries(value)) {
+    for (const [key, field] of Object.entries({ ...value, ...filled })) {
       if (field === undefined) continue;
       const inside = fieldUse(use, key);
       const isMap = use.schema["properties"] === undefined;
@@ -108,19 +112,12 @@ class Walk {
         const settled = this.value(field, inside, place);
         // Nothing in them says as much as nothing: Go leaves them out.
         if (!isEmpty(settled, inside) || texts(use.schema, "required").includes(key)) result[key] = settled;
+      } else if (Object.hasOwn(filled, key)) {
+        result[key] = null;
       }
     }
-    if (path === "status" || path.startsWith("status.")) return result;
-    // A CronJob says what its Jobs are told; they get their defaults when they are made.
-    const isForLater = use.name.endsWith(".batch.v1.JobSpec") && path.startsWith("spec.jobTemplate");
-    const complete = isForLater ? result : defaultsOf(use.name, result);
-    for (const [key, site] of Object.entries(object(use.schema, "properties"))) {
-      const fallback = object(site)["default"];
-      const says = fallback !== undefined && fallback !== "" && fallback !== 0 && fallback !== false;
-      if (says && !isObject(fallback) && complete[key] === undefined) complete[key] = fallback;
-    }
-    this.#require(complete, use, path);
-    return complete;
+    if (!isStatus) this.#require(result, use, path);
+    return result;
   }
 
   /** What is required of objects: something in strings and other objects. Lists may be left out, but for containers. */

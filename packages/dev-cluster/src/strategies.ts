@@ -2,7 +2,7 @@
 import type { StrategyContext } from "./access.ts";
 import { type Cause, forbiddenValue, invalidValue, unsupportedValue } from "./api-error.ts";
 import { autoscalerFaults, completeBehavior } from "./autoscaler-rules.ts";
-import { completeEvent, eventFaults } from "./event-rules.ts";
+import { eventFaults } from "./event-rules.ts";
 import { equal, isObject, type Json, type JsonObject, list, merge, object, put, text } from "./json.ts";
 import { newPod, podFaults, podStatus, podUpdateFaults } from "./pod-rules.ts";
 import { scheduleFault } from "./schedule.ts";
@@ -69,21 +69,6 @@ function unchangedSet(next: JsonObject, before: JsonObject): readonly Cause[] {
   return [forbiddenValue("spec", `updates to statefulset spec for fields other than ${fields} are forbidden`)];
 }
 
-const emptyNodeInfo = Object.fromEntries(
-  [
-    "machineID",
-    "systemUUID",
-    "bootID",
-    "kernelVersion",
-    "osImage",
-    "containerRuntimeVersion",
-    "kubeletVersion",
-    "kubeProxyVersion",
-    "operatingSystem",
-    "architecture",
-  ].map((field) => [field, ""]),
-);
-
 const templateGeneration = ["metadata", "annotations", "deprecated.daemonset.template.generation"];
 const job = workload(["OnFailure", "Never"]);
 
@@ -93,35 +78,6 @@ function inUse(made: JsonObject, kind: string): JsonObject {
   const finalizers = list(made, "metadata", "finalizers");
   return finalizers.includes(finalizer) ? made : put(made, ["metadata", "finalizers"], [...finalizers, finalizer]);
 }
-
-/** Kinds that count in metadata.generation what changes beside metadata and status. */
-export const countedKinds: ReadonlySet<string> = new Set([
-  "podtemplates",
-  "pods",
-  "replicationcontrollers",
-  "daemonsets.apps",
-  "deployments.apps",
-  "replicasets.apps",
-  "statefulsets.apps",
-  "cronjobs.batch",
-  "jobs.batch",
-  "endpointslices.discovery.k8s.io",
-  "ingressclasses.networking.k8s.io",
-  "ingresses.networking.k8s.io",
-  "networkpolicies.networking.k8s.io",
-  "poddisruptionbudgets.policy",
-  "priorityclasses.scheduling.k8s.io",
-  "deviceclasses.resource.k8s.io",
-  "resourceslices.resource.k8s.io",
-  "flowschemas.flowcontrol.apiserver.k8s.io",
-  "prioritylevelconfigurations.flowcontrol.apiserver.k8s.io",
-  "mutatingadmissionpolicies.admissionregistration.k8s.io",
-  "mutatingadmissionpolicybindings.admissionregistration.k8s.io",
-  "mutatingwebhookconfigurations.admissionregistration.k8s.io",
-  "validatingadmissionpolicies.admissionregistration.k8s.io",
-  "validatingadmissionpolicybindings.admissionregistration.k8s.io",
-  "validatingwebhookconfigurations.admissionregistration.k8s.io",
-]);
 
 export const strategies: Readonly<Record<string, Strategy>> = {
   pods: {
@@ -133,10 +89,7 @@ export const strategies: Readonly<Record<string, Strategy>> = {
   nodes: {
     keepsStatus: true,
     // Its controller takes it off once the node is ready.
-    create(made) {
-      const nodeInfo = { ...emptyNodeInfo, ...object(made, "status", "nodeInfo") };
-      const daemonEndpoints = { kubeletEndpoint: { Port: 0 }, ...object(made, "status", "daemonEndpoints") };
-      const node = merge(made, ["status"], { daemonEndpoints, nodeInfo });
+    create(node) {
       const taint = { key: "node.kubernetes.io/not-ready", effect: "NoSchedule" };
       const taints = list(node, "spec", "taints");
       const has = taints.some((each) => text(each, "key") === taint.key);
@@ -147,7 +100,7 @@ export const strategies: Readonly<Record<string, Strategy>> = {
     create(namespace) {
       const label = { "kubernetes.io/metadata.name": text(namespace, "metadata", "name") };
       const labelled = merge(namespace, ["metadata", "labels"], label);
-      return put(put(labelled, ["status"], { phase: "Active" }), ["spec", "finalizers"], ["kubernetes"]);
+      return put(labelled, ["spec", "finalizers"], ["kubernetes"]);
     },
     update: (next, before) => put(next, ["spec"], before["spec"]),
   },
@@ -223,7 +176,7 @@ export const strategies: Readonly<Record<string, Strategy>> = {
   },
   "endpointslices.discovery.k8s.io": { counts: ["annotations", "labels"] },
   "leases.coordination.k8s.io": { createdByUpdate: true },
-  events: { createdByUpdate: true, create: completeEvent, update: completeEvent, faults: eventFaults },
+  events: { createdByUpdate: true, faults: eventFaults },
   "apiservices.apiregistration.k8s.io": {
     faults(service) {
       const name = `${text(service, "spec", "version")}.${text(service, "spec", "group")}`;

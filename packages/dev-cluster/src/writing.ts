@@ -1,7 +1,6 @@
 // POST, PUT, PATCH and DELETE of objects and collections.
 import type { Answer } from "./access.ts";
 import { type Api, subjectOf } from "./api.ts";
-import type { Resource } from "./api-data.ts";
 import { ApiError, badRequest, notFound } from "./api-error.ts";
 import { apply } from "./apply.ts";
 import { documentOf, type ResourceCall, writeOptions } from "./call.ts";
@@ -94,8 +93,7 @@ export async function remove(api: Api, call: ResourceCall): Promise<Answer> {
   const request = await deletionOf(call);
   const options = { ...writeOptions(call), dryRun: request.dryRun === true };
   const { object: last, gone } = api.delete(resource, namespaceOf(call), route.name, request, options);
-  const returnsObject = !gone || isShownWhenGone(resource);
-  if (returnsObject) return { code: 200, body: shown(api, call, last) };
+  if (!gone || resource.isShownWhenGone) return { code: 200, body: shown(api, call, last) };
   const details = { ...subjectOf(resource, route.name), uid: text(last, "metadata", "uid") };
   const { group, ...coreDetails } = details;
   return {
@@ -129,22 +127,6 @@ export async function removeCollection(api: Api, reading: Reading, call: Resourc
       items,
     },
   };
-}
-
-const shownWhenGone: ReadonlySet<string> = new Set([
-  "pods",
-  "services",
-  "serviceaccounts",
-  "persistentvolumeclaims",
-  "persistentvolumes",
-  "podtemplates",
-  "resourcequotas",
-]);
-
-/** Of other kinds there is a Status. */
-function isShownWhenGone({ key, group, name }: Resource): boolean {
-  const isOfVolumes = group === "storage.k8s.io" && name !== "csistoragecapacities";
-  return isOfVolumes || group === "resource.k8s.io" || shownWhenGone.has(key);
 }
 
 const jobWarning =
