@@ -4,8 +4,17 @@ import type { Json, JsonObject } from "./json.ts";
 export interface User {
   readonly name: string;
   readonly groups: readonly string[];
-  readonly uid?: string;
-  readonly extra?: Readonly<Record<string, readonly string[]>>;
+  readonly uid?: string | undefined;
+  readonly extra?: Readonly<Record<string, readonly string[]>> | undefined;
+}
+
+/** As reviews and audit have it. */
+export interface UserInfo extends Omit<User, "name"> {
+  readonly username: string;
+}
+
+export function userInfo({ name, ...others }: User): UserInfo {
+  return { username: name, ...others };
 }
 
 /** What the rules of a kind may know beside the object. */

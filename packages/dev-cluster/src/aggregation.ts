@@ -1,5 +1,6 @@
 // API servers that are registered with APIServices: where they are, whether they answer, what they have, and how they are asked.
 import type { IncomingHttpHeaders } from "node:http";
+import { text as wordsOf } from "node:stream/consumers";
 import type { User } from "./access.ts";
 import type { Api } from "./api.ts";
 import { type Resource, resourceOf } from "./api-data.ts";
@@ -19,11 +20,6 @@ const checkMs = 30_000;
 const retryMs = 5_000;
 const checkDeadlineMs = 5_000;
 
-interface Fault {
-  readonly reason: string;
-  readonly message: string;
-}
-
 /** Is a controller: it keeps the condition Available of APIServices. */
 export class Aggregation {
   readonly name = "api-services";
@@ -37,16 +33,14 @@ export class Aggregation {
   constructor(api: Api, client: KeyPair) {
     this.#api = api;
     this.#client = client;
+    const nameOf = (each: JsonObject): string => text(each, "metadata", "name");
     const ofPlace = (changed: JsonObject): readonly string[] => {
-      const [namespace, name] = [text(changed, "metadata", "namespace"), text(changed, "metadata", "name")];
       const isThere = (each: JsonObject): boolean =>
-        text(each, "spec", "service", "namespace") === namespace && text(each, "spec", "service", "name") === name;
-      return api.store
-        .list(key)
-        .filter(isThere)
-        .map((each) => text(each, "metadata", "name"));
+        text(each, "spec", "service", "namespace") === text(changed, "metadata", "namespace") &&
+        text(each, "spec", "service", "name") === nameOf(changed);
+      return api.store.list(key).filter(isThere).map(nameOf);
     };
-    this.hears = { [key]: (changed) => [text(changed, "metadata", "name")], services: ofPlace, endpoints: ofPlace };
+    this.hears = { [key]: (changed) => [nameOf(changed)], services: ofPlace, endpoints: ofPlace };
   }
 
   /** What is served, here and by others; what is registered takes the place of what is here. */
@@ -59,7 +53,7 @@ export class Aggregation {
 
   /** Anything may be asked of a version that is registered. */
   find(group: string, version: string, name: string): Resource | undefined {
-    if (this.#service(group, version) === undefined) return undefined;
+    if (this.#registered(group, version) === undefined) return undefined;
     const known = this.#resources.get(`${version}.${group}`)?.find((each) => each.name === name);
     return known ?? resourceOf({ group, version, name, namespaced: true });
   }
@@ -73,116 +67,108 @@ export class Aggregation {
     const service = this.#asked(route);
     if (service === undefined) throw noSuchResource();
     const { path, query } = route;
-    const target = this.#target(service, path + (query.size === 0 ? "" : `?${query}`));
-    if ("reason" in target)
-      throw new ApiError(503, "ServiceUnavailable", `error trying to reach service: ${target.message}`);
-    return target;
+    try {
+      return this.#target(service, path + (query.size === 0 ? "" : `?${query}`));
+    } catch (error) {
+      throw error instanceof ApiError ? unreachable(error.message) : error;
+    }
   }
 
   async sync(name: string): Promise<number | undefined> {
     const found = this.#api.store.get(key, "", name);
     if (found === undefined || object(found, "spec")["service"] === undefined) {
       this.#resources.delete(name);
-      const message = "Local APIServices are always available";
-      if (found !== undefined) this.#tell(found, "True", { reason: "Local", message });
+      if (found !== undefined) this.#tell(name, "True", "Local", "Local APIServices are always available");
       return undefined;
     }
-    const fault = await this.#check(found, name);
-    if (fault !== undefined) this.#resources.delete(name);
-    this.#tell(
-      found,
-      fault === undefined ? "True" : "False",
-      fault ?? { reason: "Passed", message: "all checks passed" },
-    );
-    return fault === undefined ? checkMs : retryMs;
+    try {
+      this.#resources.set(name, await this.#discover(found));
+      this.#tell(name, "True", "Passed", "all checks passed");
+      return checkMs;
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      this.#resources.delete(name);
+      this.#tell(name, "False", error.reason, error.message);
+      return retryMs;
+    }
   }
 
-  async #check(service: JsonObject, name: string): Promise<Fault | undefined> {
+  /** Throws ApiError with the reason why it is not available. */
+  async #discover(service: JsonObject): Promise<readonly Resource[]> {
     const [group, version] = [text(service, "spec", "group"), text(service, "spec", "version")];
     const target = this.#target(service, `/apis/${group}/${version}`);
-    if ("reason" in target) return target;
     const url = `https://${target.host}:${target.port}${target.path}`;
-    const fault = (why: string): Fault => ({
-      reason: "FailedDiscoveryCheck",
-      message: `failing or missing response from ${url}: ${why}`,
-    });
+    const identity = identityHeaders({ name: "system:kube-aggregator", groups: ["system:masters"] });
+    const asked = { method: "GET", headers: { ...identity, accept: "application/json" } };
     try {
-      const headers = {
-        ...identityHeaders({ name: "system:kube-aggregator", groups: ["system:masters"] }),
-        accept: "application/json",
-      };
-      const asked = { method: "GET", headers, signal: AbortSignal.timeout(checkDeadlineMs) };
-      const incoming = await pass(target, asked, Buffer.alloc(0));
-      const chunks: Buffer[] = await incoming.toArray();
-      if (incoming.statusCode !== 200) return fault(`bad status from ${url}: ${incoming.statusCode}`);
-      const resources = list(parseJson(Buffer.concat(chunks).toString()), "resources");
-      this.#resources.set(name, resourcesOf(resources, group, version));
-      return undefined;
+      const incoming = await pass(target, asked, AbortSignal.timeout(checkDeadlineMs));
+      const said = await wordsOf(incoming);
+      if (incoming.statusCode !== 200) throw new Error(`bad status: ${incoming.statusCode}`);
+      return resourcesOf(list(parseJson(said), "resources"), group, version);
     } catch (error) {
-      return fault(`Get "${url}": ${error instanceof Error ? error.message : String(error)}`);
+      const why = error instanceof Error ? error.message : String(error);
+      throw unavailable("FailedDiscoveryCheck", `failing or missing response from ${url}: Get "${url}": ${why}`);
     }
   }
 
-  #tell(service: JsonObject, status: "True" | "False", why: Fault): void {
+  #tell(name: string, status: "True" | "False", reason: string, message: string): void {
+    const condition = { type: "Available", status, reason, message };
     const to = (current: JsonObject): JsonObject => {
-      const conditions = withCondition(
-        list(current, "status", "conditions"),
-        { type: "Available", status, ...why },
-        this.#api.now(),
-      );
+      const conditions = withCondition(list(current, "status", "conditions"), condition, this.#api.now());
       return put(current, ["status", "conditions"], conditions);
     };
-    this.#api.update(this.#api.resource(key), "", text(service, "metadata", "name"), { subresource: "status", to });
+    this.#api.update(this.#api.resource(key), "", name, { subresource: "status", to });
   }
 
   #asked({ path }: Route): JsonObject | undefined {
     const [, root, group = "", version = ""] = path.split("/");
-    return root === "apis" ? this.#service(group, version) : undefined;
+    return root === "apis" ? this.#registered(group, version) : undefined;
   }
 
   /** The APIService of a version that another server serves. */
-  #service(group: string, version: string): JsonObject | undefined {
+  #registered(group: string, version: string): JsonObject | undefined {
     const found = this.#api.store.get(key, "", `${version}.${group}`);
     return object(found, "spec")["service"] === undefined ? undefined : found;
   }
 
-  #target(service: JsonObject, path: string): Target | Fault {
-    const namespace = text(service, "spec", "service", "namespace");
-    const name = text(service, "spec", "service", "name");
-    const place = this.#place(namespace, name, number(service, "spec", "service", "port") ?? 443);
-    if ("reason" in place) return place;
-    const bundle = Buffer.from(text(service, "spec", "caBundle"), "base64").toString();
+  #target(registered: JsonObject, path: string): Target {
+    const { service, caBundle, insecureSkipTLSVerify } = object(registered, "spec");
+    const [namespace, name] = [text(service, "namespace"), text(service, "name")];
+    const place = this.#place(namespace, name, number(service, "port") ?? 443);
     const tls = {
       client: this.#client,
-      ca: bundle === "" ? undefined : bundle,
+      ca: Buffer.from(text(caBundle), "base64").toString() || undefined,
       serverName: `${name}.${namespace}.svc`,
-      accepts: object(service, "spec")["insecureSkipTLSVerify"] === true ? "any" : "verified",
+      accepts: insecureSkipTLSVerify === true ? "any" : "verified",
     } as const;
-    const unreachable = (why: string): ApiError =>
-      new ApiError(503, "ServiceUnavailable", `error trying to reach service: ${why}`);
     return { ...place, path, tls, unreachable };
   }
 
-  #place(namespace: string, name: string, port: number): Pick<Target, "host" | "port"> | Fault {
+  #place(namespace: string, name: string, port: number): Pick<Target, "host" | "port"> {
     const service = this.#api.store.get("services", namespace, name);
     if (service === undefined)
-      return { reason: "ServiceNotFound", message: `service/${name} in ${JSON.stringify(namespace)} is not present` };
+      throw unavailable("ServiceNotFound", `service/${name} in ${JSON.stringify(namespace)} is not present`);
     if (text(service, "spec", "type") === "ExternalName") return { host: text(service, "spec", "externalName"), port };
-    const portName = text(
-      list(service, "spec", "ports").find((each) => number(each, "port") === port),
-      "name",
-    );
+    const named = list(service, "spec", "ports").find((each) => number(each, "port") === port);
+    const portName = text(named, "name");
     for (const subset of list(this.#api.store.get("endpoints", namespace, name), "subsets")) {
       const host = text(list(subset, "addresses")[0], "ip");
-      const found = number(
-        list(subset, "ports").find((each) => text(each, "name") === portName),
-        "port",
-      );
+      const open = list(subset, "ports").find((each) => text(each, "name") === portName);
+      const found = number(open, "port");
       if (host !== "" && found !== undefined) return { host, port: found };
     }
-    const message = `endpoints for service/${name} in ${JSON.stringify(namespace)} have no addresses with port name ${JSON.stringify(portName)}`;
-    return { reason: "MissingEndpoints", message };
+    const endpoints = `endpoints for service/${name} in ${JSON.stringify(namespace)}`;
+    const why = `${endpoints} have no addresses with port name ${JSON.stringify(portName)}`;
+    throw unavailable("MissingEndpoints", why);
   }
+}
+
+function unavailable(reason: string, message: string): ApiError {
+  return new ApiError(503, reason, message);
+}
+
+function unreachable(why: string): ApiError {
+  return unavailable("ServiceUnavailable", `error trying to reach service: ${why}`);
 }
 
 /** Resources with their sub-resources, which an APIResourceList has beside them. */

@@ -11,7 +11,7 @@ export interface Cause {
 export interface Subject {
   readonly group?: string;
   readonly kind: string;
-  readonly name?: string;
+  readonly name?: string | undefined;
   readonly uid?: string;
 }
 

@@ -1,8 +1,10 @@
 // What was asked of the API, by whom, and how it was answered: as events of audit.k8s.io at level Metadata, one for each request.
 import { randomUUID } from "node:crypto";
-import { timestamp, type User } from "./access.ts";
+import { timestamp, type UserInfo, userInfo } from "./access.ts";
+import type { Callers } from "./authentication.ts";
 import type { Route } from "./route.ts";
 
+/** What is undefined does not apply. */
 export interface AuditEvent {
   readonly kind: "Event";
   readonly apiVersion: "audit.k8s.io/v1";
@@ -11,46 +13,35 @@ export interface AuditEvent {
   readonly auditID: string;
   readonly requestURI: string;
   readonly verb: string;
-  readonly user: AuditUser;
-  readonly impersonatedUser?: AuditUser;
-  readonly userAgent?: string;
+  readonly user: UserInfo;
+  readonly impersonatedUser: UserInfo | undefined;
+  readonly userAgent: string | undefined;
   /** Of requests for a resource alone. */
-  readonly objectRef?: {
-    readonly apiGroup?: string;
-    readonly apiVersion: string;
-    readonly resource: string;
-    readonly subresource?: string;
-    readonly namespace?: string;
-    readonly name?: string;
-  };
+  readonly objectRef:
+    | Readonly<
+        Record<"apiGroup" | "apiVersion" | "resource" | "subresource" | "namespace" | "name", string | undefined>
+      >
+    | undefined;
   readonly responseStatus: { readonly code: number };
   readonly requestReceivedTimestamp: string;
   readonly stageTimestamp: string;
 }
 
-export interface AuditUser {
-  readonly username: string;
-  readonly groups: readonly string[];
-  readonly uid?: string;
-}
+export type Audit = (event: AuditEvent) => void;
 
-export interface Asked {
-  readonly route: Route;
-  readonly url: string;
-  readonly userAgent: string | undefined;
-  readonly caller: User;
-  /** Who the caller is taken for; undefined: nobody else. */
-  readonly other: User | undefined;
-}
+/** To be told the code of the answer, and the name of what was made; the first time counts. */
+export type Audited = (code: number, name?: string) => void;
 
-/** Tells of one request, which is received now, once: the first code that it is given. `name`: of what was made. */
+/** Tells of one request, which is received now. */
 export function auditor(
-  audit: ((event: AuditEvent) => void) | undefined,
-  { route, url, userAgent, caller, other }: Asked,
+  audit: Audit | undefined,
+  request: { readonly url: string; readonly userAgent: string | undefined },
+  route: Route,
+  { caller, other }: Callers,
   now: () => number,
-): (code: number, name?: string) => void {
+): Audited {
   const received = now();
-  let isTold = audit === undefined;
+  let isTold = false;
   return (code, name) => {
     if (isTold) return;
     isTold = true;
@@ -60,12 +51,12 @@ export function auditor(
       level: "Metadata",
       stage: "ResponseComplete",
       auditID: randomUUID(),
-      requestURI: url,
+      requestURI: request.url,
       verb: route.verb,
-      user: userOf(caller),
-      ...(other === undefined ? {} : { impersonatedUser: userOf(other) }),
-      ...(userAgent === undefined ? {} : { userAgent }),
-      ...objectOf(route, name),
+      user: userInfo(caller),
+      impersonatedUser: other && userInfo(other),
+      userAgent: request.userAgent,
+      objectRef: objectOf(route, name),
       responseStatus: { code },
       requestReceivedTimestamp: timestamp(received),
       stageTimestamp: timestamp(now()),
@@ -73,21 +64,18 @@ export function auditor(
   };
 }
 
-function userOf({ name, groups, uid }: User): AuditUser {
-  return { username: name, groups, ...(uid === undefined ? {} : { uid }) };
-}
-
-function objectOf(route: Route, made = ""): Pick<AuditEvent, "objectRef"> {
-  const { resource, subresource, namespace } = route;
-  if (resource === undefined) return {};
-  const name = route.name || made;
-  const objectRef = {
-    ...(resource.group === "" ? {} : { apiGroup: resource.group }),
-    apiVersion: resource.version,
-    resource: resource.name,
-    ...(subresource === "" ? {} : { subresource }),
-    ...(namespace === "" ? {} : { namespace }),
-    ...(name === "" ? {} : { name }),
-  };
-  return { objectRef };
+function objectOf(
+  { resource, subresource, namespace, name }: Route,
+  made: string | undefined,
+): AuditEvent["objectRef"] {
+  return (
+    resource && {
+      apiGroup: resource.group || undefined,
+      apiVersion: resource.version,
+      resource: resource.name,
+      subresource: subresource || undefined,
+      namespace: namespace || undefined,
+      name: name || made || undefined,
+    }
+  );
 }

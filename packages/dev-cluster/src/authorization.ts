@@ -14,6 +14,21 @@ export interface Attributes {
   readonly path: string;
 }
 
+/** Those that are given; the others are "". */
+export function attributes({
+  subresource = "",
+  ...given
+}: { readonly [each in keyof Attributes | "subresource"]?: string | undefined }): Attributes {
+  const { verb = "", group = "", resource = "", namespace = "", name = "", path = "" } = given;
+  return { verb, group, resource: subresource === "" ? resource : `${resource}/${subresource}`, namespace, name, path };
+}
+
+/** The rules of who may do anything. */
+export const everything: readonly Json[] = [
+  { verbs: ["*"], apiGroups: ["*"], resources: ["*"] },
+  { verbs: ["*"], nonResourceURLs: ["*"] },
+];
+
 export class Authorizer {
   readonly #store: Store;
 
@@ -42,7 +57,8 @@ export class Authorizer {
 
   /** All rules that hold for a user in a namespace; "" for those that hold everywhere. */
   rulesOf(user: User, namespace: string): readonly Json[] {
-    return this.#bindingsOf(user, namespace).flatMap(({ binding }) => list(this.#roleOf(binding), "rules"));
+    const all = user.groups.includes("system:masters") ? everything : [];
+    return all.concat(this.#bindingsOf(user, namespace).flatMap(({ binding }) => list(this.#roleOf(binding), "rules")));
   }
 
   #bindingsOf(user: User, namespace: string): readonly { readonly binding: JsonObject; readonly subject: Json }[] {
@@ -67,25 +83,16 @@ export class Authorizer {
 
 function isSubject(subject: Json, user: User, binding: JsonObject): boolean {
   const name = text(subject, "name");
-  switch (text(subject, "kind")) {
-    case "User":
-      return user.name === name;
-    case "Group":
-      return user.groups.includes(name);
-    case "ServiceAccount": {
-      const namespace = text(subject, "namespace") || text(binding, "metadata", "namespace");
-      return user.name === `system:serviceaccount:${namespace}:${name}`;
-    }
-    default:
-      return false;
-  }
+  const kind = text(subject, "kind");
+  if (kind === "Group") return user.groups.includes(name);
+  const namespace = text(subject, "namespace") || text(binding, "metadata", "namespace");
+  if (kind === "ServiceAccount") return user.name === `system:serviceaccount:${namespace}:${name}`;
+  return kind === "User" && user.name === name;
 }
 
 function ruleAllows(rule: Json, asked: Attributes): boolean {
-  const has = (field: string, wanted: string): boolean => {
-    const values = texts(rule, field);
-    return values.includes("*") || values.includes(wanted);
-  };
+  const has = (field: string, ...wanted: readonly string[]): boolean =>
+    texts(rule, field).some((each) => each === "*" || wanted.includes(each));
   if (!has("verbs", asked.verb)) return false;
   if (asked.path !== "") {
     return texts(rule, "nonResourceURLs").some(
@@ -93,8 +100,9 @@ function ruleAllows(rule: Json, asked: Attributes): boolean {
     );
   }
   const [, subresource] = asked.resource.split("/");
-  const resources = texts(rule, "resources");
-  const named = resources.includes(asked.resource) || resources.includes("*") || resources.includes(`*/${subresource}`);
-  const names = texts(rule, "resourceNames");
-  return named && has("apiGroups", asked.group) && (names.length === 0 || names.includes(asked.name));
+  return (
+    has("resources", asked.resource, `*/${subresource}`) &&
+    has("apiGroups", asked.group) &&
+    (list(rule, "resourceNames").length === 0 || texts(rule, "resourceNames").includes(asked.name))
+  );
 }

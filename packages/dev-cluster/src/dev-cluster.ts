@@ -146,7 +146,6 @@ async function start(
     tokens,
     log,
     authorizer: new Authorizer(store),
-    users: new Map(),
     serving: await authority.issue(serving, now()),
     clientCa: authority.certificate,
     kubelets,
@@ -180,7 +179,7 @@ async function start(
     try {
       await ran;
     } finally {
-      await server.close();
+      server.close();
       close();
     }
     if (!isKept) await rm(directory, { recursive: true, force: true });

@@ -12,7 +12,6 @@ import { openApiProtobuf, protobufType } from "./openapi-protobuf.ts";
 import { Reading } from "./reading.ts";
 import { ResourceMetrics, type Scrape } from "./resource-metrics.ts";
 import { review } from "./reviews.ts";
-import type { Route } from "./route.ts";
 import { isPart, subresource } from "./subresources.ts";
 import { issuer, type Tokens } from "./tokens.ts";
 import { create, patch, remove, removeCollection, update } from "./writing.ts";
@@ -23,27 +22,23 @@ export interface HandledAnswer extends Answer {
   readonly raw?: Buffer;
 }
 
+export interface HandlerParts {
+  readonly api: Api;
+  /** What discovery lists: here and elsewhere. */
+  readonly served: () => readonly Resource[];
+  readonly authorizer: Authorizer;
+  readonly tokens: Tokens;
+  readonly scrape: Scrape;
+}
+
 /** What is no stream: see `watch` and the kubelet proxy for these. */
 export class Handler {
-  readonly #api: Api;
-  readonly #authorizer: Authorizer;
-  readonly #tokens: Tokens;
+  readonly #parts: HandlerParts;
   readonly #reading: Reading;
   readonly #metrics: ResourceMetrics;
-  readonly #served: () => readonly Resource[];
 
-  constructor(parts: {
-    readonly api: Api;
-    /** What discovery lists: here and elsewhere. */
-    readonly served: () => readonly Resource[];
-    readonly authorizer: Authorizer;
-    readonly tokens: Tokens;
-    readonly scrape: Scrape;
-  }) {
-    this.#api = parts.api;
-    this.#authorizer = parts.authorizer;
-    this.#tokens = parts.tokens;
-    this.#served = parts.served;
+  constructor(parts: HandlerParts) {
+    this.#parts = parts;
     this.#reading = new Reading(parts.api);
     this.#metrics = new ResourceMetrics(parts.api, parts.scrape);
   }
@@ -55,41 +50,37 @@ export class Handler {
     if (resource === undefined) return this.#ofPath(call, server);
     if (route.subresource !== "" && route.sub === undefined) throw noSuchResource();
     const about: ResourceCall = { ...call, resource };
-    if (resource.group === metricsGroup) {
-      if (route.verb !== "get" && route.verb !== "list") throw methodNotAllowed();
-      return { code: 200, body: await this.#metrics.answer(about) };
-    }
-    if (resource.kind === "CustomResourceDefinition" && !["get", "list"].includes(route.verb))
-      throw notHere("there are no custom resources, only the built-in ones");
     const verbs = route.sub?.verbs ?? resource.verbs;
     if (!verbs.includes(route.verb)) throw methodNotAllowed();
-    if (route.verb === "create") {
-      const context = { authorizer: this.#authorizer, tokens: this.#tokens, now: this.#api.now };
-      const reviewed = await review(context, about);
-      if (reviewed !== undefined) return reviewed;
-    }
-    const special = await subresource({ api: this.#api, tokens: this.#tokens }, about);
+    if (resource.group === metricsGroup) return { code: 200, body: await this.#metrics.answer(about) };
+    if (resource.kind === "CustomResourceDefinition" && !["get", "list"].includes(route.verb))
+      throw notHere("there are no custom resources, only the built-in ones");
+    const { api, tokens, authorizer } = this.#parts;
+    const special =
+      (route.verb === "create" ? await review({ authorizer, tokens, now: api.now }, about) : undefined) ??
+      (await subresource({ api, tokens }, about));
     if (special !== undefined) return special;
     if (route.subresource !== "" && !isPart(about)) throw notHere(`${resource.name}/${route.subresource}`);
     return this.#ofObject(about);
   }
 
   async #ofObject(call: ResourceCall): Promise<Answer> {
+    const { api } = this.#parts;
     switch (call.route.verb) {
       case "get":
         return { code: 200, body: this.#reading.get(call) };
       case "list":
         return { code: 200, body: this.#reading.list(call) };
       case "create":
-        return create(this.#api, call);
+        return create(api, call);
       case "update":
-        return update(this.#api, call);
+        return update(api, call);
       case "patch":
-        return patch(this.#api, call);
+        return patch(api, call);
       case "delete":
-        return remove(this.#api, call);
+        return remove(api, call);
       case "deletecollection":
-        return removeCollection(this.#api, this.#reading, call);
+        return removeCollection(api, this.#reading, call);
       default:
         throw methodNotAllowed();
     }
@@ -97,27 +88,22 @@ export class Handler {
 
   #ofPath({ route, accept }: Call, server: string): HandledAnswer {
     if (route.verb !== "get" && route.verb !== "head") throw noSuchResource();
-    const discovered = discovery(route.path, accept, server, this.#served());
+    const { api, served, tokens } = this.#parts;
+    const discovered = discovery(route.path, accept, server, served());
     if (discovered !== undefined) return { code: 200, ...discovered };
     if (route.path === "/openapi/v2" && accept.includes(protobufType)) {
-      return {
-        code: 200,
-        body: null,
-        raw: openApiProtobuf(this.#api.resources),
-        contentType: protobufType.replace("@", "."),
-      };
+      const contentType = protobufType.replace("@", ".");
+      return { code: 200, body: null, raw: openApiProtobuf(api.resources), contentType };
     }
-    const document = route.path.startsWith("/openapi/")
-      ? openApi(route.path, this.#api.resources)
-      : wellKnown(route, this.#tokens);
-    if (document !== undefined) return { code: 200, body: document };
-    throw noSuchResource();
+    const body = openApi(route.path, api.resources) ?? wellKnown(route.path, tokens);
+    if (body === undefined) throw noSuchResource();
+    return { code: 200, body };
   }
 }
 
-function wellKnown(route: Route, tokens: Tokens): JsonObject | undefined {
-  if (route.path === "/openid/v1/jwks") return tokens.keys();
-  if (route.path !== "/.well-known/openid-configuration") return undefined;
+function wellKnown(path: string, tokens: Tokens): JsonObject | undefined {
+  if (path === "/openid/v1/jwks") return tokens.keys();
+  if (path !== "/.well-known/openid-configuration") return undefined;
   return {
     issuer,
     jwks_uri: `${issuer}/openid/v1/jwks`,

@@ -1,8 +1,10 @@
 // What the API server passes on to kubelets: logs, exec, attach, port-forward, and whatever is asked of a node by its proxy.
+import type { IncomingMessage } from "node:http";
+import { text as wordsOf } from "node:stream/consumers";
 import type { Api } from "./api.ts";
 import { ApiError, badRequest, notHere } from "./api-error.ts";
 import { type Json, list, number, text } from "./json.ts";
-import { type PeerTls, pass, type Target } from "./proxy.ts";
+import { type Passed, type PeerTls, pass, type Target } from "./proxy.ts";
 import type { Route } from "./route.ts";
 
 /** The user that the API server is to kubelets. */
@@ -23,24 +25,27 @@ export function isProxied({ resource, subresource }: Route): boolean {
 
 /** undefined for the log of a pod without a node: there is none yet. Throws where the node has no kubelet that can be reached. */
 export function targetOf(api: Api, route: Route, tls: PeerTls): Target | undefined {
-  if (route.resource?.key === "nodes") {
-    const [name = "", port] = route.name.split(":");
-    return kubelet(endpointOf(api, name, port), `/${route.rest}${search(route.query)}`, tls);
-  }
-  const action = streamed[route.subresource];
-  if (route.resource?.key !== "pods" || action === undefined)
-    throw notHere(`the proxy of ${route.resource?.name ?? "this"}`);
-  const pod = api.get(route.resource, route.namespace, route.name);
-  const node = text(pod, "spec", "nodeName");
-  if (node === "" && route.subresource === "log") return undefined;
-  if (node === "") throw badRequest(`pod ${route.name} does not have a host assigned`);
+  const { resource, namespace, name, subresource, rest } = route;
   const query = new URLSearchParams(route.query);
-  const place = `/${action}/${encodeURIComponent(route.namespace)}/${encodeURIComponent(route.name)}`;
-  if (action === "portForward") return kubelet(endpointOf(api, node), `${place}${search(query)}`, tls);
-  const container = containerOf(pod, query.get("container") ?? "", route.subresource);
-  query.delete("container");
-  if (action !== "containerLogs") rename(query);
-  return kubelet(endpointOf(api, node), `${place}/${encodeURIComponent(container)}${search(query)}`, tls);
+  const at = (node: string, port: string | undefined, path: string): Target =>
+    kubelet(api, node, port, `${path}${query.size === 0 ? "" : `?${query}`}`, tls);
+  if (resource?.key === "nodes") {
+    const [node = "", port] = name.split(":");
+    return at(node, port, `/${rest}`);
+  }
+  const action = streamed[subresource];
+  if (resource?.key !== "pods" || action === undefined) throw notHere(`the proxy of ${resource?.name ?? "this"}`);
+  const pod = api.get(resource, namespace, name);
+  const node = text(pod, "spec", "nodeName");
+  if (node === "" && subresource === "log") return undefined;
+  if (node === "") throw badRequest(`pod ${name} does not have a host assigned`);
+  const place = [action, namespace, name];
+  if (action !== "portForward") {
+    place.push(containerOf(pod, query.get("container") ?? "", subresource));
+    query.delete("container");
+    if (action !== "containerLogs") rename(query);
+  }
+  return at(node, undefined, `/${place.map(encodeURIComponent).join("/")}`);
 }
 
 /** Kubelets know these by other names. */
@@ -51,11 +56,6 @@ function rename(query: URLSearchParams): void {
     query.delete(from);
     if (["1", "true"].includes(value ?? "")) query.set(to, "1");
   }
-}
-
-function search(query: URLSearchParams): string {
-  const text = query.toString();
-  return text === "" ? "" : `?${text}`;
 }
 
 function containerOf(pod: Json, asked: string, subresource: string): string {
@@ -75,46 +75,47 @@ function containerOf(pod: Json, asked: string, subresource: string): string {
   throw badRequest(`a container name must be specified for pod ${name}, choose one of: [${main.join(" ")}]${others}`);
 }
 
-type Endpoint = Pick<Target, "host" | "port">;
-
-function kubelet(endpoint: Endpoint, path: string, tls: PeerTls): Target {
-  const where = `${endpoint.host}:${endpoint.port}`;
-  const unreachable = (why: string): ApiError =>
-    new ApiError(500, "InternalError", `error trying to reach the kubelet at ${where}: ${why}`);
-  return { ...endpoint, path, tls, unreachable };
-}
-
-function endpointOf(api: Api, name: string, asked?: string): Endpoint {
+function kubelet(api: Api, name: string, asked: string | undefined, path: string, tls: PeerTls): Target {
   const node = api.get(api.resource("nodes"), "", name);
   const addresses = list(node, "status", "addresses");
-  const order = ["InternalIP", "ExternalIP", "Hostname"];
-  const host = order
-    .map((type) =>
-      text(
-        addresses.find((each) => text(each, "type") === type),
-        "address",
-      ),
-    )
-    .find((each) => each !== "");
+  const addressOf = (type: string): string =>
+    text(
+      addresses.find((each) => text(each, "type") === type),
+      "address",
+    );
+  const host = ["InternalIP", "ExternalIP", "Hostname"].map(addressOf).find(Boolean);
   const port =
     asked === undefined ? number(node, "status", "daemonEndpoints", "kubeletEndpoint", "Port") : Number(asked);
   if (host === undefined || port === undefined || !Number.isInteger(port) || port <= 0 || port > 65_535) {
-    throw new ApiError(
-      503,
-      "ServiceUnavailable",
-      `no preferred addresses found; known addresses: ${JSON.stringify(addresses)}`,
-    );
+    const known = JSON.stringify(addresses);
+    throw new ApiError(503, "ServiceUnavailable", `no preferred addresses found; known addresses: ${known}`);
   }
-  return { host, port };
+  const unreachable = (why: string): ApiError =>
+    new ApiError(500, "InternalError", `error trying to reach the kubelet at ${host}:${port}: ${why}`);
+  return { host, port, path, tls, unreachable };
 }
 
 /** What a node's kubelet says of what it uses. */
 export async function scrape(api: Api, node: string, tls: PeerTls, signal: AbortSignal): Promise<string> {
-  const target = kubelet(endpointOf(api, node), "/metrics/resource", tls);
+  const target = kubelet(api, node, undefined, "/metrics/resource", tls);
   const limited = AbortSignal.any([signal, AbortSignal.timeout(10_000)]);
-  const incoming = await pass(target, { method: "GET", headers: {}, signal: limited }, Buffer.alloc(0));
-  const chunks: Buffer[] = await incoming.toArray();
-  if (incoming.statusCode !== 200)
-    throw new ApiError(503, "ServiceUnavailable", `the kubelet answers ${incoming.statusCode}`);
-  return Buffer.concat(chunks).toString();
+  const incoming = await pass(target, { method: "GET", headers: {} }, limited);
+  const said = await wordsOf(incoming);
+  if (incoming.statusCode === 200) return said;
+  throw new ApiError(503, "ServiceUnavailable", `the kubelet answers ${incoming.statusCode}`);
+}
+
+/** What the kubelet answers, once it is there; kubelets refuse logs in words: the API says them in a Status. */
+export async function passToKubelet(
+  target: Target,
+  passed: Passed,
+  route: Route,
+  signal: AbortSignal,
+): Promise<IncomingMessage> {
+  const incoming = await pass(target, passed, signal);
+  const { statusCode = 500 } = incoming;
+  if (route.subresource !== "log" || statusCode < 400) return incoming;
+  const reasons: Readonly<Record<number, string>> = { 400: "BadRequest", 404: "NotFound" };
+  const words = await wordsOf(incoming);
+  throw new ApiError(statusCode, reasons[statusCode] ?? "InternalError", words.trim());
 }

@@ -1,10 +1,9 @@
 // Passes requests and upgraded connections on, byte by byte, over TLS: to kubelets, and to API servers that are registered.
 import { addAbortListener } from "node:events";
 import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders } from "node:http";
-import type { Http2ServerResponse } from "node:http2";
 import { type RequestOptions, request } from "node:https";
 import { isIP } from "node:net";
-import type { Duplex } from "node:stream";
+import type { Duplex, Writable } from "node:stream";
 import { connect } from "node:tls";
 import type { ApiError } from "./api-error.ts";
 import type { KeyPair } from "./certificates.ts";
@@ -32,7 +31,9 @@ export interface PeerTls {
 export interface Passed {
   readonly method: string;
   readonly headers: IncomingHttpHeaders;
-  readonly signal: AbortSignal;
+  readonly body?: Buffer;
+  /** Where the caller wants another protocol: its connection, and what it has said in that already. */
+  readonly upgrade?: { readonly socket: Duplex; readonly head: Buffer } | undefined;
 }
 
 const hopByHop = [
@@ -46,20 +47,63 @@ const hopByHop = [
   "content-length",
 ];
 
-function optionsOf(target: Target, { method, headers, signal }: Passed, upgrade: boolean): RequestOptions {
-  const kept = Object.entries(headers).filter(
-    ([name]) => !name.startsWith(":") && (!hopByHop.includes(name) || (upgrade && name === "connection")),
+/**
+ * Resolves with the other's answer, whose body is still to come; with code 101 the connections are one from then on. Rejects with ApiError
+ * where there is none.
+ */
+export function pass(target: Target, passed: Passed, signal: AbortSignal): Promise<IncomingMessage> {
+  const { method, upgrade } = passed;
+  const { host, port, path } = target;
+  const kept = Object.entries(passed.headers).filter(
+    ([name]) => !name.startsWith(":") && (!hopByHop.includes(name) || (upgrade !== undefined && name === "connection")),
   );
-  const outgoing: OutgoingHttpHeaders = Object.fromEntries(kept);
-  return {
-    host: target.host,
-    port: target.port,
-    path: target.path,
-    method,
-    headers: outgoing,
-    signal,
-    createConnection: (_, done) => shakeHands(target, signal, done),
-  };
+  const headers: OutgoingHttpHeaders = Object.fromEntries(kept);
+  const createConnection: RequestOptions["createConnection"] = (_, done) => shakeHands(target, signal, done);
+  return new Promise((settle, reject) => {
+    const outgoing = request({ host, port, path, method, headers, signal, createConnection }, settle);
+    outgoing.once("error", (error) => reject(target.unreachable(wordsOf(error))));
+    outgoing.once("upgrade", (incoming, other, first) => {
+      if (upgrade === undefined) other.destroy();
+      else join(incoming, other, first, upgrade);
+      settle(incoming);
+    });
+    upgrade?.socket.once("close", () => outgoing.destroy());
+    outgoing.end(passed.body);
+  });
+}
+
+function join(
+  incoming: IncomingMessage,
+  other: Duplex,
+  first: Buffer,
+  { socket, head }: { readonly socket: Duplex; readonly head: Buffer },
+): void {
+  const { rawHeaders } = incoming;
+  const headers = rawHeaders.flatMap((name, index) =>
+    index % 2 === 0 ? [`${name}: ${rawHeaders[index + 1]}\r\n`] : [],
+  );
+  socket.write(`HTTP/1.1 101 ${incoming.statusMessage}\r\n${headers.join("")}\r\n`);
+  socket.write(first);
+  other.write(head);
+  other.on("error", () => socket.destroy()).pipe(socket);
+  socket.on("error", () => other.destroy()).pipe(other);
+  socket.once("close", () => other.destroy());
+  other.once("close", () => socket.destroy());
+}
+
+/** What responses of HTTP/1.1 and HTTP/2 have in common. */
+export interface Response extends Writable {
+  statusCode: number;
+  readonly headersSent: boolean;
+  appendHeader(name: string, value: string): unknown;
+  writeHead(code: number, headers?: OutgoingHttpHeaders): unknown;
+}
+
+/** Writes the other's answer as ours, as it comes. */
+export function answerWith(incoming: IncomingMessage, response: Response): void {
+  const { connection: _, "transfer-encoding": __, "keep-alive": ___, ...headers } = incoming.headers;
+  response.writeHead(incoming.statusCode ?? 502, headers);
+  incoming.on("error", () => response.end()).pipe(response);
 }
 
 const selfSigned = ["DEPTH_ZERO_SELF_SIGNED_CERT", "SELF_SIGNED_CERT_IN_CHAIN"];
@@ -96,65 +140,6 @@ function shakeHands(
     socket.destroy();
     fail(new Error(`tls: failed to verify certificate: ${fault instanceof Error ? fault.message : String(fault)}`));
   });
-}
-
-/** Resolves with the other's answer, whose body is still to come. Rejects with ApiError where there is none. */
-export function pass(target: Target, passed: Passed, body: Buffer): Promise<IncomingMessage> {
-  return new Promise((settle, reject) => {
-    const outgoing = request(optionsOf(target, passed, false), settle);
-    outgoing.once("error", (error) => reject(target.unreachable(wordsOf(error))));
-    outgoing.end(body.length === 0 ? undefined : body);
-  });
-}
-
-/** Writes the other's answer as ours, as it comes. */
-export function answerWith(incoming: IncomingMessage, response: Http2ServerResponse): void {
-  const { connection: _, "transfer-encoding": __, "keep-alive": ___, ...headers } = incoming.headers;
-  response.writeHead(incoming.statusCode ?? 502, headers);
-  incoming.on("error", () => response.end());
-  incoming.on("data", (chunk: Buffer) => {
-    if (response.write(chunk)) return;
-    incoming.pause();
-    response.once("drain", () => incoming.resume());
-  });
-  incoming.once("end", () => response.end());
-}
-
-/** Connects the client's upgraded connection with the other's. Rejects with ApiError where that cannot be reached. */
-export function passUpgrade(target: Target, passed: Passed, client: Duplex, head: Buffer): Promise<void> {
-  return new Promise((settle, reject) => {
-    const outgoing = request(optionsOf(target, passed, true));
-    outgoing.once("error", (error) => reject(target.unreachable(wordsOf(error))));
-    outgoing.once("response", (incoming) => {
-      client.write(headOf(incoming));
-      incoming.pipe(client);
-      settle();
-    });
-    outgoing.once("upgrade", (incoming, other, first) => {
-      client.write(headOf(incoming));
-      if (first.length > 0) client.write(first);
-      if (head.length > 0) other.write(head);
-      other.on("error", () => client.destroy()).pipe(client);
-      client.on("error", () => other.destroy()).pipe(other);
-      client.once("close", () => other.destroy());
-      other.once("close", () => client.destroy());
-      settle();
-    });
-    client.once("close", () => outgoing.destroy());
-    outgoing.end();
-  });
-}
-
-function headOf(incoming: IncomingMessage): string {
-  const lines: string[] = [`HTTP/1.1 ${incoming.statusCode} ${incoming.statusMessage}`];
-  const { rawHeaders } = incoming;
-  for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
-    const name = rawHeaders[index] ?? "";
-    if (incoming.statusCode !== 101 && ["connection", "transfer-encoding"].includes(name.toLowerCase())) continue;
-    lines.push(`${name}: ${rawHeaders[index + 1]}`);
-  }
-  if (incoming.statusCode !== 101) lines.push("Connection: close");
-  return `${lines.join("\r\n")}\r\n\r\n`;
 }
 
 /** As programs that know Kubernetes look for it. */

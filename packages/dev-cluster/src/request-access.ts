@@ -1,55 +1,55 @@
 // What authorisation is asked about a request, and how it refuses.
 import type { User } from "./access.ts";
 import { ApiError, forbidden } from "./api-error.ts";
-import type { Attributes, Authorizer } from "./authorization.ts";
+import type { Callers } from "./authentication.ts";
+import { type Attributes, type Authorizer, attributes } from "./authorization.ts";
 import type { Route } from "./route.ts";
 
-export function attributesOf({ verb, resource, subresource, namespace, path, query, ...route }: Route): Attributes {
-  const name = route.name || (collective.includes(verb) ? selectedName(query) : "");
-  if (resource === undefined) return { verb, path, group: "", resource: "", namespace: "", name: "" };
-  const full = `${resource.name}${subresource === "" ? "" : `/${subresource}`}`;
-  return { verb, group: resource.group, resource: full, namespace, name, path: "" };
+/** Throws Forbidden for callers who may not, or may not be whom they want to be. */
+export function authorize(authorizer: Authorizer, { caller, other, user }: Callers, route: Route): void {
+  const require = (who: User, asked: Attributes): void => {
+    if (!authorizer.allows(who, asked)) throw refusal(who, asked);
+  };
+  for (const asked of impersonation(other)) require(caller, asked);
+  require(user, attributesOf(route));
 }
 
-const collective: readonly string[] = ["list", "watch", "deletecollection"];
+function attributesOf({ verb, resource, subresource, namespace, path, query, ...route }: Route): Attributes {
+  if (resource === undefined) return attributes({ verb, path });
+  const name = route.name || (["list", "watch", "deletecollection"].includes(verb) ? selectedName(query) : "");
+  return attributes({ verb, group: resource.group, resource: resource.name, subresource, namespace, name });
+}
 
 /** Who selects one object by its name asks for that one alone. */
 function selectedName(query: URLSearchParams): string {
   return /(?:^|,)metadata\.name==?([^,]+)/.exec(query.get("fieldSelector") ?? "")?.[1] ?? "";
 }
 
-export function refusal(user: User, asked: Attributes): ApiError {
+function refusal(user: User, asked: Attributes): ApiError {
   const who = JSON.stringify(user.name);
   if (asked.path !== "") {
-    return new ApiError(
-      403,
-      "Forbidden",
-      `forbidden: User ${who} cannot ${asked.verb} path ${JSON.stringify(asked.path)}`,
-      {},
-    );
+    const what = JSON.stringify(asked.path);
+    return new ApiError(403, "Forbidden", `forbidden: User ${who} cannot ${asked.verb} path ${what}`, {});
   }
   const where = asked.namespace === "" ? "at the cluster scope" : `in the namespace ${JSON.stringify(asked.namespace)}`;
-  const why = `User ${who} cannot ${asked.verb} resource ${JSON.stringify(asked.resource)} in API group ${JSON.stringify(asked.group)} ${where}`;
-  const subject = {
-    group: asked.group,
-    kind: asked.resource.split("/")[0] ?? "",
-    ...(asked.name === "" ? {} : { name: asked.name }),
-  };
-  return forbidden(subject, why);
+  const what = `resource ${JSON.stringify(asked.resource)} in API group ${JSON.stringify(asked.group)}`;
+  const [kind = ""] = asked.resource.split("/");
+  const subject = { group: asked.group, kind, name: asked.name || undefined };
+  return forbidden(subject, `User ${who} cannot ${asked.verb} ${what} ${where}`);
 }
 
-/** Throws Forbidden where the caller may not be this other user, in all of its groups that were asked for. */
-export function requireImpersonation(authorizer: Authorizer, caller: User, other: User): void {
-  const account = /^system:serviceaccount:([^:]+):([^:]+)$/.exec(other.name);
-  const whole = { verb: "impersonate", group: "", path: "" } as const;
-  const asked: Attributes[] =
-    account === null
-      ? [{ ...whole, resource: "users", namespace: "", name: other.name }]
-      : [{ ...whole, resource: "serviceaccounts", namespace: account[1] ?? "", name: account[2] ?? "" }];
-  const implied = (group: string): boolean =>
-    /^system:(authenticated|unauthenticated|serviceaccounts(:.*)?)$/.test(group);
-  for (const name of other.groups.filter((group) => !implied(group))) {
-    asked.push({ ...whole, resource: "groups", namespace: "", name });
-  }
-  for (const each of asked) if (!authorizer.allows(caller, each)) throw refusal(caller, each);
+/** What a caller must be allowed in order to be somebody else, in all of the groups that were asked for. */
+function impersonation(other: User | undefined): readonly Attributes[] {
+  if (other === undefined) return [];
+  const [, namespace, account] = /^system:serviceaccount:([^:]+):([^:]+)$/.exec(other.name) ?? [];
+  const verb = "impersonate";
+  const asked = other.groups.filter(
+    (group) => !/^system:(authenticated|unauthenticated|serviceaccounts(:.*)?)$/.test(group),
+  );
+  return [
+    account === undefined
+      ? attributes({ verb, resource: "users", name: other.name })
+      : attributes({ verb, resource: "serviceaccounts", namespace, name: account }),
+    ...asked.map((name) => attributes({ verb, resource: "groups", name })),
+  ];
 }

@@ -1,34 +1,34 @@
 // The API over TLS, HTTP/1.1 and HTTP/2: requests and answers on the wire.
 import { once } from "node:events";
-import type { IncomingMessage } from "node:http";
-import {
-  createSecureServer,
-  type Http2SecureServer,
-  type Http2ServerRequest,
-  type Http2ServerResponse,
-} from "node:http2";
+import { type IncomingMessage, ServerResponse } from "node:http";
+import { createSecureServer, type Http2SecureServer, type Http2ServerRequest } from "node:http2";
 import type { Socket } from "node:net";
-import type { Duplex } from "node:stream";
 import { type Aggregation, onBehalfOf } from "./aggregation.ts";
 import type { Api } from "./api.ts";
-import { ApiError, forbiddenValue, invalid, methodNotAllowed, noSuchResource } from "./api-error.ts";
+import { ApiError, badRequest, forbiddenValue, invalid, methodNotAllowed, noSuchResource } from "./api-error.ts";
+import { type Audit, type Audited, auditor } from "./audit.ts";
+import { callersOf } from "./authentication.ts";
+import type { Authorizer } from "./authorization.ts";
 import type { Call } from "./call.ts";
-import { type Admitted, Callers, type CallersParts } from "./callers.ts";
 import type { KeyPair } from "./certificates.ts";
 import { type HandledAnswer, Handler } from "./handler.ts";
-import { type Json, text } from "./json.ts";
-import { isProxied, scrape, targetOf } from "./kubelet-proxy.ts";
-import { answerWith, type PeerTls, pass, passUpgrade } from "./proxy.ts";
+import { text } from "./json.ts";
+import { isProxied, passToKubelet, scrape, targetOf } from "./kubelet-proxy.ts";
+import { answerWith, type Passed, type PeerTls, pass, type Response } from "./proxy.ts";
+import { authorize } from "./request-access.ts";
 import { type FindResource, finderOf, routeOf } from "./route.ts";
+import type { Tokens } from "./tokens.ts";
 import { watch } from "./watching.ts";
 
 const bodyLimit = 3 * 2 ** 20;
 /** How far a watch may be behind its changes. */
 const watchLimit = 32 * 2 ** 20;
 
-export interface ServerParts extends CallersParts {
+export interface ServerParts {
   readonly api: Api;
   readonly aggregation: Aggregation;
+  readonly authorizer: Authorizer;
+  readonly tokens: Tokens;
   readonly serving: KeyPair;
   /** PEM; verifies client certificates. */
   readonly clientCa: string;
@@ -36,8 +36,12 @@ export interface ServerParts extends CallersParts {
   readonly kubelets: PeerTls;
   /** Watches may begin with what is there already. */
   readonly watchList: boolean;
+  /** Told of each request. */
+  readonly audit: Audit | undefined;
   readonly log: (line: string) => void;
 }
+
+type Request = Http2ServerRequest | IncomingMessage;
 
 export class ApiServer {
   readonly #parts: ServerParts;
@@ -45,14 +49,12 @@ export class ApiServer {
   readonly #server: Http2SecureServer;
   /** Those that still shake hands are among them: they would be served by what is no more. */
   readonly #sockets = new Set<Socket>();
-  readonly #callers: Callers;
   readonly #find: FindResource;
   readonly #stop = new AbortController();
   #address = "";
 
   constructor(parts: ServerParts) {
     this.#parts = parts;
-    this.#callers = new Callers(parts, parts.api.now);
     const here = finderOf(parts.api.resources);
     this.#find = (...names) => parts.aggregation.find(...names) ?? here(...names);
     this.#handler = new Handler({
@@ -73,12 +75,15 @@ export class ApiServer {
       this.#sockets.add(socket);
       socket.once("close", () => this.#sockets.delete(socket));
     });
-    this.#server.on("secureConnection", (socket) => this.#callers.connected(socket));
+    this.#server.on("secureConnection", (socket) => socket.on("error", () => undefined));
     this.#server.on("request", (request, response) => void this.#serve(request, response));
-    this.#server.on(
-      "upgrade",
-      (request: IncomingMessage, socket: Duplex, head: Buffer) => void this.#upgrade(request, socket, head),
-    );
+    this.#server.on("upgrade", (request: IncomingMessage, socket: Socket, head: Buffer) => {
+      const response = new ServerResponse(request);
+      response.shouldKeepAlive = false;
+      response.assignSocket(socket);
+      response.once("finish", () => socket.end());
+      void this.#serve(request, response, { socket, head });
+    });
     this.#server.on("sessionError", () => undefined);
     this.#server.on("tlsClientError", () => undefined);
   }
@@ -97,25 +102,28 @@ export class ApiServer {
     this.#address = `https://127.0.0.1:${address.port}`;
   }
 
-  async close(): Promise<void> {
+  close(): void {
     this.#stop.abort();
     this.#server.close();
     for (const socket of this.#sockets) socket.destroy();
-    await Promise.resolve();
   }
 
-  async #serve(request: Http2ServerRequest, response: Http2ServerResponse): Promise<void> {
+  async #serve(request: Request, response: Response, upgrade?: Passed["upgrade"]): Promise<void> {
     request.on("error", () => undefined);
     response.on("error", () => undefined);
-    const warnings: string[] = [];
-    let audited: Admitted["audited"] = () => undefined;
+    const { method = "GET", url = "/", headers } = request;
+    const { aggregation, api, audit, authorizer, tokens } = this.#parts;
+    const warnings = new Set<string>();
+    let audited: Audited = () => undefined;
     try {
-      const route = routeOf(request.method, request.url, this.#find);
-      const admitted = this.#callers.admit(request, route);
-      const { user } = admitted;
-      audited = admitted.audited;
+      const route = routeOf(method, url, this.#find);
+      const callers = callersOf(headers, request.socket, tokens);
+      audited = auditor(audit, { url, userAgent: headers["user-agent"] }, route, callers, api.now);
       response.once("close", () => audited(response.statusCode));
-      this.#callers.authorize(admitted);
+      authorize(authorizer, callers, route);
+      const isAggregated = aggregation.serves(route);
+      if (upgrade !== undefined && (isAggregated || !isProxied(route)))
+        throw badRequest("no such connection can be upgraded");
       if (/^\/(healthz|livez|readyz)(\/|$)/.test(route.path)) {
         response.writeHead(200, { "content-type": "text/plain; charset=utf-8" });
         response.end("ok");
@@ -123,26 +131,34 @@ export class ApiServer {
       }
       const call: Call = {
         route,
-        user,
-        accept: request.headers.accept ?? "",
-        contentType: request.headers["content-type"] ?? "",
-        body: await bodyOf(request),
-        warn: (text) => warnings.push(text),
+        user: callers.user,
+        accept: headers.accept ?? "",
+        contentType: headers["content-type"] ?? "",
+        body: upgrade === undefined ? await bodyOf(request) : Buffer.alloc(0),
+        warn: (text) => warnings.add(text),
       };
-      if (this.#parts.aggregation.serves(route) || (isProxied(route) && route.verb !== "watch"))
-        await this.#proxy(call, request, response);
+      const forwarded = { ...headers, "x-forwarded-for": request.socket.remoteAddress };
+      const passed = { method, headers: forwarded, body: call.body, upgrade };
+      if (isAggregated || (isProxied(route) && route.verb !== "watch")) await this.#proxy(call, passed, response);
       else if (route.verb === "watch") this.#watch(call, response);
       else {
         const answer = await this.#handler.answer(call, this.#address);
         audited(answer.code, text(answer.body, "metadata", "name"));
-        this.#send(response, answer, warnings);
+        for (const each of warnings) response.appendHeader("warning", `299 - ${JSON.stringify(each)}`);
+        send(response, answer);
       }
     } catch (error) {
-      this.#refuse(response, error, audited);
+      if (this.#stop.signal.aborted || response.headersSent) {
+        response.end();
+        return;
+      }
+      const refusal = this.#refusalOf(error);
+      audited(refusal.code);
+      send(response, { code: refusal.code, body: refusal.status() });
     }
   }
 
-  #watch(call: Call, response: Http2ServerResponse): void {
+  #watch(call: Call, response: Response): void {
     const { resource } = call.route;
     if (resource === undefined) throw noSuchResource();
     if (!resource.verbs.includes("watch") || call.route.subresource !== "") throw methodNotAllowed();
@@ -170,100 +186,45 @@ export class ApiServer {
     response.once("close", stop);
   }
 
-  async #proxy(call: Call, request: Http2ServerRequest, response: Http2ServerResponse): Promise<void> {
+  async #proxy({ route, user }: Call, passed: Passed, response: Response): Promise<void> {
     const { aggregation, api, kubelets } = this.#parts;
-    const isAggregated = aggregation.serves(call.route);
-    const target = isAggregated ? aggregation.targetOf(call.route) : targetOf(api, call.route, kubelets);
+    const gone = new AbortController();
+    response.once("close", () => gone.abort());
+    const signal = AbortSignal.any([gone.signal, this.#stop.signal]);
+    if (aggregation.serves(route)) {
+      const headers = onBehalfOf(user, passed.headers);
+      answerWith(await pass(aggregation.targetOf(route), { ...passed, headers }, signal), response);
+      return;
+    }
+    const target = targetOf(api, route, kubelets);
     if (target === undefined) {
       response.writeHead(204);
       response.end();
       return;
     }
-    const gone = new AbortController();
-    response.once("close", () => gone.abort());
-    const passed = {
-      method: request.method,
-      headers: isAggregated ? onBehalfOf(call.user, request.headers) : request.headers,
-      signal: AbortSignal.any([gone.signal, this.#stop.signal]),
-    };
-    const incoming = await pass(target, passed, call.body);
-    if (!isAggregated && call.route.subresource === "log" && (incoming.statusCode ?? 500) >= 400) {
-      const chunks: Buffer[] = await incoming.toArray();
-      throw kubeletRefusal(incoming.statusCode ?? 500, Buffer.concat(chunks).toString());
-    }
-    answerWith(incoming, response);
+    const incoming = await passToKubelet(target, passed, route, signal);
+    if (incoming.statusCode === 101) response.statusCode = 101;
+    else answerWith(incoming, response);
   }
 
-  async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
-    socket.on("error", () => undefined);
-    let audited: Admitted["audited"] = () => undefined;
-    try {
-      const route = routeOf(request.method ?? "GET", request.url ?? "/", this.#find);
-      const admitted = this.#callers.admit(request, route);
-      audited = admitted.audited;
-      this.#callers.authorize(admitted);
-      if (!isProxied(route) || this.#parts.aggregation.serves(route))
-        throw new ApiError(400, "BadRequest", "no such connection can be upgraded");
-      const passed = {
-        method: request.method ?? "GET",
-        headers: { ...request.headers, "x-forwarded-for": request.socket.remoteAddress },
-        signal: this.#stop.signal,
-      };
-      const target = targetOf(this.#parts.api, route, this.#parts.kubelets);
-      if (target === undefined) throw noSuchResource();
-      audited(101);
-      await passUpgrade(target, passed, socket, head);
-    } catch (error) {
-      const { code, status } = this.#asStatus(error);
-      audited(code);
-      const body = JSON.stringify(status);
-      const lines = [
-        `HTTP/1.1 ${code} Refused`,
-        "Content-Type: application/json",
-        `Content-Length: ${Buffer.byteLength(body)}`,
-        "Connection: close",
-      ];
-      socket.end(`${lines.join("\r\n")}\r\n\r\n${body}`);
-    }
-  }
-
-  #send(response: Http2ServerResponse, answer: HandledAnswer, warnings: readonly string[] = []): void {
-    const body = answer.raw ?? JSON.stringify(answer.body);
-    for (const text of new Set(warnings)) response.appendHeader("warning", `299 - ${JSON.stringify(text)}`);
-    response.writeHead(answer.code, {
-      "content-type": answer.contentType ?? "application/json",
-      "content-length": Buffer.byteLength(body),
-      "cache-control": "no-cache, private",
-    });
-    response.end(body);
-  }
-
-  #refuse(response: Http2ServerResponse, error: unknown, audited: Admitted["audited"]): void {
-    if (this.#stop.signal.aborted || response.headersSent) {
-      response.end();
-      return;
-    }
-    const { code, status } = this.#asStatus(error);
-    audited(code);
-    this.#send(response, { code, body: status });
-  }
-
-  #asStatus(error: unknown): { readonly code: number; readonly status: Json } {
-    if (error instanceof ApiError) return { code: error.code, status: error.status() };
-    if (this.#stop.signal.aborted)
-      return { code: 503, status: new ApiError(503, "ServiceUnavailable", "shutting down").status() };
+  #refusalOf(error: unknown): ApiError {
+    if (error instanceof ApiError) return error;
     this.#parts.log(`a request failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
-    return { code: 500, status: new ApiError(500, "InternalError", "Internal error occurred").status() };
+    return new ApiError(500, "InternalError", "Internal error occurred");
   }
 }
 
-/** Kubelets refuse logs in words; the API says them in a Status. */
-function kubeletRefusal(code: number, words: string): ApiError {
-  const reasons: Readonly<Record<number, string>> = { 400: "BadRequest", 404: "NotFound" };
-  return new ApiError(code, reasons[code] ?? "InternalError", words.trim());
+function send(response: Response, answer: HandledAnswer): void {
+  const body = answer.raw ?? JSON.stringify(answer.body);
+  response.writeHead(answer.code, {
+    "content-type": answer.contentType ?? "application/json",
+    "content-length": Buffer.byteLength(body),
+    "cache-control": "no-cache, private",
+  });
+  response.end(body);
 }
 
-async function bodyOf(request: Http2ServerRequest): Promise<Buffer> {
+async function bodyOf(request: Request): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of request) {
