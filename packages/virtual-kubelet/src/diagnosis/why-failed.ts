@@ -3,9 +3,15 @@ import type { Stored } from "../kube/resource.ts";
 import type { ContainerStateTerminated, Pod } from "../kube/types.gen.ts";
 import type { Verdict } from "./why-verdict.ts";
 
+/** Where another pod in its place comes from. */
+export function successor({ metadata }: Stored<Pod>): string {
+  const isControlled = metadata.ownerReferences?.some(({ controller }) => controller === true) === true;
+  return isControlled ? "its controller makes another pod" : "it has no controller: nobody but you makes it again";
+}
+
 /** By the reason in its status; what the node said is the cause. */
 const remedies: readonly [reason: RegExp, next: string][] = [
-  [/^OutOf/, "lower its requests, or make room on the node; its controller makes another pod"],
+  [/^OutOf/, "lower its requests, or make room on the node; SUCCESSOR"],
   [/^NodeAffinity$|^NodeName$/, "correct spec.nodeSelector, spec.affinity or spec.nodeName: the node has other labels"],
   [/^NodePorts$/, "two pods want one port of the host: change hostPort"],
   [/^TaintToleration$/, "tolerate the taint of the node, or choose another"],
@@ -16,8 +22,8 @@ const remedies: readonly [reason: RegExp, next: string][] = [
   ],
   [/^Evicted$|^Preempting$/, "the node was short of a resource: set requests to what it uses, or make room"],
   [/^DeadlineExceeded$/, "raise spec.activeDeadlineSeconds, or make it quicker"],
-  [/^(NodeShutdown|Terminated|Shutdown)$/, "its node went down: its controller replaces it"],
-  [/^ProviderLostPod$/, "the back end removed it by itself: look there; its controller replaces it"],
+  [/^(NodeShutdown|Terminated|Shutdown)$/, "its node went down; SUCCESSOR"],
+  [/^ProviderLostPod$/, "the back end removed it by itself: look there; SUCCESSOR"],
   [
     /^BudgetExceeded$/,
     "end other pods, lower its requests, or raise budgets.ceilings in the configuration of virtual-kubelet",
@@ -33,7 +39,7 @@ export function failedVerdict(pod: Stored<Pod>): Verdict {
     return {
       state,
       cause: [reason, message].filter((part) => part !== "").join(": "),
-      next: remedy === undefined ? [] : [remedy],
+      next: remedy === undefined ? [] : [remedy.replace("SUCCESSOR", successor(pod))],
     };
   }
   for (const { name, state: now } of [

@@ -4,7 +4,7 @@ import type { Node } from "../kube/types.gen.ts";
 import { relative, timeOf } from "./times.ts";
 import { containerVerdict } from "./why-containers.ts";
 import type { WhyFacts } from "./why-facts.ts";
-import { failedVerdict } from "./why-failed.ts";
+import { failedVerdict, successor } from "./why-failed.ts";
 import { eventTimes } from "./why-timeline.ts";
 
 export interface Verdict {
@@ -20,9 +20,13 @@ export interface Verdict {
 export function verdictOf(facts: WhyFacts): Verdict {
   const { pod } = facts;
   const phase = pod.status?.phase;
+  const ended = pod.metadata.deletionTimestamp !== undefined;
+  if (ended && (phase === "Succeeded" || phase === "Failed")) {
+    const held = kept(facts);
+    if (held !== undefined) return held;
+  }
   if (phase === "Succeeded") return { state: "has succeeded", cause: "its containers ended with 0", next: [] };
   if (phase === "Failed") return failedVerdict(pod);
-  const ended = pod.metadata.deletionTimestamp !== undefined;
   if (!pod.spec?.nodeName) return ended ? ending(facts) : unbound(facts);
   const away = nodeVerdict(facts);
   if (ended)
@@ -33,8 +37,20 @@ export function verdictOf(facts: WhyFacts): Verdict {
 const forced = ({ pod: { metadata } }: WhyFacts): string =>
   `if the node never comes back: kubectl delete pod ${metadata.name} -n ${metadata.namespace} --force (nothing then confirms that its containers ended)`;
 
-function ending({ pod, now }: WhyFacts): Verdict {
-  const { finalizers = [], deletionTimestamp } = pod.metadata;
+/** By somebody's finalizers, though its node has done what it had to. */
+function kept({ pod }: WhyFacts): Verdict | undefined {
+  const { finalizers = [] } = pod.metadata;
+  if (finalizers.length === 0) return undefined;
+  return {
+    state: "is ended and kept",
+    cause: `finalizers hold it: ${finalizers.join(", ")}`,
+    next: ["look at the controller that set them"],
+  };
+}
+
+function ending(facts: WhyFacts): Verdict {
+  const { pod, now } = facts;
+  const { deletionTimestamp } = pod.metadata;
   const until = timeOf(deletionTimestamp) ?? now;
   if (until > now)
     return {
@@ -43,12 +59,8 @@ function ending({ pod, now }: WhyFacts): Verdict {
       next: [],
       nextAttempt: until,
     };
-  if (finalizers.length > 0)
-    return {
-      state: "is ended and kept",
-      cause: `finalizers hold it: ${finalizers.join(", ")}`,
-      next: ["look at the controller that set them"],
-    };
+  const held = kept(facts);
+  if (held !== undefined) return held;
   return {
     state: "should have ended",
     cause: `its time to end was up ${relative(until, now)}, and its node has not confirmed the end`,
@@ -109,7 +121,7 @@ function nodeVerdict({ pod, node, lease, now }: WhyFacts): Verdict | undefined {
     return {
       state: "is bound to a node that does not exist",
       cause: `there is no node ${name}`,
-      next: [`start the virtual-kubelet of ${name} (--nodename), or delete the pod: its controller makes another`],
+      next: [`start the virtual-kubelet of ${name} (--nodename), or delete the pod: ${successor(pod)}`],
     };
   const ready = conditionOf(node.value, "Ready");
   const renewed = lease !== undefined && "value" in lease ? lease.value?.spec : undefined;
