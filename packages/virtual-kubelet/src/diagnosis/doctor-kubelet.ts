@@ -92,9 +92,10 @@ export async function checkCertificate(context: NodeContext): Promise<Finding> {
   try {
     return certificateFinding(await peerCertificate(at), at.host, now(), config.kubelet.serverTLSBootstrap);
   } catch (error) {
+    const text = errorText(error);
     return skip(
-      `${addressText(at.host, at.port)} cannot be reached from here: ${errorText(error)}`,
-      "run doctor on the machine of the node",
+      `${addressText(at.host, at.port)} cannot be reached from here: ${text}`,
+      `${text.includes("ECONNREFUSED") ? "start the program, if it has ended just now; else " : ""}run doctor on the machine of the node`,
     );
   }
 }
