@@ -1,121 +1,88 @@
 // HorizontalPodAutoscalers as autoscaling/v1 has them: one target of cpu as a field, all else of v2 in annotations.
-import {
-  at,
-  isList,
-  isObject,
-  type Json,
-  type JsonObject,
-  list,
-  merge,
-  number,
-  object,
-  parseJson,
-  put,
-  text,
-} from "./json.ts";
+import { at, type Json, type JsonObject, list, merge, number, object, parseJson, put, text } from "./json.ts";
 
 const prefix = "autoscaling.alpha.kubernetes.io/";
 
-/** Where metrics say what they are, by their type. */
-const inner: Readonly<Record<string, string>> = {
-  Resource: "resource",
-  Pods: "pods",
-  Object: "object",
-  External: "external",
-  ContainerResource: "containerResource",
-};
-
-/** `target` in specs, `current` in the status. */
+/** What a metric is to have in specs, what it has in the status. */
 type Role = "target" | "current";
 
-const amounts = ["averageUtilization", "value", "averageValue"] as const;
+const ofResource = { name: "name", "*AverageUtilization": "*.averageUtilization", "*AverageValue": "*.averageValue" };
+/** Fields of v1 by their places in v2, by the type of the metric; `*` is the role. In the order that Go writes them in. */
+const fields: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  Resource: ofResource,
+  ContainerResource: { ...ofResource, container: "container" },
+  Pods: { metricName: "metric.name", "*AverageValue": "*.averageValue", selector: "metric.selector" },
+  Object: {
+    target: "describedObject",
+    metricName: "metric.name",
+    "*Value": "*.value",
+    selector: "metric.selector",
+    averageValue: "*.averageValue",
+  },
+  External: {
+    metricName: "metric.name",
+    metricSelector: "metric.selector",
+    "*Value": "*.value",
+    "*AverageValue": "*.averageValue",
+  },
+};
 
-/** The name of an amount in v1: `targetAverageValue`. That of objects is `averageValue`. */
-function amountName(type: string, role: Role, amount: string): string {
-  if (type === "Object" && amount === "averageValue") return amount;
-  return `${role}${amount.charAt(0).toUpperCase()}${amount.slice(1)}`;
-}
-
-/** Fields in the order that Go writes them in: annotations are compared as text. */
-function toOlder(metric: Json, role: Role): Json {
+/** `change` makes what a metric says of itself into the other form of that. */
+function converted(
+  metric: Json,
+  role: Role,
+  change: (inside: JsonObject, places: readonly (readonly [older: string, newer: readonly string[]])[]) => JsonObject,
+): Json {
   const type = text(metric, "type");
-  const field = inner[type] ?? "";
-  const { metric: identity, describedObject, [role]: found, name, container } = object(metric, field);
-  const named = amounts.map((amount): [string, Json | undefined] => [
-    amountName(type, role, amount),
-    at(found, amount),
-  ]);
-  const { averageValue, ...amountsFirst } = Object.fromEntries(named);
-  const { kind, name: described, apiVersion } = object(describedObject);
-  const selector = at(identity, "selector");
-  const fields = {
-    name,
-    target: isObject(describedObject) ? merge({}, [], { kind, name: described, apiVersion }) : undefined,
-    metricName: at(identity, "name"),
-    metricSelector: type === "External" ? selector : undefined,
-    ...amountsFirst,
-    selector: type === "External" ? undefined : selector,
-    averageValue,
-    container,
-  };
-  return { type, [field]: merge({}, [], fields) };
-}
-
-function toNewer(metric: Json, role: Role): Json {
-  const type = text(metric, "type");
-  const field = inner[type] ?? "";
-  const given = object(metric, field);
-  const found = amounts.map((amount): [string, Json | undefined] => [amount, given[amountName(type, role, amount)]]);
-  const said = Object.fromEntries(found.filter(([, value]) => value !== undefined));
-  const targetType = Object.hasOwn(said, "averageUtilization")
-    ? "Utilization"
-    : Object.hasOwn(said, "averageValue")
-      ? "AverageValue"
-      : "Value";
-  const { metricName } = given;
-  const selector = given[type === "External" ? "metricSelector" : "selector"];
-  return {
-    type,
-    [field]: merge({}, [], {
-      name: given["name"],
-      container: given["container"],
-      describedObject: given["target"],
-      metric: metricName === undefined ? undefined : merge({ name: metricName }, [], { selector }),
-      [role]: { ...(role === "target" ? { type: targetType } : {}), ...said },
-    }),
-  };
-}
-
-/** Of cpu, as a share of what is asked for. */
-function isShareOfCpu(metric: Json, role: Role): boolean {
-  return text(metric, "resource", "name") === "cpu" && shareOf(metric, role) !== undefined;
-}
-const shareOf = (metric: Json | undefined, role: Role): number | undefined =>
-  number(metric, "resource", role, "averageUtilization");
-
-/** The keys of Go's own structures, which this annotation has. */
-function withKeys(value: Json, first: (letter: string) => string): Json {
-  if (isList(value)) return value.map((each) => withKeys(each, first));
-  if (!isObject(value)) return value;
-  const entries = Object.entries(value);
-  return Object.fromEntries(
-    entries.map(([key, each]) => [`${first(key.charAt(0))}${key.slice(1)}`, withKeys(each ?? null, first)]),
+  const field = `${type.charAt(0).toLowerCase()}${type.slice(1)}`;
+  const places = Object.entries(fields[type] ?? {}).map(
+    ([older, newer]) => [older.replace("*", role), newer.replace("*", role).split(".")] as const,
   );
+  return { type, [field]: change(object(metric, field), places) };
 }
 
-function annotatedBehavior(behavior: JsonObject): Json {
-  const ways = Object.entries(behavior).map(([way, rule]) => [
-    way,
-    { ...object(rule), tolerance: at(rule, "tolerance") },
-  ]);
-  return withKeys(Object.fromEntries(ways), (letter) => letter.toUpperCase());
+const toOlder =
+  (role: Role) =>
+  (metric: Json): Json =>
+    converted(metric, role, (inside, places) => {
+      const { kind, name, apiVersion } = object(inside, "describedObject");
+      const described = kind === undefined ? {} : { describedObject: { kind, name, apiVersion } };
+      const given = { ...inside, ...described };
+      return merge({}, [], Object.fromEntries(places.map(([older, newer]) => [older, at(given, ...newer)])));
+    });
+
+const toNewer =
+  (role: Role) =>
+  (metric: Json): Json =>
+    converted(metric, role, (inside, places) => {
+      const newer = places.reduce<JsonObject>((made, [older, path]) => put(made, path, inside[older]), {});
+      if (role === "current") return newer;
+      const { averageUtilization, averageValue } = object(newer, role);
+      const type =
+        averageUtilization !== undefined ? "Utilization" : averageValue !== undefined ? "AverageValue" : "Value";
+      return put(newer, [role, "type"], type);
+    });
+
+/** Of cpu, as a share of what is asked for; undefined for other metrics. */
+function shareOfCpu(metric: Json, role: Role): number | undefined {
+  const isOfCpu = text(metric, "resource", "name") === "cpu";
+  return isOfCpu ? number(metric, "resource", role, "averageUtilization") : undefined;
+}
+
+function firstShare(metrics: readonly Json[], role: Role): number | undefined {
+  return metrics.map((each) => shareOfCpu(each, role)).find((share) => share !== undefined);
+}
+
+/** The annotation of behaviour has the keys of Go's own structures. */
+function withKeys(said: string, first: (letter: string) => string): string {
+  return said.replaceAll(/"(\w)(\w*)":/g, (_, letter: string, rest: string) => `"${first(letter)}${rest}":`);
 }
 
 /** What an annotation says; undefined where there is none that can be read. */
 function annotated(of: JsonObject, name: string): Json | undefined {
   const said = text(of, "metadata", "annotations", `${prefix}${name}`);
   try {
-    return said === "" ? undefined : parseJson(said);
+    return parseJson(name === "behavior" ? withKeys(said, (letter) => letter.toLowerCase()) : said);
   } catch {
     // As the API server does: nobody has to write them.
     return undefined;
@@ -128,27 +95,22 @@ export function newerAutoscaler(given: JsonObject): JsonObject {
   const { currentCPUUtilizationPercentage: _, ...status } = object(given, "status");
   const target = { type: "Utilization", averageUtilization: share ?? null };
   const cpu = share === undefined ? [] : [{ type: "Resource", resource: { name: "cpu", target } }];
-  const metrics = [...list(annotated(given, "metrics")).map((each) => toNewer(each, "target")), ...cpu];
-  const behavior = annotated(given, "behavior");
-  const current = list(annotated(given, "current-metrics")).map((each) => toNewer(each, "current"));
-  const annotations = Object.entries(object(given, "metadata", "annotations")).filter(
-    ([key]) => !key.startsWith(prefix),
-  );
-  const bare = put(
-    given,
-    ["metadata", "annotations"],
-    annotations.length === 0 ? undefined : Object.fromEntries(annotations),
-  );
-  return merge(bare, [], {
+  const metrics = [...list(annotated(given, "metrics")).map(toNewer("target")), ...cpu];
+  const current = list(annotated(given, "current-metrics")).map(toNewer("current"));
+  const annotations = Object.entries(object(given, "metadata", "annotations"));
+  const own = Object.fromEntries(annotations.filter(([key]) => !key.startsWith(prefix)));
+  const bare = put(given, ["metadata", "annotations"], Object.keys(own).length === 0 ? undefined : own);
+  return {
+    ...bare,
     spec: merge(spec, [], {
       metrics: metrics.length === 0 ? undefined : metrics,
-      behavior: behavior === undefined ? undefined : withKeys(behavior, (letter) => letter.toLowerCase()),
+      behavior: annotated(given, "behavior"),
     }),
     status: merge(status, [], {
       currentMetrics: current.length === 0 ? null : current,
       conditions: annotated(given, "conditions"),
     }),
-  });
+  };
 }
 
 /** Of autoscaling/v2 as v1 has it. */
@@ -157,30 +119,22 @@ export function olderAutoscaler(kept: JsonObject): JsonObject {
   const { currentMetrics: __, conditions, ...status } = object(kept, "status");
   const metrics = list(kept, "spec", "metrics");
   const current = list(kept, "status", "currentMetrics");
-  const others = metrics.filter((each) => !isShareOfCpu(each, "target")).map((each) => toOlder(each, "target"));
-  const notes: Readonly<Record<string, Json | undefined>> = {
-    behavior: isObject(behavior) ? annotatedBehavior(behavior) : undefined,
-    conditions,
-    "current-metrics": current.map((each) => toOlder(each, "current")),
-    metrics: others,
+  const others = metrics.filter((each) => shareOfCpu(each, "target") === undefined);
+  const ways = Object.entries(object(behavior)).map(([way, rule]) => {
+    return [way, { ...object(rule), tolerance: at(rule, "tolerance") ?? null }];
+  });
+  const notes = {
+    behavior: withKeys(JSON.stringify(Object.fromEntries(ways)), (letter) => letter.toUpperCase()),
+    conditions: JSON.stringify(conditions ?? []),
+    "current-metrics": JSON.stringify(current.map(toOlder("current"))),
+    metrics: JSON.stringify(others.map(toOlder("target"))),
   };
-  let shown = merge(kept, [], {
-    spec: merge(spec, [], {
-      targetCPUUtilizationPercentage: shareOf(
-        metrics.find((each) => isShareOfCpu(each, "target")),
-        "target",
-      ),
-    }),
+  const said = Object.entries(notes).filter(([, note]) => note !== "[]" && note !== "{}");
+  const shown = merge(kept, [], {
+    spec: merge(spec, [], { targetCPUUtilizationPercentage: firstShare(metrics, "target") }),
     status: merge({ currentReplicas: 0, ...status }, [], {
-      currentCPUUtilizationPercentage: shareOf(
-        current.find((each) => isShareOfCpu(each, "current")),
-        "current",
-      ),
+      currentCPUUtilizationPercentage: firstShare(current, "current"),
     }),
   });
-  for (const [name, note] of Object.entries(notes)) {
-    if (note === undefined || (isList(note) && note.length === 0)) continue;
-    shown = put(shown, ["metadata", "annotations", `${prefix}${name}`], JSON.stringify(note));
-  }
-  return shown;
+  return said.reduce((made, [name, note]) => put(made, ["metadata", "annotations", `${prefix}${name}`], note), shown);
 }

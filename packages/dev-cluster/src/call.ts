@@ -21,6 +21,11 @@ export interface ResourceCall extends Call {
   readonly resource: Resource;
 }
 
+/** "" for what is in none. */
+export function namespaceOf({ resource, route }: ResourceCall): string {
+  return resource.namespaced ? route.namespace : "";
+}
+
 /** Throws BadRequest for what no server takes. */
 export function writeOptions(call: Call): WriteOptions {
   const { query } = call.route;

@@ -2,7 +2,7 @@
 import { timestamp } from "./access.ts";
 import type { Resource } from "./api-data.ts";
 import { badRequest, conflict } from "./api-error.ts";
-import { isObject, type Json, type JsonObject, list, merge, number, object, text } from "./json.ts";
+import { isObject, type Json, type JsonObject, list, merge, number, object, put, text, texts } from "./json.ts";
 
 export interface DeleteRequest {
   readonly gracePeriodSeconds?: number | undefined;
@@ -43,40 +43,33 @@ export function planDeletion(
   now: number,
 ): { readonly next: JsonObject | undefined; readonly last?: JsonObject } {
   check(resource, current, request);
-  const before = texts(current);
+  const before = texts(current, "metadata", "finalizers");
   const added = policies[request.propagationPolicy ?? ""];
   const finalizers = added === undefined || before.includes(added) ? before : [...before, added];
   const isDeleted = text(current, "metadata", "deletionTimestamp") !== "";
   const grace = graceOf(resource, current, request);
-  const holds =
-    finalizers.length > 0 ||
-    grace > 0 ||
-    (resource.key === "namespaces" && list(current, "spec", "finalizers").length > 0);
+  const isNamespace = resource.key === "namespaces";
+  const holds = finalizers.length > 0 || grace > 0 || (isNamespace && list(current, "spec", "finalizers").length > 0);
   const generation = number(current, "metadata", "generation");
   const counted = generation === undefined ? {} : { generation: generation + 1 };
-  const ended = { deletionTimestamp: timestamp(now), deletionGracePeriodSeconds: 0, ...counted };
-  if (!holds && resource.key === "pods")
+  const marked = {
+    deletionTimestamp: timestamp(now + grace * 1000),
+    deletionGracePeriodSeconds: isNamespace ? undefined : grace,
+    ...counted,
+  };
+  if (!holds) {
+    if (resource.key !== "pods") return { next: undefined };
     return {
       next: undefined,
-      last: merge(current, ["metadata"], isDeleted ? { deletionGracePeriodSeconds: 0 } : ended),
+      last: merge(current, ["metadata"], isDeleted ? { deletionGracePeriodSeconds: 0 } : marked),
     };
-  if (!holds) return { next: undefined };
-  const marked = isDeleted && grace >= (number(current, "metadata", "deletionGracePeriodSeconds") ?? 0);
+  }
+  const isNoSooner = isDeleted && grace >= (number(current, "metadata", "deletionGracePeriodSeconds") ?? 0);
   const next = merge(current, ["metadata"], {
     finalizers: finalizers.length > 0 ? finalizers : undefined,
-    ...(marked
-      ? {}
-      : {
-          deletionTimestamp: timestamp(now + grace * 1000),
-          deletionGracePeriodSeconds: resource.key === "namespaces" ? undefined : grace,
-          ...counted,
-        }),
+    ...(isNoSooner ? {} : marked),
   });
-  return { next: resource.key === "namespaces" ? merge(next, ["status"], { phase: "Terminating" }) : next };
-}
-
-function texts(current: JsonObject): readonly string[] {
-  return list(current, "metadata", "finalizers").filter((each) => typeof each === "string");
+  return { next: isNamespace ? put(next, ["status", "phase"], "Terminating") : next };
 }
 
 /** Only pods are deleted gracefully, and of these only such as run somewhere. A second request may only shorten it. */

@@ -1,24 +1,22 @@
 // The state of a cluster in a file: one line for each write, so that a cluster that comes back has what it had.
 import { closeSync, existsSync, openSync, readFileSync, renameSync, rmSync, writeFileSync, writeSync } from "node:fs";
-import { isObject, number, object, parseJson, text } from "./json.ts";
-import { type Journal, Store } from "./store.ts";
+import { at, isObject, number, parseJson, text } from "./json.ts";
+import { type Entry, type Journal, Store } from "./store.ts";
 
 /** A file is made short again when it has grown by so much since, and by as much as it then was. */
 const growthBytes = 16 * 2 ** 20;
 
 /** A store that is kept in a file, as it was left there. The file is made as short as it can be at first, and now and then. */
 export function storeFrom(file: string, growth: number = growthBytes): { readonly store: Store; close(): void } {
-  const objects = new Map<string, string>();
+  const entries = new Map<string, Entry>();
   let revision = 1;
-  if (existsSync(file)) {
-    for (const line of readFileSync(file, "utf8").split("\n")) {
-      const entry = entryOf(line);
-      if (entry === undefined) continue;
-      revision = Math.max(revision, entry.revision);
-      const key = `${entry.resource} ${entry.id}`;
-      if (entry.isDeletion) objects.delete(key);
-      else objects.set(key, line);
-    }
+  for (const line of existsSync(file) ? readFileSync(file, "utf8").split("\n") : []) {
+    const entry = entryOf(line);
+    if (entry === undefined) continue;
+    revision = Math.max(revision, entry.revision);
+    const key = `${entry.resource} ${entry.id}`;
+    if (entry.object === undefined) entries.delete(key);
+    else entries.set(key, entry);
   }
   let descriptor: number | undefined;
   let left = 0;
@@ -30,17 +28,13 @@ export function storeFrom(file: string, growth: number = growthBytes): { readonl
     },
   };
   const store = new Store({ revision, journal });
-  for (const line of objects.values()) {
-    const entry = parseJson(line);
-    store.restore(text(entry, "resource"), text(entry, "id"), object(entry, "object"));
-  }
+  for (const { resource, id, object: kept } of entries.values()) store.restore(resource, id, kept ?? {});
   const rewrite = (): void => {
     // The revision stays known, even where what it was given to is gone.
     const lines = [JSON.stringify({ revision: store.revision, resource: "", id: "" })];
     for (const { resource, id, object: kept } of store.all()) {
-      lines.push(
-        JSON.stringify({ revision: Number(text(kept, "metadata", "resourceVersion")), resource, id, object: kept }),
-      );
+      const version = Number(text(kept, "metadata", "resourceVersion"));
+      lines.push(JSON.stringify({ revision: version, resource, id, object: kept }));
     }
     const content = `${lines.join("\n")}\n`;
     writeWhole(file, content);
@@ -66,17 +60,13 @@ export function writeWhole(file: string, content: string): void {
 }
 
 /** undefined for a line that was not written to its end. */
-function entryOf(
-  line: string,
-):
-  | { readonly revision: number; readonly resource: string; readonly id: string; readonly isDeletion: boolean }
-  | undefined {
+function entryOf(line: string): Entry | undefined {
   try {
     const entry = parseJson(line);
-    const revision = number(entry, "revision");
+    const [revision, kept] = [number(entry, "revision"), at(entry, "object")];
     if (revision === undefined) return undefined;
-    const isDeletion = !isObject(object(entry)["object"]);
-    return { revision, resource: text(entry, "resource"), id: text(entry, "id"), isDeletion };
+    const written = { revision, resource: text(entry, "resource"), id: text(entry, "id") };
+    return isObject(kept) ? { ...written, object: kept } : written;
   } catch {
     return undefined;
   }

@@ -1,6 +1,6 @@
 // JSON patch (RFC 6902) and JSON merge patch (RFC 7396).
 import { ApiError, badRequest } from "./api-error.ts";
-import { equal, isList, isObject, type Json, type JsonObject, list, text } from "./json.ts";
+import { at, equal, isList, isObject, type Json, type JsonObject, put, text } from "./json.ts";
 
 export function mergePatch(target: Json | undefined, patch: Json): Json {
   if (!isObject(patch)) return patch;
@@ -16,40 +16,25 @@ export function mergePatch(target: Json | undefined, patch: Json): Json {
 export function jsonPatch(target: JsonObject, patch: Json): JsonObject {
   if (!isList(patch))
     throw badRequest("error decoding patch: json: cannot unmarshal object into Go value of type jsonpatch.Patch");
-  if (patch.length > 10_000) {
-    throw new ApiError(
-      413,
-      "RequestEntityTooLarge",
-      `The allowed maximum operations in a JSON patch is 10000, got ${patch.length}`,
-    );
-  }
-  let document: Json = target;
-  for (const operation of patch) document = apply(document, operation);
+  const document = patch.reduce<Json>(apply, target);
   return isObject(document) ? document : {};
 }
 
 function apply(document: Json, operation: Json): Json {
   const path = pointer(text(operation, "path"));
   const from = pointer(text(operation, "from"));
-  const value = isObject(operation) ? (operation["value"] ?? null) : null;
+  const value = at(operation, "value") ?? null;
   switch (text(operation, "op")) {
     case "add":
-      return edit(document, path, () => value, "add");
+      return edit(document, path, value, true);
     case "replace":
-      return edit(document, path, () => value, "replace");
+      return edit(document, path, value, false);
     case "remove":
-      return edit(document, path, () => undefined, "remove");
+      return edit(document, path, undefined, false);
     case "copy":
-      return edit(document, path, () => find(document, from), "add");
-    case "move": {
-      const moved = find(document, from);
-      return edit(
-        edit(document, from, () => undefined, "remove"),
-        path,
-        () => moved,
-        "add",
-      );
-    }
+      return edit(document, path, find(document, from), true);
+    case "move":
+      return edit(edit(document, from, undefined, false), path, find(document, from), true);
     case "test":
       if (equal(find(document, path), value)) return document;
       throw unfit(`testing value ${text(operation, "path")} failed: test failed`);
@@ -59,10 +44,8 @@ function apply(document: Json, operation: Json): Json {
 }
 
 function pointer(path: string): readonly string[] {
-  return path
-    .split("/")
-    .slice(1)
-    .map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~"));
+  const parts = path.split("/").slice(1);
+  return parts.map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~"));
 }
 
 function unfit(why: string): ApiError {
@@ -70,45 +53,27 @@ function unfit(why: string): ApiError {
 }
 
 function find(document: Json, path: readonly string[]): Json {
-  let here: Json | undefined = document;
-  for (const key of path) {
-    if (isList(here)) here = here[Number(key)];
-    else here = isObject(here) && Object.hasOwn(here, key) ? here[key] : undefined;
-  }
-  if (here === undefined) throw unfit(`missing path /${path.join("/")}`);
-  return here;
+  const found = path.reduce<Json | undefined>(
+    (here, key) => (isList(here) ? here[Number(key)] : at(here, key)),
+    document,
+  );
+  if (found === undefined) throw unfit(`missing path /${path.join("/")}`);
+  return found;
 }
 
-function edit(
-  document: Json,
-  path: readonly string[],
-  change: () => Json | undefined,
-  how: "add" | "replace" | "remove",
-): Json {
+/** A copy with another value at a path, in the place of one that is there or added; undefined takes it away. */
+function edit(document: Json, path: readonly string[], value: Json | undefined, isAdded: boolean): Json {
   const [key, ...rest] = path;
-  if (key === undefined) return change() ?? {};
+  if (key === undefined) return value ?? {};
+  const isNew = isAdded && rest.length === 0;
   if (isList(document)) {
     const index = key === "-" ? document.length : Number(key);
-    const last = how === "add" && rest.length === 0 ? document.length : document.length - 1;
-    if (!Number.isInteger(index) || index < 0 || index > last) throw unfit(`invalid index /${path.join("/")}`);
-    if (rest.length > 0) return document.with(index, edit(document[index] ?? null, rest, change, how));
-    const value = change();
-    if (how === "add") return document.toSpliced(index, 0, value ?? null);
-    return value === undefined ? document.toSpliced(index, 1) : document.with(index, value);
+    if (!Number.isInteger(index) || index < 0 || index > document.length - (isNew ? 0 : 1))
+      throw unfit(`invalid index /${path.join("/")}`);
+    const inside = rest.length > 0 ? edit(document[index] ?? null, rest, value, isAdded) : value;
+    return document.toSpliced(index, isNew ? 0 : 1, ...(inside === undefined ? [] : [inside]));
   }
-  if (!isObject(document)) throw unfit(`missing path /${path.join("/")}`);
-  const there = Object.hasOwn(document, key) ? document[key] : undefined;
-  if (there === undefined && (rest.length > 0 || how !== "add")) throw unfit(`missing path /${path.join("/")}`);
-  const value = rest.length > 0 ? edit(there ?? null, rest, change, how) : change();
-  const { [key]: _, ...others } = document;
-  return value === undefined ? others : { ...document, [key]: value };
-}
-
-/** The items of a list patch by directive, for strategic merges. */
-export function directives(patch: JsonObject, prefix: string): ReadonlyMap<string, readonly Json[]> {
-  const found = new Map<string, readonly Json[]>();
-  for (const key of Object.keys(patch)) {
-    if (key.startsWith(prefix)) found.set(key.slice(prefix.length), list(patch, key));
-  }
-  return found;
+  const there = at(document, key);
+  if (!isObject(document) || (there === undefined && !isNew)) throw unfit(`missing path /${path.join("/")}`);
+  return put(document, [key], rest.length > 0 ? edit(there ?? null, rest, value, isAdded) : value);
 }

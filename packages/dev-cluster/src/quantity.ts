@@ -1,18 +1,9 @@
 // Quantities in the form in which the API server gives them back: `0.5` is `500m`, `1024Mi` is `1Gi`.
 
 const pattern = /^([+-]?)(\d+(?:\.\d*)?|\.\d+)(Ki|Mi|Gi|Ti|Pi|Ei|n|u|m|k|M|G|T|P|E|[eE][+-]?\d+)?$/;
-const decimal: readonly (readonly [string, number])[] = [
-  ["E", 18],
-  ["P", 15],
-  ["T", 12],
-  ["G", 9],
-  ["M", 6],
-  ["k", 3],
-  ["", 0],
-  ["m", -3],
-  ["u", -6],
-  ["n", -9],
-];
+/** Each a thousand times the next. */
+const decimal: readonly string[] = ["E", "P", "T", "G", "M", "k", "", "m", "u", "n"];
+/** Each 1,024 times the next. */
 const binary: readonly string[] = ["Ei", "Pi", "Ti", "Gi", "Mi", "Ki"];
 
 /** In billionths, rounded up; undefined where the text is no quantity. */
@@ -26,7 +17,7 @@ function parse(text: string): { readonly billionths: bigint; readonly suffix: st
   const power = binary.indexOf(suffix);
   if (power >= 0) numerator *= 1024n ** BigInt(binary.length - power);
   else if (/^[eE][+-]?\d/.test(suffix)) exponent += Number(suffix.slice(1));
-  else exponent += decimal.find(([name]) => name === suffix)?.[1] ?? 0;
+  else exponent += 18 - 3 * decimal.indexOf(suffix);
   if (exponent > 60) return undefined;
   const scaled =
     exponent >= 0 ? numerator * 10n ** BigInt(exponent) : ceil(numerator, 10n ** BigInt(Math.min(-exponent, 400)));
@@ -53,11 +44,10 @@ export function canonicalQuantity(text: string): string | undefined {
     return `${units}`;
   }
   const isExponent = /^[eE][+-]?\d/.test(suffix);
-  for (const [name, power] of decimal) {
+  for (const [index, name] of decimal.entries()) {
+    const power = 18 - 3 * index;
     const size = 10n ** BigInt(power + 9);
-    if (billionths % size === 0n) {
-      return `${billionths / size}${isExponent && power !== 0 ? `e${power}` : name}`;
-    }
+    if (billionths % size === 0n) return `${billionths / size}${isExponent && power !== 0 ? `e${power}` : name}`;
   }
   return `${billionths}n`;
 }

@@ -2,9 +2,9 @@
 import { randomUUID } from "node:crypto";
 import type { Api } from "./api.ts";
 import { badRequest, expired } from "./api-error.ts";
-import type { ResourceCall } from "./call.ts";
+import { namespaceOf, type ResourceCall } from "./call.ts";
 import type { JsonObject } from "./json.ts";
-import { represent, representationOf, representList } from "./representation.ts";
+import { representationOf } from "./representation.ts";
 import { fieldMatcher, labelMatcher, type Matcher } from "./selectors.ts";
 import { shownBy } from "./versions.ts";
 
@@ -31,38 +31,28 @@ export class Reading {
   }
 
   get(call: ResourceCall): JsonObject {
-    const { resource, route } = call;
-    const namespace = resource.namespaced ? route.namespace : "";
-    const found = this.#api.get(resource, namespace, route.name);
-    return represent(resource, found, representationOf(call.accept, route.query), this.#api.now());
+    const found = this.#api.get(call.resource, namespaceOf(call), call.route.name);
+    return representationOf(call, this.#api.now).one(found);
   }
 
   list(call: ResourceCall): JsonObject {
-    const { resource, route } = call;
-    const how = representationOf(call.accept, route.query);
-    const limit = Number(route.query.get("limit") ?? 0);
+    const { query } = call.route;
+    const representation = representationOf(call, this.#api.now);
+    const limit = Number(query.get("limit") ?? 0);
     if (!Number.isInteger(limit))
-      throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(route.query.get("limit"))}: invalid syntax`);
-    const token = route.query.get("continue") ?? "";
+      throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(query.get("limit"))}: invalid syntax`);
+    const token = query.get("continue") ?? "";
     const { items, revision } = token === "" ? this.#now(call) : this.#continued(token);
     const page = limit > 0 ? items.slice(0, limit) : items;
     const rest = items.slice(page.length);
-    const metadata: JsonObject = {
-      resourceVersion: `${revision}`,
-      ...(rest.length === 0
-        ? {}
-        : { continue: this.#keep({ items: rest, revision }), remainingItemCount: rest.length }),
-    };
-    return representList(resource, page, metadata, how, this.#api.now());
+    const more =
+      rest.length === 0 ? {} : { continue: this.#keep({ items: rest, revision }), remainingItemCount: rest.length };
+    return representation.list(page, { resourceVersion: `${revision}`, ...more });
   }
 
   /** All that a list or a collection's deletion is about. */
   matching(call: ResourceCall): readonly JsonObject[] {
-    const { resource, route } = call;
-    const matches = matcherOf(call);
-    const namespace = resource.namespaced ? route.namespace : "";
-    const all = this.#api.store.list(resource.key, namespace);
-    return all.filter((each) => matches(each));
+    return this.#api.store.list(call.resource.key, namespaceOf(call)).filter(matcherOf(call));
   }
 
   #now(call: ResourceCall): Paged {

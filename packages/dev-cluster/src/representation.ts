@@ -1,91 +1,83 @@
 // In which form objects are given back: as they are, their metadata alone, or as rows of a table.
-import type { Resource } from "./api-data.ts";
 import { ApiError } from "./api-error.ts";
+import type { ResourceCall } from "./call.ts";
 import { type Json, type JsonObject, object, put } from "./json.ts";
 import { cellsOf } from "./table-cells.ts";
 import { shownBy } from "./versions.ts";
 
-export type Form = "object" | "metadata" | "table";
-
 export interface Representation {
-  readonly form: Form;
-  /** includeObject of tables. */
-  readonly include: "None" | "Metadata" | "Object";
+  /** `withColumns`: a watch says the columns of its table once. Default: true. */
+  one(kept: JsonObject, withColumns?: boolean): JsonObject;
+  list(items: readonly JsonObject[], metadata: JsonObject): JsonObject;
+  /** An object of a watch that is none. */
+  bookmark(metadata: JsonObject): JsonObject;
 }
 
-/** The first form of an Accept header that is here. Throws 406 where there is none. */
-export function representationOf(accept: string, query: URLSearchParams): Representation {
-  const asked = query.get("includeObject");
-  const include = asked === "None" || asked === "Object" ? asked : "Metadata";
-  const wanted = accept.trim() === "" ? ["*/*"] : accept.split(",").map((each) => each.trim());
-  for (const each of wanted) {
+const meta = "meta.k8s.io/v1";
+
+/** The first of the Accept header that is here. Throws 406 where there is none. */
+export function representationOf({ resource, accept, route }: ResourceCall, now: () => number): Representation {
+  const { kind, apiVersion } = resource;
+  const form = formOf(accept);
+  if (form === "Table") return tableOf(resource, route.query.get("includeObject"), now);
+  if (form !== "")
+    return {
+      one: partial,
+      list: (items, metadata) => ({
+        kind: "PartialObjectMetadataList",
+        apiVersion: meta,
+        metadata,
+        items: items.map(partial),
+      }),
+      bookmark: (metadata) => partial({ metadata }),
+    };
+  return {
+    one: (kept) => shownBy(resource, kept),
+    list: (items, metadata) => {
+      const bare = items.map((each) =>
+        put(put(shownBy(resource, each), ["kind"], undefined), ["apiVersion"], undefined),
+      );
+      return { kind: `${kind}List`, apiVersion, metadata, items: bare };
+    },
+    bookmark: (metadata) => ({ kind, apiVersion, metadata }),
+  };
+}
+
+/** "" for objects as they are. */
+function formOf(accept: string): string {
+  for (const each of (accept.trim() || "*/*").split(",")) {
     const [type = "", ...parameters] = each.split(";").map((part) => part.trim());
-    if (!["application/json", "application/*", "*/*"].includes(type)) continue;
-    const as = parameters.find((part) => part.startsWith("as="))?.slice(3);
-    if (as === undefined) return { form: "object", include };
-    if (as === "Table") return { form: "table", include };
-    if (as === "PartialObjectMetadata" || as === "PartialObjectMetadataList") return { form: "metadata", include };
+    const form = parameters.find((part) => part.startsWith("as="))?.slice(3) ?? "";
+    const isJson = ["application/json", "application/*", "*/*"].includes(type);
+    if (isJson && ["", "Table", "PartialObjectMetadata", "PartialObjectMetadataList"].includes(form)) return form;
   }
-  const message = "only the following media types are accepted: application/json";
-  throw new ApiError(406, "NotAcceptable", message);
-}
-
-export function represent(resource: Resource, kept: JsonObject, how: Representation, now: number): JsonObject {
-  if (how.form === "object") return shownBy(resource, kept);
-  if (how.form === "metadata") return partial(kept);
-  return table(resource, [kept], how, now, {}, true);
-}
-
-/** A watch says the columns once. */
-export function representWatched(
-  resource: Resource,
-  kept: JsonObject,
-  how: Representation,
-  now: number,
-  isFirst: boolean,
-): JsonObject {
-  return how.form === "table" ? table(resource, [kept], how, now, {}, isFirst) : represent(resource, kept, how, now);
-}
-
-export function representList(
-  resource: Resource,
-  items: readonly JsonObject[],
-  metadata: JsonObject,
-  how: Representation,
-  now: number,
-): JsonObject {
-  if (how.form === "table") return table(resource, items, how, now, metadata, true);
-  if (how.form === "metadata") {
-    return { kind: "PartialObjectMetadataList", apiVersion: "meta.k8s.io/v1", metadata, items: items.map(partial) };
-  }
-  const bare = items.map((each) => put(put(shownBy(resource, each), ["kind"], undefined), ["apiVersion"], undefined));
-  return { kind: `${resource.kind}List`, apiVersion: resource.apiVersion, metadata, items: bare };
+  throw new ApiError(406, "NotAcceptable", "only the following media types are accepted: application/json");
 }
 
 function partial(kept: JsonObject): JsonObject {
-  return { kind: "PartialObjectMetadata", apiVersion: "meta.k8s.io/v1", metadata: object(kept, "metadata") };
+  return { kind: "PartialObjectMetadata", apiVersion: meta, metadata: object(kept, "metadata") };
 }
 
-function table(
-  resource: Resource,
-  items: readonly JsonObject[],
-  { include }: Representation,
-  now: number,
-  metadata: JsonObject,
-  withColumns: boolean,
-): JsonObject {
-  const [only] = items;
-  const version = items.length === 1 && only !== undefined ? object(only, "metadata")["resourceVersion"] : undefined;
-  return {
+function tableOf(resource: ResourceCall["resource"], include: string | null, now: () => number): Representation {
+  const columns = resource.columns.map((each) => ({ ...each }));
+  const table = (columnDefinitions: readonly Json[], metadata: JsonObject, rows: readonly Json[]): JsonObject => ({
     kind: "Table",
-    apiVersion: "meta.k8s.io/v1",
-    metadata: Object.keys(metadata).length > 0 || version === undefined ? metadata : { resourceVersion: version },
-    columnDefinitions: withColumns ? resource.columns.map((each) => ({ ...each })) : [],
-    rows: items.map(
-      (each): Json => ({
-        cells: cellsOf(resource, each, now),
-        ...(include === "None" ? {} : { object: include === "Object" ? shownBy(resource, each) : partial(each) }),
-      }),
-    ),
+    apiVersion: meta,
+    metadata,
+    columnDefinitions,
+    rows,
+  });
+  const row = (kept: JsonObject): JsonObject => {
+    const cells = cellsOf(resource, kept, now());
+    if (include === "None") return { cells };
+    return { cells, object: include === "Object" ? shownBy(resource, kept) : partial(kept) };
+  };
+  return {
+    one: (kept, withColumns = true) => {
+      const metadata = { resourceVersion: object(kept, "metadata")["resourceVersion"] };
+      return table(withColumns ? columns : [], metadata, [row(kept)]);
+    },
+    list: (items, metadata) => table(columns, metadata, items.map(row)),
+    bookmark: (metadata) => table([], metadata, [{ cells: [], object: partial({ metadata }) }]),
   };
 }

@@ -6,81 +6,80 @@ import { at, isObject, type Json, type JsonObject, list, object, text, texts } f
 export type Labels = JsonObject;
 export type Matcher = (object: JsonObject) => boolean;
 
+/** As in `matchExpressions`. */
 interface Requirement {
   readonly key: string;
-  readonly operator: "In" | "NotIn" | "Exists" | "DoesNotExist";
+  readonly operator: string;
   readonly values: readonly string[];
 }
 
-const key = "[A-Za-z0-9](?:[-A-Za-z0-9_./]*[A-Za-z0-9])?";
-const value = "(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?)?";
-const patterns = {
-  set: new RegExp(`^(${key})\\s+(in|notin)\\s+\\(([^)]*)\\)$`),
-  equality: new RegExp(`^(${key})\\s*(==|=|!=)\\s*(${value})$`),
-  exists: new RegExp(`^(!?)\\s*(${key})$`),
-};
+const name = "(?<name>[A-Za-z0-9](?:[-A-Za-z0-9_./]*[A-Za-z0-9])?)";
+const value = "(?<values>(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?)?)";
+const forms: readonly { readonly pattern: RegExp; readonly operators: Readonly<Record<string, string>> }[] = [
+  {
+    pattern: new RegExp(`^${name}\\s+(?<operator>in|notin)\\s+\\((?<values>[^)]*)\\)$`),
+    operators: { in: "In", notin: "NotIn" },
+  },
+  {
+    pattern: new RegExp(`^${name}\\s*(?<operator>==|=|!=)\\s*${value}$`),
+    operators: { "==": "In", "=": "In", "!=": "NotIn" },
+  },
+  { pattern: new RegExp(`^(?<operator>!?)\\s*${name}$`), operators: { "": "Exists", "!": "DoesNotExist" } },
+];
 
 /** Of a `labelSelector` parameter. Throws BadRequest. */
 export function labelMatcher(selector: string): Matcher {
   if (selector.trim() === "") return () => true;
-  const requirements = splitOutsideParentheses(selector).map((part) => requirementOf(part.trim(), selector));
+  const outsideParentheses = /,(?![^(]*\))/;
+  const requirements = selector.split(outsideParentheses).map((part) => requirementOf(part.trim(), selector));
   return (candidate) => requirements.every((each) => meets(object(candidate, "metadata", "labels"), each));
 }
 
-function splitOutsideParentheses(selector: string): readonly string[] {
-  return selector.split(/,(?![^(]*\))/);
-}
-
 function requirementOf(part: string, selector: string): Requirement {
-  const set = patterns.set.exec(part);
-  if (set !== null) {
-    const [, name = "", operator, values = ""] = set;
-    return {
-      key: name,
-      operator: operator === "in" ? "In" : "NotIn",
-      values: values.split(",").map((each) => each.trim()),
-    };
+  for (const { pattern, operators } of forms) {
+    const found = pattern.exec(part)?.groups;
+    if (found === undefined) continue;
+    const values = (found["values"] ?? "").split(",").map((each) => each.trim());
+    return { key: found["name"] ?? "", operator: operators[found["operator"] ?? ""] ?? "", values };
   }
-  const equality = patterns.equality.exec(part);
-  if (equality !== null) {
-    const [, name = "", operator, wanted = ""] = equality;
-    return { key: name, operator: operator === "!=" ? "NotIn" : "In", values: [wanted] };
-  }
-  const exists = patterns.exists.exec(part);
-  if (exists === null) throw badRequest(`unable to parse requirement: ${JSON.stringify(selector)}`);
-  return { key: exists[2] ?? "", operator: exists[1] === "!" ? "DoesNotExist" : "Exists", values: [] };
+  throw badRequest(`unable to parse requirement: ${JSON.stringify(selector)}`);
 }
 
-function meets(labels: Labels, { key: name, operator, values }: Requirement): boolean {
-  const found = Object.hasOwn(labels, name) ? labels[name] : undefined;
-  if (operator === "Exists") return found !== undefined;
-  if (operator === "DoesNotExist") return found === undefined;
+function meets(labels: Labels, { key, operator, values }: Requirement): boolean {
+  const found = at(labels, key);
   const isIn = typeof found === "string" && values.includes(found);
-  return operator === "In" ? isIn : !isIn;
+  switch (operator) {
+    case "In":
+      return isIn;
+    case "NotIn":
+      return !isIn;
+    case "Exists":
+      return found !== undefined;
+    case "DoesNotExist":
+      return found === undefined;
+    case "Gt":
+      return Number.parseInt(`${found}`, 10) > Number(values[0]);
+    case "Lt":
+      return Number.parseInt(`${found}`, 10) < Number(values[0]);
+    default:
+      return false;
+  }
 }
 
 /** Of a LabelSelector document; an absent one matches nothing, an empty one everything. */
 export function selects(selector: Json | undefined, labels: Labels): boolean {
   if (!isObject(selector)) return false;
-  const equal = Object.entries(object(selector, "matchLabels")).every(([name, wanted]) => labels[name] === wanted);
+  const equal = Object.entries(object(selector, "matchLabels")).every(([key, wanted]) => labels[key] === wanted);
   return equal && list(selector, "matchExpressions").every((each) => matchesExpression(each, labels));
 }
 
 /** One of `matchExpressions`: of labels, and of nodes with Gt and Lt. */
 export function matchesExpression(expression: Json, labels: Labels): boolean {
-  const operator = text(expression, "operator");
-  const name = text(expression, "key");
-  const values = texts(expression, "values");
-  if (operator === "Gt" || operator === "Lt") {
-    const found = Number(text(labels, name) || Number.NaN);
-    const limit = Number(values[0]);
-    return operator === "Gt" ? found > limit : found < limit;
-  }
-  if (operator === "In" || operator === "NotIn" || operator === "Exists" || operator === "DoesNotExist") {
-    return meets(labels, { key: name, operator, values });
-  }
-  return false;
+  const [key, operator] = [text(expression, "key"), text(expression, "operator")];
+  return meets(labels, { key, operator, values: texts(expression, "values") });
 }
+
+const ofReference = ["kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath"];
 
 /** Fields that the API server can select by, beside metadata.name and metadata.namespace; by resource and group. */
 const selectable: Readonly<Record<string, readonly string[]>> = {
@@ -96,27 +95,9 @@ const selectable: Readonly<Record<string, readonly string[]>> = {
   ],
   nodes: ["spec.unschedulable"],
   namespaces: ["status.phase"],
-  events: [
-    "involvedObject.kind",
-    "involvedObject.namespace",
-    "involvedObject.name",
-    "involvedObject.uid",
-    "involvedObject.apiVersion",
-    "involvedObject.resourceVersion",
-    "involvedObject.fieldPath",
-    "reason",
-    "reportingComponent",
-    "source",
-    "type",
-  ],
+  events: [...ofReference.map((field) => `involvedObject.${field}`), "reason", "reportingComponent", "source", "type"],
   "events.events.k8s.io": [
-    "regarding.kind",
-    "regarding.namespace",
-    "regarding.name",
-    "regarding.uid",
-    "regarding.apiVersion",
-    "regarding.resourceVersion",
-    "regarding.fieldPath",
+    ...ofReference.map((field) => `regarding.${field}`),
     "reason",
     "reportingController",
     "type",

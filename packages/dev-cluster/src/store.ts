@@ -10,15 +10,18 @@ export interface Change {
   readonly previous: JsonObject | undefined;
 }
 
+/** One write. */
+export interface Entry {
+  readonly revision: number;
+  readonly resource: string;
+  readonly id: string;
+  /** None: deleted. */
+  readonly object?: JsonObject;
+}
+
 /** Told of each write before it is answered. */
 export interface Journal {
-  /** `object` undefined: deleted. */
-  wrote(entry: {
-    readonly revision: number;
-    readonly resource: string;
-    readonly id: string;
-    readonly object?: JsonObject;
-  }): void;
+  wrote(entry: Entry): void;
 }
 
 /** How many changes of each resource a watch may have missed. */

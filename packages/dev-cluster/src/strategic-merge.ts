@@ -1,45 +1,46 @@
 // Strategic merge patch, by the merge keys and strategies that the schemas carry.
 import { badRequest } from "./api-error.ts";
-import { equal, isList, isObject, type Json, type JsonObject, text } from "./json.ts";
-import { directives } from "./patches.ts";
+import { at, equal, isList, isObject, type Json, type JsonObject, list, text } from "./json.ts";
 import { fieldUse, itemUse, type SchemaUse } from "./schema.ts";
 
 const deletePrefix = "$deleteFromPrimitiveList/";
 const orderPrefix = "$setElementOrder/";
+
+/** Never anything but an object for an object. */
+export function strategicMergeObject(target: JsonObject, patch: JsonObject, use: SchemaUse): JsonObject {
+  const merged = strategicMerge(target, patch, use);
+  return isObject(merged) ? merged : {};
+}
 
 function strategicMerge(target: Json | undefined, patch: Json, use: SchemaUse | undefined): Json {
   if (!isObject(patch)) return patch;
   if (patch["$patch"] === "delete") return {};
   const { $patch: directive, $retainKeys: retained, ...fields } = patch;
   if (directive === "replace") return fields;
-  const before = isObject(target) ? target : {};
-  const result: Record<string, Json | undefined> = isList(retained)
-    ? Object.fromEntries(Object.entries(before).filter(([key]) => retained.includes(key)))
-    : { ...before };
-  const orders = directives(patch, orderPrefix);
-  for (const [key, gone] of directives(patch, deletePrefix)) {
-    const now = result[key];
-    if (isList(now)) result[key] = now.filter((each) => !gone.some((other) => equal(each, other)));
-  }
+  const before = Object.entries(isObject(target) ? target : {});
+  const result: Record<string, Json | undefined> = Object.fromEntries(
+    isList(retained) ? before.filter(([key]) => retained.includes(key)) : before,
+  );
+  const insideOf = (key: string): SchemaUse | undefined => (use === undefined ? undefined : fieldUse(use, key));
+  /** What a directive says of lists that are there. */
+  const direct = (prefix: string, change: (now: readonly Json[], said: readonly Json[], key: string) => Json): void => {
+    for (const directed of Object.keys(fields).filter((each) => each.startsWith(prefix))) {
+      const key = directed.slice(prefix.length);
+      const now = result[key];
+      if (isList(now)) result[key] = change(now, list(fields, directed), key);
+    }
+  };
+  direct(deletePrefix, (now, gone) => now.filter((each) => !gone.some((other) => equal(each, other))));
   for (const [key, value] of Object.entries(fields)) {
     if (key.startsWith("$") || value === undefined) continue;
-    if (value === null) {
-      delete result[key];
-      continue;
-    }
-    const inside = use === undefined ? undefined : fieldUse(use, key);
-    result[key] = isList(value) ? mergeLists(result[key], value, inside) : mergeValue(result[key], value, inside);
+    if (value === null) delete result[key];
+    else
+      result[key] = isList(value)
+        ? mergeLists(result[key], value, insideOf(key))
+        : strategicMerge(result[key], value, insideOf(key));
   }
-  for (const [key, order] of orders) {
-    const now = result[key];
-    const inside = use === undefined ? undefined : fieldUse(use, key);
-    if (isList(now)) result[key] = ordered(now, order, mergeKeyOf(inside));
-  }
+  direct(orderPrefix, (now, order, key) => ordered(now, order, mergeKeyOf(insideOf(key))));
   return result;
-}
-
-function mergeValue(target: Json | undefined, patch: Json, use: SchemaUse | undefined): Json {
-  return strategicMerge(target, patch, use);
 }
 
 function mergeKeyOf(use: SchemaUse | undefined): string {
@@ -65,14 +66,10 @@ function mergeLists(target: Json | undefined, patch: readonly Json[], use: Schem
     if (!isObject(each) || id === undefined) {
       throw badRequest(`map: ${JSON.stringify(each)} does not contain declared merge key: ${key}`);
     }
-    const index = result.findIndex((other) => isObject(other) && equal(other[key], id));
-    if (each["$patch"] === "delete") {
-      if (index >= 0) result.splice(index, 1);
-    } else if (index < 0) {
-      result.push(strategicMerge(undefined, each, itemUse(use)));
-    } else {
-      result[index] = strategicMerge(result[index], each, itemUse(use));
-    }
+    const index = result.findIndex((other) => equal(at(other, key), id));
+    const isGone = each["$patch"] === "delete";
+    const merged = isGone ? [] : [strategicMerge(result[index], each, itemUse(use))];
+    result.splice(index < 0 ? result.length : index, 1, ...merged);
   }
   return result;
 }
@@ -82,21 +79,6 @@ function ordered(items: readonly Json[], order: readonly Json[], key: string): J
   const idOf = (each: Json): Json | undefined => (key !== "" && isObject(each) ? each[key] : each);
   const place = (each: Json): number => order.findIndex((other) => equal(idOf(other), idOf(each)));
   const named = items.filter((each) => place(each) >= 0).sort((a, b) => place(a) - place(b));
-  const result: Json[] = [];
-  let next = 0;
-  for (const each of items) {
-    if (place(each) < 0) {
-      result.push(each);
-      continue;
-    }
-    const one = named[next++];
-    if (one !== undefined) result.push(one);
-  }
-  return result;
-}
-
-/** The same for documents: never anything but an object. */
-export function strategicMergeObject(target: JsonObject, patch: JsonObject, use: SchemaUse): JsonObject {
-  const merged = strategicMerge(target, patch, use);
-  return isObject(merged) ? merged : {};
+  const places = named.values();
+  return items.map((each) => (place(each) < 0 ? each : (places.next().value ?? each)));
 }

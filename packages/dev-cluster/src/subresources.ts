@@ -10,7 +10,7 @@ import { withCondition } from "./conditions.ts";
 import { hasStatus } from "./confine.ts";
 import { deleteRequest } from "./deletion.ts";
 import { disruption } from "./disruption.ts";
-import { at, isObject, type Json, type JsonObject, list, merge, number, object, put, text, texts } from "./json.ts";
+import { at, isObject, type Json, type JsonObject, list, number, object, put, text, texts } from "./json.ts";
 import { conform } from "./schema.ts";
 import { issuer, type Tokens } from "./tokens.ts";
 import { patcher } from "./writing.ts";
@@ -39,6 +39,11 @@ export async function subresource(context: SubresourceContext, call: ResourceCal
   }
 }
 
+const done: Answer = {
+  code: 201,
+  body: { kind: "Status", apiVersion: "v1", metadata: {}, status: "Success", code: 201 },
+};
+
 async function bind(api: Api, call: ResourceCall, name: string): Promise<Answer> {
   const document = await documentOf(call);
   const node = text(document, "target", "name");
@@ -48,8 +53,15 @@ async function bind(api: Api, call: ResourceCall, name: string): Promise<Answer>
   const uid = text(document, "metadata", "uid");
   if (uid !== "" && uid !== text(pod, "metadata", "uid")) throw conflict(subjectOf(pods, name), "Precondition failed");
   bindPod(api, pod, node, writeOptions(call).dryRun);
-  return { code: 201, body: { kind: "Status", apiVersion: "v1", metadata: {}, status: "Success", code: 201 } };
+  return done;
 }
+
+const evicted = {
+  type: "DisruptionTarget",
+  status: "True",
+  reason: "EvictionByEvictionAPI",
+  message: "Eviction API: evicting",
+};
 
 async function evict(api: Api, call: ResourceCall): Promise<Answer> {
   const document = await documentOf(call);
@@ -69,63 +81,45 @@ async function evict(api: Api, call: ResourceCall): Promise<Answer> {
     for (const budget of budgets) {
       const left = (number(budget, "status", "disruptionsAllowed") ?? 0) - 1;
       const to = (current: JsonObject): JsonObject => put(current, ["status", "disruptionsAllowed"], left);
-      api.update(api.resource("poddisruptionbudgets.policy"), namespace, text(budget, "metadata", "name"), {
-        subresource: "status",
-        to,
-      });
+      const resource = api.resource("poddisruptionbudgets.policy");
+      api.update(resource, namespace, text(budget, "metadata", "name"), { subresource: "status", to });
     }
-    const condition = {
-      type: "DisruptionTarget",
-      status: "True",
-      reason: "EvictionByEvictionAPI",
-      message: "Eviction API: evicting",
+    const to = (current: JsonObject): JsonObject => {
+      const conditions = withCondition(list(current, "status", "conditions"), evicted, api.now());
+      return put(current, ["status", "conditions"], conditions);
     };
-    const to = (current: JsonObject): JsonObject =>
-      put(
-        current,
-        ["status", "conditions"],
-        withCondition(list(current, "status", "conditions"), condition, api.now()),
-      );
     api.update(pods, namespace, name, { subresource: "status", to });
   }
   api.delete(pods, namespace, name, request, { ...writeOptions(call), dryRun });
-  return { code: 201, body: { kind: "Status", apiVersion: "v1", metadata: {}, status: "Success", code: 201 } };
+  return done;
 }
 
 async function scale(api: Api, call: ResourceCall): Promise<Answer> {
   const { resource, route } = call;
-  const shown = (): JsonObject => scaleOf(api.get(resource, route.namespace, route.name));
-  if (route.verb === "get") return { code: 200, body: shown() };
-  const change =
-    route.verb === "patch"
-      ? (await patcher(call, schemaName("autoscaling/v1", "Scale")))(shown())
-      : object(await documentOf(call));
-  const { value } = conform(change, schemaName("autoscaling/v1", "Scale"), "Scale", "v1");
+  const shown = scaleOf(api.get(resource, route.namespace, route.name));
+  if (route.verb === "get") return { code: 200, body: shown };
+  const schema = schemaName("autoscaling/v1", "Scale");
+  const change = route.verb === "patch" ? (await patcher(call, schema))(shown) : object(await documentOf(call));
+  const { value } = conform(change, schema, "Scale", "v1");
   const replicas = number(value, "spec", "replicas") ?? 0;
   if (replicas < 0) throw badRequest("spec.replicas: Invalid value: must be greater than or equal to 0");
-  const version = text(value, "metadata", "resourceVersion");
+  // Empty is none.
+  const resourceVersion = text(value, "metadata", "resourceVersion");
   const to = (current: JsonObject): JsonObject =>
-    merge(
-      put(current, ["spec", "replicas"], replicas),
-      ["metadata"],
-      version === "" ? {} : { resourceVersion: version },
-    );
+    put(put(current, ["spec", "replicas"], replicas), ["metadata", "resourceVersion"], resourceVersion);
   const kept = api.update(resource, route.namespace, route.name, { to }, writeOptions(call));
   return { code: 200, body: scaleOf(kept) };
 }
 
 function scaleOf(workload: JsonObject): JsonObject {
-  const metadata = object(workload, "metadata");
+  const { name, namespace, uid, resourceVersion, creationTimestamp } = object(workload, "metadata");
   const labels = Object.entries(object(workload, "spec", "selector", "matchLabels"));
-  const picked = ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"].map((key): [string, Json] => [
-    key,
-    metadata[key] ?? null,
-  ]);
+  const replicas = number(workload, "spec", "replicas") ?? 0;
   return {
     kind: "Scale",
     apiVersion: "autoscaling/v1",
-    metadata: Object.fromEntries(picked),
-    spec: (number(workload, "spec", "replicas") ?? 0) === 0 ? {} : { replicas: number(workload, "spec", "replicas") },
+    metadata: { name, namespace, uid, resourceVersion, creationTimestamp },
+    spec: replicas === 0 ? {} : { replicas },
     status: {
       replicas: number(workload, "status", "replicas") ?? 0,
       selector: labels.map(([key, value]) => `${key}=${value}`).join(","),

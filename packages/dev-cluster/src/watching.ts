@@ -1,10 +1,10 @@
 // Watches: changes of a collection as they happen, told as their selectors see them, with bookmarks.
-import { type Api, subjectOf } from "./api.ts";
-import { ApiError, badRequest, notFound } from "./api-error.ts";
-import type { ResourceCall } from "./call.ts";
-import { type JsonObject, merge } from "./json.ts";
+import type { Api } from "./api.ts";
+import { ApiError, badRequest } from "./api-error.ts";
+import { namespaceOf, type ResourceCall } from "./call.ts";
+import { type JsonObject, object, put } from "./json.ts";
 import { matcherOf } from "./reading.ts";
-import { representationOf, representWatched } from "./representation.ts";
+import { representationOf } from "./representation.ts";
 import type { Matcher } from "./selectors.ts";
 import type { Change } from "./store.ts";
 
@@ -22,14 +22,13 @@ const defaultSeconds = 1_800;
 export function watch(api: Api, call: ResourceCall): (sink: WatchSink) => () => void {
   const { resource, route } = call;
   const matches = within(call, matcherOf(call));
-  const how = representationOf(call.accept, route.query);
+  const representation = representationOf(call, api.now);
   const asked = route.query.get("resourceVersion") ?? "";
   if (asked !== "" && !/^\d+$/.test(asked))
     throw badRequest(`Invalid value: ${JSON.stringify(asked)}: invalid resource version`);
   const sendsInitial = route.query.get("sendInitialEvents") === "true";
   const bookmarks = route.query.get("allowWatchBookmarks") === "true";
   const seconds = Number(route.query.get("timeoutSeconds") ?? 0) || defaultSeconds;
-  if (route.name !== "" && !resource.verbs.includes("watch")) throw notFound(subjectOf(resource, route.name));
 
   return (sink) => {
     let isFirst = true;
@@ -46,25 +45,11 @@ export function watch(api: Api, call: ResourceCall): (sink: WatchSink) => () => 
       sink.end();
     };
     const tell = (type: string, about: JsonObject): void => {
-      send(type, representWatched(resource, about, how, api.now(), isFirst));
+      send(type, representation.one(about, isFirst));
       isFirst = false;
     };
     const bookmark = (annotations?: JsonObject): void => {
-      const metadata = {
-        resourceVersion: `${api.store.revision}`,
-        ...(annotations === undefined ? {} : { annotations }),
-      };
-      if (how.form === "object") send("BOOKMARK", { kind: resource.kind, apiVersion: resource.apiVersion, metadata });
-      else if (how.form === "metadata")
-        send("BOOKMARK", { kind: "PartialObjectMetadata", apiVersion: "meta.k8s.io/v1", metadata });
-      else
-        send("BOOKMARK", {
-          kind: "Table",
-          apiVersion: "meta.k8s.io/v1",
-          metadata,
-          columnDefinitions: [],
-          rows: [{ cells: [], object: { kind: "PartialObjectMetadata", apiVersion: "meta.k8s.io/v1", metadata } }],
-        });
+      send("BOOKMARK", representation.bookmark({ resourceVersion: `${api.store.revision}`, annotations }));
     };
     const begin = (): void => {
       let since = Number(asked);
@@ -101,12 +86,10 @@ export function watch(api: Api, call: ResourceCall): (sink: WatchSink) => () => 
 }
 
 function within(call: ResourceCall, matches: Matcher): Matcher {
-  const { resource, route } = call;
   return (candidate) => {
-    const metadata = candidate["metadata"];
-    if (typeof metadata !== "object" || metadata === null || !("name" in metadata)) return false;
-    if (resource.namespaced && route.namespace !== "" && metadata["namespace"] !== route.namespace) return false;
-    return (route.name === "" || metadata["name"] === route.name) && matches(candidate);
+    const { name, namespace } = object(candidate, "metadata");
+    const isWithin = ["", namespace].includes(namespaceOf(call)) && ["", name].includes(call.route.name);
+    return isWithin && matches(candidate);
   };
 }
 
@@ -117,10 +100,7 @@ function seen(change: Change, matches: Matcher, tell: (type: string, about: Json
   if (now) tell(before ? "MODIFIED" : "ADDED", change.object);
   else if (before) {
     // As it was when it was last seen, at the revision of its end.
-    const last =
-      change.type === "DELETED"
-        ? change.object
-        : merge(change.previous ?? {}, ["metadata"], { resourceVersion: `${change.revision}` });
-    tell("DELETED", last);
+    const asSeen = put(change.previous ?? {}, ["metadata", "resourceVersion"], `${change.revision}`);
+    tell("DELETED", change.type === "DELETED" ? change.object : asSeen);
   }
 }

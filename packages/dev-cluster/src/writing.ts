@@ -1,17 +1,16 @@
 // POST, PUT, PATCH and DELETE of objects and collections.
-import type { Answer } from "./access.ts";
+import type { Answer, WriteOptions } from "./access.ts";
 import { type Api, subjectOf } from "./api.ts";
-import { ApiError, badRequest, notFound } from "./api-error.ts";
+import { ApiError, badRequest } from "./api-error.ts";
 import { apply } from "./apply.ts";
-import { documentOf, type ResourceCall, writeOptions } from "./call.ts";
+import { documentOf, namespaceOf, type ResourceCall, writeOptions } from "./call.ts";
 import { type DeleteRequest, deleteRequest } from "./deletion.ts";
-import { isObject, type Json, type JsonObject, object, text } from "./json.ts";
+import { isObject, type Json, type JsonObject, merge, put, text } from "./json.ts";
 import { jsonPatch, mergePatch } from "./patches.ts";
 import type { Reading } from "./reading.ts";
-import { represent, representationOf } from "./representation.ts";
+import { representationOf } from "./representation.ts";
 import { namedSchema } from "./schema.ts";
 import { strategicMergeObject } from "./strategic-merge.ts";
-import { shownBy } from "./versions.ts";
 
 export async function create(api: Api, call: ResourceCall): Promise<Answer> {
   const { resource } = call;
@@ -48,44 +47,29 @@ export async function patcher(call: ResourceCall, schema: string): Promise<(curr
 
 export async function patch(api: Api, call: ResourceCall): Promise<Answer> {
   const { resource, route } = call;
+  const { subresource, name } = route;
   const options = writeOptions(call);
   const namespace = namespaceOf(call);
-  if (call.contentType.startsWith("application/apply-patch")) {
-    const document = objectOf(await documentOf(call));
-    const force = route.query.get("force") === "true";
-    const before = api.store.get(resource.key, namespace, route.name);
-    const to = (current: JsonObject): JsonObject => {
-      const time = api.now();
-      return apply({
-        resource,
-        current,
-        document,
-        manager: options.fieldManager,
-        force,
-        subresource: route.subresource,
-        time,
-      });
-    };
-    if (before === undefined && route.subresource !== "") throw notFound(subjectOf(resource, route.name));
-    if (before === undefined) {
-      const named = { ...document, metadata: { ...object(document, "metadata"), name: route.name } };
-      const made = apply({
-        resource,
-        current: {},
-        document: named,
-        manager: options.fieldManager,
-        force,
-        subresource: "",
-        time: api.now(),
-      });
-      return { code: 201, body: shown(api, call, api.create(resource, namespace, made, options)) };
-    }
-    const change = { subresource: route.subresource, to, isPatch: true };
-    return { code: 200, body: shown(api, call, api.update(resource, namespace, route.name, change, options)) };
+  const isApplied = call.contentType.startsWith("application/apply-patch");
+  const to = isApplied ? await applier(api, call, options) : await patcher(call, resource.schema);
+  if (isApplied && subresource === "" && api.store.get(resource.key, namespace, name) === undefined) {
+    const made = put(to({}), ["metadata", "name"], name);
+    return { code: 201, body: shown(api, call, api.create(resource, namespace, made, options)) };
   }
-  const to = await patcher(call, resource.schema);
-  const change = { subresource: route.subresource, to, isPatch: true };
-  return { code: 200, body: shown(api, call, api.update(resource, namespace, route.name, change, options)) };
+  const kept = api.update(resource, namespace, name, { subresource, to, isPatch: true }, options);
+  return { code: 200, body: shown(api, call, kept) };
+}
+
+async function applier(
+  api: Api,
+  call: ResourceCall,
+  { fieldManager: manager }: WriteOptions,
+): Promise<(current: JsonObject) => JsonObject> {
+  const { resource, route } = call;
+  const { subresource } = route;
+  const document = objectOf(await documentOf(call));
+  const force = route.query.get("force") === "true";
+  return (current) => apply({ resource, current, document, manager, force, subresource, time: api.now() });
 }
 
 export async function remove(api: Api, call: ResourceCall): Promise<Answer> {
@@ -94,39 +78,20 @@ export async function remove(api: Api, call: ResourceCall): Promise<Answer> {
   const options = { ...writeOptions(call), dryRun: request.dryRun === true };
   const { object: last, gone } = api.delete(resource, namespaceOf(call), route.name, request, options);
   if (!gone || resource.isShownWhenGone) return { code: 200, body: shown(api, call, last) };
-  const details = { ...subjectOf(resource, route.name), uid: text(last, "metadata", "uid") };
-  const { group, ...coreDetails } = details;
-  return {
-    code: 200,
-    body: {
-      kind: "Status",
-      apiVersion: "v1",
-      metadata: {},
-      status: "Success",
-      details: group === "" ? coreDetails : details,
-    },
-  };
+  const uid = text(last, "metadata", "uid");
+  const details = merge({ ...subjectOf(resource, route.name) }, [], { group: resource.group || undefined, uid });
+  return { code: 200, body: { kind: "Status", apiVersion: "v1", metadata: {}, status: "Success", details } };
 }
 
 export async function removeCollection(api: Api, reading: Reading, call: ResourceCall): Promise<Answer> {
-  const { resource } = call;
   const request = await deletionOf(call);
   const options = { ...writeOptions(call), dryRun: request.dryRun === true };
-  const items: Json[] = reading
-    .matching(call)
-    .map((each) =>
-      api.delete(resource, text(each, "metadata", "namespace"), text(each, "metadata", "name"), request, options),
-    )
-    .map((deleted) => shownBy(resource, deleted.object));
-  return {
-    code: 200,
-    body: {
-      kind: `${resource.kind}List`,
-      apiVersion: resource.apiVersion,
-      metadata: { resourceVersion: `${api.store.revision}` },
-      items,
-    },
-  };
+  const last = reading.matching(call).map((each) => {
+    const [namespace, name] = [text(each, "metadata", "namespace"), text(each, "metadata", "name")];
+    return api.delete(call.resource, namespace, name, request, options).object;
+  });
+  const metadata = { resourceVersion: `${api.store.revision}` };
+  return { code: 200, body: representationOf(call, api.now).list(last, metadata) };
 }
 
 const jobWarning =
@@ -142,12 +107,8 @@ async function deletionOf(call: ResourceCall): Promise<DeleteRequest> {
   return { ...request, propagationPolicy: "Orphan" };
 }
 
-function namespaceOf({ resource, route }: ResourceCall): string {
-  return resource.namespaced ? route.namespace : "";
-}
-
 function shown(api: Api, call: ResourceCall, kept: JsonObject): JsonObject {
-  return represent(call.resource, kept, representationOf(call.accept, call.route.query), api.now());
+  return representationOf(call, api.now).one(kept);
 }
 
 function objectOf(value: Json): JsonObject {
