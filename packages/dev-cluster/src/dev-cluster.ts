@@ -13,7 +13,6 @@ import { Authority, type KeyPair } from "./certificates.ts";
 import { allControllers } from "./controllers/all.ts";
 import { type Controller, runControllers } from "./controllers/controller.ts";
 import { storeFrom, writeWhole } from "./journal.ts";
-import { text } from "./json.ts";
 import { kubeletClientUser, scrape } from "./kubelet-proxy.ts";
 import type { PeerTls } from "./proxy.ts";
 import { ResourceMetrics } from "./resource-metrics.ts";
@@ -97,49 +96,44 @@ async function start(
   options: DevClusterOptions,
   log: (line: string) => void,
 ): Promise<DevCluster> {
-  const now = options.now ?? Date.now;
+  const { now = Date.now, watchList = true, audit } = options;
   const path = (name: string): string => join(directory, name);
   const known = (name: string): string | undefined =>
     existsSync(path(name)) ? readFileSync(path(name), "utf8") : undefined;
-  const { store, close } = isKept ? storeFrom(path("state.jsonl")) : { store: new Store(), close: () => undefined };
-  const authority = await authorityOf(known("ca.crt"), known("ca.key"), now());
-  const frontProxy = await authorityOf(known("front-proxy-ca.crt"), known("front-proxy-ca.key"), now());
-  const tokens = new Tokens({ store, now, key: known("service-accounts.key") });
-  if (isKept) {
-    const files = {
-      "ca.crt": authority.certificate,
-      "ca.key": authority.key,
-      "front-proxy-ca.crt": frontProxy.certificate,
-      "front-proxy-ca.key": frontProxy.key,
-      "service-accounts.key": tokens.key,
-    };
+  const keep = (name: string, content: string): void => {
     // Those that are known, too: they may have been open to others.
-    for (const [name, content] of Object.entries(files)) writeWhole(path(name), content);
-  }
+    if (isKept) writeWhole(path(name), content);
+  };
+  const authorityOf = async (name: string): Promise<Authority> => {
+    const [certificate, key] = [known(`${name}.crt`), known(`${name}.key`)];
+    const isKnown = certificate !== undefined && key !== undefined;
+    const authority = isKnown ? Authority.of({ certificate, key }) : await Authority.make(now());
+    keep(`${name}.crt`, authority.certificate);
+    keep(`${name}.key`, authority.key);
+    return authority;
+  };
+  const { store, close } = isKept ? storeFrom(path("state.jsonl")) : { store: new Store(), close: () => undefined };
+  const authority = await authorityOf("ca");
+  const frontProxy = await authorityOf("front-proxy-ca");
+  const tokens = new Tokens(store, now, known("service-accounts.key"));
+  keep("service-accounts.key", tokens.key);
   const api = new Api({ store, now, resources: servedResources(options) });
   bootstrap(api, authority.certificate, frontProxy.certificate);
   const aggregation = new Aggregation(api, await frontProxy.issue({ user: frontProxyUser, usages: ["client"] }, now()));
-  const names = [
-    "kubernetes",
-    "kubernetes.default",
-    "kubernetes.default.svc",
-    "kubernetes.default.svc.cluster.local",
-    "localhost",
-  ];
+  const client = await authority.issue({ user: kubeletClientUser, usages: ["client"] }, now());
+  await writeFile(path("apiserver-kubelet-client.crt"), client.certificate);
+  const kubeletCa = options.kubeletCertificateAuthority;
+  const kubelets: PeerTls =
+    kubeletCa === undefined
+      ? { client, ca: authority.certificate, accepts: "self-signed" }
+      : { client, ca: readFileSync(kubeletCa, "utf8"), accepts: "verified" };
+  const name = "kubernetes.default.svc";
   const serving = {
     user: "kube-apiserver",
     usages: ["server"],
-    dnsNames: names,
+    dnsNames: ["kubernetes", "kubernetes.default", name, `${name}.cluster.local`, "localhost"],
     ipAddresses: ["127.0.0.1", "10.96.0.1"],
   } as const;
-  const kubeletClient = await authority.issue({ user: kubeletClientUser, usages: ["client"] }, now());
-  await writeFile(path("apiserver-kubelet-client.crt"), kubeletClient.certificate);
-  const kubeletCa = options.kubeletCertificateAuthority;
-  const kubelets: PeerTls = {
-    client: kubeletClient,
-    ca: kubeletCa === undefined ? authority.certificate : readFileSync(kubeletCa, "utf8"),
-    accepts: kubeletCa === undefined ? "self-signed" : "verified",
-  };
   const server = new ApiServer({
     api,
     aggregation,
@@ -149,8 +143,8 @@ async function start(
     serving: await authority.issue(serving, now()),
     clientCa: authority.certificate,
     kubelets,
-    watchList: options.watchList ?? true,
-    audit: options.audit,
+    watchList,
+    audit,
   });
   await server.listen(options.port ?? 0);
 
@@ -162,14 +156,14 @@ async function start(
   const all = [aggregation, ...((options.controllers ?? true) ? controllers() : [])];
   const ran = runControllers(api, all, log, running.signal);
 
-  const writeKubeconfig = async (name: string, user: KeyPair | { readonly token: string }): Promise<string> => {
-    const file = path(`${name}.kubeconfig`);
-    writeWhole(file, kubeconfigText(name, server.address, authority.certificate, user));
+  const writeKubeconfig = (name: string, user: KeyPair | { readonly token: string }): string => {
+    const file = path(`${name.replaceAll(/[^a-zA-Z0-9.-]+/g, "_").slice(0, 100)}.kubeconfig`);
+    writeWhole(file, kubeconfigText(server.address, authority.certificate, user));
     return file;
   };
-  const issueUser = (user: string, groups: readonly string[]): Promise<KeyPair> =>
-    authority.issue({ user, groups, usages: ["client"] }, now());
-  const kubeconfig = await writeKubeconfig("admin", await issueUser("kubernetes-admin", ["system:masters"]));
+  const kubeconfigFor = async (file: string, user: string, groups: readonly string[]): Promise<string> =>
+    writeKubeconfig(file, await authority.issue({ user, groups, usages: ["client"] }, now()));
+  const kubeconfig = await kubeconfigFor("admin", "kubernetes-admin", ["system:masters"]);
   const version = apiData().gitVersion.replace(/^v/, "");
   log(`Kubernetes ${version} API at ${server.address}`);
 
@@ -190,12 +184,11 @@ async function start(
     version,
     ca: authority.certificate,
     directory,
-    kubeconfigFor: async (user, groups = []) =>
-      writeKubeconfig(fileNameOf(`user-${[user, ...groups].join("-")}`), await issueUser(user, groups)),
+    kubeconfigFor: (user, groups = []) => kubeconfigFor(`user-${[user, ...groups].join("-")}`, user, groups),
     async serviceAccountKubeconfig(namespace, name) {
       const account = api.get(api.resource("serviceaccounts"), namespace, name);
-      const { token } = tokens.issue({ namespace, account, audiences: [], expirationSeconds: 86_400 });
-      return writeKubeconfig(fileNameOf(`serviceaccount-${namespace}-${text(account, "metadata", "name")}`), { token });
+      const { token } = tokens.issue({ account, audiences: [], expirationSeconds: 86_400 });
+      return writeKubeconfig(`serviceaccount-${namespace}-${name}`, { token });
     },
     stop() {
       stopping ??= stop();
@@ -206,27 +199,19 @@ async function start(
   return cluster;
 }
 
-function authorityOf(certificate: string | undefined, key: string | undefined, now: number): Promise<Authority> {
-  return certificate === undefined || key === undefined ? Authority.make(now) : Authority.of({ certificate, key });
-}
-
-function kubeconfigText(name: string, server: string, ca: string, user: KeyPair | { readonly token: string }): string {
+function kubeconfigText(server: string, ca: string, user: KeyPair | { readonly token: string }): string {
   const base64 = (pem: string): string => Buffer.from(pem).toString("base64");
   const credentials =
     "token" in user
-      ? { token: user.token }
+      ? user
       : { "client-certificate-data": base64(user.certificate), "client-key-data": base64(user.key) };
   const config = {
     apiVersion: "v1",
     kind: "Config",
     clusters: [{ name: "dev", cluster: { server, "certificate-authority-data": base64(ca) } }],
-    users: [{ name, user: credentials }],
-    contexts: [{ name: "dev", context: { cluster: "dev", user: name } }],
+    users: [{ name: "dev", user: credentials }],
+    contexts: [{ name: "dev", context: { cluster: "dev", user: "dev" } }],
     "current-context": "dev",
   };
   return `${JSON.stringify(config, undefined, 2)}\n`; // JSON is YAML
-}
-
-function fileNameOf(name: string): string {
-  return name.replaceAll(/[^a-zA-Z0-9.-]+/g, "_").slice(0, 100);
 }

@@ -139,17 +139,7 @@ async function token({ api, tokens }: SubresourceContext, call: ResourceCall): P
   const pod = boundPod(api, namespace, name, object(document, "spec")["boundObjectRef"]);
   const nodeName = text(pod, "spec", "nodeName");
   const node = nodeName === "" ? undefined : api.store.get("nodes", "", nodeName);
-  const issued = tokens.issue({
-    namespace,
-    account,
-    audiences,
-    expirationSeconds: seconds,
-    bound:
-      pod === undefined
-        ? undefined
-        : { kind: "Pod", name: text(pod, "metadata", "name"), uid: text(pod, "metadata", "uid") },
-    node: node === undefined ? undefined : { name: nodeName, uid: text(node, "metadata", "uid") },
-  });
+  const issued = tokens.issue({ account, audiences, expirationSeconds: seconds, pod, node });
   const spec = {
     ...object(document, "spec"),
     audiences: audiences.length > 0 ? audiences : [issuer],
