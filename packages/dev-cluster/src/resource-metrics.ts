@@ -23,19 +23,14 @@ interface Sample {
   readonly values: ReadonlyMap<string, number>;
 }
 
+/** Cores and bytes. */
+export type Use = Readonly<Record<"cpu" | "memory", number>>;
+
 interface Usage {
   readonly time: number;
   readonly windowMs: number;
-  /** In cores. */
-  readonly cpu: (labels: string) => number | undefined;
-  /** In bytes. */
-  readonly memory: (labels: string) => number | undefined;
-}
-
-/** In cores and in bytes. */
-export interface PodUse {
-  readonly cpu: number;
-  readonly memory: number;
+  /** Of a container by its labels, of the node itself by none. */
+  readonly of: (labels: string) => Use | undefined;
 }
 
 export class ResourceMetrics {
@@ -50,48 +45,48 @@ export class ResourceMetrics {
 
   /** NodeMetrics or PodMetrics, one or a list. Nodes that do not answer have none. */
   async answer({ resource, route }: ResourceCall): Promise<JsonObject> {
-    const isNodes = resource.name === "nodes";
+    const { kind, apiVersion, name } = resource;
+    const isNodes = name === "nodes";
     const matches = labelMatcher(route.query.get("labelSelector") ?? "");
-    const all = this.#api.store.list(resource.name, isNodes ? "" : route.namespace);
-    const wanted = all.filter(
-      (each) => matches(each) && (route.name === "" || text(each, "metadata", "name") === route.name),
-    );
+    const wanted = this.#api.store
+      .list(name, isNodes ? "" : route.namespace)
+      .filter((each) => matches(each) && (route.name === "" || text(each, "metadata", "name") === route.name));
     const nodeOf = (each: JsonObject): string => text(each, ...(isNodes ? ["metadata", "name"] : ["spec", "nodeName"]));
-    const names = [...new Set(wanted.map(nodeOf))].filter((name) => name !== "");
-    const usages = new Map(await Promise.all(names.map(async (name) => [name, await this.#usage(name)] as const)));
+    const usages = await this.#usages(wanted.map(nodeOf));
     const items = wanted.flatMap((each): JsonObject[] => {
       const usage = usages.get(nodeOf(each));
-      const shown = usage === undefined ? undefined : isNodes ? nodeMetrics(each, usage) : podMetrics(each, usage);
-      return shown === undefined ? [] : [{ kind: resource.kind, apiVersion: resource.apiVersion, ...shown }];
+      const shown = usage && (isNodes ? nodeMetrics(each, usage) : podMetrics(each, usage));
+      return shown === undefined ? [] : [{ kind, apiVersion, ...shown }];
     });
+    if (route.name === "") return { kind: `${kind}List`, apiVersion, metadata: {}, items };
     const [only] = items;
-    if (route.name === "")
-      return { kind: `${resource.kind}List`, apiVersion: resource.apiVersion, metadata: {}, items };
-    if (only === undefined) throw notFound({ group: metricsGroup, kind: resource.name, name: route.name });
+    if (only === undefined) throw notFound({ group: metricsGroup, kind: name, name: route.name });
     return only;
   }
 
-  /** What pods use, by their UIDs: cores and bytes. Those that nothing is known of are not there. */
-  async ofPods(pods: readonly JsonObject[]): Promise<ReadonlyMap<string, PodUse>> {
-    const names = [...new Set(pods.map((pod) => text(pod, "spec", "nodeName")))].filter((name) => name !== "");
-    const usages = new Map(await Promise.all(names.map(async (name) => [name, await this.#usage(name)] as const)));
-    const found = pods.flatMap((pod): [string, PodUse][] => {
+  /** What pods use, by their UIDs. Those that not all is known of are not there. */
+  async ofPods(pods: readonly JsonObject[]): Promise<ReadonlyMap<string, Use>> {
+    const usages = await this.#usages(pods.map((pod) => text(pod, "spec", "nodeName")));
+    const found = pods.flatMap((pod): [string, Use][] => {
       const usage = usages.get(text(pod, "spec", "nodeName"));
-      const series = list(pod, "spec", "containers").map((each) => labelsOf(pod, text(each, "name")));
-      const sum = (of: (labels: string) => number | undefined): number =>
-        series.reduce((all, labels) => all + (of(labels) ?? Number.NaN), 0);
-      if (usage === undefined) return [];
-      const use = { cpu: sum(usage.cpu), memory: sum(usage.memory) };
-      return Number.isNaN(use.cpu + use.memory) ? [] : [[text(pod, "metadata", "uid"), use]];
+      const containers = list(pod, "spec", "containers");
+      const uses = containers.flatMap((each) => usage?.of(labelsOf(pod, each)) ?? []);
+      const sum = (what: "cpu" | "memory"): number => uses.reduce((all, use) => all + use[what], 0);
+      const isWhole = uses.length > 0 && uses.length === containers.length;
+      return isWhole ? [[text(pod, "metadata", "uid"), { cpu: sum("cpu"), memory: sum("memory") }]] : [];
     });
     return new Map(found);
   }
 
+  async #usages(nodes: readonly string[]): Promise<ReadonlyMap<string, Usage | undefined>> {
+    const names = [...new Set(nodes)].filter((name) => name !== "");
+    return new Map(await Promise.all(names.map(async (name) => [name, await this.#usage(name)] as const)));
+  }
+
   async #usage(node: string): Promise<Usage | undefined> {
     try {
-      const known = this.#samples.get(node);
-      const age = known === undefined ? Number.POSITIVE_INFINITY : this.#api.now() - known.time;
-      let before = known;
+      let before = this.#samples.get(node);
+      const age = this.#api.now() - (before?.time ?? 0);
       if (before === undefined || age < pauseMs || age > memoryMs) {
         before = await this.#sample(node);
         await sleep(pauseMs);
@@ -112,37 +107,29 @@ export class ResourceMetrics {
 
 /** The values of a text in Prometheus' format, by their series with labels in order. */
 export function seriesOf(said: string): ReadonlyMap<string, number> {
-  const values = new Map<string, number>();
-  for (const line of said.split("\n")) {
-    const match = /^(\w+)(?:\{([^}]*)\})?\s+(\S+)/.exec(line);
-    if (match === null) continue;
-    const [, name = "", labels = "", value = ""] = match;
-    const sorted = labels.split(",").filter(Boolean).sort().join(",");
-    values.set(sorted === "" ? name : `${name}{${sorted}}`, Number(value));
-  }
-  return values;
+  const lines = said.matchAll(/^(\w+)(?:\{([^}]*)\})?\s+(\S+)/gm);
+  return new Map(lines.map(([, name = "", labels = "", value = ""]) => [seriesNamed(name, labels), Number(value)]));
+}
+
+function seriesNamed(name: string, labels: string): string {
+  const sorted = labels.split(",").filter(Boolean).sort().join(",");
+  return sorted === "" ? name : `${name}{${sorted}}`;
 }
 
 function usageBetween(before: Sample, after: Sample): Usage {
   const windowMs = Math.max(1, after.time - before.time);
-  const named = (name: string, labels: string): string =>
-    labels === "" ? `node_${name}` : `container_${name}{${labels}}`;
-  return {
-    time: after.time,
-    windowMs,
-    cpu(labels) {
-      const series = named("cpu_usage_seconds_total", labels);
-      const [then, now] = [before.values.get(series), after.values.get(series)];
-      return then === undefined || now === undefined ? undefined : Math.max(0, (now - then) / (windowMs / 1000));
-    },
-    memory: (labels) => after.values.get(named("memory_working_set_bytes", labels)),
+  const of = (labels: string): Use | undefined => {
+    const what = labels === "" ? "node" : "container";
+    const series = seriesNamed(`${what}_cpu_usage_seconds_total`, labels);
+    const [then, now] = [before.values.get(series), after.values.get(series)];
+    const memory = after.values.get(seriesNamed(`${what}_memory_working_set_bytes`, labels));
+    if (then === undefined || now === undefined || memory === undefined) return undefined;
+    return { cpu: Math.max(0, (now - then) / (windowMs / 1000)), memory };
   };
+  return { time: after.time, windowMs, of };
 }
 
-function usageOf(usage: Usage, labels: string): JsonObject | undefined {
-  const cpu = usage.cpu(labels);
-  const memory = usage.memory(labels);
-  if (cpu === undefined || memory === undefined) return undefined;
+function shown({ cpu, memory }: Use): JsonObject {
   return { cpu: canonicalQuantity(`${Math.round(cpu * 1e9)}n`) ?? "0", memory: `${Math.round(memory / 1024)}Ki` };
 }
 
@@ -154,21 +141,20 @@ function heading(of: JsonObject, { time, windowMs }: Usage): JsonObject {
 }
 
 function nodeMetrics(node: JsonObject, usage: Usage): JsonObject | undefined {
-  const used = usageOf(usage, "");
-  return used === undefined ? undefined : { ...heading(node, usage), usage: used };
+  const use = usage.of("");
+  return use && { ...heading(node, usage), usage: shown(use) };
 }
 
 function podMetrics(pod: JsonObject, usage: Usage): JsonObject | undefined {
-  const names = ["containers", "initContainers"].flatMap((field) =>
-    list(pod, "spec", field).map((each) => text(each, "name")),
-  );
-  const containers = names.flatMap((name): Json[] => {
-    const used = usageOf(usage, labelsOf(pod, name));
-    return used === undefined ? [] : [{ name, usage: used }];
+  const all = [...list(pod, "spec", "containers"), ...list(pod, "spec", "initContainers")];
+  const containers = all.flatMap((each): Json[] => {
+    const use = usage.of(labelsOf(pod, each));
+    return use === undefined ? [] : [{ name: text(each, "name"), usage: shown(use) }];
   });
   return containers.length === 0 ? undefined : { ...heading(pod, usage), containers };
 }
 
-function labelsOf(pod: JsonObject, container: string): string {
-  return `container="${container}",namespace="${text(pod, "metadata", "namespace")}",pod="${text(pod, "metadata", "name")}"`;
+function labelsOf(pod: JsonObject, container: Json): string {
+  const [name, namespace] = [text(pod, "metadata", "name"), text(pod, "metadata", "namespace")];
+  return `container="${text(container, "name")}",namespace="${namespace}",pod="${name}"`;
 }

@@ -19,6 +19,13 @@ export function nextTime(schedule: string, timeZone: string, since: number): num
   return cronOf(schedule, timeZone).nextRun(new Date(since))?.getTime();
 }
 
+/** The last time until then; undefined where there is none. */
+export function lastTime(schedule: string, timeZone: string, until: number): number | undefined {
+  return cronOf(schedule, timeZone)
+    .previousRuns(1, new Date(until + 1))[0]
+    ?.getTime();
+}
+
 function cronOf(schedule: string, timeZone: string): Cron {
   return new Cron(schedule, { mode: "5-part", timezone: timeZone || "UTC", paused: true });
 }

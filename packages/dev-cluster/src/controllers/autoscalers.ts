@@ -4,10 +4,9 @@ import type { Api } from "../api.ts";
 import type { Condition } from "../conditions.ts";
 import { at, equal, type Json, type JsonObject, list, number, put, text } from "../json.ts";
 import { quantityValue } from "../quantity.ts";
-import { selects } from "../selectors.ts";
 import type { Client } from "./client.ts";
 import { type Controller, controllerFor } from "./controller.ts";
-import { isActive, keyOf, labelsOf, nameOf, namespaceOf, uidOf } from "./objects.ts";
+import { isActive, keyOf, nameOf, namespaceOf, replicasOf, uidOf } from "./objects.ts";
 
 const key = "horizontalpodautoscalers.autoscaling";
 const lookMs = 15_000;
@@ -17,14 +16,10 @@ const retryMs = 2_000;
 const tolerance = 0.1;
 const stabilisationSeconds = 300;
 
-/** Cores and bytes. */
-interface Use {
-  readonly cpu: number;
-  readonly memory: number;
-}
-
-/** What pods use, by their UIDs. */
-export type PodUsage = (pods: readonly JsonObject[]) => Promise<ReadonlyMap<string, Use>>;
+/** Cores and bytes, by the UIDs of pods. */
+type Uses = ReadonlyMap<string, Readonly<Record<"cpu" | "memory", number>>>;
+/** What pods use. */
+export type PodUsage = (pods: readonly JsonObject[]) => Promise<Uses>;
 
 /** What was wanted at a time. */
 interface Wish {
@@ -47,21 +42,16 @@ export function autoscalers(api: Api, usage: PodUsage): Controller {
         client.writeStatus(scaler, {}, [{ type: "AbleToScale", status: "False", reason: "FailedGetScale", message }]);
         return lookMs;
       }
-      const current = number(target, "spec", "replicas") ?? 1;
-      const pods = client.store
-        .list("pods", namespaceOf(scaler))
-        .filter((pod) => selects(at(target, "spec", "selector"), labelsOf(pod)) && isActive(pod));
+      const current = replicasOf(target);
+      const pods = client.selected(at(target, "spec", "selector"), namespaceOf(scaler)).filter(isActive);
       const used = await usage(pods);
       const found = list(scaler, "spec", "metrics").map((metric) => proposal(metric, pods, used));
-      const fault = found.find((each) => each.fault !== undefined)?.fault;
-      if (current === 0) {
-        const message = "scaling is disabled since the replica count of the target is zero";
-        report(client, scaler, current, { status: "False", reason: "ScalingDisabled", message });
-        return lookMs;
-      }
+      const disabled = "scaling is disabled since the replica count of the target is zero";
+      const fault = current === 0 ? disabled : found.find((each) => each.fault !== undefined)?.fault;
       if (fault !== undefined) {
-        report(client, scaler, current, { status: "False", reason: "FailedGetResourceMetric", message: fault });
-        return retryMs;
+        const reason = current === 0 ? "ScalingDisabled" : "FailedGetResourceMetric";
+        report(client, scaler, { status: "False", reason, message: fault }, { currentReplicas: current });
+        return current === 0 ? lookMs : retryMs;
       }
       const wanted = Math.max(...found.map(({ replicas }) => replicas ?? current));
       const allowed = bounded(scaler, current, wanted);
@@ -76,17 +66,13 @@ export function autoscalers(api: Api, usage: PodUsage): Controller {
         client.tell(scaler, "Normal", "SuccessfulRescale", `New size: ${replicas}; reason: ${why}`);
       }
       const message = "the HPA was able to successfully calculate a replica count";
-      report(
-        client,
-        scaler,
-        current,
-        { status: "True", reason: "ValidMetricFound", message },
-        {
-          desiredReplicas: replicas,
-          currentMetrics: found.flatMap(({ shown }) => shown ?? []),
-          ...(replicas === current ? {} : { lastScaleTime: timestamp(client.now()) }),
-        },
-      );
+      const fields = {
+        currentReplicas: current,
+        desiredReplicas: replicas,
+        currentMetrics: found.flatMap(({ shown }) => shown ?? []),
+        ...(replicas === current ? {} : { lastScaleTime: timestamp(client.now()) }),
+      };
+      report(client, scaler, { status: "True", reason: "ValidMetricFound", message }, fields);
       return lookMs;
     },
     gone: (scaler) => void wishes.delete(scaler),
@@ -115,7 +101,7 @@ interface Proposal {
   readonly fault?: string;
 }
 
-function proposal(metric: Json, pods: readonly JsonObject[], used: Awaited<ReturnType<PodUsage>>): Proposal {
+function proposal(metric: Json, pods: readonly JsonObject[], used: Uses): Proposal {
   const name = text(metric, "resource", "name");
   if (text(metric, "type") !== "Resource" || (name !== "cpu" && name !== "memory"))
     return { fault: "the development cluster scales by cpu and memory alone" };
@@ -155,14 +141,8 @@ function requestOf(pod: JsonObject, name: string): number {
   }, 0);
 }
 
-function report(
-  client: Client,
-  scaler: JsonObject,
-  currentReplicas: number,
-  active: Omit<Condition, "type">,
-  fields: JsonObject = {},
-): void {
+function report(client: Client, scaler: JsonObject, active: Omit<Condition, "type">, fields: JsonObject): void {
   const message = "recommended size matches current size";
   const able = { type: "AbleToScale", status: "True", reason: "ReadyForNewScale", message };
-  client.writeStatus(scaler, { currentReplicas, ...fields }, [able, { type: "ScalingActive", ...active }]);
+  client.writeStatus(scaler, fields, [able, { type: "ScalingActive", ...active }]);
 }

@@ -1,10 +1,9 @@
 // Disruption budgets say how many of their pods may go.
 import type { Api } from "../api.ts";
 import { budgetStatus } from "../disruption.ts";
-import { number, object } from "../json.ts";
-import { selects } from "../selectors.ts";
+import { object } from "../json.ts";
 import { type Controller, controllerFor } from "./controller.ts";
-import { controllerOf, isFinished, keyOf, labelsOf, namespaceOf, uidOf } from "./objects.ts";
+import { controllerOf, isFinished, keyOf, namespaceOf, replicasOf, uidOf } from "./objects.ts";
 
 const key = "poddisruptionbudgets.policy";
 
@@ -15,14 +14,12 @@ export function budgets(api: Api): Controller {
     hears: { pods: (pod) => api.store.list(key, namespaceOf(pod)).map(keyOf) },
     sync(budget, client) {
       const { selector } = object(budget, "spec");
-      const pods = client.store
-        .list("pods", namespaceOf(budget))
-        .filter((pod) => selects(selector, labelsOf(pod)) && !isFinished(pod));
+      const pods = client.selected(selector, namespaceOf(budget)).filter((pod) => !isFinished(pod));
       // What their controllers ask for counts, not what happens to be there.
       const expected = new Map(
         pods.map((pod) => {
           const owner = client.scalable(controllerOf(pod), namespaceOf(pod));
-          return [uidOf(owner ?? pod), number(owner, "spec", "replicas") ?? 1];
+          return [uidOf(owner ?? pod), replicasOf(owner)];
         }),
       );
       const sum = expected.values().reduce((all, each) => all + each, 0);

@@ -3,7 +3,7 @@ import { timestamp } from "../access.ts";
 import type { Api } from "../api.ts";
 import { type Authority, requestedSubject } from "../certificates.ts";
 import { conditionOf, isTrue } from "../conditions.ts";
-import { type JsonObject, list, number, put, text, texts } from "../json.ts";
+import { type JsonObject, list, number, text, texts } from "../json.ts";
 import type { Client } from "./client.ts";
 import { type Controller, controllerFor } from "./controller.ts";
 
@@ -68,14 +68,8 @@ function requireSubject(request: JsonObject, pem: string): void {
 }
 
 function approve(client: Client, request: JsonObject): void {
-  const time = timestamp(client.now());
-  const condition = {
-    type: "Approved",
-    status: "True",
-    reason: "AutoApproved",
-    message: "Approved: a node asks for itself.",
-    lastUpdateTime: time,
-    lastTransitionTime: time,
-  };
-  client.change(request, (now) => put(now, ["status", "conditions"], [condition]), "approval");
+  const message = "Approved: a node asks for itself.";
+  const lastUpdateTime = timestamp(client.now());
+  const approved = { type: "Approved", status: "True", reason: "AutoApproved", message, lastUpdateTime };
+  client.writeStatus(request, {}, [approved], "approval");
 }

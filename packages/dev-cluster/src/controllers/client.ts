@@ -5,8 +5,19 @@ import type { Resource } from "../api-data.ts";
 import { type Condition, withCondition } from "../conditions.ts";
 import type { DeleteRequest } from "../deletion.ts";
 import { type Json, type JsonObject, list, merge, number, object, text } from "../json.ts";
+import { selects } from "../selectors.ts";
 import type { Store } from "../store.ts";
-import { controllerOf, hashOf, isGoing, nameOf, namespaceOf, ownedBy, referenceTo, uidOf } from "./objects.ts";
+import {
+  controllerOf,
+  hashOf,
+  isGoing,
+  labelsOf,
+  nameOf,
+  namespaceOf,
+  ownedBy,
+  referenceTo,
+  uidOf,
+} from "./objects.ts";
 
 export class Client {
   readonly #api: Api;
@@ -37,6 +48,11 @@ export class Client {
     const resource = this.resourceOf(reference);
     const canScale = resource?.subresources.some(({ name }) => name === "scale") === true;
     return canScale ? this.store.get(resource.key, namespace, text(reference, "name")) : undefined;
+  }
+
+  /** Pods that a document selects. */
+  selected(selector: Json | undefined, namespace: string): readonly JsonObject[] {
+    return this.store.list("pods", namespace).filter((pod) => selects(selector, labelsOf(pod)));
   }
 
   /** Objects of a resource that an owner controls. */
@@ -72,17 +88,14 @@ export class Client {
     this.#api.delete(this.#resource(of), namespaceOf(of), nameOf(of), { uid: uidOf(of), ...request });
   }
 
-  /** Writes fields of the status of an object as it is now, undefined to take one away; nothing where it says that already. */
-  writeStatus(of: JsonObject, fields: JsonObject, conditions: readonly Condition[] = []): JsonObject {
-    return this.change(
-      of,
-      (now) => {
-        const before = list(now, "status", "conditions");
-        const after = conditions.reduce((all, each) => withCondition(all, each, this.now()), before);
-        return merge(now, ["status"], conditions.length === 0 ? fields : { ...fields, conditions: after });
-      },
-      "status",
-    );
+  /** Sets fields (undefined takes one away) and conditions in the status of an object as it is now; writes no news that is none. */
+  writeStatus(of: JsonObject, fields: JsonObject, conditions: readonly Condition[] = [], part = "status"): JsonObject {
+    const to = (now: JsonObject): JsonObject => {
+      const before = list(now, "status", "conditions");
+      const after = conditions.reduce((all, each) => withCondition(all, each, this.now()), before);
+      return merge(now, ["status"], after.length > 0 ? { ...fields, conditions: after } : fields);
+    };
+    return this.change(of, to, part);
   }
 
   /** One event for each thing that is said of an object; the same again is counted. */
@@ -92,12 +105,7 @@ export class Client {
     const name = `${nameOf(about)}.${hashOf([uidOf(about), reason, message])}`;
     const time = timestamp(this.now());
     const known = this.store.get("events", namespace, name);
-    if (known !== undefined) {
-      const count = (number(known, "count") ?? 1) + 1;
-      this.change(known, (now) => ({ ...now, count, lastTimestamp: time }));
-      return;
-    }
-    this.create("events", namespace, {
+    this.ensure("events", namespace, {
       metadata: { name },
       involvedObject: { ...referenceTo(about), resourceVersion: text(about, "metadata", "resourceVersion") },
       type,
@@ -105,9 +113,9 @@ export class Client {
       message,
       source: { component: this.#component },
       reportingComponent: this.#component,
-      firstTimestamp: time,
+      firstTimestamp: text(known, "firstTimestamp") || time,
       lastTimestamp: time,
-      count: 1,
+      count: (number(known, "count") ?? 0) + 1,
     });
   }
 

@@ -58,84 +58,57 @@ export async function runControllers(
   log: (line: string) => void,
   signal: AbortSignal,
 ): Promise<void> {
-  await Promise.all(controllers.map((each) => new Runner(api, each, log).run(signal)));
+  await Promise.all(controllers.map((each) => run(api, each, log, signal)));
 }
 
-class Runner {
-  readonly #api: Api;
-  readonly #controller: Controller;
-  readonly #log: (line: string) => void;
-  readonly #due = new Set<string>();
-  readonly #timers = new Map<string, NodeJS.Timeout>();
-  readonly #failures = new Map<string, number>();
-  #wake: () => void = () => undefined;
-
-  constructor(api: Api, controller: Controller, log: (line: string) => void) {
-    this.#api = api;
-    this.#controller = controller;
-    this.#log = log;
-  }
-
-  async run(signal: AbortSignal): Promise<void> {
-    const stops = Object.entries(this.#controller.hears).map(([resource, keysOf]) => {
-      const { store } = this.#api;
-      for (const there of store.list(resource)) {
-        this.#add(keysOf(there, { type: "ADDED", revision: store.revision, object: there, previous: undefined }));
-      }
-      return store.watch(resource, store.revision, (change) => this.#add(keysOf(change.object, change)));
-    });
-    signal.addEventListener("abort", () => this.#wake());
-    try {
-      while (!signal.aborted) {
-        const [key] = this.#due;
-        if (key === undefined) await new Promise<void>((settle) => (this.#wake = settle));
-        else await this.#sync(key);
-      }
-    } finally {
-      for (const stop of stops) stop();
-      for (const timer of this.#timers.values()) clearTimeout(timer);
+async function run(
+  { store }: Api,
+  { name, hears, sync }: Controller,
+  log: (line: string) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const due = new Set<string>();
+  const timers = new Map<string, NodeJS.Timeout>();
+  const failures = new Map<string, number>();
+  let wake: () => void = () => undefined;
+  const add = (keys: readonly string[]): void => {
+    for (const key of keys) due.add(key);
+    wake();
+  };
+  const later = (key: string, milliseconds: number | undefined): void => {
+    clearTimeout(timers.get(key));
+    timers.delete(key);
+    if (milliseconds === undefined) return;
+    const timer = setTimeout(() => add([key]), Math.min(milliseconds, longestTimerMs));
+    timers.set(key, timer);
+  };
+  const stops = Object.entries(hears).map(([resource, keysOf]) => {
+    for (const object of store.list(resource))
+      add(keysOf(object, { type: "ADDED", revision: store.revision, object, previous: undefined }));
+    return store.watch(resource, store.revision, (change) => add(keysOf(change.object, change)));
+  });
+  signal.addEventListener("abort", () => wake());
+  while (!signal.aborted) {
+    const [key] = due;
+    if (key === undefined) {
+      await new Promise<void>((settle) => (wake = settle));
+      continue;
     }
-  }
-
-  #add(keys: readonly string[]): void {
-    for (const key of keys) this.#due.add(key);
-    this.#wake();
-  }
-
-  async #sync(key: string): Promise<void> {
-    this.#due.delete(key);
+    due.delete(key);
     // What was asked for before is seen now; and calls from outside have their turn.
     await new Promise((settle) => setImmediate(settle));
     try {
-      const again = await this.#controller.sync(key);
-      this.#failures.delete(key);
-      if (again === undefined) this.#cancel(key);
-      else this.#later(key, again);
+      later(key, await sync(key));
+      failures.delete(key);
     } catch (error) {
-      const failures = (this.#failures.get(key) ?? 0) + 1;
-      this.#failures.set(key, failures);
+      const count = (failures.get(key) ?? 0) + 1;
+      failures.set(key, count);
       // Somebody was faster: that is no fault.
       const isRace = error instanceof ApiError && [404, 409].includes(error.code);
-      if (!isRace)
-        this.#log(`${this.#controller.name} ${key}: ${error instanceof Error ? error.message : String(error)}`);
-      this.#later(key, Math.min(lastRetryMs, firstRetryMs * 2 ** Math.min(failures, 20)));
+      if (!isRace) log(`${name} ${key}: ${error instanceof Error ? error.message : String(error)}`);
+      later(key, Math.min(lastRetryMs, firstRetryMs * 2 ** Math.min(count, 20)));
     }
   }
-
-  #cancel(key: string): void {
-    clearTimeout(this.#timers.get(key));
-    this.#timers.delete(key);
-  }
-
-  #later(key: string, milliseconds: number): void {
-    this.#cancel(key);
-    const timer = setTimeout(
-      () => {
-        this.#timers.delete(key);
-        this.#add([key]);
-      },
-      Math.min(milliseconds, longestTimerMs),
-    );
-    this.#timers.set(key, timer);
-  }
+  for (const stop of stops) stop();
+  for (const timer of timers.values()) clearTimeout(timer);
 }

@@ -2,15 +2,13 @@
 import { timestamp } from "../access.ts";
 import type { Api } from "../api.ts";
 import { type JsonObject, list, number, object, text } from "../json.ts";
-import { nextTime } from "../schedule.ts";
+import { lastTime, nextTime } from "../schedule.ts";
 import type { Client } from "./client.ts";
 import { type Controller, controllerFor } from "./controller.ts";
 import { endOf } from "./jobs.ts";
 import { annotationsOf, bornAt, isGoing, nameOf, namespaceOf, referenceTo, surplus, uidOf } from "./objects.ts";
 
 const jobKey = "jobs.batch";
-/** What was missed for longer is not looked for one by one. */
-const missedLimit = 100;
 
 export function cronJobs(api: Api): Controller {
   return controllerFor(api, {
@@ -23,42 +21,32 @@ export function cronJobs(api: Api): Controller {
       cleanUp(client, cron, jobs);
       const now = client.now();
       const isSuspended = object(cron, "spec")["suspend"] === true;
-      const { due, next } = isSuspended ? {} : timesOf(cron, now);
-      const served = due === undefined || !start(client, cron, due, jobs.filter(isRunning)) ? undefined : due;
+      const due = isSuspended ? undefined : dueTime(cron, now);
+      const isServed = due !== undefined && start(client, cron, due, jobs.filter(isRunning));
       const active = client.controlled(jobKey, cron).filter(isRunning).map(referenceTo);
       const succeeded = jobs.map((job) => text(job, "status", "completionTime"));
       client.writeStatus(cron, {
         lastSuccessfulTime: [text(cron, "status", "lastSuccessfulTime"), ...succeeded].sort().at(-1) || undefined,
-        lastScheduleTime: served === undefined ? object(cron, "status")["lastScheduleTime"] : timestamp(served),
+        ...(isServed ? { lastScheduleTime: timestamp(due) } : {}),
         active: active.length > 0 ? active : undefined,
       });
-      return next === undefined ? undefined : next - now;
+      const next = isSuspended ? undefined : nextTime(...scheduleOf(cron), now);
+      return next && next - now;
     },
   });
 }
 
+const scheduleOf = (cron: JsonObject) => [text(cron, "spec", "schedule"), text(cron, "spec", "timeZone")] as const;
 const isRunning = (job: JsonObject): boolean => endOf(job) === undefined && !isGoing(job);
 
-interface Times {
-  /** The last time that is past and was not served. */
-  readonly due?: number | undefined;
-  /** The first that is to come. */
-  readonly next?: number | undefined;
-}
-
-function timesOf(cron: JsonObject, now: number): Times {
-  const schedule = text(cron, "spec", "schedule");
-  const zone = text(cron, "spec", "timeZone");
+/** The last time that is past, if it was not served and is not too long ago. */
+function dueTime(cron: JsonObject, now: number): number | undefined {
   const served = text(cron, "status", "lastScheduleTime");
   const last = served === "" ? bornAt(cron) : Date.parse(served);
   const limit = number(cron, "spec", "startingDeadlineSeconds");
-  let due: number | undefined;
-  let next = nextTime(schedule, zone, limit === undefined ? last : Math.max(last, now - limit * 1000));
-  for (let seen = 0; next !== undefined && next <= now; seen++) {
-    due = next;
-    next = nextTime(schedule, zone, seen > missedLimit ? now : next);
-  }
-  return { due, next };
+  const earliest = limit === undefined ? last : Math.max(last, now - limit * 1000);
+  const due = lastTime(...scheduleOf(cron), now);
+  return due !== undefined && due > earliest ? due : undefined;
 }
 
 /** Whether the time is served then, by a Job or by leaving it out; it is to be tried again otherwise. */

@@ -4,18 +4,8 @@ import { isReady, share } from "../disruption.ts";
 import { at, type Json, type JsonObject, list, object, put, text, texts } from "../json.ts";
 import type { Client } from "./client.ts";
 import { type Controller, controllerFor } from "./controller.ts";
-import { isOtherPlace, misfit, nodeTerms } from "./fit.ts";
-import {
-  annotationsOf,
-  bornAt,
-  generationOf,
-  isFinished,
-  isGoing,
-  keyOf,
-  labelsOf,
-  nameOf,
-  namespaceOf,
-} from "./objects.ts";
+import { isOtherPlace, nodeTerms, refusalBy } from "./fit.ts";
+import { annotationsOf, bornAt, generationOf, isFinished, isGoing, keyOf, labelsOf, nameOf } from "./objects.ts";
 import { activePods, createPod, deletePod } from "./owned-pods.ts";
 import { currentRevision, revisionLabel } from "./revisions.ts";
 
@@ -40,7 +30,9 @@ export function daemonSets(api: Api): Controller {
     hears: { nodes: (node, { previous }) => (isOtherPlace(node, previous) ? api.store.list(key).map(keyOf) : []) },
     sync(set, client) {
       const hash = text(labelsOf(currentRevision(client, set, revisionLabel)), revisionLabel);
-      const nodes = client.store.list("nodes").filter((node) => mayBeOn(set, node));
+      // Room is not asked for: a pod that does not fit waits, or is refused by its node.
+      const mayBeOn = (node: JsonObject): boolean => refusalBy({ spec: specFor(set, node) }, node) === undefined;
+      const nodes = client.store.list("nodes").filter(mayBeOn);
       const wait = takeAway(client, set, new Set(nodes.map(nameOf)));
       const served = new Set(client.controlled("pods", set).map(nodeOf));
       for (const node of nodes) {
@@ -70,14 +62,6 @@ function specFor(set: JsonObject, node: JsonObject): JsonObject {
   const terms = list(spec, ...nodeTerms);
   const nodeSelectorTerms = (terms.length > 0 ? terms : [{}]).map((term) => ({ ...object(term), matchFields }));
   return put({ ...spec, tolerations: [...list(spec, "tolerations"), ...added] }, nodeTerms, nodeSelectorTerms);
-}
-
-/** Room is not asked for: a pod that does not fit waits, or is refused by its node. */
-function mayBeOn(set: JsonObject, node: JsonObject): boolean {
-  const metadata = { namespace: namespaceOf(set), labels: labelsOf(at(set, "spec", "template")) };
-  const sizeless = { metadata, spec: { ...specFor(set, node), containers: [], initContainers: [] } };
-  const roomy = put(node, ["status", "allocatable"], { pods: "1000000" });
-  return misfit(sizeless, { node: roomy, pods: [] }, []) === undefined;
 }
 
 /** The node that a pod is on, or is meant for. */

@@ -4,13 +4,13 @@ import { conditionOf } from "../conditions.ts";
 import { share } from "../disruption.ts";
 import { type JsonObject, number, object, text } from "../json.ts";
 import type { Client } from "./client.ts";
-import { generationOf, nameOf, uidOf } from "./objects.ts";
+import { generationOf, nameOf, replicasOf, uidOf } from "./objects.ts";
 
 export const setKey = "replicasets.apps";
 
 export function limits(deployment: JsonObject): { readonly surge: number; readonly unavailable: number } {
   if (text(deployment, "spec", "strategy", "type") === "Recreate") return { surge: 0, unavailable: 0 };
-  const whole = number(deployment, "spec", "replicas") ?? 1;
+  const whole = replicasOf(deployment);
   const rolling = object(deployment, "spec", "strategy", "rollingUpdate");
   const surge = share(rolling["maxSurge"], whole, Math.ceil);
   const unavailable = share(rolling["maxUnavailable"], whole, Math.floor);
@@ -27,28 +27,25 @@ interface Progress {
   readonly wait?: number;
 }
 
+const countOf = (of: JsonObject | undefined, field: string): number => number(of, field) ?? 0;
+
 /** Returns the milliseconds until its deadline. */
-export function writeProgress(
-  client: Client,
-  deployment: JsonObject,
-  current: JsonObject | undefined,
-): number | undefined {
+export function writeProgress(client: Client, deployment: JsonObject, current?: JsonObject): number | undefined {
   const sets = client.controlled(setKey, deployment);
-  const sum = (field: string): number => sets.reduce((all, set) => all + (number(set, "status", field) ?? 0), 0);
+  const statusOf = (set: JsonObject | undefined): JsonObject => object(set, "status");
+  const sum = (field: string): number => sets.reduce((all, set) => all + countOf(statusOf(set), field), 0);
   const set = sets.find((each) => uidOf(each) === uidOf(current));
-  const whole = number(deployment, "spec", "replicas") ?? 1;
-  const updated = number(set, "status", "replicas") ?? 0;
-  const available = sum("availableReplicas");
+  const whole = replicasOf(deployment);
+  const [replicas, available] = [sum("replicas"), sum("availableReplicas")];
   const counts = {
     observedGeneration: generationOf(deployment),
-    replicas: sum("replicas") || undefined,
-    updatedReplicas: updated || undefined,
+    replicas: replicas || undefined,
+    updatedReplicas: countOf(statusOf(set), "replicas") || undefined,
     readyReplicas: sum("readyReplicas") || undefined,
     availableReplicas: available || undefined,
-    unavailableReplicas: Math.max(0, sum("replicas") - available, whole - available) || undefined,
+    unavailableReplicas: Math.max(0, replicas - available, whole - available) || undefined,
   };
-  const isDone = updated >= whole && available >= whole && sum("replicas") === updated;
-  const { wait, moved = false, ...progressing } = progressOf(client.now(), deployment, counts, set, isDone);
+  const { wait, moved = false, ...progressing } = progressOf(client.now(), deployment, counts, set);
   const has = available >= whole - limits(deployment).unavailable;
   const availability = {
     status: has ? "True" : "False",
@@ -66,27 +63,22 @@ export function writeProgress(
 }
 
 /** A rollout that stands still for longer than `progressDeadlineSeconds` has failed, and is not given up for that. */
-function progressOf(
-  now: number,
-  deployment: JsonObject,
-  counts: JsonObject,
-  current: JsonObject | undefined,
-  isDone: boolean,
-): Progress {
+function progressOf(now: number, deployment: JsonObject, counts: JsonObject, current?: JsonObject): Progress {
   const set = `ReplicaSet "${nameOf(current)}"`;
-  if (isDone)
+  const whole = replicasOf(deployment);
+  const old = (of: JsonObject): number => countOf(of, "replicas") - countOf(of, "updatedReplicas");
+  const isThere = ["updatedReplicas", "availableReplicas"].every((field) => countOf(counts, field) >= whole);
+  if (isThere && old(counts) === 0)
     return { status: "True", reason: "NewReplicaSetAvailable", message: `${set} has successfully progressed.` };
   if (object(deployment, "spec")["paused"] === true)
     return { status: "Unknown", reason: "DeploymentPaused", message: "Deployment is paused" };
-  const known = conditionOf(deployment, "Progressing");
   const before = object(deployment, "status");
-  const old = (of: JsonObject): number => (number(of, "replicas") ?? 0) - (number(of, "updatedReplicas") ?? 0);
+  const rising = ["updatedReplicas", "readyReplicas", "availableReplicas"];
   const moved =
-    number(before, "observedGeneration") !== generationOf(deployment) ||
-    ["updatedReplicas", "readyReplicas", "availableReplicas"].some(
-      (field) => (number(counts, field) ?? 0) > (number(before, field) ?? 0),
-    ) ||
+    countOf(before, "observedGeneration") !== generationOf(deployment) ||
+    rising.some((field) => countOf(counts, field) > countOf(before, field)) ||
     old(counts) < old(before);
+  const known = conditionOf(deployment, "Progressing");
   const limit = number(deployment, "spec", "progressDeadlineSeconds") ?? 600;
   const isLate = text(known, "reason") === "ProgressDeadlineExceeded";
   const isUnderWay = isLate || text(known, "reason") === "ReplicaSetUpdated";

@@ -4,7 +4,7 @@ import { equal, type JsonObject, merge, number, object, put, text } from "../jso
 import type { Client } from "./client.ts";
 import { type Controller, controllerFor } from "./controller.ts";
 import { limits, setKey, writeProgress } from "./deployment-progress.ts";
-import { annotationsOf, hashOf, isFinished, isGoing, labelsOf, nameOf, surplus } from "./objects.ts";
+import { annotationsOf, hashOf, isFinished, isGoing, labelsOf, nameOf, replicasOf, surplus } from "./objects.ts";
 
 const hashLabel = "pod-template-hash";
 const revisionAnnotation = "deployment.kubernetes.io/revision";
@@ -41,7 +41,6 @@ function bareTemplate(of: JsonObject): JsonObject {
   return put(object(of, "spec", "template"), ["metadata", "labels", hashLabel], undefined);
 }
 
-const replicasOf = (of: JsonObject): number => number(of, "spec", "replicas") ?? 1;
 const availableOf = (set: JsonObject): number => number(set, "status", "availableReplicas") ?? 0;
 const revisionOf = (of: JsonObject): number => Number(annotationsOf(of)[revisionAnnotation] ?? 0);
 const total = (sets: readonly JsonObject[], countOf: (set: JsonObject) => number): number =>

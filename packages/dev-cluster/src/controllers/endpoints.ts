@@ -29,23 +29,16 @@ export function endpoints(api: Api): Controller {
   return controllerFor(api, {
     name: "endpoints-controller",
     resource: key,
+    owns: [sliceKey],
     hears: {
-      pods: (pod, { previous }) =>
-        api.store
-          .list(key, namespaceOf(pod))
-          .filter((service) => selected(service, pod) || selected(service, previous))
-          .map(keyOf),
-      [sliceKey]: (slice) => {
-        const service = text(labelsOf(slice), serviceLabel);
-        return service === "" ? [] : [`${namespaceOf(slice)}/${service}`];
-      },
+      pods: (pod) => api.store.list(key, namespaceOf(pod)).map(keyOf),
       endpoints: (each) => [keyOf(each)],
     },
     sync(service, client) {
-      if (Object.keys(object(service, "spec", "selector")).length === 0) return undefined;
-      const pods = client.store
-        .list("pods", namespaceOf(service))
-        .filter((pod) => selected(service, pod) && !isFinished(pod) && text(pod, "status", "podIP") !== "");
+      const matchLabels = object(service, "spec", "selector");
+      if (Object.keys(matchLabels).length === 0) return undefined;
+      const all = client.selected({ matchLabels }, namespaceOf(service));
+      const pods = all.filter((pod) => !isFinished(pod) && text(pod, "status", "podIP") !== "");
       const groups = Map.groupBy(pods, (pod) => JSON.stringify(portsOf(service, pod)));
       if (groups.size === 0) groups.set("[]", []);
       writeSlices(client, service, groups);
@@ -58,11 +51,6 @@ export function endpoints(api: Api): Controller {
       if (left !== undefined && selects({ matchLabels: manager }, labelsOf(left))) client.remove(left);
     },
   });
-}
-
-function selected(service: JsonObject, pod: JsonObject | undefined): boolean {
-  const matchLabels = object(service, "spec", "selector");
-  return pod !== undefined && Object.keys(matchLabels).length > 0 && selects({ matchLabels }, labelsOf(pod));
 }
 
 /** Ports of a pod by their numbers: a pod may have its own number for a name. */
@@ -103,9 +91,12 @@ function isServing(service: JsonObject, pod: JsonObject): boolean {
 
 function endpointOf(service: JsonObject, pod: JsonObject): JsonObject {
   const serving = isServing(service, pod);
-  const { ip, ...place } = addressOf(pod);
-  const conditions = { ready: serving && !isGoing(pod), serving, terminating: isGoing(pod) };
-  return { ...place, addresses: [text(pod, "status", "podIP")], conditions };
+  const { ip = "", ...place } = addressOf(pod);
+  return {
+    ...place,
+    addresses: [ip],
+    conditions: { ready: serving && !isGoing(pod), serving, terminating: isGoing(pod) },
+  };
 }
 
 function addressOf(pod: JsonObject): JsonObject {

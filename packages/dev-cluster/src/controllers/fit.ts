@@ -59,19 +59,25 @@ export function isAbout(toleration: Json, taint: Json): boolean {
 /** Why the pod may not be on this node; undefined where it may. The words are the scheduler's. */
 export function misfit(pod: JsonObject, state: NodeState, all: readonly NodeState[]): string | undefined {
   const { node } = state;
-  if (at(node, "spec", "unschedulable") === true && !tolerates(pod, unschedulableTaint))
-    return "node(s) were unschedulable";
-  const taint = list(node, "spec", "taints").find(
-    (each) => ["NoSchedule", "NoExecute"].includes(text(each, "effect")) && !tolerates(pod, each),
-  );
-  if (taint !== undefined) return `node(s) had untolerated taint(s) {${text(taint, "key")}: ${text(taint, "value")}}`;
-  if (!matchesNode(pod, node)) return "node(s) didn't match Pod's node affinity/selector";
+  const refusal = refusalBy(pod, node);
+  if (refusal !== undefined) return refusal;
   const short = insufficient(pod, state);
   if (short !== undefined) return `Insufficient ${short}`;
   if (takenPort(pod, state)) return "node(s) didn't have free ports for the requested pod ports";
   if (!matchesPods(pod, node, all)) return "node(s) didn't match pod affinity rules";
   if (!keepsApart(pod, node, all)) return "node(s) didn't match pod anti-affinity rules";
   return undefined;
+}
+
+/** The same, whatever runs there. */
+export function refusalBy(pod: Json, node: JsonObject): string | undefined {
+  if (at(node, "spec", "unschedulable") === true && !tolerates(pod, unschedulableTaint))
+    return "node(s) were unschedulable";
+  const taint = list(node, "spec", "taints").find(
+    (each) => ["NoSchedule", "NoExecute"].includes(text(each, "effect")) && !tolerates(pod, each),
+  );
+  if (taint !== undefined) return `node(s) had untolerated taint(s) {${text(taint, "key")}: ${text(taint, "value")}}`;
+  return matchesNode(pod, node) ? undefined : "node(s) didn't match Pod's node affinity/selector";
 }
 
 const unschedulableTaint = { key: "node.kubernetes.io/unschedulable", effect: "NoSchedule" };
@@ -84,14 +90,9 @@ function matchesNode(pod: Json, node: JsonObject): boolean {
 }
 
 function matchesTerm(term: Json, node: JsonObject): boolean {
-  const expressions = list(term, "matchExpressions");
-  const fields = list(term, "matchFields");
-  if (expressions.length + fields.length === 0) return false;
-  const named = { "metadata.name": nameOf(node) };
-  return (
-    expressions.every((each) => matchesExpression(each, labelsOf(node))) &&
-    fields.every((each) => matchesExpression(each, named))
-  );
+  const known = { ...labelsOf(node), "metadata.name": nameOf(node) };
+  const all = [...list(term, "matchExpressions"), ...list(term, "matchFields")];
+  return all.length > 0 && all.every((each) => matchesExpression(each, known));
 }
 
 function insufficient(pod: Json, { node, pods }: NodeState): string | undefined {

@@ -24,24 +24,17 @@ export function parseIndexes(said: string): Set<number> {
 }
 
 export function formatIndexes(indexes: Iterable<number>): string {
-  const ranges: [number, number][] = [];
-  for (const index of [...indexes].sort((a, b) => a - b)) {
-    const last = ranges.at(-1);
-    if (last !== undefined && index === last[1] + 1) last[1] = index;
-    else ranges.push([index, index]);
-  }
-  return ranges.map(([first, last]) => (first === last ? `${first}` : `${first}-${last}`)).join(",");
+  const sorted = [...indexes].sort((a, b) => a - b);
+  // In a row the difference between a number and its place stays the same.
+  const rows = Map.groupBy(sorted, (index, place) => index - place).values();
+  return [...rows].map((row) => (row.length === 1 ? `${row[0]}` : `${row[0]}-${row.at(-1)}`)).join(",");
 }
 
-/** As many of the lowest numbers as are wanted, of those that have neither succeeded nor a pod. */
-export function nextIndexes(
-  count: number,
-  done: ReadonlySet<number>,
-  active: readonly JsonObject[],
-): readonly number[] {
-  const taken = new Set(active.map(indexOf));
+/** As many of the lowest numbers of a Job, of those that have neither succeeded nor a pod. */
+export function nextIndexes(job: JsonObject, count: number, active: readonly JsonObject[]): readonly number[] {
+  const taken = parseIndexes(text(job, "status", "completedIndexes")).union(new Set(active.map(indexOf)));
   const free: number[] = [];
-  for (let index = 0; free.length < count; index++) if (!done.has(index) && !taken.has(index)) free.push(index);
+  for (let index = 0; free.length < count; index++) if (!taken.has(index)) free.push(index);
   return free;
 }
 

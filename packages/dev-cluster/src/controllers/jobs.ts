@@ -1,7 +1,7 @@
 // Jobs: pods until enough have succeeded, or too many have failed.
 import { timestamp } from "../access.ts";
 import type { Api } from "../api.ts";
-import { conditionOf, isTrue } from "../conditions.ts";
+import { type Condition, conditionOf, isTrue } from "../conditions.ts";
 import { isReady } from "../disruption.ts";
 import { at, type JsonObject, list, number, object, text } from "../json.ts";
 import type { Client } from "./client.ts";
@@ -9,7 +9,7 @@ import { type Controller, controllerFor } from "./controller.ts";
 import { formatIndexes, indexedPod, indexOf, isIndexed, nextIndexes, parseIndexes } from "./job-indexes.ts";
 import { policyOf } from "./job-policy.ts";
 import { isFinished, isGoing, keyOf, keysOfOwner, splitKey, statusesOf, without } from "./objects.ts";
-import { activePods, createPod, deletePod, type PodParts } from "./owned-pods.ts";
+import { activePods, createPod, deletePod } from "./owned-pods.ts";
 
 const finalizer = "batch.kubernetes.io/job-tracking";
 const firstBackOffMs = 10_000;
@@ -30,7 +30,10 @@ export function jobs(api: Api): Controller {
       const counted = ended.length === 0 ? job : count(client, job, ended);
       const active = activePods(client, job);
       const verdict = verdictOn(counted, ended, active, client.now());
-      return verdict === undefined ? proceed(client, counted, active) : conclude(client, counted, active, verdict);
+      for (const pod of verdict === undefined ? [] : active) deletePod(client, job, pod);
+      const wait = verdict === undefined ? proceed(client, counted, active) : undefined;
+      writeState(client, counted, verdict);
+      return wait;
     },
     gone: (job, client) => releaseAll(client, job),
   });
@@ -85,13 +88,10 @@ function expire(client: Client, job: JsonObject, ended: string): number | undefi
   return undefined;
 }
 
-interface Verdict {
-  readonly type: "Complete" | "Failed";
-  readonly reason: string;
-  readonly message: string;
-}
+/** How the Job ends: `Complete` or `Failed`. */
+type Verdict = Readonly<Record<"type" | "reason" | "message", string>>;
 
-/** How the Job ends, if it does now. */
+/** undefined where it goes on. */
 function verdictOn(
   job: JsonObject,
   ended: readonly JsonObject[],
@@ -127,32 +127,17 @@ function timeLeft(job: JsonObject, now: number): number {
   return Date.parse(started) + deadline * 1000 - now;
 }
 
-function conclude(client: Client, job: JsonObject, active: readonly JsonObject[], verdict: Verdict): undefined {
-  const { type, reason, message } = verdict;
-  for (const pod of active) deletePod(client, job, pod);
-  const now = timestamp(client.now());
-  const conditions = [type === "Complete" ? "SuccessCriteriaMet" : "FailureTarget", type].map((each) => ({
-    type: each,
-    status: "True",
-    reason,
-    message,
-    lastProbeTime: now,
-  }));
-  const completion = type === "Complete" ? { completionTime: now } : {};
-  client.writeStatus(job, { ...completion, active: undefined, ready: 0, terminating: 0 }, conditions);
-  if (type === "Complete") client.tell(job, "Normal", "Completed", "Job completed");
-  else client.tell(job, "Warning", reason, message);
-}
-
 function proceed(client: Client, job: JsonObject, active: readonly JsonObject[]): number | undefined {
   const isSuspended = object(job, "spec")["suspend"] === true;
   const wanted = isSuspended ? 0 : wantedPods(job, active.length);
   for (const pod of active.slice(wanted)) deletePod(client, job, pod);
   const pause = wanted > active.length ? backOff(client, job) : 0;
-  if (pause === 0)
-    for (const { metadata, spec } of newPods(job, Math.max(0, wanted - active.length), active))
-      createPod(client, job, { metadata: { finalizers: [finalizer], ...metadata }, spec });
-  write(client, job, isSuspended);
+  const missing = pause > 0 ? 0 : Math.max(0, wanted - active.length);
+  const parts = isIndexed(job) ? nextIndexes(job, missing, active).map((index) => indexedPod(job, index)) : [];
+  for (let made = 0; made < missing; made++) {
+    const { metadata, spec } = parts[made] ?? {};
+    createPod(client, job, { metadata: { finalizers: [finalizer], ...metadata }, spec });
+  }
   const next = Math.min(timeLeft(job, client.now()), pause > 0 ? pause : Number.POSITIVE_INFINITY);
   return Number.isFinite(next) ? next : undefined;
 }
@@ -179,27 +164,34 @@ function backOff(client: Client, job: JsonObject): number {
   return Math.max(0, Math.max(...ends) + pause - client.now());
 }
 
-function newPods(job: JsonObject, count: number, active: readonly JsonObject[]): readonly PodParts[] {
-  if (!isIndexed(job)) return Array.from({ length: count }, () => ({}));
-  const done = parseIndexes(text(job, "status", "completedIndexes"));
-  return nextIndexes(count, done, active).map((index) => indexedPod(job, index));
-}
-
-function write(client: Client, job: JsonObject, isSuspended: boolean): void {
-  const { active = [], going = [] } = Object.groupBy(
-    client.controlled("pods", job).filter((pod) => !isFinished(pod)),
-    (pod) => (isGoing(pod) ? "going" : "active"),
-  );
-  const suspended = isSuspended
-    ? { type: "Suspended", status: "True", reason: "JobSuspended", message: "Job suspended" }
-    : { type: "Suspended", status: "False", reason: "JobResumed", message: "Job resumed" };
-  const isTold = isSuspended || conditionOf(job, "Suspended") !== undefined;
+function writeState(client: Client, job: JsonObject, verdict: Verdict | undefined): void {
+  const now = timestamp(client.now());
+  const isSuspended = object(job, "spec")["suspend"] === true;
+  const isComplete = verdict?.type === "Complete";
+  const pods = client.controlled("pods", job).filter((pod) => !isFinished(pod));
+  const active = pods.filter((pod) => !isGoing(pod));
   const fields = {
-    startTime: text(job, "status", "startTime") || (isSuspended ? undefined : timestamp(client.now())),
+    startTime: text(job, "status", "startTime") || (isSuspended ? undefined : now),
+    completionTime: isComplete ? now : undefined,
     active: active.length || undefined,
     ready: active.filter(isReady).length,
-    terminating: going.length,
+    terminating: pods.length - active.length,
     uncountedTerminatedPods: {},
   };
-  client.writeStatus(job, fields, isTold ? [suspended] : []);
+  client.writeStatus(job, fields, verdict === undefined ? suspension(job, isSuspended) : endings(verdict, now));
+  if (isComplete) client.tell(job, "Normal", "Completed", "Job completed");
+  else if (verdict !== undefined) client.tell(job, "Warning", verdict.reason, verdict.message);
+}
+
+function endings({ type, reason, message }: Verdict, lastProbeTime: string): readonly Condition[] {
+  const types = [type === "Complete" ? "SuccessCriteriaMet" : "FailureTarget", type];
+  return types.map((each) => ({ type: each, status: "True", reason, message, lastProbeTime }));
+}
+
+/** That it was resumed is said where it was suspended. */
+function suspension(job: JsonObject, isSuspended: boolean): readonly Condition[] {
+  const type = "Suspended";
+  if (isSuspended) return [{ type, status: "True", reason: "JobSuspended", message: "Job suspended" }];
+  if (conditionOf(job, type) === undefined) return [];
+  return [{ type, status: "False", reason: "JobResumed", message: "Job resumed" }];
 }

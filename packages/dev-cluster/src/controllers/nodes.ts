@@ -20,14 +20,17 @@ const byCondition: Readonly<Record<string, string>> = {
 };
 const ours = ["not-ready", "unreachable", "unschedulable", ...Object.values(byCondition)].map((each) => prefix + each);
 
+/** Times, by what was seen. */
+type FirstSeen = ReadonlyMap<string, number>;
+
 /** `graceMs`: as long as a node may say nothing. */
 export function nodeLifecycle(api: Api, graceMs: number): Controller {
   const client = new Client(api, "node-controller");
   // Who was kept from speaking while this cluster was down has been silent only since it is back.
   const begun = api.now();
   // When things were first seen. What taints say of it themselves is in whole seconds, if they say it.
-  const seen = new Map<string, ReadonlyMap<string, number>>();
-  const firstSeen = (node: string, things: readonly string[]): ReadonlyMap<string, number> => {
+  const seen = new Map<string, FirstSeen>();
+  const firstSeen = (node: string, things: readonly string[]): FirstSeen => {
     const before = seen.get(node);
     const times = new Map(things.map((each) => [each, before?.get(each) ?? api.now()]));
     if (times.size > 0) seen.set(node, times);
@@ -49,7 +52,7 @@ export function nodeLifecycle(api: Api, graceMs: number): Controller {
         for (const pod of pods) client.remove(pod, { gracePeriodSeconds: 0 });
         return undefined;
       }
-      const tainted = taint(client, markSilent(client, node, pods, graceMs, begun));
+      const tainted = taint(client, markSilent(client, node, Math.max(begun, lastHeard(api, node)) + graceMs));
       const taints = list(tainted, "spec", "taints").filter((each) => text(each, "effect") === "NoExecute");
       const times = firstSeen(name, taints.map(idOf));
       const due = taints.length === 0 ? Number.POSITIVE_INFINITY : evict(client, pods, taints, times);
@@ -60,33 +63,27 @@ export function nodeLifecycle(api: Api, graceMs: number): Controller {
 
 const idOf = (taint: Json): string => text(taint, "key");
 
+function lastHeard(api: Api, node: JsonObject): number {
+  const lease = api.store.get("leases.coordination.k8s.io", "kube-node-lease", nameOf(node));
+  const times = [text(lease, "spec", "renewTime"), text(conditionOf(node, "Ready"), "lastHeartbeatTime")];
+  return Math.max(...[...times.map((each) => Date.parse(each)), bornAt(node)].filter(Number.isFinite));
+}
+
 /** Conditions become Unknown where neither lease nor status was renewed in time. */
-function markSilent(
-  client: Client,
-  node: JsonObject,
-  pods: readonly JsonObject[],
-  graceMs: number,
-  begun: number,
-): JsonObject {
-  const lease = client.store.get("leases.coordination.k8s.io", "kube-node-lease", nameOf(node));
+function markSilent(client: Client, node: JsonObject, deadline: number): JsonObject {
   const ready = conditionOf(node, "Ready");
-  const times = [text(lease, "spec", "renewTime"), text(ready, "lastHeartbeatTime")].map((each) => Date.parse(each));
-  const last = Math.max(begun, ...[...times, bornAt(node)].filter(Number.isFinite));
-  if (client.now() - last < graceMs || text(ready, "status") === "Unknown") return node;
+  if (client.now() < deadline || text(ready, "status") === "Unknown") return node;
   const unknown =
     ready === undefined
       ? { status: "Unknown", reason: "NodeStatusNeverUpdated", message: "Kubelet never posted node status." }
       : { status: "Unknown", reason: "NodeStatusUnknown", message: "Kubelet stopped posting node status." };
   const types = ["Ready", "MemoryPressure", "DiskPressure", "PIDPressure"];
-  const marked = client.writeStatus(
-    node,
-    {},
-    types.map((type) => ({ type, ...unknown })),
-  );
-  for (const pod of pods.filter((each) => isTrue(each, "Ready")))
-    client.writeStatus(pod, {}, [{ type: "Ready", status: "False" }]);
+  const conditions = types.map((type) => ({ type, ...unknown }));
+  for (const pod of client.store.list("pods"))
+    if (nodeNameOf(pod) === nameOf(node) && isTrue(pod, "Ready"))
+      client.writeStatus(pod, {}, [{ type: "Ready", status: "False" }]);
   client.tell(node, "Normal", "NodeNotReady", `Node ${nameOf(node)} status is now: NodeNotReady`);
-  return marked;
+  return client.writeStatus(node, {}, conditions);
 }
 
 function wantedTaints(node: JsonObject): readonly { readonly key: string; readonly effect: string }[] {
@@ -113,12 +110,7 @@ function taint(client: Client, node: JsonObject): JsonObject {
 }
 
 /** Deletes pods that do not tolerate the taints, or not for longer. Returns the time of the next one. */
-function evict(
-  client: Client,
-  pods: readonly JsonObject[],
-  taints: readonly Json[],
-  since: ReadonlyMap<string, number>,
-): number {
+function evict(client: Client, pods: readonly JsonObject[], taints: readonly Json[], since: FirstSeen): number {
   const dues = pods.filter(isActive).map((pod) => {
     const due = Math.min(...taints.map((each) => deadline(pod, each, since.get(idOf(each)) ?? client.now())));
     if (due > client.now()) return due;

@@ -9,6 +9,8 @@ export const labelsOf = (of: Json | undefined): JsonObject => object(of, "metada
 export const annotationsOf = (of: Json | undefined): JsonObject => object(of, "metadata", "annotations");
 export const bornAt = (of: Json | undefined): number => Date.parse(text(of, "metadata", "creationTimestamp"));
 export const generationOf = (of: Json | undefined): number => number(of, "metadata", "generation") ?? 0;
+/** How many pods are asked for. */
+export const replicasOf = (of: Json | undefined): number => number(of, "spec", "replicas") ?? 1;
 export const isGoing = (of: Json | undefined): boolean => text(of, "metadata", "deletionTimestamp") !== "";
 export const isFinished = (pod: Json): boolean => ["Succeeded", "Failed"].includes(text(pod, "status", "phase"));
 export const isActive = (pod: Json): boolean => !isGoing(pod) && !isFinished(pod);

@@ -5,7 +5,7 @@ import { isReady } from "../disruption.ts";
 import { type JsonObject, number, text } from "../json.ts";
 import type { Client } from "./client.ts";
 import { type Controller, controllerFor } from "./controller.ts";
-import { annotationsOf, bornAt, generationOf } from "./objects.ts";
+import { annotationsOf, bornAt, generationOf, replicasOf } from "./objects.ts";
 import { activePods, createPod, deletePod } from "./owned-pods.ts";
 
 /** So that other keys have their turn. */
@@ -18,7 +18,7 @@ export function replicaSets(api: Api): Controller {
     owns: ["pods"],
     sync(set, client) {
       const active = activePods(client, set);
-      const wanted = number(set, "spec", "replicas") ?? 1;
+      const wanted = replicasOf(set);
       for (let missing = Math.min(wanted - active.length, burst); missing > 0; missing--) createPod(client, set);
       for (const pod of leastWorth(active).slice(0, Math.max(0, active.length - wanted))) deletePod(client, set, pod);
       return writeCounts(client, set, wanted);
@@ -35,10 +35,11 @@ function leastWorth(pods: readonly JsonObject[]): readonly JsonObject[] {
     -(onNode.get(text(pod, "spec", "nodeName"))?.length ?? 0),
     -bornAt(pod),
   ];
-  return pods
-    .map((pod) => ({ pod, worth: worth(pod) }))
-    .toSorted((a, b) => a.worth.map((each, at) => each - (b.worth[at] ?? 0)).find((each) => each !== 0) ?? 0)
-    .map(({ pod }) => pod);
+  const difference = (a: JsonObject, b: JsonObject): number =>
+    worth(a)
+      .map((each, at) => each - (worth(b)[at] ?? 0))
+      .find((each) => each !== 0) ?? 0;
+  return pods.toSorted(difference);
 }
 
 /** Returns when a pod that is ready will have been so for as long as is asked for, or when to make the rest. */

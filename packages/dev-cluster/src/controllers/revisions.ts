@@ -23,7 +23,8 @@ export function currentRevision(client: Client, owner: JsonObject, hashLabel: st
   const known = client.controlled(key, owner);
   const template = object(owner, "spec", "template");
   const same = known.find((each) => equal(templateOf(each), template));
-  thinOut(client, owner, known, same, hashLabel);
+  const others = known.filter((each) => each !== same);
+  thinOut(client, owner, others, hashLabel);
   const newest = Math.max(0, ...known.map(orderOf));
   if (same !== undefined && orderOf(same) === newest) return same;
   const revision = newest + 1;
@@ -43,17 +44,10 @@ export function currentRevision(client: Client, owner: JsonObject, hashLabel: st
 }
 
 /** The oldest of those that nothing is of any more go, as far as there are too many. */
-function thinOut(
-  client: Client,
-  owner: JsonObject,
-  known: readonly JsonObject[],
-  current: JsonObject | undefined,
-  hashLabel: string,
-): void {
+function thinOut(client: Client, owner: JsonObject, others: readonly JsonObject[], hashLabel: string): void {
   const used = new Set(client.controlled("pods", owner).map((pod) => text(labelsOf(pod), revisionLabel)));
   used.add(text(owner, "status", "currentRevision"));
   const isUsed = (each: JsonObject): boolean => used.has(nameOf(each)) || used.has(text(labelsOf(each), hashLabel));
-  const unused = known.filter((each) => each !== current && !isUsed(each) && !isGoing(each));
-  const limit = number(owner, "spec", "revisionHistoryLimit") ?? 10;
-  for (const each of surplus(unused, limit, orderOf)) client.remove(each);
+  const unused = others.filter((each) => !isUsed(each) && !isGoing(each));
+  for (const each of surplus(unused, number(owner, "spec", "revisionHistoryLimit") ?? 10, orderOf)) client.remove(each);
 }

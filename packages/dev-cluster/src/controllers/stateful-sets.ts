@@ -4,7 +4,7 @@ import { isReady } from "../disruption.ts";
 import { type Json, type JsonObject, list, number, object, text } from "../json.ts";
 import type { Client } from "./client.ts";
 import { type Controller, controllerFor } from "./controller.ts";
-import { generationOf, isFinished, isGoing, labelsOf, nameOf, namespaceOf } from "./objects.ts";
+import { generationOf, isFinished, isGoing, labelsOf, nameOf, namespaceOf, replicasOf } from "./objects.ts";
 import { createPod, deletePod } from "./owned-pods.ts";
 import { currentRevision, revisionLabel, revisionNamed, templateOf } from "./revisions.ts";
 
@@ -24,7 +24,6 @@ export function statefulSets(api: Api): Controller {
   });
 }
 
-const wantedOf = (set: JsonObject): number => number(set, "spec", "replicas") ?? 1;
 const ordinalOf = (of: JsonObject): number => Number(nameOf(of).slice(nameOf(of).lastIndexOf("-") + 1));
 const isHealthy = (pod: JsonObject): boolean => isReady(pod) && !isGoing(pod);
 
@@ -36,13 +35,13 @@ const partitionOf = (set: JsonObject): number =>
 function act(client: Client, set: JsonObject, revision: JsonObject): void {
   const pods = client.controlled("pods", set).toSorted((a, b) => ordinalOf(b) - ordinalOf(a));
   const isOrdered = text(set, "spec", "podManagementPolicy") !== "Parallel";
-  for (let ordinal = 0; ordinal < wantedOf(set); ordinal++) {
+  for (let ordinal = 0; ordinal < replicasOf(set); ordinal++) {
     const pod = pods.find((each) => ordinalOf(each) === ordinal);
     if (pod === undefined) create(client, set, revision, ordinal);
     else if (isFinished(pod) && !isGoing(pod)) deletePod(client, set, pod);
     if (isOrdered && (pod === undefined || !isHealthy(pod))) return;
   }
-  for (const pod of pods.filter((each) => ordinalOf(each) >= wantedOf(set))) {
+  for (const pod of pods.filter((each) => ordinalOf(each) >= replicasOf(set))) {
     if (!isGoing(pod)) deletePod(client, set, pod);
     if (isOrdered) return;
   }
@@ -57,7 +56,7 @@ function releaseClaims(client: Client, set: JsonObject, pods: readonly JsonObjec
   for (const claim of client.store.list(claimsKey, namespaceOf(set))) {
     const ordinal = ordinalOf(claim);
     const isOurs = templates.some((name) => nameOf(claim) === `${name}-${nameOf(set)}-${ordinal}`);
-    const isUsed = ordinal < wantedOf(set) || pods.some((pod) => ordinalOf(pod) === ordinal);
+    const isUsed = ordinal < replicasOf(set) || pods.some((pod) => ordinalOf(pod) === ordinal);
     if (isOurs && !isUsed && !isGoing(claim)) client.remove(claim);
   }
 }
@@ -66,7 +65,9 @@ function releaseClaims(client: Client, set: JsonObject, pods: readonly JsonObjec
 function update(client: Client, set: JsonObject, revision: string, pods: readonly JsonObject[]): void {
   if (text(set, "spec", "updateStrategy", "type") === "OnDelete") return;
   const isDone = (pod: JsonObject): boolean => labelsOf(pod)[revisionLabel] === revision && isHealthy(pod);
-  const next = pods.find((pod) => ordinalOf(pod) >= partitionOf(set) && ordinalOf(pod) < wantedOf(set) && !isDone(pod));
+  const next = pods.find(
+    (pod) => ordinalOf(pod) >= partitionOf(set) && ordinalOf(pod) < replicasOf(set) && !isDone(pod),
+  );
   if (next === undefined || labelsOf(next)[revisionLabel] === revision || isGoing(next)) return;
   deletePod(client, set, next);
 }
@@ -120,7 +121,7 @@ function writeCounts(client: Client, set: JsonObject, revision: string): void {
   const countOf = (name: string): number =>
     pods.filter((pod) => labelsOf(pod)[revisionLabel] === name && !isGoing(pod)).length;
   const updated = countOf(revision);
-  const isDone = updated === wantedOf(set) && ready === wantedOf(set) && pods.length === updated;
+  const isDone = updated === replicasOf(set) && ready === replicasOf(set) && pods.length === updated;
   const current = isDone ? revision : text(set, "status", "currentRevision") || revision;
   client.writeStatus(set, {
     observedGeneration: generationOf(set),
