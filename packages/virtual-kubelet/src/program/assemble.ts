@@ -132,10 +132,13 @@ async function makeOne(node: NodeConfig, options: MakeNodesOptions, signal: Abor
     } catch (error) {
       if (signal.aborted) throw error;
       if (isErrorKind(error, "Invalid"))
-        throw new UsageError([{ source: `node ${node.name}`, message: redactText(errorText(error)) }]);
+        throw new UsageError([{ source: `node ${node.name}`, message: redactText(errorText(error)) }], error);
       if (!isErrorKind(error, "Unavailable", "Throttled")) throw error;
       const delayMs = jitter(Math.min(30_000, 500 * 2 ** Math.min(attempt, 8)), 0.3, true);
-      log.warn({ err: error, provider: name, retryMs: Math.round(delayMs) }, "the provider cannot be made yet");
+      log.warn(
+        { err: error, provider: name, retryMs: Math.round(delayMs) },
+        "the provider cannot be made yet: `virtual-kubelet doctor` says what to do",
+      );
       await pause(clock, delayMs, signal);
     }
   }

@@ -4,6 +4,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { VirtualKubeletError } from "../errors.ts";
 import { type Config, type NodeConfig, nodeDefaults, processDefaults } from "./config.ts";
 import { loadProviders } from "./configured-providers.ts";
 import { UsageError } from "./fault.ts";
@@ -47,6 +48,8 @@ test("faults of all nodes at once, those of one entry once, without the secrets 
       /^2 faults in the configuration:\n {2}node a-0: configuration of the process provider: stateDirectory: is required; stateDir: unknown setting \(did you mean stateDirectory\?\); password: unknown setting; known here: .*\n {2}node b: no such provider: mok \(did you mean mock\?\)/,
     );
     assert.doesNotMatch(error.message, /hunter2|a-1/);
+    assert.ok(error.cause instanceof VirtualKubeletError);
+    assert.equal(error.cause.kind, "Invalid");
     return true;
   });
 });

@@ -16,6 +16,7 @@ export async function loadProviders(config: Config, cwd: string): Promise<Readon
   const loaded = new Map<string, CreateProvider>();
   const seen = new Set<string>();
   const faults: Fault[] = [];
+  let first: unknown;
   for (const node of config.nodes) {
     const { provider } = node;
     const init = providerInit(node, config, { cluster: "", log: silentLogger });
@@ -29,9 +30,10 @@ export async function loadProviders(config: Config, cwd: string): Promise<Readon
       await describe?.(init);
     } catch (error) {
       if (!isErrorKind(error, "NotFound", "Invalid", "Unsupported")) throw error;
+      first ??= error;
       faults.push({ source: `node ${node.name}`, message: redactText(errorText(error)) });
     }
   }
-  if (faults.length > 0) throw new UsageError(faults);
+  if (faults.length > 0) throw new UsageError(faults, first);
   return loaded;
 }

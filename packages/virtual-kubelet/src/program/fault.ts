@@ -14,8 +14,9 @@ export class UsageError extends Error {
   override readonly name = "UsageError";
   readonly faults: readonly Fault[];
 
-  constructor(faults: readonly Fault[]) {
-    super(renderFaults(faults));
+  /** `cause`: what was thrown of the first of them, where something was. */
+  constructor(faults: readonly Fault[], cause?: unknown) {
+    super(renderFaults(faults), cause === undefined ? undefined : { cause });
     this.faults = faults;
   }
 }

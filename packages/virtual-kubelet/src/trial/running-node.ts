@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { stringify } from "yaml";
 import { errorText, VirtualKubeletError } from "../errors.ts";
 import type { LogFields, Logger } from "../log.ts";
+import { UsageError } from "../program/fault.ts";
 import { loadConfig } from "../program/load-config.ts";
 import { createLogger } from "../program/logging.ts";
 import { start } from "../program/start.ts";
@@ -64,7 +65,8 @@ export async function runNode(options: RunNodeOptions): Promise<RunningNode> {
     () => undefined,
     (error: unknown) => {
       log.error({ err: error }, "ended by a fault");
-      return VirtualKubeletError.from(error);
+      // Of its one provider: what it threw has the kind.
+      return VirtualKubeletError.from(error instanceof UsageError ? (error.cause ?? error) : error);
     },
   );
   return {

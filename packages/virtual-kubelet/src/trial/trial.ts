@@ -132,7 +132,7 @@ function advice({ provider }: TrialOptions, { kind }: VirtualKubeletError): stri
   if (kind === "NotFound")
     return "\nInstall it beside this program, or: npx -p @virtual-kubelet/virtual-kubelet -p @virtual-kubelet/provider-containers virtual-kubelet trial --provider containers";
   if (kind !== "Unavailable") return "";
-  return "\nIs Docker or Podman running? --engine says where (unix:///path); --provider process needs none.";
+  return "\nIs Docker or Podman running? --engine says where (unix:///path). Podman listens once its socket does: systemctl start podman.socket. --provider process needs none.";
 }
 
 const nodesText = (names: readonly string[]): string =>
