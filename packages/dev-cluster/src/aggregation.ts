@@ -74,7 +74,7 @@ export class Aggregation {
     }
   }
 
-  async sync(name: string): Promise<number | undefined> {
+  readonly sync = async (name: string): Promise<number | undefined> => {
     const found = this.#api.store.get(key, "", name);
     if (found === undefined || object(found, "spec")["service"] === undefined) {
       this.#resources.delete(name);
@@ -91,7 +91,7 @@ export class Aggregation {
       this.#tell(name, "False", error.reason, error.message);
       return retryMs;
     }
-  }
+  };
 
   /** Throws ApiError with the reason why it is not available. */
   async #discover(service: JsonObject): Promise<readonly Resource[]> {
