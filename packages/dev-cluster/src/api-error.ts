@@ -35,27 +35,25 @@ export class ApiError extends Error {
       metadata: {},
       status: "Failure",
       message: this.message,
-      ...(this.reason === "" ? {} : { reason: this.reason }),
-      ...(this.details === undefined ? {} : { details: this.details }),
+      reason: this.reason || undefined,
+      details: this.details,
       code: this.code,
     };
   }
 }
 
-function detailsOf(subject: Subject, causes?: readonly Cause[]): JsonObject {
-  return {
-    ...(subject.name === undefined ? {} : { name: subject.name }),
-    ...(subject.group === undefined || subject.group === "" ? {} : { group: subject.group }),
-    kind: subject.kind,
-    ...(subject.uid === undefined ? {} : { uid: subject.uid }),
-    ...(causes === undefined ? {} : { causes: causes.map((cause) => ({ ...cause })) }),
-  };
-}
-
-/** `pods "x"`, `deployments.apps "x"`. */
-function titleOf({ group, kind, name }: Subject): string {
-  const full = `${kind}${group === undefined || group === "" ? "" : `.${group}`}`;
-  return name === undefined ? full : `${full} ${JSON.stringify(name)}`;
+/** A refusal about something: `pods "x" not found`, `deployments.apps "x" already exists`. */
+function about(
+  code: number,
+  reason: string,
+  { group, kind, name, uid }: Subject,
+  say: (title: string) => string,
+  causes?: readonly Cause[],
+): ApiError {
+  const full = group ? `${kind}.${group}` : kind;
+  const title = name === undefined ? full : `${full} ${JSON.stringify(name)}`;
+  const details = { name, group: group || undefined, kind, uid, causes: causes?.map((cause) => ({ ...cause })) };
+  return new ApiError(code, reason, say(title), details);
 }
 
 export function badRequest(message: string): ApiError {
@@ -63,7 +61,7 @@ export function badRequest(message: string): ApiError {
 }
 
 export function notFound(subject: Subject): ApiError {
-  return new ApiError(404, "NotFound", `${titleOf(subject)} not found`, detailsOf(subject));
+  return about(404, "NotFound", subject, (title) => `${title} not found`);
 }
 
 export function noSuchResource(): ApiError {
@@ -71,26 +69,25 @@ export function noSuchResource(): ApiError {
 }
 
 export function alreadyExists(subject: Subject): ApiError {
-  return new ApiError(409, "AlreadyExists", `${titleOf(subject)} already exists`, detailsOf(subject));
+  return about(409, "AlreadyExists", subject, (title) => `${title} already exists`);
 }
 
 export function conflict(subject: Subject, why: string): ApiError {
-  const message = `Operation cannot be fulfilled on ${titleOf(subject)}: ${why}`;
-  return new ApiError(409, "Conflict", message, detailsOf(subject));
+  return about(409, "Conflict", subject, (title) => `Operation cannot be fulfilled on ${title}: ${why}`);
 }
 
 export const modifiedMeanwhile =
   "the object has been modified; please apply your changes to the latest version and try again";
 
 export function forbidden(subject: Subject, why: string, causes?: readonly Cause[]): ApiError {
-  return new ApiError(403, "Forbidden", `${titleOf(subject)} is forbidden: ${why}`, detailsOf(subject, causes));
+  return about(403, "Forbidden", subject, (title) => `${title} is forbidden: ${why}`, causes);
 }
 
 /** `subject.kind` is the kind here. */
 export function invalid(subject: Subject, causes: readonly Cause[]): ApiError {
   const said = causes.map(({ field, message }) => `${field}: ${message}`);
   const what = said.length === 1 ? said[0] : `[${said.join(", ")}]`;
-  return new ApiError(422, "Invalid", `${titleOf(subject)} is invalid: ${what}`, detailsOf(subject, causes));
+  return about(422, "Invalid", subject, (title) => `${title} is invalid: ${what}`, causes);
 }
 
 export function expired(message: string): ApiError {
@@ -106,23 +103,15 @@ export function notHere(what: string): ApiError {
   return new ApiError(501, "NotImplemented", `the development cluster does not do this: ${what}`);
 }
 
-export const requiredValue = (field: string, message = "Required value"): Cause => ({
-  reason: "FieldValueRequired",
-  message,
-  field,
-});
-export const invalidValue = (field: string, value: unknown, why: string): Cause => ({
-  reason: "FieldValueInvalid",
-  message: `Invalid value: ${JSON.stringify(value) ?? "null"}: ${why}`,
-  field,
-});
-export const forbiddenValue = (field: string, why: string): Cause => ({
-  reason: "FieldValueForbidden",
-  message: `Forbidden: ${why}`,
-  field,
-});
-export const unsupportedValue = (field: string, value: unknown, supported: readonly string[]): Cause => ({
-  reason: "FieldValueNotSupported",
-  message: `Unsupported value: ${JSON.stringify(value)}: supported values: ${supported.map((each) => JSON.stringify(each)).join(", ")}`,
-  field,
-});
+function cause(kind: string, field: string, message: string): Cause {
+  return { reason: `FieldValue${kind}`, message, field };
+}
+
+export const requiredValue = (field: string, message = "Required value"): Cause => cause("Required", field, message);
+export const invalidValue = (field: string, value: unknown, why: string): Cause =>
+  cause("Invalid", field, `Invalid value: ${JSON.stringify(value) ?? "null"}: ${why}`);
+export const forbiddenValue = (field: string, why: string): Cause => cause("Forbidden", field, `Forbidden: ${why}`);
+export const unsupportedValue = (field: string, value: unknown, supported: readonly string[]): Cause => {
+  const values = supported.map((each) => JSON.stringify(each)).join(", ");
+  return cause("NotSupported", field, `Unsupported value: ${JSON.stringify(value)}: supported values: ${values}`);
+};

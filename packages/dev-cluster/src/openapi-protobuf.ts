@@ -4,18 +4,12 @@ import { apiData, type Resource } from "./api-data.ts";
 
 export const protobufType = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
 
-const encoded = new WeakMap<readonly Resource[], Buffer>();
-
 export function openApiProtobuf(served: readonly Resource[]): Buffer {
-  const known = encoded.get(served);
-  if (known !== undefined) return known;
-  const made = Buffer.concat([
+  return Buffer.concat([
     field(1, "2.0"),
     field(2, field(1, "Kubernetes"), field(2, apiData().gitVersion)),
     field(8, ...served.filter(({ verbs }) => verbs.includes("patch")).map(pathOf)),
   ]);
-  encoded.set(served, made);
-  return made;
 }
 
 /** A length-delimited field: a string, or a message of these parts. */

@@ -1,26 +1,23 @@
 // Documents in the API's protobuf form, which kubectl sends when it makes objects by itself. Read only: answers are JSON.
 import { apiData, schemaName } from "./api-data.ts";
 import { badRequest } from "./api-error.ts";
-import { isObject, type Json, type JsonObject, object, parseJson } from "./json.ts";
+import { isList, isObject, type Json, type JsonObject, object, parseJson } from "./json.ts";
 
 const magic = Buffer.from("k8s\0");
 
 /** Throws BadRequest for what is no such document. */
 export function decodeProtobuf(body: Buffer): JsonObject {
   if (!body.subarray(0, 4).equals(magic)) throw badRequest("provided data does not appear to be a protobuf message");
-  let typeMeta: Buffer = Buffer.alloc(0);
-  let raw: Buffer = Buffer.alloc(0);
-  for (const { number, bytes } of fieldsOf(body.subarray(4))) {
-    if (number === 1) typeMeta = bytes;
-    else if (number === 2) raw = bytes;
-  }
-  const names = fieldsOf(typeMeta).map(({ number, bytes }): [number, string] => [number, bytes.toString()]);
-  const { 1: apiVersion = "", 2: kind = "" }: Record<number, string> = Object.fromEntries(names);
+  const envelope = fieldsOf(body.subarray(4));
+  const typeMeta = fieldsOf(bytesAt(envelope, 1));
+  const [apiVersion, kind] = [`${bytesAt(typeMeta, 1)}`, `${bytesAt(typeMeta, 2)}`];
   const schema = schemaName(apiVersion, kind);
   if (schema === "")
     throw badRequest(`no kind ${JSON.stringify(kind)} is registered for version ${JSON.stringify(apiVersion)}`);
-  return { apiVersion, kind, ...object(decode(raw, schema)) };
+  return { apiVersion, kind, ...object(decode(bytesAt(envelope, 2), schema, 0)) };
 }
+
+const empty = Buffer.alloc(0);
 
 interface Field {
   readonly number: number;
@@ -48,53 +45,52 @@ function fieldsOf(bytes: Buffer): readonly Field[] {
     offset += length;
     return bytes.subarray(offset - length, offset);
   };
-  const none = Buffer.alloc(0);
   while (offset < bytes.length) {
     const tag = Number(varint());
-    const number = tag >> 3;
-    const type = tag & 7;
-    if (type === 0) fields.push({ number, bytes: none, value: varint() });
+    const [number, type] = [tag >> 3, tag & 7];
+    if (type === 0) fields.push({ number, bytes: empty, value: varint() });
     else if (type === 2) fields.push({ number, bytes: take(Number(varint())), value: 0n });
-    else if (type === 1) fields.push({ number, bytes: none, value: take(8).readBigUInt64LE() });
-    else if (type === 5) fields.push({ number, bytes: none, value: BigInt(take(4).readUInt32LE()) });
+    // Nothing in the API has one of the others.
     else throw badRequest(`proto: illegal wireType ${type}`);
   }
   return fields;
+}
+
+/** Of the last one: that is the one that counts. */
+function bytesAt(fields: readonly Field[], number: number): Buffer {
+  return fields.findLast((each) => each.number === number)?.bytes ?? empty;
+}
+
+function numberAt(fields: readonly Field[], number: number): number {
+  return Number(fields.findLast((each) => each.number === number)?.value ?? 0n);
 }
 
 /** Those that are no objects in JSON. */
 const special: Readonly<Record<string, (fields: readonly Field[]) => Json | undefined>> = {
   Time: (fields) => timeOf(fields, 0),
   MicroTime: (fields) => timeOf(fields, 6),
-  Quantity: (fields) => fields.find(({ number }) => number === 1)?.bytes.toString(),
-  Duration: (fields) => `${Number(numberAt(fields, 1)) / 1e9}s`,
-  IntOrString: (fields) =>
-    numberAt(fields, 1) === 1n
-      ? fields.find(({ number }) => number === 3)?.bytes.toString()
-      : Number(numberAt(fields, 2)),
+  Quantity: (fields) => `${bytesAt(fields, 1)}`,
+  Duration: (fields) => `${numberAt(fields, 1) / 1e9}s`,
+  IntOrString: (fields) => (numberAt(fields, 1) === 1 ? `${bytesAt(fields, 3)}` : numberAt(fields, 2)),
   // A message in protobuf, a list in JSON.
-  ExtraValue: (fields) => fields.filter(({ number }) => number === 1).map(({ bytes }) => bytes.toString()),
+  ExtraValue: (fields) => fields.filter(({ number }) => number === 1).map(({ bytes }) => `${bytes}`),
   FieldsV1: embedded,
   RawExtension: embedded,
 };
 
-function numberAt(fields: readonly Field[], number: number): bigint {
-  return fields.find((each) => each.number === number)?.value ?? 0n;
-}
-
 function timeOf(fields: readonly Field[], digits: number): string | undefined {
   if (fields.length === 0) return undefined;
-  const iso = new Date(Number(numberAt(fields, 1)) * 1000).toISOString();
+  const iso = new Date(numberAt(fields, 1) * 1000).toISOString();
   const fraction = `${numberAt(fields, 2)}`.padStart(9, "0").slice(0, digits);
   return iso.replace(/\.\d+Z$/, digits === 0 ? "Z" : `.${fraction}Z`);
 }
 
 function embedded(fields: readonly Field[]): Json | undefined {
-  const raw = fields.find(({ number }) => number === 1)?.bytes;
-  return raw === undefined || raw.length === 0 ? undefined : parseJson(raw.toString());
+  const raw = `${bytesAt(fields, 1)}`;
+  return raw === "" ? undefined : parseJson(raw);
 }
 
-function decode(bytes: Buffer, schema: string, depth = 0): Json | undefined {
+function decode(bytes: Buffer, schema: string, depth: number): Json | undefined {
   if (depth > 100) throw badRequest("proto: nested too deeply");
   const fields = fieldsOf(bytes);
   const converted = special[schema.split(".").at(-1) ?? ""];
@@ -108,58 +104,39 @@ function decode(bytes: Buffer, schema: string, depth = 0): Json | undefined {
     const described = message[field.number];
     if (described === undefined) continue;
     const [name, type, kind] = described;
+    const before = result[name];
     if (kind === "{}") {
-      const [key, value] = entryOf(field.bytes, type, depth);
-      result[name] = { ...object(result[name]), [key]: value ?? "" };
+      const entry = fieldsOf(field.bytes);
+      const value = entry.find(({ number }) => number === 2);
+      const decoded = value === undefined ? undefined : decodeField(value, type, depth);
+      result[name] = { ...object(before), [`${bytesAt(entry, 1)}`]: decoded ?? "" };
       continue;
     }
-    const value = scalar(field, type) ?? decode(field.bytes, type, depth + 1);
-    if (kind === "[]") {
-      const before = result[name];
-      result[name] = [...(Array.isArray(before) ? before : []), value ?? null];
-    } else if (hasSchema && known[name] === undefined && isObject(value)) {
-      // What is embedded in Go stands beside the others in JSON.
-      Object.assign(result, value);
-    } else if (value !== undefined && (kind === "*" || !isZero(value))) {
-      result[name] = value;
-    }
+    const value = decodeField(field, type, depth);
+    if (kind === "[]") result[name] = [...(isList(before) ? before : []), value ?? null];
+    // What is embedded in Go stands beside the others in JSON.
+    else if (hasSchema && known[name] === undefined && isObject(value)) Object.assign(result, value);
+    else if (value !== undefined && (kind === "*" || !isZero(value))) result[name] = value;
   }
   return result;
 }
 
-function scalar({ bytes, value }: Field, type: string): Json | undefined {
+function decodeField({ bytes, value }: Field, type: string, depth: number): Json | undefined {
   switch (type) {
     case "string":
-      return bytes.toString();
+      return `${bytes}`;
     case "bytes":
       return bytes.toString("base64");
     case "bool":
       return value !== 0n;
     case "int32":
     case "int64":
-    case "uint32":
-    case "uint64":
       return Number(value);
-    case "double": {
-      const buffer = Buffer.alloc(8);
-      buffer.writeBigUInt64LE(BigInt.asUintN(64, value));
-      return buffer.readDoubleLE();
-    }
     default:
-      return undefined;
+      return decode(bytes, type, depth + 1);
   }
 }
 
 function isZero(value: Json): boolean {
   return value === "" || value === 0 || value === false || (isObject(value) && Object.keys(value).length === 0);
-}
-
-function entryOf(bytes: Buffer, type: string, depth: number): readonly [string, Json | undefined] {
-  let key = "";
-  let value: Json | undefined;
-  for (const field of fieldsOf(bytes)) {
-    if (field.number === 1) key = field.bytes.toString();
-    else value = scalar(field, type) ?? decode(field.bytes, type, depth + 1);
-  }
-  return [key, value];
 }
