@@ -105,7 +105,10 @@ export function checkTaintsAndLabels({
       );
     }
     const labels = registered.metadata.labels ?? {};
-    const other = Object.entries(wanted.metadata?.labels ?? {}).filter(([key, value]) => labels[key] !== value);
+    const other = Object.entries(wanted.metadata?.labels ?? {}).filter(
+      // The role that is set by default is none for a node to give itself; those that are configured are told above.
+      ([key, value]) => labels[key] !== value && !(isNode && !nodeUserMayLabel(key)),
+    );
     if (other.length > 0)
       return warn(
         `node ${node.name} lacks the labels ${other.map(([key, value]) => `${key}=${value}`).join(", ")}`,

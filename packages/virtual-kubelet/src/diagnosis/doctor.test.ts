@@ -139,6 +139,16 @@ describe("taints and labels", () => {
       /kubectl taint node vk virtual-kubelet\.io\/provider=mock:NoSchedule/,
     );
   });
+  test("labels that node credentials may set", async () => {
+    const context = await contextOf("system:node:vk");
+    const node = nodeOf(true, { taints: [taint] });
+    holds(
+      checkTaintsAndLabels({ ...context, registered: node }),
+      "warn",
+      /lacks the labels ((?!kubernetes\.io\/role).)*$/,
+      /when the program runs/,
+    );
+  });
   test("labels", async () =>
     holds(
       checkTaintsAndLabels({ ...(await contextOf()), registered: nodeOf(true, { taints: [taint] }) }),
