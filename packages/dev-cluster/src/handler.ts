@@ -31,6 +31,8 @@ export interface HandlerParts {
   readonly scrape: Scrape;
 }
 
+const writes: Readonly<Record<string, typeof create>> = { create, update, patch, delete: remove };
+
 /** What is no stream: see `watch` and the kubelet proxy for these. */
 export class Handler {
   readonly #parts: HandlerParts;
@@ -65,25 +67,13 @@ export class Handler {
   }
 
   async #ofObject(call: ResourceCall): Promise<Answer> {
-    const { api } = this.#parts;
-    switch (call.route.verb) {
-      case "get":
-        return { code: 200, body: this.#reading.get(call) };
-      case "list":
-        return { code: 200, body: this.#reading.list(call) };
-      case "create":
-        return create(api, call);
-      case "update":
-        return update(api, call);
-      case "patch":
-        return patch(api, call);
-      case "delete":
-        return remove(api, call);
-      case "deletecollection":
-        return removeCollection(api, this.#reading, call);
-      default:
-        throw methodNotAllowed();
-    }
+    const { verb } = call.route;
+    if (verb === "get") return { code: 200, body: this.#reading.get(call) };
+    if (verb === "list") return { code: 200, body: this.#reading.list(call) };
+    if (verb === "deletecollection") return removeCollection(this.#parts.api, this.#reading, call);
+    const write = writes[verb];
+    if (write === undefined) throw methodNotAllowed();
+    return write(this.#parts.api, call);
   }
 
   #ofPath({ route, accept }: Call, server: string): HandledAnswer {
@@ -95,13 +85,13 @@ export class Handler {
       const contentType = protobufType.replace("@", ".");
       return { code: 200, body: null, raw: openApiProtobuf(api.resources), contentType };
     }
-    const body = openApi(route.path, api.resources) ?? wellKnown(route.path, tokens);
+    const body = openApi(route.path, api.resources) ?? openId(route.path, tokens);
     if (body === undefined) throw noSuchResource();
     return { code: 200, body };
   }
 }
 
-function wellKnown(path: string, tokens: Tokens): JsonObject | undefined {
+function openId(path: string, tokens: Tokens): JsonObject | undefined {
   if (path === "/openid/v1/jwks") return tokens.keys();
   if (path !== "/.well-known/openid-configuration") return undefined;
   return {

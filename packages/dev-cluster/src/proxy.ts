@@ -1,10 +1,10 @@
 // Passes requests and upgraded connections on, byte by byte, over TLS: to kubelets, and to API servers that are registered.
-import { addAbortListener } from "node:events";
+import { once } from "node:events";
 import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders } from "node:http";
 import { type RequestOptions, request } from "node:https";
 import { isIP } from "node:net";
-import type { Duplex, Writable } from "node:stream";
-import { connect } from "node:tls";
+import { addAbortSignal, type Duplex, type Writable } from "node:stream";
+import { connect, type TLSSocket } from "node:tls";
 import type { ApiError } from "./api-error.ts";
 import type { KeyPair } from "./certificates.ts";
 
@@ -58,7 +58,18 @@ export function pass(target: Target, passed: Passed, signal: AbortSignal): Promi
     ([name]) => !name.startsWith(":") && (!hopByHop.includes(name) || (upgrade !== undefined && name === "connection")),
   );
   const headers: OutgoingHttpHeaders = Object.fromEntries(kept);
-  const createConnection: RequestOptions["createConnection"] = (_, done) => shakeHands(target, signal, done);
+  const createConnection: RequestOptions["createConnection"] = (_, done) => {
+    const { client, ca, serverName, accepts } = target.tls;
+    const servername = serverName ?? (isIP(host) === 0 ? host : "");
+    const credentials = { cert: client.certificate, key: client.key, ...(ca === undefined ? {} : { ca }) };
+    const socket = connect({ host, port, servername, rejectUnauthorized: false, ...credentials });
+    addAbortSignal(signal, socket);
+    shakeHands(socket, accepts).then(
+      () => done(null, socket),
+      (error: Error) => done(error, socket),
+    );
+    return undefined;
+  };
   return new Promise((settle, reject) => {
     const outgoing = request({ host, port, path, method, headers, signal, createConnection }, settle);
     outgoing.once("error", (error) => reject(target.unreachable(wordsOf(error))));
@@ -109,37 +120,13 @@ export function answerWith(incoming: IncomingMessage, response: Response): void 
 const selfSigned = ["DEPTH_ZERO_SELF_SIGNED_CERT", "SELF_SIGNED_CERT_IN_CHAIN"];
 
 /** Nothing is said before the certificate is known to be good. */
-function shakeHands(
-  { host, port, tls }: Target,
-  signal: AbortSignal,
-  done: (error: Error | null, socket: Duplex) => void,
-): undefined {
-  const { client, ca, serverName, accepts } = tls;
-  const socket = connect({
-    host,
-    port,
-    cert: client.certificate,
-    key: client.key,
-    rejectUnauthorized: false,
-    ...(ca === undefined ? {} : { ca }),
-    servername: serverName ?? (isIP(host) === 0 ? host : ""),
-  });
-  const aborted = addAbortListener(signal, () => socket.destroy());
-  const fail = (error: Error): void => done(error, socket);
-  socket.once("error", fail);
-  socket.once("close", () => aborted[Symbol.dispose]());
-  socket.once("secureConnect", () => {
-    socket.off("error", fail);
-    const fault: unknown = socket.authorizationError;
-    const isGood =
-      socket.authorized || accepts === "any" || (accepts === "self-signed" && selfSigned.includes(String(fault)));
-    if (isGood) {
-      done(null, socket);
-      return;
-    }
-    socket.destroy();
-    fail(new Error(`tls: failed to verify certificate: ${fault instanceof Error ? fault.message : String(fault)}`));
-  });
+async function shakeHands(socket: TLSSocket, accepts: PeerTls["accepts"]): Promise<void> {
+  await once(socket, "secureConnect");
+  const fault: unknown = socket.authorizationError;
+  if (socket.authorized || accepts === "any") return;
+  if (accepts === "self-signed" && selfSigned.includes(String(fault))) return;
+  socket.destroy();
+  throw new Error(`tls: failed to verify certificate: ${fault instanceof Error ? fault.message : String(fault)}`);
 }
 
 /** As programs that know Kubernetes look for it. */

@@ -52,23 +52,13 @@ function decode(segment: string): string {
   }
 }
 
+const writes: Readonly<Record<string, string>> = { POST: "create", PUT: "update", PATCH: "patch" };
+
 function verbOf(method: string, name: string, query: URLSearchParams): string {
-  switch (method) {
-    case "GET":
-    case "HEAD":
-      if (["1", "true"].includes(query.get("watch") ?? "")) return "watch";
-      return name === "" ? "list" : "get";
-    case "POST":
-      return "create";
-    case "PUT":
-      return "update";
-    case "PATCH":
-      return "patch";
-    case "DELETE":
-      return name === "" ? "deletecollection" : "delete";
-    default:
-      return method.toLowerCase();
-  }
+  if (method === "DELETE") return name === "" ? "deletecollection" : "delete";
+  if (method !== "GET" && method !== "HEAD") return writes[method] ?? method.toLowerCase();
+  if (["1", "true"].includes(query.get("watch") ?? "")) return "watch";
+  return name === "" ? "list" : "get";
 }
 
 /** The resource of this group, version and plural; undefined where there is none. */
