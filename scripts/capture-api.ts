@@ -10,6 +10,7 @@ import { type Json, type JsonObject, list, object, text, texts } from "../packag
 import { type ControlPlane, startControlPlane } from "../packages/virtual-kubelet/src/testing/control-plane.ts";
 import { captureKinds } from "./capture-kinds.ts";
 import { captureMessages } from "./capture-messages.ts";
+import { captureSelectable } from "./capture-selectors.ts";
 
 const output = join(import.meta.dirname, "../packages/dev-cluster/data/api.json.br");
 const discoveryType = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
@@ -32,7 +33,7 @@ for (const { group, version } of versions) {
   const document = await get(`/openapi/v3/${root}`, "application/json");
   for (const [name, schema] of schemasOf(document)) schemas.set(name, schema);
   for (const resource of list(version, "resources")) {
-    resources.push(await describe(get, root, group, versionName, resource));
+    resources.push(await describe(cluster, document, root, group, versionName, resource));
   }
 }
 const { gatedResources, gatedNodeRules } = await captureGated(resources);
@@ -101,8 +102,9 @@ async function captureGated(
         if (known.has(name)) continue;
         known.add(name);
         const root = `apis/${group}/${version}`;
-        found.push(await describe(ask, root, group, version, resource));
-        addSchemas(await ask(`/openapi/v3/${root}`, "application/json"), text(resource, "responseKind", "kind"));
+        const document = await ask(`/openapi/v3/${root}`, "application/json");
+        found.push(await describe(open, document, root, group, version, resource));
+        addSchemas(document, text(resource, "responseKind", "kind"));
       }
     }
   }
@@ -139,7 +141,8 @@ function schemasOf(document: Json): [string, Json][] {
 
 /** A resource of the aggregated discovery, with the columns of its tables. */
 async function describe(
-  ask: Ask,
+  plane: ControlPlane,
+  document: Json,
   root: string,
   group: string,
   version: string,
@@ -147,12 +150,16 @@ async function describe(
 ): Promise<CapturedResource> {
   const name = text(resource, "resource");
   const verbs = texts(resource, "verbs");
-  const columns = verbs.includes("list") ? list(await ask(`/${root}/${name}`, tableType), "columnDefinitions") : [];
+  const path = `/${root}/${name}`;
+  const isListed = verbs.includes("list");
+  const columns = isListed ? list(await reader(plane)(path, tableType), "columnDefinitions") : [];
+  const kind = text(resource, "responseKind", "kind");
+  const schemas = object(document, "components", "schemas");
   return {
     group,
     version,
     name,
-    kind: text(resource, "responseKind", "kind"),
+    kind,
     singular: text(resource, "singularResource"),
     namespaced: text(resource, "scope") === "Namespaced",
     verbs,
@@ -172,6 +179,7 @@ async function describe(
       description: text(each, "description"),
       priority: Number(object(each)["priority"] ?? 0),
     })),
+    selectable: isListed ? await captureSelectable(asker(plane), path, kind, schemas) : {},
   };
 }
 

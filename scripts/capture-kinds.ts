@@ -12,6 +12,7 @@ import {
   list,
   object,
   text,
+  texts,
 } from "../packages/dev-cluster/src/json.ts";
 import { samples } from "./capture-samples.ts";
 
@@ -36,11 +37,14 @@ export async function captureKinds(
     const own = documentsOfKinds[key];
     for (const document of [...(own === undefined ? [] : [own]), ...(samples[key] ?? [])]) {
       const sent = sentAs(kind, document);
+      const put = { ...json, method: "PUT", path: `${pathOf(kind)}/${text(sent, "metadata", "name")}?dryRun=All` };
       const post = { ...json, method: "POST", path: `${pathOf(kind)}?dryRun=All`, body: JSON.stringify(sent) };
       const { code, body } = await ask(post);
       if (code !== 201) throw new Error(`${key}: ${text(body, "message")}`);
       learned.see(sent, body, kind);
       made[key] ??= {
+        finalizers: texts(body, "metadata", "finalizers"),
+        createdByUpdate: (await ask({ ...put, body: JSON.stringify(sent) })).code === 201,
         counts: at(body, "metadata", "generation") !== undefined,
         firstStatus: lasting(object(body, "status")),
         isShownWhenGone: text(await deleted(ask, kind, sent), "kind") === kind.kind,

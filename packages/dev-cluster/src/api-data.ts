@@ -34,6 +34,8 @@ export interface CapturedResource {
   readonly categories: readonly string[];
   readonly subresources: readonly Subresource[];
   readonly columns: readonly Column[];
+  /** By which fields lists are selected; what each is to a selector where an object does not have it. */
+  readonly selectable: Readonly<Record<string, string>>;
 }
 
 /** What a real API server makes of objects of a kind. */
@@ -43,6 +45,10 @@ export interface Made {
   readonly firstStatus: JsonObject;
   /** Deletion is answered by the object, not by a Status. */
   readonly isShownWhenGone: boolean;
+  /** Of new objects, beside their own. */
+  readonly finalizers: readonly string[];
+  /** May be made by PUT. */
+  readonly createdByUpdate: boolean;
 }
 
 export interface Resource extends CapturedResource, Made {
@@ -145,6 +151,8 @@ function bareResource(captured: CapturedResource): Resource {
     counts: false,
     firstStatus: {},
     isShownWhenGone: false,
+    finalizers: [],
+    createdByUpdate: false,
   };
 }
 
@@ -165,6 +173,7 @@ export function resourceOf(data: Json): Resource {
     categories: texts(data, "categories"),
     subresources: list(data, "subresources").map(named),
     columns: [],
+    selectable: { "metadata.name": "", "metadata.namespace": "" },
   });
 }
 

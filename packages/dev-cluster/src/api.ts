@@ -14,18 +14,19 @@ import {
   invalidValue,
   modifiedMeanwhile,
   notFound,
+  requiredValue,
   type Subject,
 } from "./api-error.ts";
 import { Authorizer } from "./authorization.ts";
 import { confine, hasStatus } from "./confine.ts";
-import { type DeleteRequest, type Deletion, planDeletion } from "./deletion.ts";
+import { type DeleteRequest, type Deletion, isHeld, planDeletion } from "./deletion.ts";
 import { requireNoEscalation } from "./escalation.ts";
-import { at, equal, isObject, type Json, type JsonObject, list, merge, object, put, text } from "./json.ts";
+import { at, equal, isObject, type Json, type JsonObject, merge, object, put, text, texts } from "./json.ts";
 import { nameFault } from "./names.ts";
 import { mergePatch } from "./patches.ts";
-import { conform } from "./schema.ts";
+import { conform, undecodable } from "./schema.ts";
 import type { Store } from "./store.ts";
-import { type Strategy, strategies } from "./strategies.ts";
+import { changeFaults, type Strategy, strategies } from "./strategies.ts";
 import { shownBy, toStored, versionFaults } from "./versions.ts";
 
 export interface Change {
@@ -72,7 +73,7 @@ export class Api {
   }
 
   create(resource: Resource, namespace: string, document: Json, options: WriteOptions = internalWrite): JsonObject {
-    const given = this.#conformed(resource, document, options, []);
+    const given = this.#conformed(resource, document, options);
     const named = this.#named(resource, namespace, given);
     const name = text(named, "metadata", "name");
     if (text(named, "metadata", "resourceVersion") !== "") {
@@ -87,6 +88,8 @@ export class Api {
       deletionGracePeriodSeconds: undefined,
       generation: resource.counts ? 1 : undefined,
     });
+    const finalizers = new Set([...texts(made, "metadata", "finalizers"), ...resource.finalizers]);
+    if (finalizers.size > 0) made = put(made, ["metadata", "finalizers"], [...finalizers]);
     if (hasStatus(resource)) {
       const given = strategy.keepsStatus === true ? object(made, "status") : {};
       made = put(made, ["status"], mergePatch(resource.firstStatus, given));
@@ -108,32 +111,26 @@ export class Api {
     change: Change,
     options: WriteOptions = internalWrite,
   ): JsonObject {
+    const { subresource = "", isPatch = false } = change;
     const strategy = strategyOf(resource);
     const current = this.store.get(resource.key, namespace, name);
     if (current === undefined) {
-      const mayCreate =
-        strategy.createdByUpdate === true && change.isPatch !== true && (change.subresource ?? "") === "";
-      if (!mayCreate) throw notFound(subjectOf(resource, name));
+      const subject = subjectOf(resource, name);
+      if (!resource.createdByUpdate || isPatch || subresource !== "") throw notFound(subject);
       const wanted = change.to({});
-      const uid = isObject(wanted) ? text(wanted, "metadata", "uid") : "";
+      const uid = text(wanted, "metadata", "uid");
       // The object that is meant is gone.
-      if (uid !== "") {
-        const why = `Precondition failed: UID in precondition: ${uid}, UID in object meta: `;
-        throw conflict(subjectOf(resource, name), why);
-      }
-      const made = isObject(wanted) ? merge(wanted, ["metadata"], { resourceVersion: undefined }) : wanted;
-      return this.create(resource, namespace, made, options);
+      if (uid !== "") throw conflict(subject, otherUid(uid, ""));
+      return this.create(resource, namespace, put(wanted, ["metadata", "resourceVersion"], undefined), options);
     }
-    const faults: Cause[] = [];
-    const wanted = this.#conformed(resource, change.to(shownBy(resource, current)), options, faults, change.isPatch);
-    this.#checkIdentity(resource, current, wanted, change.isPatch === true);
-    let next = confine(resource, strategy, change.subresource ?? "", wanted, current);
-    if ((change.subresource ?? "") === "") {
+    const wanted = this.#conformed(resource, change.to(shownBy(resource, current)), options, isPatch);
+    this.#checkIdentity(resource, current, wanted, isPatch);
+    let next = confine(resource, strategy, subresource, wanted, current);
+    if (subresource === "") {
       next = strategy.update?.(next, current, this.#context(options)) ?? next;
-      faults.push(...(strategy.faults?.(next) ?? []), ...(strategy.updateFaults?.(next, current) ?? []));
-      faults.push(...versionFaults(resource, next, current));
+      const faults = [...changeFaults(strategy, next, current), ...versionFaults(resource, next, current)];
+      this.#refuseFaults(resource, next, faults);
     }
-    this.#refuseFaults(resource, next, faults);
     requireNoEscalation(this.store, this.#authorizer, options.user, resource.key, next, current);
     if (equal(next, current)) return current;
     const isOther = (part: (of: JsonObject) => Json | undefined): boolean => !equal(part(next), part(current));
@@ -168,9 +165,7 @@ export class Api {
 
   /** What was being deleted ends with its last finalizer. */
   #removeIfDone(resource: Resource, kept: JsonObject): JsonObject | undefined {
-    if (text(kept, "metadata", "deletionTimestamp") === "" || list(kept, "metadata", "finalizers").length > 0)
-      return undefined;
-    if (resource.key === "namespaces" && list(kept, "spec", "finalizers").length > 0) return undefined;
+    if (text(kept, "metadata", "deletionTimestamp") === "" || isHeld(resource, kept)) return undefined;
     if (Number(object(kept, "metadata")["deletionGracePeriodSeconds"] ?? 0) > 0) return undefined;
     return this.store.remove(resource.key, text(kept, "metadata", "namespace"), text(kept, "metadata", "name"));
   }
@@ -180,33 +175,26 @@ export class Api {
   }
 
   /** In the form that it is kept in. */
-  #conformed(resource: Resource, document: Json, options: WriteOptions, faults: Cause[], isPatch = false): JsonObject {
-    if (!isObject(document)) throw badRequest(`the object provided is unrecognized (must be of type ${resource.kind})`);
-    const apiVersion = text(document, "apiVersion") || resource.apiVersion;
-    if (apiVersion !== resource.apiVersion) {
-      throw badRequest(
-        `the API version in the data (${apiVersion}) does not match the expected API version (${resource.apiVersion})`,
-      );
+  #conformed(resource: Resource, document: Json, options: WriteOptions, isPatch = false): JsonObject {
+    const { kind, version, apiVersion } = resource;
+    if (!isObject(document)) throw badRequest(`the object provided is unrecognized (must be of type ${kind})`);
+    const given = { apiVersion: text(document, "apiVersion") || apiVersion, kind: text(document, "kind") || kind };
+    if (given.apiVersion !== apiVersion) {
+      const expected = `does not match the expected API version (${apiVersion})`;
+      throw badRequest(`the API version in the data (${given.apiVersion}) ${expected}`);
     }
-    const kind = text(document, "kind") || resource.kind;
-    if (kind !== resource.kind) {
-      throw badRequest(
-        `${kind} in version "${resource.version}" cannot be handled as a ${resource.kind}: converting (${kind}) to (${resource.kind}): unknown conversion`,
-      );
-    }
-    const { value, unknown, causes } = conform(document, resource.schema, resource.kind, resource.version);
-    if (unknown.length > 0 && options.fieldValidation === "Strict") {
-      const said = unknown.map((path) => `unknown field "${path}"`).join(", ");
-      const why = `strict decoding error: ${said}`;
+    if (given.kind !== kind)
+      throw undecodable(kind, version, `converting (${given.kind}) to (${kind}): unknown conversion`, given.kind);
+    const { value, unknown, causes } = conform(document, resource.schema, kind, version);
+    const said = unknown.map((path) => `unknown field "${path}"`);
+    if (said.length > 0 && options.fieldValidation === "Strict") {
+      const why = `strict decoding error: ${said.join(", ")}`;
       if (isPatch) throw invalid({ group: "", kind: "", name: "" }, [invalidValue("patch", document, why)]);
-      throw badRequest(
-        `${resource.kind} in version "${resource.version}" cannot be handled as a ${resource.kind}: ${why}`,
-      );
+      throw undecodable(kind, version, why);
     }
-    if (options.fieldValidation === "Warn") for (const path of unknown) options.warn(`unknown field "${path}"`);
-    faults.push(...causes);
-    if (faults !== causes && causes.length > 0) this.#refuseFaults(resource, value, causes);
-    const whole = { kind: resource.kind, apiVersion: resource.apiVersion, metadata: {}, ...value };
+    if (options.fieldValidation === "Warn") for (const each of said) options.warn(each);
+    this.#refuseFaults(resource, value, causes);
+    const whole = { kind, apiVersion, metadata: {}, ...value };
     if (resource.isStored) return whole;
     const stored = this.resource(resource.key);
     return conform(toStored(resource, stored, whole), stored.schema, stored.kind, stored.version).value;
@@ -217,13 +205,8 @@ export class Api {
     let name = text(given, "metadata", "name");
     if (name === "" && prefix !== "") name = `${prefix}${randomSuffix()}`;
     if (name === "") {
-      throw invalid({ group: resource.group, kind: resource.kind, name: "" }, [
-        {
-          reason: "FieldValueRequired",
-          message: "Required value: name or generateName is required",
-          field: "metadata.name",
-        },
-      ]);
+      const why = "Required value: name or generateName is required";
+      throw invalid({ group: resource.group, kind: resource.kind, name: "" }, [requiredValue("metadata.name", why)]);
     }
     const own = text(given, "metadata", "namespace");
     if (own !== "" && own !== namespace) {
@@ -253,7 +236,7 @@ export class Api {
     const own = text(current, "metadata", "uid");
     if (uid !== "" && uid !== own) {
       if (isPatch) this.#refuseFaults(resource, current, [invalidValue("metadata.uid", uid, "field is immutable")]);
-      throw conflict(subject, `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${own}`);
+      throw conflict(subject, otherUid(uid, own));
     }
     const version = text(wanted, "metadata", "resourceVersion");
     if (version !== "" && version !== "0" && version !== text(current, "metadata", "resourceVersion")) {
@@ -270,6 +253,10 @@ export class Api {
 
 export function subjectOf(resource: Resource, name: string): Subject & { readonly name: string } {
   return { group: resource.group, kind: resource.name, name };
+}
+
+function otherUid(wanted: string, found: string): string {
+  return `Precondition failed: UID in precondition: ${wanted}, UID in object meta: ${found}`;
 }
 
 function strategyOf(resource: Resource): Strategy {

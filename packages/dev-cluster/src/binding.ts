@@ -1,7 +1,7 @@
 // Binding of pods to nodes.
-import { timestamp } from "./access.ts";
 import { type Api, subjectOf } from "./api.ts";
 import { conflict } from "./api-error.ts";
+import { withCondition } from "./conditions.ts";
 import { type JsonObject, list, number, put, text } from "./json.ts";
 
 /** Throws Conflict where the pod is bound already, or is going. */
@@ -13,14 +13,10 @@ export function bindPod(api: Api, pod: JsonObject, node: string, dryRun = false)
   }
   const bound = text(pod, "spec", "nodeName");
   if (bound !== "") throw conflict(subject, `pod ${name} is already assigned to node ${JSON.stringify(bound)}`);
-  const scheduled = {
-    type: "PodScheduled",
-    status: "True",
-    lastProbeTime: null,
-    lastTransitionTime: timestamp(api.now()),
-  };
-  const others = list(pod, "status", "conditions").filter((each) => text(each, "type") !== "PodScheduled");
+  const scheduled = { type: "PodScheduled", status: "True" };
+  const before = list(pod, "status", "conditions").filter((each) => text(each, "type") !== scheduled.type);
+  const conditions = withCondition(before, scheduled, api.now(), { lastProbeTime: null });
   const generation = (number(pod, "metadata", "generation") ?? 0) + 1;
-  const next = put(put(pod, ["spec", "nodeName"], node), ["status", "conditions"], [...others, scheduled]);
+  const next = put(put(pod, ["spec", "nodeName"], node), ["status", "conditions"], conditions);
   if (!dryRun) api.store.write("pods", put(next, ["metadata", "generation"], generation));
 }

@@ -2,11 +2,12 @@
 import { frontProxyUser } from "./aggregation.ts";
 import type { Api } from "./api.ts";
 import { apiData } from "./api-data.ts";
-import { type JsonObject, text, texts } from "./json.ts";
+import { type JsonObject, text } from "./json.ts";
 import { kubeletClientUser } from "./kubelet-proxy.ts";
 import { firstServiceAddress } from "./service-rules.ts";
 
 const rbac = "rbac.authorization.k8s.io/v1";
+const gated = "dev-cluster:nodes-gated";
 
 const clusterRoleBinding = (name: string, role: string, kind: string, subject: string): JsonObject => ({
   apiVersion: rbac,
@@ -15,20 +16,6 @@ const clusterRoleBinding = (name: string, role: string, kind: string, subject: s
   roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: role },
   subjects: [{ apiGroup: "rbac.authorization.k8s.io", kind, name: subject }],
 });
-
-/** Roles of nodes for kinds that are served because they were asked for. */
-function gatedRoles(api: Api): readonly JsonObject[] {
-  const rules = apiData().gatedNodeRules.filter((rule) =>
-    api.resources.some(
-      ({ group, name }) => texts(rule, "apiGroups").includes(group) && texts(rule, "resources").includes(name),
-    ),
-  );
-  return rules.flatMap((rule) => {
-    const name = `dev-cluster:nodes:${texts(rule, "resources").join("-")}`;
-    const role = { apiVersion: rbac, kind: "ClusterRole", metadata: { name }, rules: [rule] };
-    return [role, clusterRoleBinding(name, name, "Group", "system:nodes")];
-  });
-}
 
 /** Makes what is not there yet. PEM of the authorities of client certificates, and of those who say who asks: default nobody. */
 export function bootstrap(api: Api, ca: string, frontProxyCa = ""): void {
@@ -40,13 +27,15 @@ export function bootstrap(api: Api, ca: string, frontProxyCa = ""): void {
   const bindings = [
     // There is no authorizer for nodes: their role is bound to all of them.
     clusterRoleBinding("dev-cluster:nodes", "system:node", "Group", "system:nodes"),
-    ...gatedRoles(api),
+    // For kinds that are served to who asks for them.
+    { apiVersion: rbac, kind: "ClusterRole", metadata: { name: gated }, rules: apiData().gatedNodeRules },
+    clusterRoleBinding(gated, gated, "Group", "system:nodes"),
     clusterRoleBinding(kubeletClientUser, "system:kubelet-api-admin", "User", kubeletClientUser),
   ];
   for (const each of [...apiData().initialObjects, ...bindings]) {
     const [kind, apiVersion] = [text(each, "kind"), text(each, "apiVersion")];
     const resource = api.resources.find((one) => one.kind === kind && one.apiVersion === apiVersion);
-    if (resource !== undefined && isServed(api, each)) ensure(resource.key, text(each, "metadata", "namespace"), each);
+    if (resource !== undefined) ensure(resource.key, text(each, "metadata", "namespace"), each);
   }
   ensure("services", "default", {
     metadata: { name: "kubernetes", labels: { component: "apiserver", provider: "kubernetes" } },
@@ -65,13 +54,4 @@ export function bootstrap(api: Api, ca: string, frontProxyCa = ""): void {
   };
   ensure("configmaps", "kube-system", { metadata: { name: known }, data });
   api.update(api.resource("configmaps"), "kube-system", known, { to: (current) => ({ ...current, data }) });
-}
-
-/** Not so versions of groups that are not served. */
-function isServed(api: Api, initial: JsonObject): boolean {
-  const [group, version] = [text(initial, "spec", "group"), text(initial, "spec", "version")];
-  return (
-    text(initial, "kind") !== "APIService" ||
-    api.resources.some((each) => each.group === group && each.version === version)
-  );
 }

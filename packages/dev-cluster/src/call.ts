@@ -1,7 +1,7 @@
 // One request as handlers see it, without its wire.
 import type { User, WriteOptions } from "./access.ts";
 import type { Resource } from "./api-data.ts";
-import { ApiError, badRequest } from "./api-error.ts";
+import { ApiError, badRequest, unsupportedValue } from "./api-error.ts";
 import { type Json, parseJson } from "./json.ts";
 import { decodeProtobuf } from "./protobuf.ts";
 import type { Route } from "./route.ts";
@@ -30,17 +30,11 @@ export function namespaceOf({ resource, route }: ResourceCall): string {
 export function writeOptions(call: Call): WriteOptions {
   const { query } = call.route;
   const dryRun = query.getAll("dryRun");
-  if (dryRun.some((each) => each !== "All")) {
-    throw badRequest(
-      `dryRun: Unsupported value: ${JSON.stringify(dryRun.find((each) => each !== "All"))}: supported values: "All"`,
-    );
-  }
+  const other = dryRun.find((each) => each !== "All");
+  if (other !== undefined) throw unsupported("dryRun", other, ["All"]);
   const validation = query.get("fieldValidation") ?? "Warn";
-  if (validation !== "Ignore" && validation !== "Warn" && validation !== "Strict") {
-    throw badRequest(
-      `fieldValidation: Unsupported value: "${validation}": supported values: "Ignore", "Strict", "Warn"`,
-    );
-  }
+  if (validation !== "Ignore" && validation !== "Warn" && validation !== "Strict")
+    throw unsupported("fieldValidation", validation, ["Ignore", "Strict", "Warn"]);
   return {
     user: call.user,
     dryRun: dryRun.length > 0,
@@ -48,6 +42,11 @@ export function writeOptions(call: Call): WriteOptions {
     fieldManager: query.get("fieldManager") ?? "",
     warn: call.warn,
   };
+}
+
+function unsupported(parameter: string, value: string, supported: readonly string[]): ApiError {
+  const { field, message } = unsupportedValue(parameter, value, supported);
+  return badRequest(`${field}: ${message}`);
 }
 
 /** JSON, or YAML where the type says so. Throws BadRequest. */

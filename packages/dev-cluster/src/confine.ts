@@ -9,6 +9,9 @@ export function hasStatus(resource: Resource): boolean {
 
 /** Fields of metadata that only the server writes. */
 const serverFields = [
+  "name",
+  "namespace",
+  "resourceVersion",
   "uid",
   "creationTimestamp",
   "deletionTimestamp",
@@ -25,12 +28,8 @@ export function confine(
   current: JsonObject,
 ): JsonObject {
   const before = object(current, "metadata");
-  const metadata = merge(object(wanted, "metadata"), [], {
-    name: before["name"],
-    namespace: before["namespace"],
-    resourceVersion: before["resourceVersion"],
-    ...Object.fromEntries(serverFields.map((field) => [field, before[field]])),
-  });
+  const kept = Object.fromEntries(serverFields.map((field) => [field, before[field]]));
+  const metadata = merge(object(wanted, "metadata"), [], kept);
   const proposed = { ...wanted, metadata };
   switch (subresource) {
     case "":

@@ -49,7 +49,7 @@ export function planDeletion(
   const isDeleted = text(current, "metadata", "deletionTimestamp") !== "";
   const grace = graceOf(resource, current, request);
   const isNamespace = resource.key === "namespaces";
-  const holds = finalizers.length > 0 || grace > 0 || (isNamespace && list(current, "spec", "finalizers").length > 0);
+  const holds = finalizers.length > 0 || grace > 0 || isHeld(resource, current);
   const generation = number(current, "metadata", "generation");
   const counted = generation === undefined ? {} : { generation: generation + 1 };
   const marked = {
@@ -70,6 +70,12 @@ export function planDeletion(
     ...(isNoSooner ? {} : marked),
   });
   return { next: isNamespace ? put(next, ["status", "phase"], "Terminating") : next };
+}
+
+/** Somebody has something to do before it may go. */
+export function isHeld({ key }: Resource, kept: JsonObject): boolean {
+  const isFull = key === "namespaces" && list(kept, "spec", "finalizers").length > 0;
+  return isFull || list(kept, "metadata", "finalizers").length > 0;
 }
 
 /** Only pods are deleted gracefully, and of these only such as run somewhere. A second request may only shorten it. */

@@ -1,9 +1,8 @@
 // Which names objects may have.
 import type { Resource } from "./api-data.ts";
 import { type Cause, invalidValue } from "./api-error.ts";
-import { labelRule } from "./pod-rules.ts";
+import { label, labelRule } from "./pod-rules.ts";
 
-const label = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 const label1035 = /^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$/;
 const subdomain = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
 const subdomainRule =

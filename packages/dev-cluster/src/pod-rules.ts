@@ -1,5 +1,5 @@
 // What the API server makes of pods: their first status, their quality of service, what may change in them, what is added.
-import { type Cause, forbiddenValue, invalidValue } from "./api-error.ts";
+import { type Cause, forbiddenValue, invalidValue, requiredValue } from "./api-error.ts";
 import { equal, type Json, type JsonObject, list, merge, object, put, text } from "./json.ts";
 import { quantityValue } from "./quantity.ts";
 
@@ -81,37 +81,30 @@ export function podUpdateFaults(next: JsonObject, before: JsonObject): readonly 
 }
 
 export function podFaults(spec: Json | undefined, path: string): readonly Cause[] {
-  const faults: Cause[] = [];
-  const seen = new Set<string>();
-  const lists = ["initContainers", "containers", "ephemeralContainers"];
   const volumes = new Set(list(spec, "volumes").map((each) => text(each, "name")));
-  for (const name of lists) {
-    for (const [index, container] of list(spec, name).entries()) {
-      const place = `${path}.${name}[${index}]`;
-      const own = text(container, "name");
-      if (own !== "" && !/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(own)) {
-        faults.push(invalidValue(`${place}.name`, own, labelRule));
-      }
-      if (seen.has(own))
-        faults.push({
-          reason: "FieldValueDuplicate",
-          message: `Duplicate value: ${JSON.stringify(own)}`,
-          field: `${place}.name`,
-        });
-      seen.add(own);
-      if (text(container, "image") === "" && path !== "") {
-        faults.push({ reason: "FieldValueRequired", message: "Required value", field: `${place}.image` });
-      }
-      for (const [at, mount] of list(container, "volumeMounts").entries()) {
-        const volume = text(mount, "name");
-        if (volumes.has(volume)) continue;
-        const field = `${place}.volumeMounts[${at}].name`;
-        faults.push({ reason: "FieldValueNotFound", message: `Not found: ${JSON.stringify(volume)}`, field });
-      }
-      faults.push(...resourceFaults(container, place));
-    }
-  }
-  return faults;
+  const seen = new Set<string>();
+  return ["initContainers", "containers", "ephemeralContainers"].flatMap((field) =>
+    list(spec, field).flatMap((container, index) => {
+      const place = `${path}.${field}[${index}]`;
+      const name = text(container, "name");
+      const isSaid = seen.has(name);
+      seen.add(name);
+      const mounts = list(container, "volumeMounts").map((mount) => text(mount, "name"));
+      return [
+        ...(name === "" || label.test(name) ? [] : [invalidValue(`${place}.name`, name, labelRule)]),
+        ...(isSaid ? [unfit("Duplicate", "Duplicate value", name, `${place}.name`)] : []),
+        ...(text(container, "image") === "" ? [requiredValue(`${place}.image`)] : []),
+        ...mounts.flatMap((volume, at) =>
+          volumes.has(volume) ? [] : [unfit("NotFound", "Not found", volume, `${place}.volumeMounts[${at}].name`)],
+        ),
+        ...resourceFaults(container, place),
+      ];
+    }),
+  );
+}
+
+function unfit(reason: string, title: string, value: string, field: string): Cause {
+  return { reason: `FieldValue${reason}`, message: `${title}: ${JSON.stringify(value)}`, field };
 }
 
 function resourceFaults(container: Json, place: string): readonly Cause[] {
@@ -124,5 +117,6 @@ function resourceFaults(container: Json, place: string): readonly Cause[] {
   });
 }
 
+export const label: RegExp = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 export const labelRule =
   "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";

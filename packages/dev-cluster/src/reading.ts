@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import type { Api } from "./api.ts";
 import { badRequest, expired } from "./api-error.ts";
 import { namespaceOf, type ResourceCall } from "./call.ts";
-import type { JsonObject } from "./json.ts";
+import { type JsonObject, object } from "./json.ts";
 import { representationOf } from "./representation.ts";
 import { fieldMatcher, labelMatcher, type Matcher } from "./selectors.ts";
 import { shownBy } from "./versions.ts";
@@ -16,10 +16,16 @@ interface Paged {
   readonly revision: number;
 }
 
-export function matcherOf({ route, resource }: ResourceCall): Matcher {
+/** What a list, a watch or a collection's deletion is about. */
+export function matcherOf(call: ResourceCall): Matcher {
+  const { route, resource } = call;
   const byLabels = labelMatcher(route.query.get("labelSelector") ?? "");
   const byFields = fieldMatcher(route.query.get("fieldSelector") ?? "", resource);
-  return (candidate) => byLabels(candidate) && byFields(shownBy(resource, candidate));
+  return (candidate) => {
+    const { name, namespace } = object(candidate, "metadata");
+    const isWithin = ["", namespace].includes(namespaceOf(call)) && ["", name].includes(route.name);
+    return isWithin && byLabels(candidate) && byFields(shownBy(resource, candidate));
+  };
 }
 
 export class Reading {

@@ -1,6 +1,6 @@
 // Documents against their schemas: what does not belong there goes, what has the wrong form is refused, defaults are filled in.
 import { apiData } from "./api-data.ts";
-import { badRequest, type Cause, requiredValue, unsupportedValue } from "./api-error.ts";
+import { type ApiError, badRequest, type Cause, requiredValue, unsupportedValue } from "./api-error.ts";
 import { withDefaults } from "./defaults.ts";
 import { isList, isObject, type Json, type JsonObject, list, object, text, texts } from "./json.ts";
 import { canonicalQuantity } from "./quantity.ts";
@@ -64,6 +64,11 @@ export function conform(document: JsonObject, name: string, kind: string, apiVer
   const walk = new Walk(kind, apiVersion);
   const value = walk.value(document, namedSchema(name), "");
   return { value: isObject(value) ? value : {}, unknown: walk.unknown, causes: walk.causes };
+}
+
+/** `found`: the kind that the document has. */
+export function undecodable(kind: string, version: string, why: string, found: string = kind): ApiError {
+  return badRequest(`${found} in version "${version}" cannot be handled as a ${kind}: ${why}`);
 }
 
 class Walk {
@@ -130,7 +135,7 @@ class Walk {
         (type === "string" && (given === undefined || given === "")) ||
         (type === "object" && given === undefined && !isOpen(site ?? use) && field !== "metadata") ||
         (field === "containers" && (!isList(given) || given.length === 0));
-      if (missing && !mayBeEmpty.has(`${use.name.split(".").at(-1)}.${field}`)) {
+      if (missing && !mayBeEmpty.includes(`${use.name.split(".").at(-1)}.${field}`)) {
         this.causes.push(requiredValue(path === "" ? field : `${path}.${field}`));
       }
     }
@@ -149,23 +154,15 @@ class Walk {
     const canonical =
       typeof value === "string" || typeof value === "number" ? canonicalQuantity(`${value}`) : undefined;
     if (canonical !== undefined) return canonical;
-    throw badRequest(
-      `${this.#kind} in version "${this.#version}" cannot be handled as a ${this.#kind}: quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$' (${path})`,
-    );
+    const rule = "'^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
+    throw undecodable(this.#kind, this.#version, `quantities must match the regular expression ${rule} (${path})`);
   }
 
   #mismatch(value: Json, wanted: string, path: string): Error {
-    const found = isList(value)
-      ? "array"
-      : value === null
-        ? "null"
-        : typeof value === "boolean"
-          ? "bool"
-          : typeof value;
-    const field = path.replaceAll(/\[[^\]]*\]/g, "");
-    return badRequest(
-      `${this.#kind} in version "${this.#version}" cannot be handled as a ${this.#kind}: json: cannot unmarshal ${found} into Go struct field ${this.#kind}.${field} of type ${wanted}`,
-    );
+    const type = isList(value) ? "array" : typeof value === "boolean" ? "bool" : typeof value;
+    const field = `${this.#kind}.${path.replaceAll(/\[[^\]]*\]/g, "")}`;
+    const why = `json: cannot unmarshal ${type} into Go struct field ${field} of type ${wanted}`;
+    return undecodable(this.#kind, this.#version, why);
   }
 }
 
@@ -176,16 +173,7 @@ function isEmpty(value: Json, { schema }: SchemaUse): boolean {
 }
 
 /** Required by the documents, not by the API. */
-const mayBeEmpty: ReadonlySet<string> = new Set([
-  "ObjectReference.name",
-  "EventSource.component",
-  "Subject.name",
-  "TokenRequestSpec.audiences",
-  "Event.eventTime",
-  "Event.involvedObject",
-  "LeaderElectionRecord.holderIdentity",
-  "CertificateSigningRequestSpec.request",
-]);
+const mayBeEmpty: readonly string[] = ["Subject.name", "Event.eventTime", "CertificateSigningRequestSpec.request"];
 
 function fitsType(value: Json, type: Json | undefined): boolean {
   if (type === "integer") return typeof value === "number" && Number.isInteger(value);

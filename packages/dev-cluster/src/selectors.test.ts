@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fieldMatcher, labelMatcher, selects } from "./selectors.ts";
 
+const pods = { selectable: { "spec.nodeName": "", "status.phase": "" } };
 const labels = { app: "web", tier: "front" };
 const cases: readonly (readonly [string, boolean])[] = [
   ["", true],
@@ -24,7 +25,7 @@ for (const [selector, wanted] of cases) {
 
 test("what is no selector is refused", () => {
   for (const selector of ["a=b,", "=", "a in b"]) assert.throws(() => labelMatcher(selector), { code: 400 });
-  assert.throws(() => fieldMatcher("spec.foo=1", { name: "pods", group: "" }), {
+  assert.throws(() => fieldMatcher("spec.foo=1", pods), {
     code: 400,
     message: "field label not supported: spec.foo",
   });
@@ -32,9 +33,14 @@ test("what is no selector is refused", () => {
 
 test("fields", () => {
   const pod = { metadata: { name: "a", namespace: "n" }, spec: { nodeName: "x" }, status: { phase: "Running" } };
-  assert.ok(fieldMatcher("spec.nodeName=x,status.phase!=Failed", { name: "pods", group: "" })(pod));
-  assert.ok(!fieldMatcher("spec.nodeName=", { name: "pods", group: "" })(pod));
-  assert.ok(fieldMatcher("spec.unschedulable=false", { name: "nodes", group: "" })({ metadata: {}, spec: {} }));
+  assert.ok(fieldMatcher("spec.nodeName=x,status.phase!=Failed", pods)(pod));
+  assert.ok(!fieldMatcher("spec.nodeName=", pods)(pod));
+  assert.ok(
+    fieldMatcher("spec.unschedulable=false", { selectable: { "spec.unschedulable": "false" } })({
+      metadata: {},
+      spec: {},
+    }),
+  );
 });
 
 test("selectors of workloads: an absent one selects nothing, an empty one all", () => {

@@ -79,68 +79,23 @@ export function matchesExpression(expression: Json, labels: Labels): boolean {
   return meets(labels, { key, operator, values: texts(expression, "values") });
 }
 
-const ofReference = ["kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath"];
-
-/** Fields that the API server can select by, beside metadata.name and metadata.namespace; by resource and group. */
-const selectable: Readonly<Record<string, readonly string[]>> = {
-  pods: [
-    "spec.nodeName",
-    "spec.restartPolicy",
-    "spec.schedulerName",
-    "spec.serviceAccountName",
-    "spec.hostNetwork",
-    "status.phase",
-    "status.podIP",
-    "status.nominatedNodeName",
-  ],
-  nodes: ["spec.unschedulable"],
-  namespaces: ["status.phase"],
-  events: [...ofReference.map((field) => `involvedObject.${field}`), "reason", "reportingComponent", "source", "type"],
-  "events.events.k8s.io": [
-    ...ofReference.map((field) => `regarding.${field}`),
-    "reason",
-    "reportingController",
-    "type",
-  ],
-  secrets: ["type"],
-  services: ["spec.clusterIP", "spec.type"],
-  replicationcontrollers: ["status.replicas"],
-  "replicasets.apps": ["status.replicas"],
-  "jobs.batch": ["status.successful"],
-  "resourceslices.resource.k8s.io": ["spec.nodeName", "spec.driver"],
-  "clustertrustbundles.certificates.k8s.io": ["spec.signerName"],
-  "podcertificaterequests.certificates.k8s.io": ["spec.nodeName", "spec.podName", "spec.signerName"],
-  "certificatesigningrequests.certificates.k8s.io": ["spec.signerName"],
+/** Where fields are that have other names in selectors, or are objects. */
+const places: Readonly<Record<string, string>> = {
+  source: "source.component",
+  "status.successful": "status.succeeded",
 };
 
 /** Of a `fieldSelector` parameter. Throws BadRequest. */
-export function fieldMatcher(selector: string, { name, group }: Pick<Resource, "name" | "group">): Matcher {
+export function fieldMatcher(selector: string, { selectable }: Pick<Resource, "selectable">): Matcher {
   if (selector.trim() === "") return () => true;
-  const resource = group === "" ? name : `${name}.${group}`;
   const terms = selector.split(",").map((term) => {
     const match = /^([^=!]+?)(==|=|!=)(.*)$/.exec(term);
     if (match === null) throw badRequest(`invalid field selector ${JSON.stringify(selector)}`);
     const [, field = "", operator, wanted = ""] = match;
-    const known = ["metadata.name", "metadata.namespace", ...(selectable[resource] ?? [])];
-    if (!known.includes(field)) throw badRequest(`field label not supported: ${field}`);
-    return { path: pathOf(field, resource), equal: operator !== "!=", wanted };
+    const absent = selectable[field];
+    if (absent === undefined) throw badRequest(`field label not supported: ${field}`);
+    return { path: (places[field] ?? field).split("."), equal: operator !== "!=", wanted, absent };
   });
   return (candidate) =>
-    terms.every(({ path, equal, wanted }) => {
-      const found = at(candidate, ...path);
-      const shown = found === undefined || found === null ? absent(path) : `${typeof found === "object" ? "" : found}`;
-      return (shown === wanted) === equal;
-    });
-}
-
-function pathOf(field: string, resource: string): readonly string[] {
-  if (resource === "events" && field === "source") return ["source", "component"];
-  if (field === "status.successful") return ["status", "succeeded"];
-  return field.split(".");
-}
-
-function absent(path: readonly string[]): string {
-  const last = path.at(-1);
-  if (last === "unschedulable" || last === "hostNetwork") return "false";
-  return last === "replicas" || last === "succeeded" ? "0" : "";
+    terms.every(({ path, equal, wanted, absent }) => (`${at(candidate, ...path) ?? absent}` === wanted) === equal);
 }

@@ -10,7 +10,7 @@ const lastNodePort = 32_767;
 
 export function newService(service: JsonObject, context: Pick<StrategyContext, "list">): JsonObject {
   const type = text(service, "spec", "type");
-  if (type === "ExternalName") return withStatus(service);
+  if (type === "ExternalName") return service;
   const others = context
     .list("services")
     .filter((each) => text(each, "metadata", "uid") !== text(service, "metadata", "uid"));
@@ -21,7 +21,7 @@ export function newService(service: JsonObject, context: Pick<StrategyContext, "
     ipFamilies: ["IPv4"],
     ipFamilyPolicy: "SingleStack",
   });
-  if (type !== "NodePort" && type !== "LoadBalancer") return withStatus(addressed);
+  if (type !== "NodePort" && type !== "LoadBalancer") return addressed;
   const taken = new Set(others.flatMap((each) => list(each, "spec", "ports").map((port) => object(port)["nodePort"])));
   const ports = list(addressed, "spec", "ports").map((port): Json => {
     if (object(port)["nodePort"] !== undefined) return port;
@@ -31,13 +31,7 @@ export function newService(service: JsonObject, context: Pick<StrategyContext, "
     return put(object(port), ["nodePort"], free);
   });
   const policy = text(addressed, "spec", "externalTrafficPolicy") || "Cluster";
-  return withStatus(merge(addressed, ["spec"], { ports, externalTrafficPolicy: policy }));
-}
-
-function withStatus(service: JsonObject): JsonObject {
-  return service["status"] === undefined || Object.keys(object(service, "status")).length === 0
-    ? put(service, ["status"], { loadBalancer: {} })
-    : service;
+  return merge(addressed, ["spec"], { ports, externalTrafficPolicy: policy });
 }
 
 function freeAddress(others: readonly JsonObject[]): string {

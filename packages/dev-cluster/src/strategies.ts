@@ -1,9 +1,9 @@
 // What is particular to a kind when its objects are made and changed. Kinds without an entry have nothing.
-import type { StrategyContext } from "./access.ts";
-import { type Cause, forbiddenValue, invalidValue, unsupportedValue } from "./api-error.ts";
+import { type StrategyContext, userInfo } from "./access.ts";
+import { type Cause, forbiddenValue, invalidValue, requiredValue, unsupportedValue } from "./api-error.ts";
 import { autoscalerFaults, completeBehavior } from "./autoscaler-rules.ts";
 import { eventFaults } from "./event-rules.ts";
-import { equal, isObject, type Json, type JsonObject, list, merge, object, put, text } from "./json.ts";
+import { at, equal, isObject, type JsonObject, list, merge, object, put, text } from "./json.ts";
 import { newPod, podFaults, podStatus, podUpdateFaults } from "./pod-rules.ts";
 import { scheduleFault } from "./schedule.ts";
 import { selects } from "./selectors.ts";
@@ -16,12 +16,12 @@ export interface Strategy {
   readonly status?: (status: JsonObject) => JsonObject;
   readonly faults?: (candidate: JsonObject) => readonly Cause[];
   readonly updateFaults?: (next: JsonObject, before: JsonObject) => readonly Cause[];
+  /** Paths of what is never changed. */
+  readonly fixed?: readonly (readonly string[])[];
   /** Its status is kept when it is made. */
   readonly keepsStatus?: boolean;
   /** What of its metadata counts in metadata.generation, too. */
   readonly counts?: readonly ("annotations" | "labels")[];
-  /** May be made by PUT. */
-  readonly createdByUpdate?: boolean;
 }
 
 const workload = (restartPolicies: readonly string[]): Strategy => ({
@@ -40,12 +40,17 @@ const workload = (restartPolicies: readonly string[]): Strategy => ({
     }
     return faults;
   },
-  updateFaults: (next, before) => unchanged(next, before, ["spec", "selector"]),
+  fixed: [["spec", "selector"]],
 });
 
-function unchanged(next: JsonObject, before: JsonObject, path: readonly string[]): readonly Cause[] {
-  const [now, then] = [next, before].map((each) => path.reduce<Json | undefined>((at, key) => object(at)[key], each));
-  return equal(now, then) ? [] : [invalidValue(path.join("."), now, "field is immutable")];
+/** What a strategy says of a change. */
+export function changeFaults(strategy: Strategy, next: JsonObject, before: JsonObject): readonly Cause[] {
+  const changed = (strategy.fixed ?? []).filter((path) => !equal(at(next, ...path), at(before, ...path)));
+  return [
+    ...(strategy.faults?.(next) ?? []),
+    ...changed.map((path) => invalidValue(path.join("."), at(next, ...path), "field is immutable")),
+    ...(strategy.updateFaults?.(next, before) ?? []),
+  ];
 }
 
 const changeableOfSets = [
@@ -72,13 +77,6 @@ function unchangedSet(next: JsonObject, before: JsonObject): readonly Cause[] {
 const templateGeneration = ["metadata", "annotations", "deprecated.daemonset.template.generation"];
 const job = workload(["OnFailure", "Never"]);
 
-/** Its controller takes it off once nothing uses the object. */
-function inUse(made: JsonObject, kind: string): JsonObject {
-  const finalizer = `kubernetes.io/${kind}-protection`;
-  const finalizers = list(made, "metadata", "finalizers");
-  return finalizers.includes(finalizer) ? made : put(made, ["metadata", "finalizers"], [...finalizers, finalizer]);
-}
-
 export const strategies: Readonly<Record<string, Strategy>> = {
   pods: {
     create: newPod,
@@ -104,24 +102,20 @@ export const strategies: Readonly<Record<string, Strategy>> = {
     },
     update: (next, before) => put(next, ["spec"], before["spec"]),
   },
-  persistentvolumeclaims: { create: (made) => inUse(made, "pvc") },
-  "volumeattributesclasses.storage.k8s.io": { create: (made) => inUse(made, "vac") },
   persistentvolumes: {
-    create(made) {
-      const since = object(made, "metadata")["creationTimestamp"];
-      return put(inUse(made, "pv"), ["status", "lastPhaseTransitionTime"], since);
-    },
+    create: (made) => put(made, ["status", "lastPhaseTransitionTime"], text(made, "metadata", "creationTimestamp")),
   },
   services: { create: newService, update: (next, _, context) => newService(next, context) },
   secrets: {
     create: encodedSecret,
     update: encodedSecret,
-    updateFaults: (next, before) => [...unchanged(next, before, ["type"]), ...immutableData(next, before)],
+    fixed: [["type"]],
+    updateFaults: immutableData,
   },
   configmaps: { updateFaults: immutableData },
   "deployments.apps": { ...workload(["Always"]), counts: ["annotations"] },
   "replicasets.apps": workload(["Always"]),
-  "statefulsets.apps": { ...workload(["Always"]), updateFaults: unchangedSet },
+  "statefulsets.apps": { ...workload(["Always"]), fixed: [], updateFaults: unchangedSet },
   "daemonsets.apps": {
     ...workload(["Always"]),
     create: (made) => put(made, templateGeneration, "1"),
@@ -134,11 +128,9 @@ export const strategies: Readonly<Record<string, Strategy>> = {
   "jobs.batch": {
     ...job,
     faults(candidate) {
-      const isUncounted =
-        text(candidate, "spec", "completionMode") === "Indexed" &&
-        object(candidate, "spec")["completions"] === undefined;
-      const message = "Required value: when completion mode is Indexed";
-      const uncounted = { reason: "FieldValueRequired", message, field: "spec.completions" };
+      const { completionMode, completions } = object(candidate, "spec");
+      const uncounted = requiredValue("spec.completions", "Required value: when completion mode is Indexed");
+      const isUncounted = completionMode === "Indexed" && completions === undefined;
       return [...(job.faults?.(candidate) ?? []), ...(isUncounted ? [uncounted] : [])];
     },
     create(made) {
@@ -157,9 +149,9 @@ export const strategies: Readonly<Record<string, Strategy>> = {
       const labelled = isBare ? put(templated, ["metadata", "labels"], own) : templated;
       return put(labelled, ["spec", "selector"], { matchLabels: { "batch.kubernetes.io/controller-uid": uid } });
     },
-    updateFaults: (next, before) => [
-      ...unchanged(next, before, ["spec", "selector"]),
-      ...unchanged(next, before, ["spec", "template"]),
+    fixed: [
+      ["spec", "selector"],
+      ["spec", "template"],
     ],
   },
   "cronjobs.batch": {
@@ -175,8 +167,7 @@ export const strategies: Readonly<Record<string, Strategy>> = {
     faults: autoscalerFaults,
   },
   "endpointslices.discovery.k8s.io": { counts: ["annotations", "labels"] },
-  "leases.coordination.k8s.io": { createdByUpdate: true },
-  events: { createdByUpdate: true, faults: eventFaults },
+  events: { faults: eventFaults },
   "apiservices.apiregistration.k8s.io": {
     faults(service) {
       const name = `${text(service, "spec", "version")}.${text(service, "spec", "group")}`;
@@ -185,18 +176,10 @@ export const strategies: Readonly<Record<string, Strategy>> = {
       return own === name ? [] : [invalidValue("metadata.name", own, why)];
     },
   },
-  "podcertificaterequests.certificates.k8s.io": {
-    updateFaults: (next, before) => unchanged(next, before, ["spec"]),
-  },
+  "podcertificaterequests.certificates.k8s.io": { fixed: [["spec"]] },
   "certificatesigningrequests.certificates.k8s.io": {
-    create: (made, { user }) =>
-      merge(made, ["spec"], {
-        username: user.name,
-        uid: user.uid,
-        groups: user.groups,
-        extra: user.extra,
-      }),
-    updateFaults: (next, before) => unchanged(next, before, ["spec"]),
+    create: (made, { user }) => merge(made, ["spec"], { uid: undefined, extra: undefined, ...userInfo(user) }),
+    fixed: [["spec"]],
   },
 };
 
@@ -210,9 +193,5 @@ function encodedSecret(secret: JsonObject): JsonObject {
 function immutableData(next: JsonObject, before: JsonObject): readonly Cause[] {
   if (before["immutable"] !== true) return [];
   const fields = ["data", "binaryData", "immutable"].filter((field) => !equal(next[field], before[field]));
-  return fields.map((field) => ({
-    reason: "FieldValueForbidden",
-    message: "Forbidden: field is immutable when `immutable` is set",
-    field,
-  }));
+  return fields.map((field) => forbiddenValue(field, "field is immutable when `immutable` is set"));
 }

@@ -1,8 +1,8 @@
 // Watches: changes of a collection as they happen, told as their selectors see them, with bookmarks.
 import type { Api } from "./api.ts";
 import { ApiError, badRequest } from "./api-error.ts";
-import { namespaceOf, type ResourceCall } from "./call.ts";
-import { type JsonObject, object, put } from "./json.ts";
+import type { ResourceCall } from "./call.ts";
+import { type JsonObject, put } from "./json.ts";
 import { matcherOf } from "./reading.ts";
 import { representationOf } from "./representation.ts";
 import type { Matcher } from "./selectors.ts";
@@ -21,7 +21,7 @@ const defaultSeconds = 1_800;
 /** Checks the request and returns what begins the watch, which returns what ends it. Throws before anything is written. */
 export function watch(api: Api, call: ResourceCall): (sink: WatchSink) => () => void {
   const { resource, route } = call;
-  const matches = within(call, matcherOf(call));
+  const matches = matcherOf(call);
   const representation = representationOf(call, api.now);
   const asked = route.query.get("resourceVersion") ?? "";
   if (asked !== "" && !/^\d+$/.test(asked))
@@ -82,14 +82,6 @@ export function watch(api: Api, call: ResourceCall): (sink: WatchSink) => () => 
       () => clearInterval(ticking),
     );
     return stop;
-  };
-}
-
-function within(call: ResourceCall, matches: Matcher): Matcher {
-  return (candidate) => {
-    const { name, namespace } = object(candidate, "metadata");
-    const isWithin = ["", namespace].includes(namespaceOf(call)) && ["", name].includes(call.route.name);
-    return isWithin && matches(candidate);
   };
 }
 
