@@ -24,7 +24,7 @@ interface Sample {
 }
 
 /** Cores and bytes. */
-export type Use = Readonly<Record<"cpu" | "memory", number>>;
+type Use = Readonly<Record<"cpu" | "memory", number>>;
 
 interface Usage {
   readonly time: number;

@@ -36,16 +36,9 @@ export class Client {
     return this.#api.now();
   }
 
-  /** By `apiVersion` and `kind`, of an object or of what refers to one. */
-  resourceOf(of: Json | undefined): Resource | undefined {
-    const [group = ""] = text(of, "apiVersion").split("/").slice(0, -1);
-    const kind = text(of, "kind");
-    return this.#api.resources.find((each) => each.isStored && each.kind === kind && each.group === group);
-  }
-
   /** What is referred to from a namespace, if it has a number of replicas to change. */
   scalable(reference: Json | undefined, namespace: string): JsonObject | undefined {
-    const resource = this.resourceOf(reference);
+    const resource = this.#find(reference);
     const canScale = resource?.subresources.some(({ name }) => name === "scale") === true;
     return canScale ? this.store.get(resource.key, namespace, text(reference, "name")) : undefined;
   }
@@ -120,8 +113,15 @@ export class Client {
   }
 
   #resource(of: JsonObject): Resource {
-    const found = this.resourceOf(of);
+    const found = this.#find(of);
     if (found === undefined) throw new TypeError(`no resource of ${text(of, "apiVersion")} ${text(of, "kind")}`);
     return found;
+  }
+
+  /** By `apiVersion` and `kind`, of an object or of what refers to one. */
+  #find(of: Json | undefined): Resource | undefined {
+    const [group = ""] = text(of, "apiVersion").split("/").slice(0, -1);
+    const kind = text(of, "kind");
+    return this.#api.resources.find((each) => each.isStored && each.kind === kind && each.group === group);
   }
 }

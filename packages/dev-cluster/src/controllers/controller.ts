@@ -15,7 +15,7 @@ export interface Controller {
 }
 
 /** What a controller does about the objects of one resource. */
-export interface ObjectController {
+interface ObjectController {
   readonly name: string;
   readonly resource: string;
   /** Resources of objects that those control: what happens to these counts, too. */

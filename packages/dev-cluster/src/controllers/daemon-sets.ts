@@ -12,6 +12,7 @@ import { currentRevision, revisionLabel } from "./revisions.ts";
 const key = "daemonsets.apps";
 /** What ends sooner is not replaced before. */
 const leastLifeMs = 5_000;
+const lookMs = 1_000;
 
 const tolerated: Readonly<Record<string, string>> = {
   "not-ready": "NoExecute",
@@ -71,21 +72,17 @@ function nodeOf(pod: JsonObject): string {
   return text(pod, "spec", "nodeName") || meant;
 }
 
-/** Pods on other nodes, and those that have ended. Returns when to take away those that ended too soon. */
+/** Pods on other nodes, and those that have ended. Returns when to look again, where some ended too soon. */
 function takeAway(client: Client, set: JsonObject, nodes: ReadonlySet<string>): number | undefined {
-  const waits: number[] = [];
-  for (const pod of client.controlled("pods", set).filter((each) => !isGoing(each))) {
-    const wait = bornAt(pod) + leastLifeMs - client.now();
-    if (nodes.has(nodeOf(pod)) && !isFinished(pod)) continue;
-    if (nodes.has(nodeOf(pod)) && wait > 0) {
-      waits.push(wait);
-      continue;
-    }
+  const pods = client.controlled("pods", set).filter((pod) => !isGoing(pod));
+  const isYoung = (pod: JsonObject): boolean => bornAt(pod) + leastLifeMs > client.now();
+  const isDue = (pod: JsonObject): boolean => !nodes.has(nodeOf(pod)) || (isFinished(pod) && !isYoung(pod));
+  for (const pod of pods.filter(isDue)) {
     const message = `Found failed daemon pod ${keyOf(pod)} on node ${nodeOf(pod)}, will try to kill it`;
     if (text(pod, "status", "phase") === "Failed") client.tell(set, "Warning", "FailedDaemonPod", message);
     deletePod(client, set, pod);
   }
-  return waits.length > 0 ? Math.min(...waits) : undefined;
+  return pods.some((pod) => isFinished(pod) && !isDue(pod)) ? lookMs : undefined;
 }
 
 /** Pods of an older template go, as many at once as may be missing. */

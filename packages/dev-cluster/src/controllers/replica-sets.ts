@@ -20,7 +20,8 @@ export function replicaSets(api: Api): Controller {
       const active = activePods(client, set);
       const wanted = replicasOf(set);
       for (let missing = Math.min(wanted - active.length, burst); missing > 0; missing--) createPod(client, set);
-      for (const pod of leastWorth(active).slice(0, Math.max(0, active.length - wanted))) deletePod(client, set, pod);
+      const spare = active.length - wanted;
+      for (const pod of spare > 0 ? leastWorth(active).slice(0, spare) : []) deletePod(client, set, pod);
       return writeCounts(client, set, wanted);
     },
   });
@@ -35,11 +36,10 @@ function leastWorth(pods: readonly JsonObject[]): readonly JsonObject[] {
     -(onNode.get(text(pod, "spec", "nodeName"))?.length ?? 0),
     -bornAt(pod),
   ];
-  const difference = (a: JsonObject, b: JsonObject): number =>
-    worth(a)
-      .map((each, at) => each - (worth(b)[at] ?? 0))
-      .find((each) => each !== 0) ?? 0;
-  return pods.toSorted(difference);
+  return pods
+    .map((pod) => ({ pod, worth: worth(pod) }))
+    .toSorted((a, b) => a.worth.map((each, at) => each - (b.worth[at] ?? 0)).find((each) => each !== 0) ?? 0)
+    .map(({ pod }) => pod);
 }
 
 /** Returns when a pod that is ready will have been so for as long as is asked for, or when to make the rest. */
