@@ -33,3 +33,12 @@ test("all that is wrong is told, not the first", () => {
     { source: "--provider", message: "needs a value" },
   ]);
 });
+
+test("a switch of a sub-command is on or off, and no other word", () => {
+  const own = [{ name: "use-kubeconfig", kind: "boolean" }] as const;
+  assert.deepEqual(parseCommandLine(["trial", "--use-kubeconfig=/home/me/config"], own).faults, [
+    { source: "--use-kubeconfig", message: '"/home/me/config" must be true or false' },
+  ]);
+  for (const text of ["true", "F", "0"])
+    assert.deepEqual(parseCommandLine(["trial", `--use-kubeconfig=${text}`], own).faults, []);
+});

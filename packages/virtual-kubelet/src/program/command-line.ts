@@ -51,6 +51,9 @@ export function parseCommandLine(argv: readonly string[], further: readonly Comm
     if (spec === undefined) {
       faults.push({ source: token.rawName, message: `unknown flag${hint(token.name, byName.keys(), "--")}` });
     } else if (value === undefined) faults.push({ source: token.rawName, message: "needs a value" });
+    // Those of the program are checked with its configuration.
+    else if (spec.kind === "boolean" && shorts.has(spec.name) && !/^(0|f|false|1|t|true)$/i.test(value))
+      faults.push({ source: token.rawName, message: `"${value}" must be true or false` });
     else given.set(spec, [...(given.get(spec) ?? []), value]);
   }
   return { words, given, faults };

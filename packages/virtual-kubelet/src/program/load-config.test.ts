@@ -364,7 +364,7 @@ nodes:
     [
       "poll intervals the wrong way round",
       { argv: [...mock, "--poll-min-interval=1m"] },
-      ["--poll-min-interval: poll.minInterval: must not be longer than poll.maxInterval"],
+      ["--poll-min-interval: poll.minInterval: must not be longer than poll.maxInterval (--poll-max-interval)"],
     ],
     [
       "two nodes of one name",

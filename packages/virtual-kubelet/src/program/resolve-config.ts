@@ -4,6 +4,7 @@ import { budgetFaults, resolvedBudgets } from "./budget-config.ts";
 import { type Config, type ProcessConfig, processDefaults } from "./config.ts";
 import type { FileSettings, OverrideSettings } from "./config-settings.ts";
 import type { Fault } from "./fault.ts";
+import { flagSpecs } from "./flags.ts";
 import type { Layer } from "./overrides.ts";
 import { resolveNodes } from "./resolve-nodes.ts";
 
@@ -24,7 +25,9 @@ export function resolveConfig({ flags, environment, file }: Layers): Resolved {
   const fault = (path: string, other: string, relation: string): void => {
     const sources = [path, other].flatMap((either) => layers.map((layer) => layer.sourceOf(either)));
     const source = sources.find((found) => found !== undefined) ?? "defaults";
-    faults.push({ source, path, message: `must ${relation} ${other}` });
+    const flag = flagSpecs.find((spec) => spec.path === other);
+    const named = flag === undefined ? other : `${other} (--${flag.name})`;
+    faults.push({ source, path, message: `must ${relation} ${named}` });
   };
   const process = resolveProcess(flags.settings, environment.settings, file?.settings ?? {});
   if (process.poll.minInterval > process.poll.maxInterval) {
