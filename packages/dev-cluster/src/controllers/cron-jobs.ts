@@ -1,12 +1,12 @@
 // CronJobs: a Job each time that their schedule says so, and no more of the old ones than are asked for.
 import { timestamp } from "../access.ts";
 import type { Api } from "../api.ts";
-import { type JsonObject, list, number, object, text } from "../json.ts";
+import { type JsonObject, number, object, text } from "../json.ts";
 import { lastTime, nextTime } from "../schedule.ts";
 import type { Client } from "./client.ts";
 import { type Controller, controllerFor } from "./controller.ts";
 import { endOf } from "./jobs.ts";
-import { annotationsOf, bornAt, isGoing, nameOf, namespaceOf, referenceTo, surplus, uidOf } from "./objects.ts";
+import { annotationsOf, bornAt, isGoing, nameOf, namespaceOf, referenceTo, surplus } from "./objects.ts";
 
 const jobKey = "jobs.batch";
 
@@ -17,7 +17,6 @@ export function cronJobs(api: Api): Controller {
     owns: [jobKey],
     sync(cron, client) {
       const jobs = client.controlled(jobKey, cron);
-      tellEnds(client, cron, jobs);
       cleanUp(client, cron, jobs);
       const now = client.now();
       const isSuspended = object(cron, "spec")["suspend"] === true;
@@ -80,10 +79,4 @@ function cleanUp(client: Client, cron: JsonObject, jobs: readonly JsonObject[]):
     const ended = jobs.filter((job) => endOf(job) === end && !isGoing(job));
     for (const job of surplus(ended, number(cron, "spec", field) ?? fallback, bornAt)) remove(client, cron, job);
   }
-}
-
-function tellEnds(client: Client, cron: JsonObject, jobs: readonly JsonObject[]): void {
-  const listed = new Set(list(cron, "status", "active").map((each) => text(each, "uid")));
-  for (const job of jobs.filter((each) => listed.has(uidOf(each)) && endOf(each) !== undefined))
-    client.tell(cron, "Normal", "SawCompletedJob", `Saw completed job: ${nameOf(job)}, condition: ${endOf(job)}`);
 }

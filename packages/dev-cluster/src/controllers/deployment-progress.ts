@@ -1,6 +1,6 @@
 // How far a Deployment is: its counts, its conditions, and whether it has stood still for too long.
 import { timestamp } from "../access.ts";
-import { conditionOf } from "../conditions.ts";
+import { type Condition, conditionOf } from "../conditions.ts";
 import { share } from "../disruption.ts";
 import { type JsonObject, number, object, text } from "../json.ts";
 import type { Client } from "./client.ts";
@@ -17,10 +17,7 @@ export function limits(deployment: JsonObject): { readonly surge: number; readon
   return { surge, unavailable: surge === 0 && unavailable === 0 ? 1 : unavailable };
 }
 
-interface Progress {
-  readonly status: string;
-  readonly reason: string;
-  readonly message: string;
+interface Progress extends Omit<Condition, "type"> {
   /** Something came nearer to its end. */
   readonly moved?: boolean;
   /** Milliseconds until it is too late. */

@@ -15,7 +15,6 @@ import {
   namespaceOf,
   nodeNameOf,
   ownedBy,
-  splitKey,
   uidOf,
 } from "./objects.ts";
 
@@ -29,11 +28,9 @@ export function endpoints(api: Api): Controller {
   return controllerFor(api, {
     name: "endpoints-controller",
     resource: key,
-    owns: [sliceKey],
-    hears: {
-      pods: (pod) => api.store.list(key, namespaceOf(pod)).map(keyOf),
-      endpoints: (each) => [keyOf(each)],
-    },
+    // On a real control plane Endpoints have no owner; here they go with it, as slices do.
+    owns: [sliceKey, "endpoints"],
+    hears: { pods: (pod) => api.store.list(key, namespaceOf(pod)).map(keyOf) },
     sync(service, client) {
       const matchLabels = object(service, "spec", "selector");
       if (Object.keys(matchLabels).length === 0) return undefined;
@@ -44,11 +41,6 @@ export function endpoints(api: Api): Controller {
       writeSlices(client, service, groups);
       writeEndpoints(client, service, groups);
       return undefined;
-    },
-    // Slices go with their owner; Endpoints have none.
-    gone(service, client) {
-      const left = client.store.get("endpoints", ...splitKey(service));
-      if (left !== undefined && selects({ matchLabels: manager }, labelsOf(left))) client.remove(left);
     },
   });
 }
@@ -111,7 +103,7 @@ function writeEndpoints(client: Client, service: JsonObject, groups: Groups): vo
     const notReadyAddresses = pods.filter((pod) => !isServing(service, pod)).map(addressOf);
     return pods.length === 0 ? [] : [{ addresses, notReadyAddresses, ports: parseJson(ports) }];
   });
-  const metadata = { name: nameOf(service), labels: { ...labelsFor(service), ...manager } };
+  const metadata = { name: nameOf(service), labels: { ...labelsFor(service), ...manager }, ...ownedBy(service) };
   client.ensure("endpoints", namespaceOf(service), { metadata, subsets });
 }
 
