@@ -84,7 +84,7 @@ async function checkNames(client: KubeClient, names: readonly string[], signal: 
     }
     throw new VirtualKubeletError(
       "Conflict",
-      `the cluster at ${client.server} has a node ${name} already; not touched. \`kubectl delete node ${name}\` deletes it.`,
+      `the cluster at ${client.server} has a node ${name} already; not touched. If a trial that was killed has left it: kubectl delete node ${name}; if it is yours, use another cluster.`,
     );
   }
 }
