@@ -31,8 +31,7 @@ export function discovery(
 function versionInfo(): JsonObject {
   const { gitVersion } = apiData();
   const [major = "", minor = ""] = gitVersion.slice(1).split(".");
-  const unknown = { gitCommit: "", gitTreeState: "", buildDate: "", goVersion: "" };
-  return { major, minor, gitVersion, ...unknown, compiler: "node", platform: "dev-cluster" };
+  return { major, minor, gitVersion, compiler: "node", platform: "dev-cluster" };
 }
 
 function coreVersions(serverAddress: string): JsonObject {

@@ -81,6 +81,8 @@ export class Handler {
     const { api, served, tokens } = this.#parts;
     const discovered = discovery(route.path, accept, server, served());
     if (discovered !== undefined) return { code: 200, ...discovered };
+    if (/^\/(healthz|livez|readyz)(\/|$)/.test(route.path))
+      return { code: 200, body: null, raw: Buffer.from("ok"), contentType: "text/plain; charset=utf-8" };
     if (route.path === "/openapi/v2" && accept.includes(protobufType)) {
       const contentType = protobufType.replace("@", ".");
       return { code: 200, body: null, raw: openApiProtobuf(api.resources), contentType };

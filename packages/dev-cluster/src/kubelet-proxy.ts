@@ -19,8 +19,7 @@ const streamed: Readonly<Record<string, string>> = {
 
 /** True where the call goes to a kubelet. */
 export function isProxied({ resource, subresource }: Route): boolean {
-  if (resource?.key === "pods") return subresource === "proxy" || Object.hasOwn(streamed, subresource);
-  return subresource === "proxy";
+  return subresource === "proxy" || (resource?.key === "pods" && Object.hasOwn(streamed, subresource));
 }
 
 /** undefined for the log of a pod without a node: there is none yet. Throws where the node has no kubelet that can be reached. */

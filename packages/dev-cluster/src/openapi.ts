@@ -52,29 +52,15 @@ function closure(names: readonly string[]): JsonObject {
   return found;
 }
 
-const parameter = (name: string): JsonObject => ({ name, in: "query", schema: { type: "string", uniqueItems: true } });
-const writeParameters = ["dryRun", "fieldManager", "fieldValidation"].map(parameter);
+const writeParameters = ["dryRun", "fieldManager", "fieldValidation"].map((name) => ({ name, in: "query" }));
 
+/** What can be made and what can be changed, and how: nothing that we know of reads more. */
 function pathsOf(resource: Resource): [string, JsonObject][] {
   const { group, version, kind, name, namespaced } = resource;
   const collection = `/${rootOf(resource)}/${namespaced ? "namespaces/{namespace}/" : ""}${name}`;
-  const schema = { $ref: `#/components/schemas/${resource.schema}` };
-  const operation = (action: string, parameters: readonly JsonObject[] = [], type?: string): JsonObject => ({
-    operationId: `${action}${kind}`,
-    parameters,
-    responses: { "200": { description: "OK", content: { "application/json": { schema } } } },
-    requestBody: type === undefined ? undefined : { content: { [type]: { schema } } },
-    "x-kubernetes-action": action,
-    "x-kubernetes-group-version-kind": { group, version, kind },
-  });
-  const one = {
-    get: operation("get"),
-    put: operation("put", writeParameters, "application/json"),
-    patch: operation("patch", [...writeParameters, parameter("force")], "application/apply-patch+yaml"),
-    delete: operation("delete", [parameter("dryRun")]),
-  };
+  const operation = { parameters: writeParameters, "x-kubernetes-group-version-kind": { group, version, kind } };
   return [
-    [collection, { get: operation("list"), post: operation("post", writeParameters, "application/json") }],
-    [`${collection}/{name}`, one],
+    [collection, { post: operation }],
+    [`${collection}/{name}`, { patch: operation }],
   ];
 }

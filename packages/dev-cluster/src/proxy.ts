@@ -36,16 +36,8 @@ export interface Passed {
   readonly upgrade?: { readonly socket: Duplex; readonly head: Buffer } | undefined;
 }
 
-const hopByHop = [
-  "authorization",
-  "host",
-  "connection",
-  "transfer-encoding",
-  "keep-alive",
-  "te",
-  "http2-settings",
-  "content-length",
-];
+/** Those of HTTP/2's own, of one connection, and of who called. */
+const notPassed = /^(:.*|authorization|host|connection|transfer-encoding|keep-alive|te|http2-settings|content-length)$/;
 
 /**
  * Resolves with the other's answer, whose body is still to come; with code 101 the connections are one from then on. Rejects with ApiError
@@ -55,7 +47,7 @@ export function pass(target: Target, passed: Passed, signal: AbortSignal): Promi
   const { method, upgrade } = passed;
   const { host, port, path } = target;
   const kept = Object.entries(passed.headers).filter(
-    ([name]) => !name.startsWith(":") && (!hopByHop.includes(name) || (upgrade !== undefined && name === "connection")),
+    ([name]) => !notPassed.test(name) || (upgrade !== undefined && name === "connection"),
   );
   const headers: OutgoingHttpHeaders = Object.fromEntries(kept);
   const createConnection: RequestOptions["createConnection"] = (_, done) => {

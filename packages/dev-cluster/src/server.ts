@@ -124,11 +124,6 @@ export class ApiServer {
       const isAggregated = aggregation.serves(route);
       if (upgrade !== undefined && (isAggregated || !isProxied(route)))
         throw badRequest("no such connection can be upgraded");
-      if (/^\/(healthz|livez|readyz)(\/|$)/.test(route.path)) {
-        response.writeHead(200, { "content-type": "text/plain; charset=utf-8" });
-        response.end("ok");
-        return;
-      }
       const call: Call = {
         route,
         user: callers.user,

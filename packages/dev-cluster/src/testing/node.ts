@@ -1,4 +1,5 @@
 // A node for tests whose pods run at once.
+import { timestamp } from "../access.ts";
 import { type JsonObject, object, text } from "../json.ts";
 import type { ApiCaller } from "./api-caller.ts";
 
@@ -8,9 +9,7 @@ export async function runNode(caller: ApiCaller, name: string, signal: AbortSign
     metadata: { name, labels: { "kubernetes.io/hostname": name } },
     status: {
       allocatable: { cpu: "4", memory: "8Gi", pods: "20" },
-      conditions: [
-        { type: "Ready", status: "True", lastHeartbeatTime: new Date().toISOString().replace(/\.\d+Z$/, "Z") },
-      ],
+      conditions: [{ type: "Ready", status: "True", lastHeartbeatTime: timestamp(Date.now()) }],
     },
   });
   const path = `/api/v1/pods?watch=1&fieldSelector=spec.nodeName=${name}`;
@@ -28,11 +27,7 @@ async function serve(caller: ApiCaller, pod: JsonObject): Promise<void> {
     const ends = object(pod, "metadata", "labels")["job-name"] !== undefined;
     const fails = text(pod, "metadata", "name").startsWith("fail");
     const next = ends ? (fails ? "Failed" : "Succeeded") : "Running";
-    const ready = {
-      type: "Ready",
-      status: next === "Running" ? "True" : "False",
-      lastTransitionTime: "2026-01-01T00:00:00Z",
-    };
+    const ready = { type: "Ready", status: next === "Running" ? "True" : "False" };
     await caller.patch(`${path}/status`, { status: { phase: next, podIP: "10.1.0.1", conditions: [ready] } });
   }
 }
