@@ -121,6 +121,9 @@ export const samples: Readonly<Record<string, readonly JsonObject[]>> = {
   "resourceclaims.resource.k8s.io": specs({
     devices: { requests: [{ name: "r", exactly: { deviceClassName: "x", allocationMode: "All" } }] },
   }),
+  "endpointslices.discovery.k8s.io": [
+    { addressType: "IPv4", endpoints: [{ addresses: ["10.1.1.1"] }], ports: [{ port: 80 }] },
+  ],
   "apiservices.apiregistration.k8s.io": [
     {
       metadata: { name: "v1.a.example" },
