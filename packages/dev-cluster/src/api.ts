@@ -17,7 +17,7 @@ import {
   requiredValue,
   type Subject,
 } from "./api-error.ts";
-import { Authorizer } from "./authorization.ts";
+import { Authorizer, attributes } from "./authorization.ts";
 import { confine, hasStatus } from "./confine.ts";
 import { type DeleteRequest, type Deletion, isHeld, planDeletion } from "./deletion.ts";
 import { requireNoEscalation } from "./escalation.ts";
@@ -103,6 +103,22 @@ export class Api {
     return options.dryRun ? made : this.store.write(resource.key, made);
   }
 
+  /** Makes what was to be changed and is not there, for who may make it. */
+  createInstead(
+    resource: Resource,
+    namespace: string,
+    name: string,
+    document: JsonObject,
+    options: WriteOptions,
+  ): JsonObject {
+    const asked = attributes({ verb: "create", group: resource.group, resource: resource.name, namespace, name });
+    if (!this.#authorizer.allows(options.user, asked)) {
+      const why = `User ${JSON.stringify(options.user.name)} cannot create resource ${JSON.stringify(resource.name)}`;
+      throw forbidden(subjectOf(resource, name), why);
+    }
+    return this.create(resource, namespace, document, options);
+  }
+
   /** Returns the object as it is then; as it was where nothing changed. */
   update(
     resource: Resource,
@@ -121,7 +137,8 @@ export class Api {
       const uid = text(wanted, "metadata", "uid");
       // The object that is meant is gone.
       if (uid !== "") throw conflict(subject, otherUid(uid, ""));
-      return this.create(resource, namespace, put(wanted, ["metadata", "resourceVersion"], undefined), options);
+      const made = put(wanted, ["metadata", "resourceVersion"], undefined);
+      return this.createInstead(resource, namespace, name, made, options);
     }
     const wanted = this.#conformed(resource, change.to(shownBy(resource, current)), options, isPatch);
     this.#checkIdentity(resource, current, wanted, isPatch);

@@ -70,3 +70,25 @@ test("who may write roles and bindings gives nobody more than they have", async 
   const role = `${cluster}/clusterroles/cluster-admin`;
   assert.equal((await writer.patch(role, { metadata: { labels: { a: "b" } } }, merge)).code, 200);
 });
+
+test("who may only change objects makes none by it", async () => {
+  await using running = await startDevCluster({ controllers: false });
+  const admin = new ApiCaller(running);
+  const rules = [rule(["update", "patch"], ["services", "configmaps"])];
+  assert.equal((await admin.post(`${cluster}/clusterroles`, { metadata: { name: "changer" }, rules })).code, 201);
+  const binding = { metadata: { name: "changer" }, ...bound("ClusterRole", "changer", "changer") };
+  assert.equal((await admin.post(`${cluster}/clusterrolebindings`, binding)).code, 201);
+  const changer = new ApiCaller(running, await running.kubeconfigFor("changer"));
+  const services = "/api/v1/namespaces/default/services";
+  const service = { metadata, spec: { ports: [{ port: 80 }] } };
+  const refused = await changer.put(`${services}/x`, service);
+  assert.equal(refused.code, 403);
+  assert.match(String(refused.body["message"]), /User "changer" cannot create resource "services"/);
+  const map = "/api/v1/namespaces/default/configmaps/x?fieldManager=a";
+  assert.equal((await changer.patch(map, { data: {} }, "application/apply-patch+yaml")).code, 403);
+  assert.equal((await admin.put(`${services}/x`, service)).code, 201);
+  assert.equal(
+    (await changer.put(`${services}/x`, { ...service, metadata: { name: "x", labels: { a: "b" } } })).code,
+    200,
+  );
+});

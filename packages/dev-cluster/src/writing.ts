@@ -54,7 +54,7 @@ export async function patch(api: Api, call: ResourceCall): Promise<Answer> {
   const to = isApplied ? await applier(api, call, options) : await patcher(call, resource.schema);
   if (isApplied && subresource === "" && api.store.get(resource.key, namespace, name) === undefined) {
     const made = put(to({}), ["metadata", "name"], name);
-    return { code: 201, body: shown(api, call, api.create(resource, namespace, made, options)) };
+    return { code: 201, body: shown(api, call, api.createInstead(resource, namespace, name, made, options)) };
   }
   const kept = api.update(resource, namespace, name, { subresource, to, isPatch: true }, options);
   return { code: 200, body: shown(api, call, kept) };
