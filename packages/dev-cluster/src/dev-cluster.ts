@@ -134,8 +134,11 @@ async function start(
     dnsNames: ["kubernetes", "kubernetes.default", name, `${name}.cluster.local`, "localhost"],
     ipAddresses: ["127.0.0.1", "10.96.0.1"],
   } as const;
+  const running = new AbortController();
+  const metrics = new ResourceMetrics(api, (node) => scrape(api, node, kubelets, running.signal));
   const server = new ApiServer({
     api,
+    metrics,
     aggregation,
     tokens,
     log,
@@ -148,8 +151,6 @@ async function start(
   });
   await server.listen(options.port ?? 0);
 
-  const running = new AbortController();
-  const metrics = new ResourceMetrics(api, (node) => scrape(api, node, kubelets, running.signal));
   const controllers = (): readonly Controller[] =>
     allControllers(api, authority, options.nodeMonitorGraceMs ?? 50_000, (pods) => metrics.ofPods(pods));
   // An API server looks after APIServices itself.

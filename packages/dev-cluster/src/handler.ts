@@ -10,7 +10,7 @@ import type { JsonObject } from "./json.ts";
 import { openApi } from "./openapi.ts";
 import { openApiProtobuf, protobufType } from "./openapi-protobuf.ts";
 import { Reading } from "./reading.ts";
-import { ResourceMetrics, type Scrape } from "./resource-metrics.ts";
+import type { ResourceMetrics } from "./resource-metrics.ts";
 import { review } from "./reviews.ts";
 import { isPart, subresource } from "./subresources.ts";
 import { issuer, type Tokens } from "./tokens.ts";
@@ -28,7 +28,7 @@ export interface HandlerParts {
   readonly served: () => readonly Resource[];
   readonly authorizer: Authorizer;
   readonly tokens: Tokens;
-  readonly scrape: Scrape;
+  readonly metrics: ResourceMetrics;
 }
 
 const writes: Readonly<Record<string, typeof create>> = { create, update, patch, delete: remove };
@@ -37,12 +37,10 @@ const writes: Readonly<Record<string, typeof create>> = { create, update, patch,
 export class Handler {
   readonly #parts: HandlerParts;
   readonly #reading: Reading;
-  readonly #metrics: ResourceMetrics;
 
   constructor(parts: HandlerParts) {
     this.#parts = parts;
     this.#reading = new Reading(parts.api);
-    this.#metrics = new ResourceMetrics(parts.api, parts.scrape);
   }
 
   /** Throws ApiError. */
@@ -54,10 +52,10 @@ export class Handler {
     const about: ResourceCall = { ...call, resource };
     const verbs = route.sub?.verbs ?? resource.verbs;
     if (!verbs.includes(route.verb)) throw methodNotAllowed();
-    if (resource.group === metricsGroup) return { code: 200, body: await this.#metrics.answer(about) };
     if (resource.kind === "CustomResourceDefinition" && !["get", "list"].includes(route.verb))
       throw notHere("there are no custom resources, only the built-in ones");
-    const { api, tokens, authorizer } = this.#parts;
+    const { api, tokens, authorizer, metrics } = this.#parts;
+    if (resource.group === metricsGroup) return { code: 200, body: await metrics.answer(about) };
     const special =
       (route.verb === "create" ? await review({ authorizer, tokens, now: api.now }, about) : undefined) ??
       (await subresource({ api, tokens }, about));
@@ -85,7 +83,7 @@ export class Handler {
       return { code: 200, body: null, raw: Buffer.from("ok"), contentType: "text/plain; charset=utf-8" };
     if (route.path === "/openapi/v2" && accept.includes(protobufType)) {
       const contentType = protobufType.replace("@", ".");
-      return { code: 200, body: null, raw: openApiProtobuf(api.resources), contentType };
+      return { code: 200, body: null, raw: openApiProtobuf(), contentType };
     }
     const body = openApi(route.path, api.resources) ?? openId(route.path, tokens);
     if (body === undefined) throw noSuchResource();

@@ -4,31 +4,25 @@ import { type IncomingMessage, ServerResponse } from "node:http";
 import { createSecureServer, type Http2SecureServer, type Http2ServerRequest } from "node:http2";
 import type { Socket } from "node:net";
 import { type Aggregation, onBehalfOf } from "./aggregation.ts";
-import type { Api } from "./api.ts";
 import { ApiError, badRequest, forbiddenValue, invalid, methodNotAllowed, noSuchResource } from "./api-error.ts";
 import { type Audit, type Audited, auditor } from "./audit.ts";
 import { callersOf } from "./authentication.ts";
-import type { Authorizer } from "./authorization.ts";
 import type { Call } from "./call.ts";
 import type { KeyPair } from "./certificates.ts";
-import { type HandledAnswer, Handler } from "./handler.ts";
+import { type HandledAnswer, Handler, type HandlerParts } from "./handler.ts";
 import { text } from "./json.ts";
-import { isProxied, passToKubelet, scrape, targetOf } from "./kubelet-proxy.ts";
+import { isProxied, passToKubelet, targetOf } from "./kubelet-proxy.ts";
 import { answerWith, type Passed, type PeerTls, pass, type Response } from "./proxy.ts";
 import { authorize } from "./request-access.ts";
 import { type FindResource, finderOf, routeOf } from "./route.ts";
-import type { Tokens } from "./tokens.ts";
 import { watch } from "./watching.ts";
 
 const bodyLimit = 3 * 2 ** 20;
 /** How far a watch may be behind its changes. */
 const watchLimit = 32 * 2 ** 20;
 
-export interface ServerParts {
-  readonly api: Api;
+export interface ServerParts extends Omit<HandlerParts, "served"> {
   readonly aggregation: Aggregation;
-  readonly authorizer: Authorizer;
-  readonly tokens: Tokens;
   readonly serving: KeyPair;
   /** PEM; verifies client certificates. */
   readonly clientCa: string;
@@ -57,11 +51,7 @@ export class ApiServer {
     this.#parts = parts;
     const here = finderOf(parts.api.resources);
     this.#find = (...names) => parts.aggregation.find(...names) ?? here(...names);
-    this.#handler = new Handler({
-      ...parts,
-      served: () => parts.aggregation.served(),
-      scrape: (node) => scrape(parts.api, node, parts.kubelets, this.#stop.signal),
-    });
+    this.#handler = new Handler({ ...parts, served: () => parts.aggregation.served() });
     this.#server = createSecureServer({
       allowHTTP1: true,
       cert: parts.serving.certificate,
