@@ -28,6 +28,7 @@ interface ObjectController {
   readonly gone?: (key: string, client: Client) => void;
 }
 
+/** Its keys are those of the objects. */
 export function controllerFor(
   api: Api,
   { name, resource, owns = [], hears, sync, gone }: ObjectController,

@@ -14,11 +14,12 @@ export interface PodParts {
   readonly spec?: JsonObject | undefined;
 }
 
-/** Makes a pod of a workload's template. */
+/** Makes a pod of a workload's template. A name that this has is nobody's. */
 export function createPod(client: Client, owner: JsonObject, { metadata, spec }: PodParts = {}): void {
   const template = object(owner, "spec", "template");
+  const { labels, annotations, finalizers } = object(template, "metadata");
   const pod = client.createFor(owner, "pods", {
-    metadata: { generateName: `${nameOf(owner)}-`, ...object(template, "metadata"), ...metadata },
+    metadata: { generateName: `${nameOf(owner)}-`, labels, annotations, finalizers, ...metadata },
     spec: spec ?? object(template, "spec"),
   });
   client.tell(owner, "Normal", "SuccessfulCreate", said("Create", owner, pod));

@@ -43,7 +43,8 @@ const isDone =
     number(deployment, "status", "replicas") === replicas;
 
 test("a Deployment comes up, rolls, scales and goes with all that it has made", async () => {
-  const spec = { replicas: 3, selector: { matchLabels: { app: "web" } }, template: template("web") };
+  const named = { ...template("web"), metadata: { name: "not-of-pods", labels: { app: "web" } } };
+  const spec = { replicas: 3, selector: { matchLabels: { app: "web" } }, template: named };
   assert.equal((await api.post(`${apps}/deployments`, { metadata: { name: "web" }, spec })).code, 201);
   await deploymentUntil("web", "3 available", isDone(3));
   const [first] = await podsOf("web");
