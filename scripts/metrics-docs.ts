@@ -205,7 +205,7 @@ export async function metricsDocs(): Promise<string> {
     ...table(cadvisor),
     "## A node: /metrics/probes",
     "",
-    "Of providers whose probes are run by the program (`process`, `containers`).",
+    "Of providers whose probes are run by the program: all of this project but `mock`. A cloud that runs some of them itself has no figures of those.",
     "",
     ...table(probes),
     "## A node: /metrics/slis",
