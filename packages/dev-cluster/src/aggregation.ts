@@ -4,7 +4,7 @@ import { text as wordsOf } from "node:stream/consumers";
 import type { User } from "./access.ts";
 import type { Api } from "./api.ts";
 import { type Resource, resourceOf } from "./api-data.ts";
-import { ApiError, noSuchResource } from "./api-error.ts";
+import { ApiError } from "./api-error.ts";
 import type { KeyPair } from "./certificates.ts";
 import { withCondition } from "./conditions.ts";
 import { type Json, type JsonObject, list, number, object, parseJson, put, text } from "./json.ts";
@@ -58,15 +58,11 @@ export class Aggregation {
     return known ?? resourceOf({ group, version, name, namespaced: true });
   }
 
-  serves(route: Route): boolean {
-    return this.#asked(route) !== undefined;
-  }
-
-  /** Where a request for what another server serves goes. Throws ApiError where that is not there. */
-  targetOf(route: Route): Target {
-    const service = this.#asked(route);
-    if (service === undefined) throw noSuchResource();
-    const { path, query } = route;
+  /** Where a request for what another server serves goes; undefined for all others. Throws ApiError where that is not there. */
+  targetOf({ path, query }: Route): Target | undefined {
+    const [, root, group = "", version = ""] = path.split("/");
+    const service = root === "apis" ? this.#registered(group, version) : undefined;
+    if (service === undefined) return undefined;
     try {
       return this.#target(service, path + (query.size === 0 ? "" : `?${query}`));
     } catch (error) {
@@ -118,11 +114,6 @@ export class Aggregation {
       return put(current, ["status", "conditions"], conditions);
     };
     this.#api.update(this.#api.resource(key), "", name, { subresource: "status", to });
-  }
-
-  #asked({ path }: Route): JsonObject | undefined {
-    const [, root, group = "", version = ""] = path.split("/");
-    return root === "apis" ? this.#registered(group, version) : undefined;
   }
 
   /** The APIService of a version that another server serves. */

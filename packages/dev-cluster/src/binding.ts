@@ -13,9 +13,9 @@ export function bindPod(api: Api, pod: JsonObject, node: string, dryRun = false)
   }
   const bound = text(pod, "spec", "nodeName");
   if (bound !== "") throw conflict(subject, `pod ${name} is already assigned to node ${JSON.stringify(bound)}`);
-  const scheduled = { type: "PodScheduled", status: "True" };
+  const scheduled = { type: "PodScheduled", status: "True", lastProbeTime: null };
   const before = list(pod, "status", "conditions").filter((each) => text(each, "type") !== scheduled.type);
-  const conditions = withCondition(before, scheduled, api.now(), { lastProbeTime: null });
+  const conditions = withCondition(before, scheduled, api.now());
   const generation = (number(pod, "metadata", "generation") ?? 0) + 1;
   const next = put(put(pod, ["spec", "nodeName"], node), ["status", "conditions"], conditions);
   if (!dryRun) api.store.write("pods", put(next, ["metadata", "generation"], generation));

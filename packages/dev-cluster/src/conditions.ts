@@ -1,12 +1,14 @@
 // Conditions in the status of objects.
 import { timestamp } from "./access.ts";
-import { type Json, type JsonObject, list, object, text } from "./json.ts";
+import { type Json, list, object, text } from "./json.ts";
 
 export interface Condition {
   readonly type: string;
   readonly status: string;
   readonly reason?: string;
   readonly message?: string;
+  /** Of pods, where none probes. */
+  readonly lastProbeTime?: null;
 }
 
 export function conditionOf(of: Json | undefined, type: string): Json | undefined {
@@ -19,15 +21,10 @@ export function isTrue(of: Json | undefined, type: string): boolean {
 }
 
 /** The conditions with this one set; its transition time is new only where its status is. */
-export function withCondition(
-  conditions: readonly Json[],
-  wanted: Condition,
-  now: number,
-  more: JsonObject = {},
-): readonly Json[] {
+export function withCondition(conditions: readonly Json[], wanted: Condition, now: number): readonly Json[] {
   const before = conditions.find((each) => text(each, "type") === wanted.type);
   const kept = text(before, "status") === wanted.status;
   const lastTransitionTime = kept ? text(before, "lastTransitionTime") : timestamp(now);
-  const made = { ...object(before), ...wanted, ...more, lastTransitionTime };
+  const made = { ...object(before), ...wanted, lastTransitionTime };
   return before === undefined ? [...conditions, made] : conditions.map((each) => (each === before ? made : each));
 }

@@ -12,7 +12,7 @@ import type { KeyPair } from "./certificates.ts";
 import { type HandledAnswer, Handler, type HandlerParts } from "./handler.ts";
 import { text } from "./json.ts";
 import { isProxied, passToKubelet, targetOf } from "./kubelet-proxy.ts";
-import { answerWith, type Passed, type PeerTls, pass, type Response } from "./proxy.ts";
+import { answerWith, type Passed, type PeerTls, pass, type Response, type Target } from "./proxy.ts";
 import { authorize } from "./request-access.ts";
 import { type FindResource, finderOf, routeOf } from "./route.ts";
 import { watch } from "./watching.ts";
@@ -111,8 +111,8 @@ export class ApiServer {
       audited = auditor(audit, { url, userAgent: headers["user-agent"] }, route, callers, api.now);
       response.once("close", () => audited(response.statusCode));
       authorize(authorizer, callers, route);
-      const isAggregated = aggregation.serves(route);
-      if (upgrade !== undefined && (isAggregated || !isProxied(route)))
+      const elsewhere = aggregation.targetOf(route);
+      if (upgrade !== undefined && (elsewhere !== undefined || !isProxied(route)))
         throw badRequest("no such connection can be upgraded");
       const call: Call = {
         route,
@@ -124,7 +124,8 @@ export class ApiServer {
       };
       const forwarded = { ...headers, "x-forwarded-for": request.socket.remoteAddress };
       const passed = { method, headers: forwarded, body: call.body, upgrade };
-      if (isAggregated || (isProxied(route) && route.verb !== "watch")) await this.#proxy(call, passed, response);
+      if (elsewhere !== undefined || (isProxied(route) && route.verb !== "watch"))
+        await this.#proxy(call, passed, response, elsewhere);
       else if (route.verb === "watch") this.#watch(call, response);
       else {
         const answer = await this.#handler.answer(call, this.#address);
@@ -171,14 +172,20 @@ export class ApiServer {
     response.once("close", stop);
   }
 
-  async #proxy({ route, user }: Call, passed: Passed, response: Response): Promise<void> {
-    const { aggregation, api, kubelets } = this.#parts;
+  /** `elsewhere`: the registered API server that serves this; undefined: a kubelet does. */
+  async #proxy(
+    { route, user }: Call,
+    passed: Passed,
+    response: Response,
+    elsewhere: Target | undefined,
+  ): Promise<void> {
+    const { api, kubelets } = this.#parts;
     const gone = new AbortController();
     response.once("close", () => gone.abort());
     const signal = AbortSignal.any([gone.signal, this.#stop.signal]);
-    if (aggregation.serves(route)) {
+    if (elsewhere !== undefined) {
       const headers = onBehalfOf(user, passed.headers);
-      answerWith(await pass(aggregation.targetOf(route), { ...passed, headers }, signal), response);
+      answerWith(await pass(elsewhere, { ...passed, headers }, signal), response);
       return;
     }
     const target = targetOf(api, route, kubelets);
