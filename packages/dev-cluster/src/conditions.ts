@@ -7,8 +7,8 @@ export interface Condition {
   readonly status: string;
   readonly reason?: string;
   readonly message?: string;
-  /** Of pods, where none probes. */
-  readonly lastProbeTime?: null;
+  /** Of pods and Jobs; null: never. */
+  readonly lastProbeTime?: string | null;
 }
 
 export function conditionOf(of: Json | undefined, type: string): Json | undefined {
