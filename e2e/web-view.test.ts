@@ -136,7 +136,7 @@ test("a pod's timeline has each call from bind to Running, the retry while it wa
     /bound to node vk/,
     refused,
     told,
-    /retry queue pods: failed once next try at [\d:]+, after [12]\.\d s/,
+    /retry queue pods: failed once next try at [\d:]+, after (?:99\d ms|[12]\.\d s)/,
     created,
     /container app started/,
     /API call replace pods\/status phase Running [\d.]+ m?s ok/,

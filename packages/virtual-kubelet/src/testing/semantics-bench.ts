@@ -125,7 +125,8 @@ export class SemanticsBench<
   }
 
   stamps(pod: string): readonly Stamp[] {
-    const lines = readFileSync(this.stampFile(pod), "utf8").trim().split("\n");
+    // The shell makes the file before it writes to it: only what ends a line was written.
+    const lines = readFileSync(this.stampFile(pod), "utf8").split("\n").slice(0, -1);
     const begin = Date.now() - 1000 * Number(readFileSync("/proc/uptime", "utf8").split(" ")[0]);
     return lines.map((line) => {
       const [at = "", what = ""] = line.split(" ");
