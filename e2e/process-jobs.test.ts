@@ -60,8 +60,8 @@ describe("Jobs of processes", { concurrency: true, timeout: 900_000 }, () => {
     const main = semantics.container("restarting", "main", "at $run; sleep 0.5; exit 4");
     const job = await finished("restarting", { restartPolicy: "OnFailure", containers: [main] }, { backoffLimit: 2 });
     assert.equal(endOf(job), "BackoffLimitExceeded");
-    // The first and two restarts; the controller ends the pod then.
-    assert.deepEqual(words("restarting"), ["1", "2", "3"]);
+    // The first and two restarts; the controller ends the pod then, perhaps before the last one could write.
+    assert.match(words("restarting").join(), /^1,2(,3)?$/);
     for (const { metadata } of await podsOf("restarting"))
       await semantics.harness.untilGone(pods, metadata.name, patience);
   });
