@@ -2,8 +2,11 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, describe, it } from "node:test";
-import { daemonSets, deployments, pods } from "../packages/virtual-kubelet/src/kube/resource.ts";
+import { daemonSets, deployments, nodes, pods } from "../packages/virtual-kubelet/src/kube/resource.ts";
+import { silentLogger } from "../packages/virtual-kubelet/src/log.ts";
+import { loadConfig } from "../packages/virtual-kubelet/src/program/load-config.ts";
 import { program } from "../packages/virtual-kubelet/src/program/program.ts";
+import { start } from "../packages/virtual-kubelet/src/program/start.ts";
 import { freePort } from "../packages/virtual-kubelet/src/testing/free-port.ts";
 import { createAuthority } from "../packages/virtual-kubelet/src/testing/pki.ts";
 import { bootstrapKubeconfig } from "./bootstrap-token.ts";
@@ -205,7 +208,25 @@ describe("doctor", { timeout: 900_000 }, () => {
     );
     const { code, stdout } = await type("doctor", ...free, "--nodename", "real");
     assert.match(stdout, /^FAIL {2}node name +node real belongs to another kubelet/m);
+    assert.doesNotMatch(stdout, /^\S+ +(reachability|certificate) /m);
     assert.equal(code, 1);
+
+    const { kubeconfig } = harness.cluster;
+    const input = {
+      argv: [...free, "--nodename=real", "--metrics-addr=0", `--kubeconfig=${kubeconfig}`],
+      env: {},
+      cwd: "/",
+    };
+    const loaded = await loadConfig(input);
+    await assert.rejects(
+      start(loaded, input, silentLogger, AbortSignal.timeout(30_000)),
+      /node real belongs to another kubelet, heard of \d+ s ago, and is not touched/,
+    );
+    const left = await harness.client.get(nodes, { name: "real" });
+    assert.deepEqual(
+      [left.spec?.taints?.some(({ key }) => key.startsWith("virtual-kubelet")) ?? false, left.status?.capacity],
+      [false, undefined],
+    );
   });
 
   it("a DaemonSet that would land on the node", async () => {

@@ -9,13 +9,17 @@ import { refusals } from "../pod/capabilities.ts";
 import { matchesNode, tolerates } from "../pod/node-match.ts";
 import { nodeSpecOf } from "../program/assemble.ts";
 import type { Config, NodeConfig } from "../program/config.ts";
-import { heardOf, isOurs } from "../program/foreign-nodes.ts";
+import { heardOf, isOurs, isVirtual } from "../program/foreign-nodes.ts";
 import { isOwnAddress } from "../program/node-ip.ts";
 import { type Finding, fail, type NodeContext, ok, warn } from "./doctor-check.ts";
 import { relative, timeOf } from "./times.ts";
 
 export const isAlive = ({ lease, now }: Pick<NodeContext, "lease" | "now">): boolean =>
   heardOf(lease, now()) !== undefined;
+
+/** Of a kubelet that lives: the program does not start with that name. */
+export const isForeign = (context: Pick<NodeContext, "registered" | "lease" | "now">): boolean =>
+  context.registered !== undefined && !isVirtual(context.registered) && isAlive(context);
 
 /** Node credentials that are those of another node. */
 export function foreignCredentials(user: string, name: string): Finding | undefined {
@@ -52,10 +56,15 @@ export function checkName(context: NameContext): Finding {
   const ours = isOurs(registered);
   const heard = relative(timeOf(lease?.spec?.renewTime) ?? 0, now());
   const alive = isAlive(context);
+  if (isForeign(context))
+    return fail(
+      `node ${name} belongs to another kubelet (${version}), heard of ${heard}: the program leaves it alone, and ends`,
+      "choose another --nodename",
+    );
   if (!ours && alive)
     return fail(
-      `node ${name} belongs to another kubelet (${version}), heard of ${heard}: two writers would fight for it`,
-      "choose another --nodename",
+      `node ${name} belongs to another virtual kubelet (${version}), heard of ${heard}: two writers would fight for it`,
+      "end that program first, or choose another --nodename",
     );
   if (!ours)
     return warn(

@@ -22,6 +22,7 @@ import {
   checkTaintsAndLabels,
   foreignCredentials,
   isAlive,
+  isForeign,
   placedHere,
 } from "./doctor-node.ts";
 import { checkProvider, describe } from "./doctor-provider.ts";
@@ -133,6 +134,12 @@ async function nodeFindings(
   if ("status" in context) {
     add("provider", await providers.check(node, false));
     add("node name", foreignCredentials(cluster.user, node.name) ?? context);
+    return found;
+  }
+  if (isForeign(context)) {
+    // What its kubelet shows and announces is not this program's.
+    add("provider", await providers.check(node, false));
+    add("node name", checkName(context));
     return found;
   }
   add("reachability", await guarded(() => checkReach(context)));

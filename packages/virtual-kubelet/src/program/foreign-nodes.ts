@@ -16,6 +16,11 @@ export function isOurs({ metadata, status }: Stored<Node>): boolean {
   );
 }
 
+/** Made by a program like this one, or by the Go project's: there is no machine with a kubelet behind it. */
+export function isVirtual(node: Stored<Node>): boolean {
+  return isOurs(node) || node.metadata.labels?.["type"] === "virtual-kubelet";
+}
+
 /** Milliseconds since somebody renewed it; undefined once it has run out. */
 export function heardOf(lease: Lease | undefined, now: number): number | undefined {
   const since = now - Date.parse(lease?.spec?.renewTime ?? "");
@@ -44,7 +49,7 @@ export async function refuseForeignNodes(options: ForeignNodesOptions, signal: A
 
 async function refuseForeignNode(name: string, options: ForeignNodesOptions, signal: AbortSignal): Promise<void> {
   const node = await read(nodes, { name }, options, signal);
-  if (node === undefined || isOurs(node) || node.metadata.labels?.["type"] === "virtual-kubelet") return;
+  if (node === undefined || isVirtual(node)) return;
   const lease = await read(leases, { name, namespace: leaseNamespace }, options, signal);
   const since = heardOf(lease, options.clock.now());
   if (since === undefined) return;
