@@ -1,5 +1,6 @@
 // Who calls, by client certificate, by token, or nobody known; and who that wants to be instead.
-import type { IncomingHttpHeaders } from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
+import type { Http2ServerRequest } from "node:http2";
 import type { Duplex } from "node:stream";
 import { TLSSocket } from "node:tls";
 import type { User } from "./access.ts";
@@ -16,14 +17,27 @@ export interface Callers {
 
 const anonymous: User = { name: "system:anonymous", groups: ["system:unauthenticated"] };
 
+export type Request = Http2ServerRequest | IncomingMessage;
+
 /** Throws Unauthorized for a token that is none of ours. */
-export function callersOf(headers: IncomingHttpHeaders, socket: Duplex, tokens: Tokens): Callers {
+export function callersOf(request: Request, tokens: Tokens): Callers {
+  const { headers } = request;
   const [, token] = /^Bearer\s+(.+)$/i.exec(headers.authorization ?? "") ?? [];
   const caller =
-    token === undefined ? certificateUser(socket) : (tokens.review(token)?.user ?? tokens.bootstrapUser(token));
+    token === undefined ? connectedUser(request) : (tokens.review(token)?.user ?? tokens.bootstrapUser(token));
   if (caller === undefined) throw new ApiError(401, "Unauthorized", "Unauthorized");
   const other = impersonated(headers);
   return { caller, other, user: other ?? caller };
+}
+
+/** By connection: to look at a certificate takes longer than many an answer. */
+const connected = new WeakMap<object, User>();
+
+function connectedUser(request: Request): User {
+  const connection = ("stream" in request ? request.stream.session : undefined) ?? request.socket;
+  const user = connected.get(connection) ?? certificateUser(request.socket);
+  connected.set(connection, user);
+  return user;
 }
 
 /** The user that a verified client certificate names. */

@@ -1,12 +1,12 @@
 // The API over TLS, HTTP/1.1 and HTTP/2: requests and answers on the wire.
 import { once } from "node:events";
 import { type IncomingMessage, ServerResponse } from "node:http";
-import { createSecureServer, type Http2SecureServer, type Http2ServerRequest } from "node:http2";
+import { createSecureServer, type Http2SecureServer } from "node:http2";
 import type { Socket } from "node:net";
 import { type Aggregation, onBehalfOf } from "./aggregation.ts";
 import { ApiError, badRequest, forbiddenValue, invalid, methodNotAllowed, noSuchResource } from "./api-error.ts";
 import { type Audit, type Audited, auditor } from "./audit.ts";
-import { callersOf } from "./authentication.ts";
+import { callersOf, type Request } from "./authentication.ts";
 import type { Call } from "./call.ts";
 import type { KeyPair } from "./certificates.ts";
 import { type HandledAnswer, Handler, type HandlerParts } from "./handler.ts";
@@ -34,8 +34,6 @@ export interface ServerParts extends Omit<HandlerParts, "served"> {
   readonly audit: Audit | undefined;
   readonly log: (line: string) => void;
 }
-
-type Request = Http2ServerRequest | IncomingMessage;
 
 export class ApiServer {
   readonly #parts: ServerParts;
@@ -107,7 +105,9 @@ export class ApiServer {
     let audited: Audited = () => undefined;
     try {
       const route = routeOf(method, url, this.#find);
-      const callers = callersOf(headers, request.socket, tokens);
+      // They are known by its connection while that is there.
+      const callers = callersOf(request, tokens);
+      const forwarded = { ...headers, "x-forwarded-for": request.socket.remoteAddress };
       audited = auditor(audit, { url, userAgent: headers["user-agent"] }, route, callers, api.now);
       response.once("close", () => audited(response.statusCode));
       authorize(authorizer, callers, route);
@@ -122,7 +122,6 @@ export class ApiServer {
         body: upgrade === undefined ? await bodyOf(request) : Buffer.alloc(0),
         warn: (text) => warnings.add(text),
       };
-      const forwarded = { ...headers, "x-forwarded-for": request.socket.remoteAddress };
       const passed = { method, headers: forwarded, body: call.body, upgrade };
       if (elsewhere !== undefined || (isProxied(route) && route.verb !== "watch"))
         await this.#proxy(call, passed, response, elsewhere);
