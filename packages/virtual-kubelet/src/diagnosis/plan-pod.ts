@@ -152,14 +152,19 @@ function notesOf(pod: Stored<Pod>, { node, description }: PlanTarget): string[] 
     ({ effect, ...taint }) => effect === "NoSchedule" && !tolerates(spec?.tolerations, { ...taint, effect }),
   );
   const { volumes } = description.capabilities;
+  const omitted = omissions(pod, description.capabilities);
+  // The API server adds the volume; of one that is in the file already it is told with its field.
   const tokenless =
-    volumes !== undefined && !volumes.includes("projected") && spec?.automountServiceAccountToken !== false;
+    volumes !== undefined &&
+    !volumes.includes("projected") &&
+    spec?.automountServiceAccountToken !== false &&
+    omitted.length === 0;
   return [
     ...taints.map(
       ({ key }) =>
         `the scheduler brings it here only with a toleration: tolerations: [{key: ${key}, operator: Exists}]`,
     ),
-    ...omissions(pod, description.capabilities).map(({ field, message }) => `${field}: ${message}`),
+    ...omitted.map(({ field, message }) => `${field}: ${message}`),
     ...(description.node === undefined
       ? ["how much the node has is known to the backend alone: its configured size counts here"]
       : []),

@@ -165,6 +165,16 @@ describe("plan", () => {
     assert.match(none.stderr, /--node vk-2: no such node is configured \(did you mean vk-\d\?\)/);
   });
 
+  test("that there is no token is told once, with the volume where the file has it", async () => {
+    const told = async (spec: string): Promise<string[]> =>
+      (await plan(pod(spec), ...(await processFlags()))).stdout
+        .split("\n")
+        .filter((line) => /no ServiceAccount token/.test(line));
+    const token = "{name: kube-api-access-x, projected: {sources: [{serviceAccountToken: {path: token}}]}}";
+    assert.match((await told("")).join(), /^ +note +the backend takes no projected volumes[^,]*$/);
+    assert.match((await told(`volumes: [${token}]`)).join(), /^ +note +spec\.volumes\[0\]\.projected: [^,]*$/);
+  });
+
   test("a provider that does not take its configuration is told with the node that has it", async () => {
     const config = join(directory, "wrong.yaml");
     await writeFile(
