@@ -155,7 +155,7 @@ async function importModule(name: string, specifier: string): Promise<unknown> {
     if (official !== undefined)
       throw new VirtualKubeletError(
         "NotFound",
-        `the provider ${name} is in the package ${official.package}, which is not installed`,
+        `the provider ${name} is in the package ${official.package}, which is not installed: install it beside this program, or take a container image that was built with --provider ${name}`,
       );
     const names = builtInProviders.map((known) => known.name);
     throw new VirtualKubeletError(

@@ -130,7 +130,7 @@ async function run(trial: Trial): Promise<void> {
 function advice({ provider }: TrialOptions, { kind }: VirtualKubeletError): string {
   if (provider !== "containers") return "";
   if (kind === "NotFound")
-    return "\nInstall it beside this program, or: npx -p @virtual-kubelet/virtual-kubelet -p @virtual-kubelet/provider-containers virtual-kubelet trial --provider containers";
+    return "\nWithout installing it: npx -p @virtual-kubelet/virtual-kubelet -p @virtual-kubelet/provider-containers virtual-kubelet trial --provider containers";
   if (kind !== "Unavailable") return "";
   return "\nIs Docker or Podman running? --engine says where (unix:///path). Podman listens once its socket does: systemctl start podman.socket. --provider process needs none.";
 }
