@@ -135,6 +135,8 @@ const steps: readonly KindRequest[] = [
   { method: "POST", path: pods, body: pod("x", { restartPolicy: "No" }) },
   { method: "POST", path: `${pods}?fieldValidation=Strict`, body: pod("x", { nothing: 1 }) },
   { method: "POST", path: pods, body: pod("x", { serviceAccountName: "nobody" }) },
+  { method: "POST", path: pods, body: pod("x", { priorityClassName: "nobody" }) },
+  { method: "POST", path: pods, body: pod("urgent", { priorityClassName: "system-cluster-critical" }) },
   { method: "POST", path: "/api/v1/namespaces/nowhere/pods", body: pod("x") },
   {
     method: "POST",

@@ -104,6 +104,7 @@ const devClusterFloors: readonly (readonly string[])[] = [
     "conditions",
     "defaults",
     "patches",
+    "places",
     "protobuf",
     "schema",
     "selectors",

@@ -3,20 +3,8 @@
 import { timestamp } from "./access.ts";
 import type { Resource } from "./api-data.ts";
 import { ApiError, badRequest } from "./api-error.ts";
-import {
-  at,
-  equal,
-  isList,
-  isObject,
-  type Json,
-  type JsonObject,
-  list,
-  object,
-  parseJson,
-  put,
-  text,
-  texts,
-} from "./json.ts";
+import { at, equal, isList, isObject, type Json, type JsonObject, list, object, put, text, texts } from "./json.ts";
+import { edit, find, type Path } from "./places.ts";
 import { fieldUse, isOpen, itemUse, namedSchema, type SchemaUse } from "./schema.ts";
 
 export interface Application {
@@ -30,9 +18,6 @@ export interface Application {
   readonly subresource: string;
   readonly time: number;
 }
-
-/** Names of fields and items on the way to a value, as FieldsV1 has them: `f:name`, `k:{"name":"x"}`, `v:"x"`. */
-type Path = readonly string[];
 
 /** What a document sets. */
 interface Setting {
@@ -58,10 +43,10 @@ export function apply({ resource, current, document, manager, force, subresource
   let next: Json | undefined = current;
   for (const released of pathsOf(at(former, "fieldsV1"))) {
     const path = released.split(separator);
-    if (!held.has(released) && find(next, path) !== undefined) next = edit(next, path, () => undefined);
+    if (!held.has(released) && find(next, path) !== undefined) next = edit(next, { path, change: () => undefined });
   }
   for (const { path, value, isWhole } of settings) {
-    next = edit(next, path, (there) => (isWhole ? value : (there ?? value)));
+    next = edit(next, { path, change: (there) => (isWhole ? value : (there ?? value)) });
   }
   const fieldsV1 = fieldsOf(applied);
   const apiVersion = resource.apiVersion;
@@ -114,42 +99,6 @@ function keysOf(item: Json, use: SchemaUse): JsonObject {
   const properties = object(itemUse(use).schema, "properties");
   const names = texts(use.site, "x-kubernetes-list-map-keys");
   return Object.fromEntries(names.map((name) => [name, at(item, name) ?? at(properties, name, "default") ?? ""]));
-}
-
-function isItem(item: Json, name: string): boolean {
-  const wanted = parseJson(name.slice(2));
-  if (name.startsWith("v:")) return equal(item, wanted);
-  return Object.entries(object(wanted)).every(([key, value]) => equal(at(item, key) ?? "", value));
-}
-
-function find(value: Json | undefined, path: Path): Json | undefined {
-  return path.reduce<Json | undefined>(
-    (here, name) =>
-      name.startsWith("f:")
-        ? at(here, name.slice(2))
-        : isList(here)
-          ? here.find((item) => isItem(item, name))
-          : undefined,
-    value,
-  );
-}
-
-/** A copy with another value at a path; undefined takes it away. What is on the way is made. */
-function edit(
-  value: Json | undefined,
-  [name, ...rest]: Path,
-  change: (there: Json | undefined) => Json | undefined,
-): Json | undefined {
-  if (name === undefined) return change(value);
-  if (name.startsWith("f:")) {
-    const field = name.slice(2);
-    return put(object(value), [field], edit(at(value, field), rest, change));
-  }
-  const items = isList(value) ? value : [];
-  const index = items.findIndex((item) => isItem(item, name));
-  const item = edit(items[index], rest, change);
-  if (item === undefined) return items.filter((_, place) => place !== index);
-  return index < 0 ? [...items, item] : items.with(index, item);
 }
 
 /** The paths that a set has. */

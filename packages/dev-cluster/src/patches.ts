@@ -1,6 +1,7 @@
 // JSON patch (RFC 6902) and JSON merge patch (RFC 7396).
 import { ApiError, badRequest } from "./api-error.ts";
-import { at, equal, isList, isObject, type Json, type JsonObject, put, text } from "./json.ts";
+import { at, equal, isList, isObject, type Json, type JsonObject, text } from "./json.ts";
+import { edit, find, type Path } from "./places.ts";
 
 export function mergePatch(target: Json | undefined, patch: Json): Json {
   if (!isObject(patch)) return patch;
@@ -21,59 +22,63 @@ export function jsonPatch(target: JsonObject, patch: Json): JsonObject {
 }
 
 function apply(document: Json, operation: Json): Json {
-  const path = pointer(text(operation, "path"));
-  const from = pointer(text(operation, "from"));
+  const [path, from] = [text(operation, "path"), text(operation, "from")];
   const value = at(operation, "value") ?? null;
   switch (text(operation, "op")) {
     case "add":
-      return edit(document, path, value, true);
+      return added(document, path, value);
     case "replace":
-      return edit(document, path, value, false);
+      return replaced(document, path, value);
     case "remove":
-      return edit(document, path, undefined, false);
+      return replaced(document, path, undefined);
     case "copy":
-      return edit(document, path, find(document, from), true);
+      return added(document, path, placeOf(document, from).value);
     case "move":
-      return edit(edit(document, from, undefined, false), path, find(document, from), true);
+      return added(replaced(document, from, undefined), path, placeOf(document, from).value);
     case "test":
-      if (equal(find(document, path), value)) return document;
-      throw unfit(`testing value ${text(operation, "path")} failed: test failed`);
+      if (equal(placeOf(document, path).value, value)) return document;
+      throw unfit(`testing value ${path} failed: test failed`);
     default:
       throw badRequest(`Unexpected kind: ${text(operation, "op")}`);
   }
-}
-
-function pointer(path: string): readonly string[] {
-  const parts = path.split("/").slice(1);
-  return parts.map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~"));
 }
 
 function unfit(why: string): ApiError {
   return new ApiError(422, "Invalid", `the server rejected our request due to an error in our request: ${why}`, {});
 }
 
-function find(document: Json, path: readonly string[]): Json {
-  const found = path.reduce<Json | undefined>(
-    (here, key) => (isList(here) ? here[Number(key)] : at(here, key)),
-    document,
-  );
-  if (found === undefined) throw unfit(`missing path /${path.join("/")}`);
-  return found;
+/** What a JSON pointer points to. Throws 422 where there is nothing. */
+function placeOf(document: Json, pointer: string): { readonly path: Path; readonly value: Json } {
+  let value: Json | undefined = document;
+  const path = pointer
+    .split("/")
+    .slice(1)
+    .map((part) => {
+      const name = isList(value) ? `#${part}` : `f:${unescaped(part)}`;
+      value = find(value, [name]);
+      return name;
+    });
+  if (value === undefined) throw unfit(`missing path ${pointer}`);
+  return { path, value };
 }
 
-/** A copy with another value at a path, in the place of one that is there or added; undefined takes it away. */
-function edit(document: Json, path: readonly string[], value: Json | undefined, isAdded: boolean): Json {
-  const [key, ...rest] = path;
-  if (key === undefined) return value ?? {};
-  const isNew = isAdded && rest.length === 0;
-  if (isList(document)) {
-    const index = key === "-" ? document.length : Number(key);
-    if (!Number.isInteger(index) || index < 0 || index > document.length - (isNew ? 0 : 1))
-      throw unfit(`invalid index /${path.join("/")}`);
-    const inside = rest.length > 0 ? edit(document[index] ?? null, rest, value, isAdded) : value;
-    return document.toSpliced(index, isNew ? 0 : 1, ...(inside === undefined ? [] : [inside]));
-  }
-  const there = at(document, key);
-  if (!isObject(document) || (there === undefined && !isNew)) throw unfit(`missing path /${path.join("/")}`);
-  return put(document, [key], rest.length > 0 ? edit(there ?? null, rest, value, isAdded) : value);
+/** undefined takes it away. */
+function replaced(document: Json, pointer: string, value: Json | undefined): Json {
+  return edit(document, { path: placeOf(document, pointer).path, change: () => value }) ?? {};
+}
+
+function added(document: Json, pointer: string, value: Json): Json {
+  if (pointer === "") return value;
+  const parent = pointer.slice(0, pointer.lastIndexOf("/"));
+  const last = pointer.slice(parent.length + 1);
+  const { path, value: within } = placeOf(document, parent);
+  if (isObject(within)) return edit(document, { path: [...path, `f:${unescaped(last)}`], change: () => value }) ?? {};
+  if (!isList(within)) throw unfit(`missing path ${pointer}`);
+  const index = last === "-" ? within.length : Number(last);
+  if (!Number.isInteger(index) || index < 0 || index > within.length) throw unfit(`invalid index ${pointer}`);
+  return edit(document, { path, change: () => within.toSpliced(index, 0, value) }) ?? {};
+}
+
+function unescaped(part: string): string {
+  return part.replaceAll("~1", "/").replaceAll("~0", "~");
 }

@@ -1,6 +1,7 @@
 // What the API server makes of pods: their first status, their quality of service, what may change in them, what is added.
-import { type Cause, forbiddenValue, invalidValue, requiredValue } from "./api-error.ts";
-import { equal, type Json, type JsonObject, list, merge, object, put, text } from "./json.ts";
+import type { StrategyContext } from "./access.ts";
+import { type Cause, forbidden, forbiddenValue, invalidValue, requiredValue } from "./api-error.ts";
+import { equal, type Json, type JsonObject, list, merge, number, object, put, text } from "./json.ts";
 import { quantityValue } from "./quantity.ts";
 
 export function qosClass(spec: Json | undefined): "Guaranteed" | "Burstable" | "BestEffort" {
@@ -19,20 +20,23 @@ export function qosClass(spec: Json | undefined): "Guaranteed" | "Burstable" | "
   return guaranteed ? "Guaranteed" : "Burstable";
 }
 
-export function newPod(pod: JsonObject): JsonObject {
+/** Throws Forbidden for a priority that nobody has defined. */
+export function newPod(pod: JsonObject, context: Pick<StrategyContext, "list">): JsonObject {
+  const className = text(pod, "spec", "priorityClassName");
+  const classes = context.list("priorityclasses.scheduling.k8s.io");
+  const priorityClass = classes.find((each) => text(each, "metadata", "name") === className);
+  if (className !== "" && priorityClass === undefined) {
+    const why = `no PriorityClass with name ${className} was found`;
+    throw forbidden({ kind: "pods", name: text(pod, "metadata", "name") }, why);
+  }
   const withStatus = put(pod, ["status"], { phase: "Pending", qosClass: qosClass(pod["spec"]) });
   return merge(withStatus, ["spec"], {
     tolerations: [...list(pod, "spec", "tolerations"), ...defaultTolerations(pod)],
-    priority: priorityOf(text(pod, "spec", "priorityClassName")),
-    preemptionPolicy: "PreemptLowerPriority",
+    priority: number(priorityClass, "value") ?? 0,
+    preemptionPolicy: text(priorityClass, "preemptionPolicy") || "PreemptLowerPriority",
     // Templates do not have it.
     enableServiceLinks: object(pod, "spec")["enableServiceLinks"] ?? true,
   });
-}
-
-function priorityOf(className: string): number {
-  if (className === "system-node-critical") return 2_000_001_000;
-  return className === "system-cluster-critical" ? 2_000_000_000 : 0;
 }
 
 /** Pods stay five minutes on a node that is lost, where they say nothing else. */

@@ -1,77 +1,69 @@
-// Strategic merge patch, by the merge keys and strategies that the schemas carry.
+// Strategic merge patch, by the merge keys and strategies that the schemas carry: edits of all the places that it names.
 import { badRequest } from "./api-error.ts";
-import { at, equal, isList, isObject, type Json, type JsonObject, list, text } from "./json.ts";
+import { at, equal, isList, isObject, type Json, type JsonObject, object, text } from "./json.ts";
+import { type Edit, edit, type Path } from "./places.ts";
 import { fieldUse, itemUse, type SchemaUse } from "./schema.ts";
 
-const deletePrefix = "$deleteFromPrimitiveList/";
-const orderPrefix = "$setElementOrder/";
-
-/** Never anything but an object for an object. */
 export function strategicMergeObject(target: JsonObject, patch: JsonObject, use: SchemaUse): JsonObject {
-  const merged = strategicMerge(target, patch, use);
-  return isObject(merged) ? merged : {};
+  return object(editsOf(patch, use, []).reduce<Json | undefined>(edit, target));
 }
 
-function strategicMerge(target: Json | undefined, patch: Json, use: SchemaUse | undefined): Json {
-  if (!isObject(patch)) return patch;
-  if (patch["$patch"] === "delete") return {};
+/** `identity`: what a new object begins with. */
+function editsOf(
+  patch: JsonObject,
+  use: SchemaUse | undefined,
+  path: Path,
+  identity: JsonObject | undefined = undefined,
+): readonly Edit[] {
   const { $patch: directive, $retainKeys: retained, ...fields } = patch;
-  if (directive === "replace") return fields;
-  const before = Object.entries(isObject(target) ? target : {});
-  const result: Record<string, Json | undefined> = Object.fromEntries(
-    isList(retained) ? before.filter(([key]) => retained.includes(key)) : before,
-  );
-  const insideOf = (key: string): SchemaUse | undefined => (use === undefined ? undefined : fieldUse(use, key));
-  /** What a directive says of lists that are there. */
-  const direct = (prefix: string, change: (now: readonly Json[], said: readonly Json[], key: string) => Json): void => {
-    for (const directed of Object.keys(fields).filter((each) => each.startsWith(prefix))) {
-      const key = directed.slice(prefix.length);
-      const now = result[key];
-      if (isList(now)) result[key] = change(now, list(fields, directed), key);
-    }
+  if (directive === "delete") return [{ path, change: () => (identity === undefined ? {} : undefined) }];
+  if (directive === "replace") return [{ path, change: () => fields }];
+  const begin = (there: Json | undefined): Json => {
+    const kept = Object.entries(object(there)).filter(([key]) => !isList(retained) || retained.includes(key));
+    return { ...identity, ...Object.fromEntries(kept) };
   };
-  direct(deletePrefix, (now, gone) => now.filter((each) => !gone.some((other) => equal(each, other))));
-  for (const [key, value] of Object.entries(fields)) {
-    if (key.startsWith("$") || value === undefined) continue;
-    if (value === null) delete result[key];
-    else
-      result[key] = isList(value)
-        ? mergeLists(result[key], value, insideOf(key))
-        : strategicMerge(result[key], value, insideOf(key));
+  const named = (
+    prefix: string,
+    change: (value: Json, place: Path, inside: SchemaUse | undefined) => readonly Edit[],
+  ): readonly Edit[] =>
+    Object.entries(fields).flatMap(([key, value]) => {
+      const name = key.slice(prefix.length);
+      if (!key.startsWith(prefix) || name.startsWith("$")) return [];
+      return change(value ?? null, [...path, `f:${name}`], use === undefined ? undefined : fieldUse(use, name));
+    });
+  return [
+    { path, change: begin },
+    ...named("$deleteFromPrimitiveList/", (gone, place) => {
+      const items = isList(gone) ? gone : [];
+      return items.map((each) => ({ path: [...place, `v:${JSON.stringify(each)}`], change: () => undefined }));
+    }),
+    ...named("", valueEdits),
+    ...named("$setElementOrder/", (order, place, inside) => [
+      { path: place, change: (now) => (isList(now) && isList(order) ? ordered(now, order, mergeKeyOf(inside)) : now) },
+    ]),
+  ];
+}
+
+function valueEdits(value: Json, path: Path, use: SchemaUse | undefined): readonly Edit[] {
+  if (isObject(value)) return editsOf(value, use, path);
+  if (!isList(value)) return [{ path, change: () => value ?? undefined }];
+  const isMerged = text(use?.site, "x-kubernetes-patch-strategy").split(",").includes("merge");
+  if (use === undefined || !isMerged || value.some((each) => text(each, "$patch") === "replace")) {
+    return [{ path, change: () => value.filter((each) => at(each, "$patch") === undefined) }];
   }
-  direct(orderPrefix, (now, order, key) => ordered(now, order, mergeKeyOf(insideOf(key))));
-  return result;
+  const key = mergeKeyOf(use);
+  return value.flatMap((each): readonly Edit[] => {
+    if (key === "") return [{ path: [...path, `v:${JSON.stringify(each)}`], change: () => each }];
+    const id = at(each, key);
+    if (!isObject(each) || id === undefined)
+      throw badRequest(`map: ${JSON.stringify(each)} does not contain declared merge key: ${key}`);
+    const identity = { [key]: id };
+    return editsOf(each, itemUse(use), [...path, `k:${JSON.stringify(identity)}`], identity);
+  });
 }
 
 function mergeKeyOf(use: SchemaUse | undefined): string {
   return text(use?.site, "x-kubernetes-patch-merge-key");
-}
-
-function isMerged(use: SchemaUse | undefined): boolean {
-  return text(use?.site, "x-kubernetes-patch-strategy").split(",").includes("merge");
-}
-
-function mergeLists(target: Json | undefined, patch: readonly Json[], use: SchemaUse | undefined): Json {
-  const isDirective = (each: Json): boolean => isObject(each) && each["$patch"] !== undefined;
-  const replaces = patch.some((each) => isObject(each) && each["$patch"] === "replace");
-  if (!isMerged(use) || use === undefined || replaces) return patch.filter((each) => !isDirective(each));
-  const result: Json[] = isList(target) ? [...target] : [];
-  const key = mergeKeyOf(use);
-  if (key === "") {
-    for (const each of patch) if (!result.some((other) => equal(each, other))) result.push(each);
-    return result;
-  }
-  for (const each of patch) {
-    const id = isObject(each) ? each[key] : undefined;
-    if (!isObject(each) || id === undefined) {
-      throw badRequest(`map: ${JSON.stringify(each)} does not contain declared merge key: ${key}`);
-    }
-    const index = result.findIndex((other) => equal(at(other, key), id));
-    const isGone = each["$patch"] === "delete";
-    const merged = isGone ? [] : [strategicMerge(result[index], each, itemUse(use))];
-    result.splice(index < 0 ? result.length : index, 1, ...merged);
-  }
-  return result;
 }
 
 /** Those that the order names stand in it; others stay behind the one that they stood behind. */
