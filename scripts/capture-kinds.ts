@@ -17,7 +17,6 @@ import {
 import { samples } from "./capture-samples.ts";
 
 type Ask = ReturnType<typeof asker>;
-type Kind = CapturedResource;
 
 /** By schema: the fields that are filled in, always with the same. */
 export type Defaults = Record<string, Record<string, Json>>;
@@ -25,7 +24,7 @@ export type Defaults = Record<string, Record<string, Json>>;
 /** `made` by the keys of resources. Tells of fields that are filled in at times: these are for the rules of the cluster itself. */
 export async function captureKinds(
   ask: Ask,
-  kinds: readonly Kind[],
+  kinds: readonly CapturedResource[],
   schemas: JsonObject,
 ): Promise<{ readonly made: Record<string, Made>; readonly defaults: Defaults }> {
   const made: Record<string, Made> = {};
@@ -56,25 +55,32 @@ export async function captureKinds(
 
 const json = { accept: "application/json", contentType: "application/json" };
 
-function pathOf({ group, version, namespaced, name }: Kind): string {
+function pathOf({ group, version, namespaced, name }: CapturedResource): string {
   const root = group === "" ? `/api/${version}` : `/apis/${group}/${version}`;
   return `${root}/${namespaced ? "namespaces/default/" : ""}${name}`;
 }
 
-function sentAs({ group, version, kind }: Kind, { metadata, ...content }: JsonObject): JsonObject {
+function sentAs({ group, version, kind }: CapturedResource, { metadata, ...content }: JsonObject): JsonObject {
   const apiVersion = group === "" ? version : `${group}/${version}`;
   return { apiVersion, kind, metadata: { name: "x", ...object(metadata) }, ...content };
 }
 
 /** Makes an object, and takes it away. Returns what that answers. */
-async function deleted(ask: Ask, kind: Kind, sent: JsonObject): Promise<Json> {
+async function deleted(ask: Ask, kind: CapturedResource, sent: JsonObject): Promise<Json> {
   const path = `${pathOf(kind)}/${text(sent, "metadata", "name")}`;
-  const unheld = JSON.stringify({ metadata: { finalizers: null } });
-  await ask({ ...json, method: "POST", path: pathOf(kind), body: JSON.stringify(sent) });
-  await ask({ ...json, method: "PATCH", path, contentType: "application/merge-patch+json", body: unheld });
-  return (
-    await ask({ ...json, method: "DELETE", path, body: '{"gracePeriodSeconds":0,"propagationPolicy":"Background"}' })
-  ).body;
+  const must = async (
+    method: string,
+    place: string,
+    body: JsonObject,
+    contentType = json.contentType,
+  ): Promise<Json> => {
+    const answer = await ask({ ...json, method, path: place, contentType, body: JSON.stringify(body) });
+    if (answer.code >= 300) throw new Error(`${method} ${place}: ${text(answer.body, "message")}`);
+    return answer.body;
+  };
+  await must("POST", pathOf(kind), sent);
+  await must("PATCH", path, { metadata: { finalizers: null } }, "application/merge-patch+json");
+  return must("DELETE", path, { gracePeriodSeconds: 0, propagationPolicy: "Background" });
 }
 
 /** Without what is of the moment. */
@@ -100,7 +106,7 @@ class Learned {
     this.#schemas = schemas;
   }
 
-  see(sent: JsonObject, answer: Json, { group, version, kind }: Kind): void {
+  see(sent: JsonObject, answer: Json, { group, version, kind }: CapturedResource): void {
     const isOwn = (schema: Json | undefined): boolean =>
       JSON.stringify(at(schema, "x-kubernetes-group-version-kind")) === JSON.stringify([{ group, kind, version }]);
     const [name = ""] = Object.entries(this.#schemas).find(([, schema]) => isOwn(schema)) ?? [];
