@@ -158,9 +158,13 @@ export function workloadSteps(user: DayUser): void {
       },
     });
     await soon("a pod that waits", async () => {
-      const waits = "jsonpath={.status.conditions[0].reason}";
-      assert.equal(await says("get", "pod", "claims-0", "-o", waits), "Unschedulable");
-      assert.match(await says("describe", "pod", "claims-0"), /pod has unbound immediate PersistentVolumeClaims/);
+      const waits = "jsonpath={.status.conditions[0].reason}: {.status.conditions[0].message}";
+      // The event says what was so at first: perhaps that there is no claim yet.
+      assert.match(
+        await says("get", "pod", "claims-0", "-o", waits),
+        /^Unschedulable: .*pod has unbound immediate PersistentVolumeClaims/,
+      );
+      assert.match(await says("describe", "pod", "claims-0"), /FailedScheduling/);
     });
     assert.match(await says("get", "pvc"), /^data-claims-0 +Pending /m);
     await says("delete", "statefulset/claims", "pvc/data-claims-0");
