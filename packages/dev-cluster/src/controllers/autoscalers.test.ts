@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { Api } from "../api.ts";
 import { bootstrap } from "../bootstrap.ts";
 import { conditionOf } from "../conditions.ts";
-import { type JsonObject, list, number, text } from "../json.ts";
+import { type JsonObject, list, merge, number, put, text } from "../json.ts";
 import { Store } from "../store.ts";
 import { autoscalers } from "./autoscalers.ts";
 
@@ -13,6 +13,11 @@ const key = "horizontalpodautoscalers.autoscaling";
 function world(replicas: number, spec: JsonObject = {}) {
   let time = Date.parse("2026-01-01T00:00:00Z");
   let use: readonly number[] = [];
+  const scaled = (to: number): void =>
+    void api.update(api.resource("deployments.apps"), "default", "web", {
+      to: (now) => put(now, ["spec", "replicas"], to),
+    });
+  let meanwhile = (): void => undefined;
   const store = new Store();
   const api = new Api({ store, now: () => time });
   bootstrap(api, "");
@@ -30,16 +35,24 @@ function world(replicas: number, spec: JsonObject = {}) {
     metadata: { name: "web" },
     spec: { scaleTargetRef, maxReplicas: 10, metrics, ...spec },
   });
-  const controller = autoscalers(api, (pods) =>
-    Promise.resolve(
-      new Map(
-        pods.flatMap((pod, index) =>
-          use[index] === undefined ? [] : [[text(pod, "metadata", "uid"), { cpu: use[index] / 1000, memory: 0 }]],
-        ),
+  const controller = autoscalers(api, async (pods) => {
+    await Promise.resolve();
+    meanwhile();
+    return new Map(
+      pods.flatMap((pod, index) =>
+        use[index] === undefined ? [] : [[text(pod, "metadata", "uid"), { cpu: use[index] / 1000, memory: 0 }]],
       ),
-    ),
-  );
+    );
+  });
   return {
+    scaled,
+    /** What somebody does while the pods are measured. */
+    meanwhile(does: () => void): void {
+      meanwhile = does;
+    },
+    limits(spec: JsonObject): void {
+      api.update(api.resource(key), "default", "web", { to: (now) => merge(now, ["spec"], spec) });
+    },
     /** Replicas that are wanted then, with this use of the pods that there are. */
     async looks(
       millicores: readonly number[],
@@ -97,4 +110,31 @@ test("what cannot be known is said in a condition", async () => {
   assert.match(text(conditionOf(scaler(), "ScalingActive"), "message"), /no metrics returned/);
   assert.equal(await looks([10], 1, {}), 1);
   assert.match(text(conditionOf(scaler(), "ScalingActive"), "message"), /missing request for cpu in Pod p10/);
+});
+
+test("where there are fewer or more than its limits allow, nothing needs to be known", async () => {
+  const { looks, limits, events, later } = world(4, { minReplicas: 2 });
+  assert.equal(await looks([50, 50, 50, 50]), 4);
+  later(15);
+  limits({ maxReplicas: 3 });
+  assert.equal(await looks([], 4), 3);
+  limits({ minReplicas: 5, maxReplicas: 9 });
+  assert.equal(await looks([], 3), 5);
+  assert.deepEqual(events().toSorted(), [
+    "New size: 3; reason: Current number of replicas above Spec.MaxReplicas",
+    "New size: 5; reason: Current number of replicas below Spec.MinReplicas",
+  ]);
+});
+
+test("one that is new keeps as many as there are for five minutes", async () => {
+  const { looks, later } = world(4);
+  assert.equal(await looks([5, 5, 5, 5]), 4);
+  later(310);
+  assert.equal(await looks([5, 5, 5, 5]), 1);
+});
+
+test("who scales while pods are measured has the last word", async () => {
+  const { looks, scaled, meanwhile } = world(2);
+  meanwhile(() => scaled(0));
+  assert.equal(await looks([100, 100]), 0);
 });

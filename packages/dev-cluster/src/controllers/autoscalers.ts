@@ -33,18 +33,32 @@ export function autoscalers(api: Api, usage: PodUsage): Controller {
     name: "horizontal-pod-autoscaler",
     resource: key,
     hears: {
-      [key]: (each, { previous }) => (equal(each["spec"], previous?.["spec"]) ? [] : [keyOf(each)]),
+      [key]: (each, { type, previous }) =>
+        type === "DELETED" || !equal(each["spec"], previous?.["spec"]) ? [keyOf(each)] : [],
     },
     async sync(scaler, client) {
-      const target = client.scalable(at(scaler, "spec", "scaleTargetRef"), namespaceOf(scaler));
+      const reference = at(scaler, "spec", "scaleTargetRef");
+      const target = client.scalable(reference, namespaceOf(scaler));
       if (target === undefined) {
-        const message = `no ${text(scaler, "spec", "scaleTargetRef", "name")} to scale`;
+        const message = `no ${text(reference, "name")} to scale`;
         client.writeStatus(scaler, {}, [{ type: "AbleToScale", status: "False", reason: "FailedGetScale", message }]);
         return lookMs;
       }
       const current = replicasOf(target);
+      const scale = (replicas: number, why: string): void => {
+        client.change(target, (now) => put(now, ["spec", "replicas"], replicas));
+        client.tell(scaler, "Normal", "SuccessfulRescale", `New size: ${replicas}; reason: ${why}`);
+      };
+      const inside = within(scaler, current);
+      if (current !== 0 && inside !== current) {
+        const limit = inside < current ? "above Spec.MaxReplicas" : "below Spec.MinReplicas";
+        scale(inside, `Current number of replicas ${limit}`);
+        return retryMs;
+      }
       const pods = client.selected(at(target, "spec", "selector"), namespaceOf(scaler)).filter(isActive);
       const used = await usage(pods);
+      // Somebody else has scaled it meanwhile: what was measured is of no worth.
+      if (replicasOf(client.scalable(reference, namespaceOf(scaler))) !== current) return retryMs;
       const found = list(scaler, "spec", "metrics").map((metric) => proposal(metric, pods, used));
       const disabled = "scaling is disabled since the replica count of the target is zero";
       const fault = current === 0 ? disabled : found.find((each) => each.fault !== undefined)?.fault;
@@ -54,16 +68,18 @@ export function autoscalers(api: Api, usage: PodUsage): Controller {
         return current === 0 ? lookMs : retryMs;
       }
       const wanted = Math.max(...found.map(({ replicas }) => replicas ?? current));
-      const allowed = bounded(scaler, current, wanted);
-      const recent = recentWishes(scaler, wishes.get(keyOf(scaler)) ?? [], { time: client.now(), replicas: allowed });
+      // Not more than twice as many at once, or four more.
+      const allowed = within(scaler, Math.min(wanted, Math.max(2 * current, current + 4)));
+      const time = client.now();
+      // As many as there are when it is first seen were wanted.
+      const before = wishes.get(keyOf(scaler)) ?? [{ time, replicas: current }];
+      const recent = recentWishes(scaler, before, { time, replicas: allowed });
       wishes.set(keyOf(scaler), recent);
       const highest = Math.max(...recent.map((each) => each.replicas));
-      const replicas = allowed >= current ? allowed : Math.min(current, highest);
+      const replicas = allowed >= current ? allowed : within(scaler, Math.min(current, highest));
       if (replicas !== current) {
-        client.change(target, (now) => put(now, ["spec", "replicas"], replicas));
         const what = found.find((each) => each.replicas === wanted)?.what;
-        const why = replicas > current ? `${what} above target` : "All metrics below target";
-        client.tell(scaler, "Normal", "SuccessfulRescale", `New size: ${replicas}; reason: ${why}`);
+        scale(replicas, replicas > current ? `${what} above target` : "All metrics below target");
       }
       const message = "the HPA was able to successfully calculate a replica count";
       const fields = {
@@ -79,11 +95,9 @@ export function autoscalers(api: Api, usage: PodUsage): Controller {
   });
 }
 
-/** Not more than twice as many at once, or four more, and within the limits. */
-function bounded(scaler: JsonObject, current: number, wanted: number): number {
-  const most = number(scaler, "spec", "maxReplicas") ?? wanted;
-  const least = number(scaler, "spec", "minReplicas") ?? 1;
-  return Math.min(most, Math.max(least, Math.min(wanted, Math.max(2 * current, current + 4))));
+function within(scaler: JsonObject, replicas: number): number {
+  const most = number(scaler, "spec", "maxReplicas") ?? replicas;
+  return Math.min(most, Math.max(number(scaler, "spec", "minReplicas") ?? 1, replicas));
 }
 
 /** The highest of these is kept for a while. */

@@ -104,3 +104,84 @@ test("a Job whose pods fail too often fails", async () => {
   );
   assert.equal(text(end, "reason"), "BackoffLimitExceeded");
 });
+
+const nowhere = { nodeSelector: { no: "node" } };
+const finalizersOf = async (app: string): Promise<readonly Json[]> =>
+  (await podsOf(app)).flatMap((pod) => list(pod, "metadata", "finalizers"));
+
+test("pods that a Job leaves behind are held by nobody", async () => {
+  const spec = { parallelism: 2, template: template("left", nowhere) };
+  await api.post(`${batch}/jobs`, { metadata: { name: "leaves" }, spec });
+  await eventually("two pods", async () => ((await finalizersOf("left")).length === 2 ? true : undefined));
+  await api.delete(`${batch}/jobs/leaves`, { propagationPolicy: "Orphan" });
+  await eventually("let go", async () => ((await finalizersOf("left")).length === 0 ? true : undefined));
+  const pods = await podsOf("left");
+  assert.deepEqual(
+    pods.map((pod) => list(pod, "metadata", "ownerReferences")),
+    [[], []],
+  );
+});
+
+test("the deadline of a Job does not run while it is suspended", async () => {
+  const spec = { activeDeadlineSeconds: 100, template: template("slow", nowhere) };
+  const job = `${batch}/jobs/slow`;
+  await api.post(`${batch}/jobs`, { metadata: { name: "slow" }, spec });
+  const pods = (count: number): Promise<true> =>
+    eventually(`${count} pods`, async () => ((await podsOf("slow")).length === count ? true : undefined));
+  await pods(1);
+  const before = text((await api.get(job)).body, "status", "startTime");
+  await api.patch(job, { spec: { suspend: true } });
+  await pods(0);
+  shift += 200_000;
+  await api.patch(job, { metadata: { labels: { looked: "at" } } });
+  await api.patch(job, { spec: { suspend: false } });
+  await pods(1);
+  const { status } = (await api.get(job)).body;
+  assert.ok(text(status, "startTime") > before, "it begins anew");
+  assert.deepEqual(
+    list(status, "conditions").map((each) => text(each, "reason")),
+    ["JobResumed"],
+  );
+  shift += 200_000;
+  await api.patch(job, { metadata: { labels: { looked: "again" } } });
+  const late = await jobUntil("slow", "Failed");
+  assert.equal(text(list(late, "status", "conditions").at(-1), "reason"), "DeadlineExceeded");
+});
+
+test("a Job has failed once its last pod has ended, which counts; in its place comes another only then, if it is told so", async () => {
+  await api.post("/api/v1/nodes", {
+    metadata: { name: "silent" },
+    status: { allocatable: { pods: "9" }, conditions: [{ type: "Ready", status: "True" }] },
+  });
+  const spec = { podReplacementPolicy: "Failed", activeDeadlineSeconds: 100 };
+  const pod = template("last", { nodeName: "silent" });
+  await api.post(`${batch}/jobs`, { metadata: { name: "ends" }, spec: { ...spec, template: pod } });
+  const going = async (): Promise<Json> =>
+    eventually("its pod goes", async () => {
+      const [only, ...others] = await podsOf("last");
+      return others.length === 0 && text(only, "metadata", "deletionTimestamp") !== "" ? only : undefined;
+    });
+  const end = async (which: Json): Promise<void> => {
+    const path = `${podsPath}/${text(which, "metadata", "name")}`;
+    await api.patch(`${path}/status`, { status: { phase: "Failed" } });
+    await api.delete(path, { gracePeriodSeconds: 0 });
+  };
+  const until = (what: string, holds: (status: Json) => boolean): Promise<Json> =>
+    eventually(what, async () => {
+      const { status = {} } = (await api.get(`${batch}/jobs/ends`)).body;
+      return holds(status) ? status : undefined;
+    });
+  await until("active", (status) => number(status, "active") === 1);
+  await api.delete(`${podsPath}/${text((await podsOf("last"))[0], "metadata", "name")}`);
+  await until("none in its place", (status) => number(status, "terminating") === 1 && !number(status, "active"));
+  await end(await going());
+  await until("another", (status) => number(status, "active") === 1 && number(status, "failed") === 1);
+  shift += 200_000;
+  await api.patch(`${batch}/jobs/ends`, { metadata: { labels: { looked: "at" } } });
+  const early = await until("too late", (status) => number(status, "terminating") === 1);
+  const types = (status: Json): readonly string[] => list(status, "conditions").map((each) => text(each, "type"));
+  assert.deepEqual(types(early), ["FailureTarget"]);
+  await end(await going());
+  const late = await until("failed", (status) => types(status).includes("Failed"));
+  assert.deepEqual([number(late, "failed"), number(late, "terminating")], [2, 0]);
+});

@@ -4,12 +4,13 @@ import type { Api } from "../api.ts";
 import type { Resource } from "../api-data.ts";
 import { type Condition, withCondition } from "../conditions.ts";
 import type { DeleteRequest } from "../deletion.ts";
-import { type Json, type JsonObject, list, merge, number, object, text } from "../json.ts";
+import { isList, isObject, type Json, type JsonObject, list, merge, number, object, put, text } from "../json.ts";
 import { selects } from "../selectors.ts";
 import type { Store } from "../store.ts";
 import {
   controllerOf,
   hashOf,
+  isFinished,
   isGoing,
   labelsOf,
   nameOf,
@@ -17,6 +18,7 @@ import {
   ownedBy,
   referenceTo,
   uidOf,
+  without,
 } from "./objects.ts";
 
 export class Client {
@@ -52,6 +54,22 @@ export class Client {
   controlled(resource: string, owner: JsonObject): readonly JsonObject[] {
     const uid = uidOf(owner);
     return this.store.list(resource, namespaceOf(owner)).filter((each) => text(controllerOf(each), "uid") === uid);
+  }
+
+  /** An owner takes what it selects and nobody controls, if it may, and gives up what it does not select any more. */
+  claim(resource: string, owner: JsonObject, mayTake: (each: JsonObject) => boolean): void {
+    const selector = object(owner, "spec", "selector");
+    // Services select by bare labels, and what they make has others.
+    if (!isObject(selector["matchLabels"]) && !isList(selector["matchExpressions"])) return;
+    const path = ["metadata", "ownerReferences"];
+    for (const each of this.store.list(resource, namespaceOf(owner)).filter((one) => !isGoing(one))) {
+      const uid = text(controllerOf(each), "uid");
+      const isSelected = selects(selector, labelsOf(each));
+      if (uid === "" && isSelected && !isFinished(each) && mayTake(each))
+        this.change(each, (now) => put(now, path, [...list(now, ...path), ...ownedBy(owner).ownerReferences]));
+      else if (uid === uidOf(owner) && !isSelected)
+        this.change(each, (now) => without(now, path, (reference) => text(reference, "uid") === uid));
+    }
   }
 
   create(resource: string, namespace: string, document: JsonObject): JsonObject {

@@ -1,10 +1,11 @@
 // How controllers run: each has keys that are due, one at a time, and looks at the cluster as it is then.
 import type { Api } from "../api.ts";
 import { ApiError } from "../api-error.ts";
-import type { JsonObject } from "../json.ts";
+import { type JsonObject, object } from "../json.ts";
+import { selects } from "../selectors.ts";
 import type { Change } from "../store.ts";
 import { Client } from "./client.ts";
-import { isGoing, keyOf, keysOfOwner, splitKey } from "./objects.ts";
+import { controllerOf, isGoing, keyOf, keysOfOwner, labelsOf, namespaceOf, splitKey } from "./objects.ts";
 
 export interface Controller {
   readonly name: string;
@@ -20,6 +21,8 @@ interface ObjectController {
   readonly resource: string;
   /** Resources of objects that those control: what happens to these counts, too. */
   readonly owns?: readonly string[];
+  /** Whether one of those that it selects and nobody controls may become its own; default: each. */
+  readonly mayTake?: (owned: JsonObject, owner: JsonObject) => boolean;
   /** Other resources. */
   readonly hears?: Controller["hears"];
   /** As `sync` of a controller, with the object as it is. */
@@ -31,25 +34,37 @@ interface ObjectController {
 /** Its keys are those of the objects. */
 export function controllerFor(
   api: Api,
-  { name, resource, owns = [], hears, sync, gone }: ObjectController,
+  { name, resource, owns = [], mayTake = () => true, hears, sync, gone }: ObjectController,
 ): Controller {
   const client = new Client(api, name);
   const { kind } = api.resource(resource);
-  const ofOwned = owns.map((each) => [each, (owned: JsonObject) => keysOfOwner(owned, kind)] as const);
+  const ownersOf = (owned: JsonObject): readonly string[] => {
+    if (controllerOf(owned) !== undefined) return keysOfOwner(owned, kind);
+    const all = api.store.list(resource, namespaceOf(owned));
+    return all.filter((each) => selects(object(each, "spec")["selector"], labelsOf(owned))).map(keyOf);
+  };
   return {
     name,
-    hears: { [resource]: (each) => [keyOf(each)], ...Object.fromEntries(ofOwned), ...hears },
+    hears: {
+      [resource]: (each) => [keyOf(each)],
+      ...Object.fromEntries(owns.map((each) => [each, ownersOf])),
+      ...hears,
+    },
     sync(key) {
       const found = api.store.get(resource, ...splitKey(key));
-      if (found !== undefined && !isGoing(found)) return sync(found, client);
-      gone?.(key, client);
-      return undefined;
+      if (found === undefined || isGoing(found)) {
+        gone?.(key, client);
+        return undefined;
+      }
+      for (const each of owns) client.claim(each, found, (owned) => mayTake(owned, found));
+      return sync(found, client);
     },
   };
 }
 
 const firstRetryMs = 100;
 const lastRetryMs = 30_000;
+const lastingRace = 5;
 const longestTimerMs = 3_600_000;
 
 /** Runs controllers until the signal aborts. They are told of everything that is there at the start. */
@@ -104,8 +119,8 @@ async function run(
     } catch (error) {
       const count = (failures.get(key) ?? 0) + 1;
       failures.set(key, count);
-      // Somebody was faster: that is no fault.
-      const isRace = error instanceof ApiError && [404, 409].includes(error.code);
+      // Somebody was faster: that is no fault, unless it stays so.
+      const isRace = error instanceof ApiError && [404, 409].includes(error.code) && count < lastingRace;
       if (!isRace) log(`${name} ${key}: ${error instanceof Error ? error.message : String(error)}`);
       later(key, Math.min(lastRetryMs, firstRetryMs * 2 ** Math.min(count, 20)));
     }

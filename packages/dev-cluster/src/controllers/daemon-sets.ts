@@ -5,8 +5,18 @@ import { at, type Json, type JsonObject, list, object, put, text, texts } from "
 import type { Client } from "./client.ts";
 import { type Controller, controllerFor } from "./controller.ts";
 import { isOtherPlace, nodeTerms, refusalBy } from "./fit.ts";
-import { annotationsOf, bornAt, generationOf, isFinished, isGoing, keyOf, labelsOf, nameOf } from "./objects.ts";
-import { activePods, createPod, deletePod } from "./owned-pods.ts";
+import {
+  annotationsOf,
+  bornAt,
+  generationOf,
+  isFinished,
+  isGoing,
+  keyOf,
+  labelsOf,
+  nameOf,
+  without,
+} from "./objects.ts";
+import { activePods, availablePods, createPod, deletePod } from "./owned-pods.ts";
 import { currentRevision, revisionLabel } from "./revisions.ts";
 
 const key = "daemonsets.apps";
@@ -27,24 +37,30 @@ export function daemonSets(api: Api): Controller {
   return controllerFor(api, {
     name: "daemonset-controller",
     resource: key,
-    owns: ["pods"],
-    hears: { nodes: (node, { previous }) => (isOtherPlace(node, previous) ? api.store.list(key).map(keyOf) : []) },
+    owns: ["pods", "controllerrevisions.apps"],
+    hears: { nodes: (node, change) => (isOtherPlace(node, change) ? api.store.list(key).map(keyOf) : []) },
     sync(set, client) {
       const hash = text(labelsOf(currentRevision(client, set, revisionLabel)), revisionLabel);
       // Room is not asked for: a pod that does not fit waits, or is refused by its node.
       const mayBeOn = (node: JsonObject): boolean => refusalBy({ spec: specFor(set, node) }, node) === undefined;
-      const nodes = client.store.list("nodes").filter(mayBeOn);
-      const wait = takeAway(client, set, new Set(nodes.map(nameOf)));
+      const all = client.store.list("nodes");
+      const nodes = all.filter(mayBeOn);
+      const wait = takeAway(client, set, new Set(all.filter((node) => mayBeOn(evicting(node))).map(nameOf)));
       const served = new Set(client.controlled("pods", set).map(nodeOf));
       for (const node of nodes) {
         const parts = { metadata: { labels: labelsFor(set, hash) }, spec: specFor(set, node) };
         if (!served.has(nameOf(node))) createPod(client, set, parts);
       }
       update(client, set, hash, nodes.length);
-      writeCounts(client, set, hash, new Set(nodes.map(nameOf)));
-      return wait;
+      const next = writeCounts(client, set, hash, new Set(nodes.map(nameOf)));
+      return wait ?? next;
     },
   });
+}
+
+/** The node by those of its taints that take pods away, too. */
+function evicting(node: JsonObject): JsonObject {
+  return without(node, ["spec", "taints"], (taint) => text(taint, "effect") !== "NoExecute");
 }
 
 function labelsFor(set: JsonObject, hash: string): JsonObject {
@@ -91,24 +107,27 @@ function update(client: Client, set: JsonObject, hash: string, whole: number): v
   const pods = client.controlled("pods", set).filter((pod) => !isFinished(pod));
   const old = pods.filter((pod) => labelsOf(pod)[revisionLabel] !== hash && !isGoing(pod));
   const asked = at(set, "spec", "updateStrategy", "rollingUpdate", "maxUnavailable");
-  const missing = pods.filter((pod) => !isReady(pod) || isGoing(pod)).length;
+  const here = pods.filter((pod) => !isGoing(pod));
+  const missing = pods.length - availablePods(client, set, here).available.length;
   const spare = Math.max(0, Math.max(1, share(asked, whole, Math.ceil)) - missing);
   const unready = old.filter((pod) => !isReady(pod));
   for (const pod of [...unready, ...old.filter(isReady).slice(0, spare)]) deletePod(client, set, pod);
 }
 
-function writeCounts(client: Client, set: JsonObject, hash: string, nodes: ReadonlySet<string>): void {
+/** Returns when more pods will be available. */
+function writeCounts(client: Client, set: JsonObject, hash: string, nodes: ReadonlySet<string>): number | undefined {
   const pods = activePods(client, set);
   const placed = pods.filter((pod) => nodes.has(text(pod, "spec", "nodeName")));
-  const ready = placed.filter(isReady).length;
+  const { available, wait } = availablePods(client, set, placed);
   client.writeStatus(set, {
     currentNumberScheduled: placed.length,
     numberMisscheduled: pods.filter((pod) => !nodes.has(nodeOf(pod))).length,
     desiredNumberScheduled: nodes.size,
-    numberReady: ready,
+    numberReady: placed.filter(isReady).length,
     observedGeneration: generationOf(set),
     updatedNumberScheduled: placed.filter((pod) => labelsOf(pod)[revisionLabel] === hash).length || undefined,
-    numberAvailable: ready || undefined,
-    numberUnavailable: nodes.size - ready || undefined,
+    numberAvailable: available.length || undefined,
+    numberUnavailable: nodes.size - available.length || undefined,
   });
+  return wait;
 }

@@ -64,18 +64,20 @@ function progressOf(now: number, deployment: JsonObject, counts: JsonObject, cur
   const set = `ReplicaSet "${nameOf(current)}"`;
   const whole = replicasOf(deployment);
   const old = (of: JsonObject): number => countOf(of, "replicas") - countOf(of, "updatedReplicas");
-  const isThere = ["updatedReplicas", "availableReplicas"].every((field) => countOf(counts, field) >= whole);
-  if (isThere && old(counts) === 0)
-    return { status: "True", reason: "NewReplicaSetAvailable", message: `${set} has successfully progressed.` };
+  const known = conditionOf(deployment, "Progressing");
   if (object(deployment, "spec")["paused"] === true)
     return { status: "Unknown", reason: "DeploymentPaused", message: "Deployment is paused" };
+  const isThere = ["updatedReplicas", "availableReplicas"].every((field) => countOf(counts, field) >= whole);
+  // A rollout that is over is not begun again by more replicas, or by pods that are lost.
+  const wasThere = text(known, "reason") === "NewReplicaSetAvailable";
+  if ((isThere || wasThere) && old(counts) === 0)
+    return { status: "True", reason: "NewReplicaSetAvailable", message: `${set} has successfully progressed.` };
   const before = object(deployment, "status");
   const rising = ["updatedReplicas", "readyReplicas", "availableReplicas"];
   const moved =
     countOf(before, "observedGeneration") !== generationOf(deployment) ||
     rising.some((field) => countOf(counts, field) > countOf(before, field)) ||
     old(counts) < old(before);
-  const known = conditionOf(deployment, "Progressing");
   const limit = number(deployment, "spec", "progressDeadlineSeconds") ?? 600;
   const isLate = text(known, "reason") === "ProgressDeadlineExceeded";
   const isUnderWay = isLate || text(known, "reason") === "ReplicaSetUpdated";

@@ -23,13 +23,11 @@ export function deployments(api: Api): Controller {
       const current = known ?? (isPaused ? undefined : createSet(client, deployment, template));
       const others = sets.filter((set) => set !== current);
       let isHeld = false;
-      if (current !== undefined) {
-        keepRevision(client, deployment, current, others);
-        if (isPaused) scaleTo(client, deployment, current, replicasOf(deployment));
-        else if (text(deployment, "spec", "strategy", "type") === "Recreate")
-          isHeld = recreate(client, deployment, current, others);
-        else roll(client, deployment, current, others);
-      }
+      if (current !== undefined) keepUp(client, deployment, current, others);
+      if (isPaused) scalePaused(client, deployment, sets);
+      else if (current !== undefined && text(deployment, "spec", "strategy", "type") === "Recreate")
+        isHeld = recreate(client, deployment, current, others);
+      else if (current !== undefined) roll(client, deployment, current, others);
       cleanUp(client, deployment, others);
       const wait = writeProgress(client, deployment, current);
       return isHeld ? lookMs : wait;
@@ -50,14 +48,12 @@ const total = (sets: readonly JsonObject[], countOf: (set: JsonObject) => number
 function createSet(client: Client, deployment: JsonObject, template: JsonObject): JsonObject {
   const hash = hashOf(template);
   const labels = { ...labelsOf(template), [hashLabel]: hash };
-  const annotations = put(annotationsOf(deployment), ["kubectl.kubernetes.io/last-applied-configuration"], undefined);
   return client.createFor(deployment, setKey, {
-    metadata: { name: `${nameOf(deployment)}-${hash}`, labels, annotations },
+    metadata: { name: `${nameOf(deployment)}-${hash}`, labels },
     spec: {
       replicas: 0,
       selector: merge(object(deployment, "spec", "selector"), ["matchLabels"], { [hashLabel]: hash }),
       template: put(template, ["metadata", "labels"], labels),
-      minReadySeconds: number(deployment, "spec", "minReadySeconds"),
     },
   });
 }
@@ -69,6 +65,13 @@ function scaleTo(client: Client, deployment: JsonObject, set: JsonObject, replic
   const way = replicas > before ? "up" : "down";
   const message = `Scaled ${way} replica set ${nameOf(set)} from ${before} to ${replicas}`;
   client.tell(deployment, "Normal", "ScalingReplicaSet", message);
+}
+
+/** Of a rollout that is held up in the middle each set stays as large as it is. */
+function scalePaused(client: Client, deployment: JsonObject, sets: readonly JsonObject[]): void {
+  const [newest, ...older] = sets.toSorted((a, b) => replicasOf(b) - replicasOf(a) || revisionOf(b) - revisionOf(a));
+  if (newest !== undefined && total(older, replicasOf) === 0)
+    scaleTo(client, deployment, newest, replicasOf(deployment));
 }
 
 /** Whether it waits for the last old pod to be gone. */
@@ -101,13 +104,16 @@ function roll(client: Client, deployment: JsonObject, current: JsonObject, other
   }
 }
 
-/** The current set has the highest revision, and the Deployment says it. */
-function keepRevision(client: Client, deployment: JsonObject, set: JsonObject, others: readonly JsonObject[]): void {
-  const revision = Math.max(1, revisionOf(set), ...others.map((each) => revisionOf(each) + 1));
-  for (const each of [set, deployment]) {
-    if (revisionOf(each) === revision) continue;
-    client.change(each, (now) => put(now, ["metadata", "annotations", revisionAnnotation], `${revision}`));
-  }
+/** The current set says what the Deployment says of itself, and has the highest revision, which the Deployment says, too. */
+function keepUp(client: Client, deployment: JsonObject, set: JsonObject, others: readonly JsonObject[]): void {
+  const revision = `${Math.max(1, revisionOf(set), ...others.map((each) => revisionOf(each) + 1))}`;
+  const { "kubectl.kubernetes.io/last-applied-configuration": _, ...said } = annotationsOf(deployment);
+  const annotations = { ...said, [revisionAnnotation]: revision };
+  const minReadySeconds = number(deployment, "spec", "minReadySeconds");
+  client.change(set, (now) =>
+    put(merge(now, ["metadata", "annotations"], annotations), ["spec", "minReadySeconds"], minReadySeconds),
+  );
+  client.change(deployment, (now) => put(now, ["metadata", "annotations", revisionAnnotation], revision));
 }
 
 function cleanUp(client: Client, deployment: JsonObject, others: readonly JsonObject[]): void {

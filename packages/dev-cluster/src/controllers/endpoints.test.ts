@@ -69,3 +69,29 @@ test("a Service has its pods in slices and in Endpoints, by the numbers of their
     return code === 404 && (await slices()).length === 0 ? true : undefined;
   });
 });
+
+test("a Service that says so publishes pods that are not ready, or are going", async () => {
+  await api.post(`${core}/services`, {
+    metadata: { name: "peers" },
+    spec: { selector: { app: "peer" }, clusterIP: "None", publishNotReadyAddresses: true },
+  });
+  const containers = [{ name: "c", image: "i" }];
+  await api.post(`${core}/pods`, {
+    metadata: { name: "peer", labels: { app: "peer" } },
+    spec: { nodeName: "n", containers },
+  });
+  await api.patch(`${core}/pods/peer/status`, { status: { phase: "Running", podIP: "10.0.0.9" } });
+  await api.delete(`${core}/pods/peer`, { gracePeriodSeconds: 5 });
+  const path = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices";
+  const conditions = await eventually("it goes", async () => {
+    const [slice] = list((await api.get(`${path}?labelSelector=kubernetes.io/service-name=peers`)).body, "items");
+    const said = object(list(slice, "endpoints")[0], "conditions");
+    return said["terminating"] === true ? said : undefined;
+  });
+  assert.deepEqual(conditions, { ready: true, serving: false, terminating: true });
+  const [subset] = list((await api.get(`${core}/endpoints/peers`)).body, "subsets");
+  assert.deepEqual(
+    list(subset, "addresses").map((each) => text(each, "ip")),
+    ["10.0.0.9"],
+  );
+});

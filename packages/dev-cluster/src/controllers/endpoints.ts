@@ -33,7 +33,8 @@ export function endpoints(api: Api): Controller {
     hears: { pods: (pod) => api.store.list(key, namespaceOf(pod)).map(keyOf) },
     sync(service, client) {
       const matchLabels = object(service, "spec", "selector");
-      if (Object.keys(matchLabels).length === 0) return undefined;
+      const isElsewhere = text(service, "spec", "type") === "ExternalName";
+      if (isElsewhere || Object.keys(matchLabels).length === 0) return undefined;
       const all = client.selected({ matchLabels }, namespaceOf(service));
       const pods = all.filter((pod) => !isFinished(pod) && text(pod, "status", "podIP") !== "");
       const groups = Map.groupBy(pods, (pod) => JSON.stringify(portsOf(service, pod)));
@@ -77,17 +78,16 @@ function writeSlices(client: Client, service: JsonObject, groups: Groups): void 
     if (selects({ matchLabels: own }, labelsOf(slice)) && !names.includes(nameOf(slice))) client.remove(slice);
 }
 
-function isServing(service: JsonObject, pod: JsonObject): boolean {
-  return isReady(pod) || at(service, "spec", "publishNotReadyAddresses") === true;
-}
+const isAnyPublished = (service: JsonObject): boolean => at(service, "spec", "publishNotReadyAddresses") === true;
 
 function endpointOf(service: JsonObject, pod: JsonObject): JsonObject {
-  const serving = isServing(service, pod);
+  const serving = isReady(pod);
+  const ready = isAnyPublished(service) || (serving && !isGoing(pod));
   const { ip = "", ...place } = addressOf(pod);
   return {
     ...place,
     addresses: [ip],
-    conditions: { ready: serving && !isGoing(pod), serving, terminating: isGoing(pod) },
+    conditions: { ready, serving, terminating: isGoing(pod) },
   };
 }
 
@@ -98,9 +98,10 @@ function addressOf(pod: JsonObject): JsonObject {
 
 function writeEndpoints(client: Client, service: JsonObject, groups: Groups): void {
   const subsets = [...groups].flatMap(([ports, all]): Json[] => {
-    const pods = all.filter((pod) => !isGoing(pod));
-    const addresses = pods.filter((pod) => isServing(service, pod)).map(addressOf);
-    const notReadyAddresses = pods.filter((pod) => !isServing(service, pod)).map(addressOf);
+    const isServed = (pod: JsonObject): boolean => isReady(pod) || isAnyPublished(service);
+    const pods = all.filter((pod) => !isGoing(pod) || isAnyPublished(service));
+    const addresses = pods.filter(isServed).map(addressOf);
+    const notReadyAddresses = pods.filter((pod) => !isServed(pod)).map(addressOf);
     return pods.length === 0 ? [] : [{ addresses, notReadyAddresses, ports: parseJson(ports) }];
   });
   const metadata = { name: nameOf(service), labels: { ...labelsFor(service), ...manager }, ...ownedBy(service) };

@@ -2,6 +2,7 @@
 import { at, equal, isList, isObject, type Json, type JsonObject, list, number, object, text } from "../json.ts";
 import { quantityValue } from "../quantity.ts";
 import { matchesExpression, selects } from "../selectors.ts";
+import type { Change } from "../store.ts";
 import { claimsOf, isFinished, labelsOf, nameOf, namespaceOf, nodeNameOf } from "./objects.ts";
 
 export interface NodeState {
@@ -15,9 +16,9 @@ const required = "requiredDuringSchedulingIgnoredDuringExecution";
 export const nodeTerms: readonly string[] = ["affinity", "nodeAffinity", required, "nodeSelectorTerms"];
 
 /** Whether pods may fit a node otherwise than before; a heartbeat is no news. */
-export function isOtherPlace(node: JsonObject, before: JsonObject | undefined): boolean {
+export function isOtherPlace(node: JsonObject, { type, previous }: Change): boolean {
   const places = [["spec"], ["metadata", "labels"], ["status", "allocatable"]];
-  return places.some((path) => !equal(at(node, ...path), at(before, ...path)));
+  return type === "DELETED" || places.some((path) => !equal(at(node, ...path), at(previous, ...path)));
 }
 
 /** What the scheduler counts for a pod: the larger of its main containers with sidecars, and each init container. */

@@ -20,7 +20,11 @@ export function garbage(api: Api): Controller {
   const heard = (seen: JsonObject, { type, previous }: Change): readonly string[] => {
     const uid = uidOf(seen);
     const before = ownersOf(previous).map((each) => text(each, "uid"));
-    for (const owner of before) dependents.get(owner)?.delete(uid);
+    for (const owner of before) {
+      const left = dependents.get(owner);
+      left?.delete(uid);
+      if (left?.size === 0) dependents.delete(owner);
+    }
     if (type === "DELETED") {
       objects.delete(uid);
       const orphaned = dependents.get(uid) ?? [];
@@ -33,6 +37,11 @@ export function garbage(api: Api): Controller {
     const isDue = owners.length > 0 || finalizersOf(seen).length > 0;
     return isDue ? [uid, ...(isGoing(seen) ? owners : [])] : [];
   };
+  const isThere = (uid: string): boolean => objects.has(uid) && !isGoing(objects.get(uid));
+  const leave = (dependent: JsonObject, owner: string): void =>
+    void client.change(dependent, (now) =>
+      without(now, ["metadata", "ownerReferences"], (reference) => text(reference, "uid") === owner),
+    );
   const finish = (owner: JsonObject, finalizer: string): void =>
     void client.change(owner, (now) => without(now, ["metadata", "finalizers"], (each) => each === finalizer));
 
@@ -46,7 +55,6 @@ export function garbage(api: Api): Controller {
     sync(uid) {
       const found = objects.get(uid);
       if (found === undefined) return undefined;
-      const isIt = (reference: Json): boolean => text(reference, "uid") === uid;
       const own = (): readonly JsonObject[] =>
         [...(dependents.get(uid) ?? [])].map((each) => objects.get(each)).filter((each) => each !== undefined);
       if (!isGoing(found)) {
@@ -54,15 +62,19 @@ export function garbage(api: Api): Controller {
         if (owners.length > 0 && !owners.some((each) => objects.has(text(each, "uid"))))
           client.remove(found, { propagationPolicy: "Background" });
       } else if (finalizersOf(found).includes("orphan")) {
-        for (const each of own()) client.change(each, (now) => without(now, ["metadata", "ownerReferences"], isIt));
+        for (const each of own()) leave(each, uid);
         finish(found, "orphan");
       } else if (finalizersOf(found).includes("foregroundDeletion")) {
         for (const each of own().filter((one) => !isGoing(one))) {
+          if (ownersOf(each).some((owner) => isThere(text(owner, "uid")))) {
+            leave(each, uid);
+            continue;
+          }
           const hasOwn = (dependents.get(uidOf(each))?.size ?? 0) > 0;
           client.remove(each, { propagationPolicy: hasOwn ? "Foreground" : "Background" });
         }
         const isBlocking = (reference: Json): boolean =>
-          isIt(reference) && object(reference)["blockOwnerDeletion"] === true;
+          text(reference, "uid") === uid && object(reference)["blockOwnerDeletion"] === true;
         if (!own().some((each) => ownersOf(each).some(isBlocking))) finish(found, "foregroundDeletion");
       }
       return undefined;

@@ -8,7 +8,7 @@ import type { Client } from "./client.ts";
 import { type Controller, controllerFor } from "./controller.ts";
 import { formatIndexes, indexedPod, indexOf, isIndexed, nextIndexes, parseIndexes } from "./job-indexes.ts";
 import { policyOf } from "./job-policy.ts";
-import { isFinished, isGoing, keyOf, keysOfOwner, splitKey, statusesOf, without } from "./objects.ts";
+import { controllerOf, isFinished, isGoing, keyOf, keysOfOwner, splitKey, statusesOf, without } from "./objects.ts";
 import { activePods, createPod, deletePod } from "./owned-pods.ts";
 
 const finalizer = "batch.kubernetes.io/job-tracking";
@@ -29,7 +29,7 @@ export function jobs(api: Api): Controller {
       const ended = client.controlled("pods", job).filter((pod) => isHeld(pod) && (isFinished(pod) || isLost(pod)));
       const counted = ended.length === 0 ? job : count(client, job, ended);
       const active = activePods(client, job);
-      const verdict = verdictOn(counted, ended, active, client.now());
+      const verdict = knownVerdict(job) ?? verdictOn(counted, ended, active, client.now());
       for (const pod of verdict === undefined ? [] : active) deletePod(client, job, pod);
       const wait = verdict === undefined ? proceed(client, counted, active) : undefined;
       writeState(client, counted, verdict);
@@ -39,8 +39,10 @@ export function jobs(api: Api): Controller {
   });
 }
 
-export function endOf(job: JsonObject): "Complete" | "Failed" | undefined {
-  return (["Complete", "Failed"] as const).find((type) => isTrue(job, type));
+const ends = ["Complete", "Failed"] as const;
+
+export function endOf(job: JsonObject): (typeof ends)[number] | undefined {
+  return ends.find((type) => isTrue(job, type));
 }
 
 const isHeld = (pod: JsonObject): boolean => list(pod, "metadata", "finalizers").includes(finalizer);
@@ -52,10 +54,12 @@ function release(client: Client, pod: JsonObject): void {
   client.change(pod, (now) => without(now, ["metadata", "finalizers"], (each) => each === finalizer));
 }
 
-/** Pods of a Job that is over or gone are counted by nobody. */
+/** Pods of a Job that is over or gone are counted by nobody, and those that it has left behind. */
 function releaseAll(client: Client, job: string): void {
+  const isUncounted = (pod: JsonObject): boolean =>
+    controllerOf(pod) === undefined || keysOfOwner(pod, "Job").includes(job);
   for (const pod of client.store.list("pods", splitKey(job)[0]))
-    if (isHeld(pod) && keysOfOwner(pod, "Job").includes(job)) release(client, pod);
+    if (isHeld(pod) && isUncounted(pod)) release(client, pod);
 }
 
 /** Each ended pod counts once: it is held until it has been counted. Returns the Job as it is then. */
@@ -88,8 +92,20 @@ function expire(client: Client, job: JsonObject, ended: string): number | undefi
   return undefined;
 }
 
-/** How the Job ends: `Complete` or `Failed`. */
-type Verdict = Readonly<Record<"type" | "reason" | "message", string>>;
+/** How the Job ends. */
+interface Verdict extends Readonly<Record<"reason" | "message", string>> {
+  readonly type: (typeof ends)[number];
+}
+
+const targets = { Complete: "SuccessCriteriaMet", Failed: "FailureTarget" } as const;
+
+/** What is to come once its last pods have ended. */
+function knownVerdict(job: JsonObject): Verdict | undefined {
+  const type = ends.find((each) => isTrue(job, targets[each]));
+  if (type === undefined) return undefined;
+  const said = conditionOf(job, targets[type]);
+  return { type, reason: text(said, "reason"), message: text(said, "message") };
+}
 
 /** undefined where it goes on. */
 function verdictOn(
@@ -120,19 +136,24 @@ function restarts(job: JsonObject, active: readonly JsonObject[]): number {
   return active.flatMap(statusesOf).reduce<number>((sum, each) => sum + (number(each, "restartCount") ?? 0), 0);
 }
 
+const isSuspended = (job: JsonObject): boolean => object(job, "spec")["suspend"] === true;
+
+/** Until its deadline; a Job that is resumed begins anew. */
 function timeLeft(job: JsonObject, now: number): number {
   const deadline = number(job, "spec", "activeDeadlineSeconds");
   const started = text(job, "status", "startTime");
-  if (deadline === undefined || started === "") return Number.POSITIVE_INFINITY;
+  const isHeldUp = isSuspended(job) || isTrue(job, "Suspended");
+  if (deadline === undefined || started === "" || isHeldUp) return Number.POSITIVE_INFINITY;
   return Date.parse(started) + deadline * 1000 - now;
 }
 
 function proceed(client: Client, job: JsonObject, active: readonly JsonObject[]): number | undefined {
-  const isSuspended = object(job, "spec")["suspend"] === true;
-  const wanted = isSuspended ? 0 : wantedPods(job, active.length);
+  const wanted = isSuspended(job) ? 0 : wantedPods(job, active.length);
   for (const pod of active.slice(wanted)) deletePod(client, job, pod);
   const pause = wanted > active.length ? backOff(client, job) : 0;
-  const missing = pause > 0 ? 0 : Math.max(0, wanted - active.length);
+  const isPatient = text(job, "spec", "podReplacementPolicy") === "Failed";
+  const awaited = isPatient ? unfinishedPods(client, job).filter(isGoing).length : 0;
+  const missing = pause > 0 ? 0 : Math.max(0, wanted - active.length - awaited);
   const parts = isIndexed(job) ? nextIndexes(job, missing, active).map((index) => indexedPod(job, index)) : [];
   for (let made = 0; made < missing; made++) {
     const { metadata, spec } = parts[made] ?? {};
@@ -164,34 +185,51 @@ function backOff(client: Client, job: JsonObject): number {
   return Math.max(0, Math.max(...ends) + pause - client.now());
 }
 
+function unfinishedPods(client: Client, job: JsonObject): readonly JsonObject[] {
+  return client.controlled("pods", job).filter((pod) => !isFinished(pod));
+}
+
+/** It is over when its last pod is. */
 function writeState(client: Client, job: JsonObject, verdict: Verdict | undefined): void {
   const now = timestamp(client.now());
-  const isSuspended = object(job, "spec")["suspend"] === true;
-  const isComplete = verdict?.type === "Complete";
-  const pods = client.controlled("pods", job).filter((pod) => !isFinished(pod));
+  const [was, is] = [isTrue(job, "Suspended"), isSuspended(job)];
+  const started = was && !is ? "" : text(job, "status", "startTime");
+  const pods = unfinishedPods(client, job);
   const active = pods.filter((pod) => !isGoing(pod));
+  const isOver = verdict !== undefined && pods.length === 0;
+  const isComplete = isOver && verdict.type === "Complete";
   const fields = {
-    startTime: text(job, "status", "startTime") || (isSuspended ? undefined : now),
+    startTime: started || (is ? undefined : now),
     completionTime: isComplete ? now : undefined,
     active: active.length || undefined,
     ready: active.filter(isReady).length,
     terminating: pods.length - active.length,
     uncountedTerminatedPods: {},
   };
-  client.writeStatus(job, fields, verdict === undefined ? suspension(job, isSuspended) : endings(verdict, now));
+  client.writeStatus(job, fields, verdict === undefined ? suspension(job, is) : endings(job, verdict, isOver, now));
+  if (verdict === undefined && was !== is)
+    client.tell(job, "Normal", is ? "Suspended" : "Resumed", `Job ${is ? "suspended" : "resumed"}`);
   if (isComplete) client.tell(job, "Normal", "Completed", "Job completed");
-  else if (verdict !== undefined) client.tell(job, "Warning", verdict.reason, verdict.message);
+  else if (isOver) client.tell(job, "Warning", verdict.reason, verdict.message);
 }
 
-function endings({ type, reason, message }: Verdict, lastProbeTime: string): readonly Condition[] {
-  const types = [type === "Complete" ? "SuccessCriteriaMet" : "FailureTarget", type];
-  return types.map((each) => ({ type: each, status: "True", reason, message, lastProbeTime }));
+/** Those that are not said yet. */
+function endings(
+  job: JsonObject,
+  { type, reason, message }: Verdict,
+  isOver: boolean,
+  lastProbeTime: string,
+): readonly Condition[] {
+  const types = isOver ? [targets[type], type] : [targets[type]];
+  return types
+    .filter((each) => !isTrue(job, each))
+    .map((each) => ({ type: each, status: "True", reason, message, lastProbeTime }));
 }
 
 /** That it was resumed is said where it was suspended. */
-function suspension(job: JsonObject, isSuspended: boolean): readonly Condition[] {
+function suspension(job: JsonObject, is: boolean): readonly Condition[] {
   const type = "Suspended";
-  if (isSuspended) return [{ type, status: "True", reason: "JobSuspended", message: "Job suspended" }];
+  if (is) return [{ type, status: "True", reason: "JobSuspended", message: "Job suspended" }];
   if (conditionOf(job, type) === undefined) return [];
   return [{ type, status: "False", reason: "JobResumed", message: "Job resumed" }];
 }

@@ -41,7 +41,7 @@ export function referenceTo(of: JsonObject): JsonObject {
 }
 
 /** In the metadata of what an owner controls. */
-export function ownedBy(owner: JsonObject): JsonObject {
+export function ownedBy(owner: JsonObject): { readonly ownerReferences: readonly Json[] } {
   const { namespace: _, ...reference } = referenceTo(owner);
   return { ownerReferences: [{ ...reference, controller: true, blockOwnerDeletion: true }] };
 }

@@ -1,12 +1,11 @@
 // ReplicaSets: as many pods as are asked for, no more.
 import type { Api } from "../api.ts";
-import { conditionOf } from "../conditions.ts";
 import { isReady } from "../disruption.ts";
-import { type JsonObject, number, text } from "../json.ts";
+import { type JsonObject, text } from "../json.ts";
 import type { Client } from "./client.ts";
 import { type Controller, controllerFor } from "./controller.ts";
 import { annotationsOf, bornAt, generationOf, replicasOf } from "./objects.ts";
-import { activePods, createPod, deletePod } from "./owned-pods.ts";
+import { activePods, availablePods, createPod, deletePod } from "./owned-pods.ts";
 
 /** So that other keys have their turn. */
 const burst = 500;
@@ -45,18 +44,13 @@ function leastWorth(pods: readonly JsonObject[]): readonly JsonObject[] {
 /** Returns when a pod that is ready will have been so for as long as is asked for, or when to make the rest. */
 function writeCounts(client: Client, set: JsonObject, wanted: number): number | undefined {
   const pods = activePods(client, set);
-  const ready = pods.filter(isReady);
-  const minimumMs = (number(set, "spec", "minReadySeconds") ?? 0) * 1000;
-  const readySince = (pod: JsonObject): number => Date.parse(text(conditionOf(pod, "Ready"), "lastTransitionTime"));
-  const waits = ready.map((pod) => (minimumMs === 0 ? 0 : readySince(pod) + minimumMs - client.now()));
-  const toCome = waits.filter((wait) => wait > 0);
+  const { available, wait } = availablePods(client, set, pods);
   client.writeStatus(set, {
     replicas: pods.length,
     fullyLabeledReplicas: pods.length || undefined,
-    readyReplicas: ready.length || undefined,
-    availableReplicas: ready.length - toCome.length || undefined,
+    readyReplicas: pods.filter(isReady).length || undefined,
+    availableReplicas: available.length || undefined,
     observedGeneration: generationOf(set),
   });
-  if (toCome.length > 0) return Math.min(...toCome);
-  return pods.length < wanted ? 1_000 : undefined;
+  return wait ?? (pods.length < wanted ? 1_000 : undefined);
 }

@@ -25,7 +25,7 @@ export function scheduler(api: Api): Controller {
         return isOurs(pod) ? [keyOf(pod)] : [];
       },
       persistentvolumeclaims: waiting,
-      nodes: (node, { previous }) => (isOtherPlace(node, previous) ? waiting() : []),
+      nodes: (node, change) => (isOtherPlace(node, change) ? waiting() : []),
     },
     sync(pod, client) {
       if (!isOurs(pod)) return undefined;

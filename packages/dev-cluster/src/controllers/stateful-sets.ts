@@ -5,7 +5,7 @@ import { type Json, type JsonObject, list, number, object, text } from "../json.
 import type { Client } from "./client.ts";
 import { type Controller, controllerFor } from "./controller.ts";
 import { generationOf, isFinished, isGoing, labelsOf, nameOf, namespaceOf, replicasOf } from "./objects.ts";
-import { createPod, deletePod } from "./owned-pods.ts";
+import { availablePods, createPod, deletePod } from "./owned-pods.ts";
 import { currentRevision, revisionLabel, revisionNamed, templateOf } from "./revisions.ts";
 
 const claimsKey = "persistentvolumeclaims";
@@ -14,39 +14,57 @@ export function statefulSets(api: Api): Controller {
   return controllerFor(api, {
     name: "statefulset-controller",
     resource: "statefulsets.apps",
-    owns: ["pods"],
+    owns: ["pods", "controllerrevisions.apps"],
+    mayTake: (owned, set) => text(owned, "kind") !== "Pod" || nameOf(owned) === `${nameOf(set)}-${ordinalOf(owned)}`,
     sync(set, client) {
       const revision = currentRevision(client, set, "controller.kubernetes.io/hash");
       act(client, set, revision);
-      writeCounts(client, set, nameOf(revision));
-      return undefined;
+      return writeCounts(client, set, nameOf(revision));
     },
   });
 }
 
 const ordinalOf = (of: JsonObject): number => Number(nameOf(of).slice(nameOf(of).lastIndexOf("-") + 1));
-const isHealthy = (pod: JsonObject): boolean => isReady(pod) && !isGoing(pod);
+
+/** The lowest number, and the first that is too high. */
+function boundsOf(set: JsonObject): { readonly start: number; readonly end: number } {
+  const start = number(set, "spec", "ordinals", "start") ?? 0;
+  return { start, end: start + replicasOf(set) };
+}
+
+function isWanted(set: JsonObject, ordinal: number): boolean {
+  const { start, end } = boundsOf(set);
+  return ordinal >= start && ordinal < end;
+}
 
 /** Pods below it stay as they are. */
 const partitionOf = (set: JsonObject): number =>
-  number(set, "spec", "updateStrategy", "rollingUpdate", "partition") ?? 0;
+  boundsOf(set).start + (number(set, "spec", "updateStrategy", "rollingUpdate", "partition") ?? 0);
 
 /** One thing at a time where order is asked for, from the lowest number up, and from the highest down. */
 function act(client: Client, set: JsonObject, revision: JsonObject): void {
   const pods = client.controlled("pods", set).toSorted((a, b) => ordinalOf(b) - ordinalOf(a));
+  const healthy = new Set(
+    availablePods(
+      client,
+      set,
+      pods.filter((pod) => !isGoing(pod)),
+    ).available,
+  );
   const isOrdered = text(set, "spec", "podManagementPolicy") !== "Parallel";
-  for (let ordinal = 0; ordinal < replicasOf(set); ordinal++) {
+  const { start, end } = boundsOf(set);
+  for (let ordinal = start; ordinal < end; ordinal++) {
     const pod = pods.find((each) => ordinalOf(each) === ordinal);
     if (pod === undefined) create(client, set, revision, ordinal);
     else if (isFinished(pod) && !isGoing(pod)) deletePod(client, set, pod);
-    if (isOrdered && (pod === undefined || !isHealthy(pod))) return;
+    if (isOrdered && (pod === undefined || !healthy.has(pod))) return;
   }
-  for (const pod of pods.filter((each) => ordinalOf(each) >= replicasOf(set))) {
+  for (const pod of pods.filter((each) => !isWanted(set, ordinalOf(each)))) {
     if (!isGoing(pod)) deletePod(client, set, pod);
     if (isOrdered) return;
   }
   releaseClaims(client, set, pods);
-  update(client, set, nameOf(revision), pods);
+  update(client, set, nameOf(revision), pods, healthy);
 }
 
 /** Claims of numbers that are no more wanted go where the set says so. */
@@ -56,18 +74,22 @@ function releaseClaims(client: Client, set: JsonObject, pods: readonly JsonObjec
   for (const claim of client.store.list(claimsKey, namespaceOf(set))) {
     const ordinal = ordinalOf(claim);
     const isOurs = templates.some((name) => nameOf(claim) === `${name}-${nameOf(set)}-${ordinal}`);
-    const isUsed = ordinal < replicasOf(set) || pods.some((pod) => ordinalOf(pod) === ordinal);
+    const isUsed = isWanted(set, ordinal) || pods.some((pod) => ordinalOf(pod) === ordinal);
     if (isOurs && !isUsed && !isGoing(claim)) client.remove(claim);
   }
 }
 
 /** From the highest number down; the next one waits for this one. */
-function update(client: Client, set: JsonObject, revision: string, pods: readonly JsonObject[]): void {
+function update(
+  client: Client,
+  set: JsonObject,
+  revision: string,
+  pods: readonly JsonObject[],
+  healthy: ReadonlySet<JsonObject>,
+): void {
   if (text(set, "spec", "updateStrategy", "type") === "OnDelete") return;
-  const isDone = (pod: JsonObject): boolean => labelsOf(pod)[revisionLabel] === revision && isHealthy(pod);
-  const next = pods.find(
-    (pod) => ordinalOf(pod) >= partitionOf(set) && ordinalOf(pod) < replicasOf(set) && !isDone(pod),
-  );
+  const isDone = (pod: JsonObject): boolean => labelsOf(pod)[revisionLabel] === revision && healthy.has(pod);
+  const next = pods.find((pod) => ordinalOf(pod) >= partitionOf(set) && isWanted(set, ordinalOf(pod)) && !isDone(pod));
   if (next === undefined || labelsOf(next)[revisionLabel] === revision || isGoing(next)) return;
   deletePod(client, set, next);
 }
@@ -115,11 +137,13 @@ function ensureClaim(client: Client, set: JsonObject, template: JsonObject, pod:
   return name;
 }
 
-function writeCounts(client: Client, set: JsonObject, revision: string): void {
+/** Returns when more pods will be available. */
+function writeCounts(client: Client, set: JsonObject, revision: string): number | undefined {
   const pods = client.controlled("pods", set).filter((pod) => !isFinished(pod));
-  const ready = pods.filter(isHealthy).length;
-  const countOf = (name: string): number =>
-    pods.filter((pod) => labelsOf(pod)[revisionLabel] === name && !isGoing(pod)).length;
+  const here = pods.filter((pod) => !isGoing(pod));
+  const ready = here.filter(isReady).length;
+  const { available, wait } = availablePods(client, set, here);
+  const countOf = (name: string): number => here.filter((pod) => labelsOf(pod)[revisionLabel] === name).length;
   const updated = countOf(revision);
   const isDone = updated === replicasOf(set) && ready === replicasOf(set) && pods.length === updated;
   const current = isDone ? revision : text(set, "status", "currentRevision") || revision;
@@ -127,11 +151,12 @@ function writeCounts(client: Client, set: JsonObject, revision: string): void {
     observedGeneration: generationOf(set),
     replicas: pods.length,
     readyReplicas: ready || undefined,
-    availableReplicas: ready,
+    availableReplicas: available.length,
     currentReplicas: countOf(current) || undefined,
     updatedReplicas: updated || undefined,
     currentRevision: current,
     updateRevision: revision,
     collisionCount: 0,
   });
+  return wait;
 }

@@ -27,7 +27,8 @@ async function serve(caller: ApiCaller, pod: JsonObject): Promise<void> {
     const ends = object(pod, "metadata", "labels")["job-name"] !== undefined;
     const fails = text(pod, "metadata", "name").startsWith("fail");
     const next = ends ? (fails ? "Failed" : "Succeeded") : "Running";
-    const ready = { type: "Ready", status: next === "Running" ? "True" : "False" };
+    const lastTransitionTime = timestamp(Date.now());
+    const ready = { type: "Ready", status: next === "Running" ? "True" : "False", lastTransitionTime };
     await caller.patch(`${path}/status`, { status: { phase: next, podIP: "10.1.0.1", conditions: [ready] } });
   }
 }
