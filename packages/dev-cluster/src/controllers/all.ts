@@ -9,6 +9,7 @@ import { cronJobs } from "./cron-jobs.ts";
 import { daemonSets } from "./daemon-sets.ts";
 import { deployments } from "./deployments.ts";
 import { endpoints } from "./endpoints.ts";
+import { events } from "./events.ts";
 import { garbage } from "./garbage.ts";
 import { jobs } from "./jobs.ts";
 import { namespaces } from "./namespaces.ts";
@@ -36,6 +37,7 @@ export function allControllers(
     jobs(api),
     cronJobs(api),
     endpoints(api),
+    events(api),
     volumeProtection(api),
     autoscalers(api, usage),
     budgets(api),

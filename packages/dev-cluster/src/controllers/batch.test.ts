@@ -185,3 +185,19 @@ test("a Job has failed once its last pod has ended, which counts; in its place c
   const late = await until("failed", (status) => types(status).includes("Failed"));
   assert.deepEqual([number(late, "failed"), number(late, "terminating")], [2, 0]);
 });
+
+test("an event is forgotten an hour after it was told last", async () => {
+  const path = "/api/v1/namespaces/default/events";
+  const tell = async (name: string): Promise<void> => {
+    const lastTimestamp = new Date(now()).toISOString().replace(/\.\d+/, "");
+    const involvedObject = { kind: "Pod", name: "p", namespace: "default" };
+    const { code } = await api.post(path, { metadata: { name }, involvedObject, reason: "Told", lastTimestamp });
+    assert.equal(code, 201);
+  };
+  await tell("old");
+  shift += 3_700_000;
+  await tell("young");
+  await api.patch(`${path}/old`, { metadata: { labels: { looked: "at" } } });
+  await eventually("gone", async () => ((await api.get(`${path}/old`)).code === 404 ? true : undefined));
+  assert.equal((await api.get(`${path}/young`)).code, 200);
+});

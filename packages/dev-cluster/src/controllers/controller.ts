@@ -119,8 +119,8 @@ async function run(
     } catch (error) {
       const count = (failures.get(key) ?? 0) + 1;
       failures.set(key, count);
-      // Somebody was faster: that is no fault, unless it stays so.
-      const isRace = error instanceof ApiError && [404, 409].includes(error.code) && count < lastingRace;
+      // Somebody was faster, or the namespace is going: that is no fault, unless it stays so.
+      const isRace = error instanceof ApiError && [403, 404, 409].includes(error.code) && count < lastingRace;
       if (!isRace) log(`${name} ${key}: ${error instanceof Error ? error.message : String(error)}`);
       later(key, Math.min(lastRetryMs, firstRetryMs * 2 ** Math.min(count, 20)));
     }

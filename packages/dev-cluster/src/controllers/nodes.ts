@@ -6,7 +6,7 @@ import { at, type Json, type JsonObject, list, number, put, text } from "../json
 import { Client } from "./client.ts";
 import type { Controller } from "./controller.ts";
 import { isAbout } from "./fit.ts";
-import { bornAt, isActive, keyOf, nameOf, nodeNameOf } from "./objects.ts";
+import { isActive, keyOf, latest, nameOf, nodeNameOf } from "./objects.ts";
 
 const podGraceMs = 20_000;
 const lookMs = 5_000;
@@ -65,8 +65,8 @@ const idOf = (taint: Json): string => text(taint, "key");
 
 function lastHeard(api: Api, node: JsonObject): number {
   const lease = api.store.get("leases.coordination.k8s.io", "kube-node-lease", nameOf(node));
-  const times = [text(lease, "spec", "renewTime"), text(conditionOf(node, "Ready"), "lastHeartbeatTime")];
-  return Math.max(...[...times.map((each) => Date.parse(each)), bornAt(node)].filter(Number.isFinite));
+  const heartbeat = text(conditionOf(node, "Ready"), "lastHeartbeatTime");
+  return latest(text(node, "metadata", "creationTimestamp"), text(lease, "spec", "renewTime"), heartbeat);
 }
 
 /** Conditions become Unknown where neither lease nor status was renewed in time. */

@@ -8,6 +8,9 @@ export const uidOf = (of: Json | undefined): string => text(of, "metadata", "uid
 export const labelsOf = (of: Json | undefined): JsonObject => object(of, "metadata", "labels");
 export const annotationsOf = (of: Json | undefined): JsonObject => object(of, "metadata", "annotations");
 export const bornAt = (of: Json | undefined): number => Date.parse(text(of, "metadata", "creationTimestamp"));
+/** Epoch milliseconds of the last of times; those that are not said do not count. */
+export const latest = (...times: readonly string[]): number =>
+  Math.max(...times.map((each) => Date.parse(each)).filter(Number.isFinite));
 export const generationOf = (of: Json | undefined): number => number(of, "metadata", "generation") ?? 0;
 /** How many pods are asked for. */
 export const replicasOf = (of: Json | undefined): number => number(of, "spec", "replicas") ?? 1;
