@@ -6,7 +6,7 @@ import { at, type Json, type JsonObject, list, number, put, text } from "../json
 import { Client } from "./client.ts";
 import type { Controller } from "./controller.ts";
 import { isAbout } from "./fit.ts";
-import { isActive, keyOf, latest, nameOf, nodeNameOf } from "./objects.ts";
+import { bornAt, isActive, keyOf, latest, nameOf, nodeNameOf } from "./objects.ts";
 
 const podGraceMs = 20_000;
 const lookMs = 5_000;
@@ -48,9 +48,10 @@ export function nodeLifecycle(api: Api, graceMs: number): Controller {
       const pods = api.store.list("pods").filter((pod) => nodeNameOf(pod) === name);
       if (node === undefined) {
         const lost = firstSeen(name, pods.length === 0 ? [] : ["lost"]).get("lost") ?? api.now();
-        if (pods.length > 0 && api.now() - lost < podGraceMs) return 1_000;
-        for (const pod of pods) client.remove(pod, { gracePeriodSeconds: 0 });
-        return undefined;
+        // One that is bound to it later has its time, too: its owner would make the next one at once.
+        const isDue = (pod: JsonObject): boolean => api.now() - Math.max(lost, bornAt(pod)) >= podGraceMs;
+        for (const pod of pods.filter(isDue)) client.remove(pod, { gracePeriodSeconds: 0 });
+        return pods.every(isDue) ? undefined : 1_000;
       }
       const tainted = taint(client, markSilent(client, node, Math.max(begun, lastHeard(api, node)) + graceMs));
       const taints = list(tainted, "spec", "taints").filter((each) => text(each, "effect") === "NoExecute");
