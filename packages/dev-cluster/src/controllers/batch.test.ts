@@ -109,6 +109,23 @@ const nowhere = { nodeSelector: { no: "node" } };
 const finalizersOf = async (app: string): Promise<readonly Json[]> =>
   (await podsOf(app)).flatMap((pod) => list(pod, "metadata", "finalizers"));
 
+test("after a failure that does not count the next pod waits, too", async () => {
+  const rules = [{ action: "Ignore", onPodConditions: [{ type: "Ready", status: "False" }] }];
+  const spec = { podFailurePolicy: { rules }, template: template("ignored") };
+  await api.post(`${batch}/jobs`, { metadata: { name: "failing" }, spec });
+  const failed = (count: number): Promise<true> =>
+    eventually(`${count} failed`, async () => {
+      const pods = await podsOf("ignored");
+      const isOver = pods.every((pod) => text(pod, "status", "phase") === "Failed");
+      return isOver && pods.length === count && (await finalizersOf("ignored")).length === 0 ? true : undefined;
+    });
+  await failed(1);
+  shift += 10_000;
+  await api.patch(`${batch}/jobs/failing`, { metadata: { labels: { looked: "at" } } });
+  await failed(2);
+  assert.equal(number((await api.get(`${batch}/jobs/failing`)).body, "status", "failed"), 0);
+});
+
 test("pods that a Job leaves behind are held by nobody", async () => {
   const spec = { parallelism: 2, template: template("left", nowhere) };
   await api.post(`${batch}/jobs`, { metadata: { name: "leaves" }, spec });
@@ -175,6 +192,10 @@ test("a Job has failed once its last pod has ended, which counts; in its place c
   await api.delete(`${podsPath}/${text((await podsOf("last"))[0], "metadata", "name")}`);
   await until("none in its place", (status) => number(status, "terminating") === 1 && !number(status, "active"));
   await end(await going());
+  await until("counted", (status) => number(status, "failed") === 1);
+  assert.equal((await podsOf("last")).length, 1, "the next one waits after a failure");
+  shift += 10_000;
+  await api.patch(`${batch}/jobs/ends`, { metadata: { labels: { waited: "" } } });
   await until("another", (status) => number(status, "active") === 1 && number(status, "failed") === 1);
   shift += 200_000;
   await api.patch(`${batch}/jobs/ends`, { metadata: { labels: { looked: "at" } } });

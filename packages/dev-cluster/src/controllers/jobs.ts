@@ -8,7 +8,17 @@ import type { Client } from "./client.ts";
 import { type Controller, controllerFor } from "./controller.ts";
 import { formatIndexes, indexedPod, indexOf, isIndexed, nextIndexes, parseIndexes } from "./job-indexes.ts";
 import { policyOf } from "./job-policy.ts";
-import { controllerOf, isFinished, isGoing, keyOf, keysOfOwner, splitKey, statusesOf, without } from "./objects.ts";
+import {
+  controllerOf,
+  isFinished,
+  isGoing,
+  keyOf,
+  keysOfOwner,
+  latest,
+  splitKey,
+  statusesOf,
+  without,
+} from "./objects.ts";
 import { activePods, createPod, deletePod } from "./owned-pods.ts";
 
 const finalizer = "batch.kubernetes.io/job-tracking";
@@ -172,17 +182,19 @@ function wantedPods(job: JsonObject, active: number): number {
   return succeeded > 0 ? Math.min(active, parallelism) : parallelism;
 }
 
-/** After a failure the next pod waits. */
+/** After a failure the next pod waits, also after one that does not count. */
 function backOff(client: Client, job: JsonObject): number {
   const failed = client.controlled("pods", job).filter((pod) => text(pod, "status", "phase") === "Failed");
-  const ends = failed
-    .flatMap((pod) => list(pod, "status", "containerStatuses"))
-    .map((each) => Date.parse(text(each, "state", "terminated", "finishedAt")))
-    .filter(Number.isFinite);
-  const count = number(job, "status", "failed") ?? 0;
-  if (count === 0 || ends.length === 0) return 0;
+  if (failed.length === 0) return 0;
+  const endedAt = (pod: JsonObject): number => {
+    const ends = list(pod, "status", "containerStatuses").map((each) =>
+      text(each, "state", "terminated", "finishedAt"),
+    );
+    return latest(text(pod, "metadata", "creationTimestamp"), ...ends);
+  };
+  const count = Math.max(failed.length, number(job, "status", "failed") ?? 0);
   const pause = Math.min(lastBackOffMs, firstBackOffMs * 2 ** Math.min(count - 1, 10));
-  return Math.max(0, Math.max(...ends) + pause - client.now());
+  return Math.max(0, Math.max(...failed.map(endedAt)) + pause - client.now());
 }
 
 function unfinishedPods(client: Client, job: JsonObject): readonly JsonObject[] {
