@@ -11,6 +11,7 @@ import {
   type ControlPlaneOptions,
   startControlPlane,
 } from "../packages/virtual-kubelet/src/testing/control-plane.ts";
+import { withAllOutput } from "../packages/virtual-kubelet/src/testing/lost-output.ts";
 import { optionsOfFlags } from "./dev-flags.ts";
 
 /** True where the tests shall run on the development cluster: VIRTUAL_KUBELET_CONTROL_PLANE=dev-cluster. */
@@ -61,18 +62,20 @@ export async function startDevControlPlane(options: ControlPlaneOptions = {}): P
     async kubectl(...args) {
       const program = await findKubectl({ version });
       const env = { ...process.env, KUBECACHEDIR: join(directory, "kubectl-cache") };
-      return new Promise((settle, reject) => {
-        execFile(
-          program,
-          ["--kubeconfig", kubeconfig, ...args],
-          { maxBuffer: 2 ** 26, env },
-          (error, stdout, stderr) => {
-            if (error === null) settle({ stdout, stderr, code: 0 });
-            else if (typeof error.code === "number") settle({ stdout, stderr, code: error.code });
-            else reject(new VirtualKubeletError("Internal", `kubectl did not end: ${stderr}`, { cause: error }));
-          },
-        );
-      });
+      const run = (): Promise<{ stdout: string; stderr: string; code: number }> =>
+        new Promise((settle, reject) => {
+          execFile(
+            program,
+            ["--kubeconfig", kubeconfig, ...args],
+            { maxBuffer: 2 ** 26, env },
+            (error, stdout, stderr) => {
+              if (error === null) settle({ stdout, stderr, code: 0 });
+              else if (typeof error.code === "number") settle({ stdout, stderr, code: error.code });
+              else reject(new VirtualKubeletError("Internal", `kubectl did not end: ${stderr}`, { cause: error }));
+            },
+          );
+        });
+      return withAllOutput(run);
     },
     async stop() {
       await running?.stop();

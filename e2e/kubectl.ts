@@ -4,6 +4,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { isErrorKind } from "../packages/virtual-kubelet/src/errors.ts";
 import { findKubectl } from "../packages/virtual-kubelet/src/testing/binaries.ts";
+import { withAllOutput } from "../packages/virtual-kubelet/src/testing/lost-output.ts";
 import { usesDevCluster } from "./dev-control-plane.ts";
 import { eventually, type Harness } from "./harness.ts";
 import { findPeer } from "./peers.ts";
@@ -119,7 +120,7 @@ export function runKubectl(
   args: readonly string[],
   input: string | Uint8Array = "",
 ): Promise<Ended> {
-  return startKubectl(harness, client, ...args).end(input);
+  return withAllOutput(() => startKubectl(harness, client, ...args).end(input));
 }
 
 /** Starts one in a terminal of its own, by script(1): its standard error is in its output. */

@@ -17,6 +17,7 @@ import {
   writeClusterFiles,
 } from "./control-plane-files.ts";
 import { freePort } from "./free-port.ts";
+import { withAllOutput } from "./lost-output.ts";
 import { type ManagedProcess, ProcessGroup } from "./processes.ts";
 
 export interface ControlPlane extends AsyncDisposable {
@@ -178,6 +179,10 @@ class RunningCluster implements ControlPlane {
 
   async kubectl(...args: string[]): Promise<{ stdout: string; stderr: string; code: number }> {
     const program = await findKubectl({ version: this.version });
+    return withAllOutput(() => this.#run(program, args));
+  }
+
+  #run(program: string, args: readonly string[]): Promise<{ stdout: string; stderr: string; code: number }> {
     return new Promise((settle, reject) => {
       execFile(
         program,
