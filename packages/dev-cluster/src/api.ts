@@ -5,6 +5,7 @@ import { internalWrite, type StrategyContext, timestamp, type WriteOptions } fro
 import { admit } from "./admission.ts";
 import { apiData, type Resource } from "./api-data.ts";
 import {
+  type ApiError,
   alreadyExists,
   badRequest,
   type Cause,
@@ -135,6 +136,7 @@ export class Api {
       if (!resource.createdByUpdate || isPatch || subresource !== "") throw notFound(subject);
       const wanted = change.to({});
       const uid = text(wanted, "metadata", "uid");
+      requireName(subject, wanted);
       // The object that is meant is gone.
       if (uid !== "") throw conflict(subject, otherUid(uid, ""));
       const made = put(wanted, ["metadata", "resourceVersion"], undefined);
@@ -226,9 +228,7 @@ export class Api {
       throw invalid({ group: resource.group, kind: resource.kind, name: "" }, [requiredValue("metadata.name", why)]);
     }
     const own = text(given, "metadata", "namespace");
-    if (own !== "" && own !== namespace) {
-      throw badRequest("the namespace of the provided object does not match the namespace sent on the request");
-    }
+    if (own !== "" && own !== namespace) throw otherNamespace();
     return merge(given, ["metadata"], { name, namespace: resource.namespaced ? namespace : undefined });
   }
 
@@ -245,10 +245,9 @@ export class Api {
 
   #checkIdentity(resource: Resource, current: JsonObject, wanted: JsonObject, isPatch: boolean): void {
     const subject = subjectOf(resource, text(current, "metadata", "name"));
-    const name = text(wanted, "metadata", "name");
-    if (name !== "" && name !== subject.name) {
-      throw badRequest(`the name of the object (${name}) does not match the name on the URL (${subject.name})`);
-    }
+    requireName(subject, wanted);
+    const namespace = text(wanted, "metadata", "namespace");
+    if (!["", text(current, "metadata", "namespace")].includes(namespace)) throw otherNamespace();
     const uid = text(wanted, "metadata", "uid");
     const own = text(current, "metadata", "uid");
     if (uid !== "" && uid !== own) {
@@ -270,6 +269,17 @@ export class Api {
 
 export function subjectOf(resource: Resource, name: string): Subject & { readonly name: string } {
   return { group: resource.group, kind: resource.name, name };
+}
+
+/** Throws BadRequest for an object with another name than the one that is asked for. */
+export function requireName(asked: { readonly name: string }, found: JsonObject): void {
+  const name = text(found, "metadata", "name");
+  if (["", asked.name].includes(name)) return;
+  throw badRequest(`the name of the object (${name}) does not match the name on the URL (${asked.name})`);
+}
+
+function otherNamespace(): ApiError {
+  return badRequest("the namespace of the provided object does not match the namespace sent on the request");
 }
 
 function otherUid(wanted: string, found: string): string {

@@ -39,23 +39,28 @@ export function apply({ resource, current, document, manager, force, subresource
     .filter(({ path, value, isWhole }) => isWhole && !equal(find(current, path), value))
     .map(({ path }) => joined(path));
   if (!force) refuseConflicts(taken, others);
-  const held = new Set([...applied, ...others.flatMap((each) => pathsOf(at(each, "fieldsV1")))]);
-  let next: Json | undefined = current;
-  for (const released of pathsOf(at(former, "fieldsV1"))) {
-    const path = released.split(separator);
-    if (!held.has(released) && find(next, path) !== undefined) next = edit(next, { path, change: () => undefined });
-  }
-  for (const { path, value, isWhole } of settings) {
-    next = edit(next, { path, change: (there) => (isWhole ? value : (there ?? value)) });
-  }
+  const held = new Set([...applied, ...others.flatMap((each) => pathsOf(at(each, "fieldsV1")))].flatMap(placesTo));
+  const released = new Set(pathsOf(at(former, "fieldsV1")).filter((path) => !held.has(path)));
+  const gone = [...released].filter((path) => placesTo(path).filter((each) => released.has(each)).length === 1);
+  const next = edit(current, [
+    ...gone
+      .map((path) => path.split(separator))
+      .filter((path) => find(current, path) !== undefined)
+      .map((path) => ({ path, change: () => undefined })),
+    ...settings.map(({ path, value, isWhole }) => ({
+      path,
+      change: (there: Json | undefined) => (isWhole ? value : (there ?? value)),
+    })),
+  ]);
   const fieldsV1 = fieldsOf(applied);
   const apiVersion = resource.apiVersion;
   const entry = { manager, operation: "Apply", apiVersion, time: timestamp(time), fieldsType: "FieldsV1", fieldsV1 };
   // The same again is no change.
   const isSame = former !== undefined && equal(at(former, "fieldsV1"), fieldsV1);
   const own = isSame ? former : subresource === "" ? entry : { ...entry, subresource };
+  const lost = new Set(taken);
   const left = others.map((each) => {
-    const kept = pathsOf(at(each, "fieldsV1")).filter((path) => !taken.includes(path));
+    const kept = pathsOf(at(each, "fieldsV1")).filter((path) => !lost.has(path));
     return put(object(each), ["fieldsV1"], fieldsOf(kept));
   });
   return put(object(next), ["metadata", "managedFields"], [own, ...left]);
@@ -63,6 +68,12 @@ export function apply({ resource, current, document, manager, force, subresource
 
 const separator = "\n";
 const joined = (path: Path): string => path.join(separator);
+
+/** All on the way to a path, and the path. */
+function placesTo(path: string): readonly string[] {
+  const names = path.split(separator);
+  return names.map((_, index) => joined(names.slice(0, index + 1)));
+}
 
 /** Nobody owns them. */
 const identity: ReadonlySet<string> = new Set([
@@ -110,13 +121,12 @@ function pathsOf(fields: Json | undefined, path: Path = []): readonly string[] {
 
 /** The set that has these paths. */
 function fieldsOf(paths: readonly string[]): JsonObject {
-  let fields: JsonObject = {};
-  for (const path of paths) {
+  const edits = paths.map((path) => {
     const names = path.split(separator);
     const place = names.at(-1)?.startsWith("k:") ? [...names, "."] : names;
-    fields = put(fields, place, object(fields, ...place));
-  }
-  return fields;
+    return { path: place.map((name) => `f:${name}`), change: (there: Json | undefined) => there ?? {} };
+  });
+  return object(edit({}, edits));
 }
 
 function refuseConflicts(taken: readonly string[], others: readonly Json[]): void {

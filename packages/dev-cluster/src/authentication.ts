@@ -4,7 +4,7 @@ import type { Http2ServerRequest } from "node:http2";
 import type { Duplex } from "node:stream";
 import { TLSSocket } from "node:tls";
 import type { User } from "./access.ts";
-import { ApiError } from "./api-error.ts";
+import { ApiError, badRequest } from "./api-error.ts";
 import type { Tokens } from "./tokens.ts";
 
 export interface Callers {
@@ -19,7 +19,7 @@ const anonymous: User = { name: "system:anonymous", groups: ["system:unauthentic
 
 export type Request = Http2ServerRequest | IncomingMessage;
 
-/** Throws Unauthorized for a token that is none of ours. */
+/** Throws Unauthorized for a token or a certificate that is none of ours. */
 export function callersOf(request: Request, tokens: Tokens): Callers {
   const { headers } = request;
   const [, token] = /^Bearer\s+(.+)$/i.exec(headers.authorization ?? "") ?? [];
@@ -33,17 +33,20 @@ export function callersOf(request: Request, tokens: Tokens): Callers {
 /** By connection: to look at a certificate takes longer than many an answer. */
 const connected = new WeakMap<object, User>();
 
-function connectedUser(request: Request): User {
+function connectedUser(request: Request): User | undefined {
   const connection = ("stream" in request ? request.stream.session : undefined) ?? request.socket;
   const user = connected.get(connection) ?? certificateUser(request.socket);
-  connected.set(connection, user);
+  if (user !== undefined) connected.set(connection, user);
   return user;
 }
 
-/** The user that a verified client certificate names. */
-function certificateUser(socket: Duplex): User {
-  if (!(socket instanceof TLSSocket) || !socket.authorized) return anonymous;
-  const { subject, fingerprint256 } = socket.getPeerCertificate();
+/** The user that a client certificate names; undefined for one that is not verified: expired, or of another authority. */
+function certificateUser(socket: Duplex): User | undefined {
+  if (!(socket instanceof TLSSocket)) return anonymous;
+  const certificate = socket.getPeerCertificate();
+  if (Object.keys(certificate).length === 0) return anonymous;
+  if (!socket.authorized) return undefined;
+  const { subject, fingerprint256 } = certificate;
   const [name] = [subject?.CN ?? []].flat();
   if (name === undefined) return anonymous;
   const credential = `X509SHA256=${(fingerprint256 ?? "").replaceAll(":", "").toLowerCase()}`;
@@ -55,6 +58,11 @@ function impersonated(headers: IncomingHttpHeaders): User | undefined {
   const valuesOf = (header: string): readonly string[] =>
     [headers[`impersonate-${header}`] ?? []].flat().flatMap((each) => each.split(", "));
   const [name] = valuesOf("user");
+  // Nobody is to believe that they act as somebody whom they do not act as.
+  const known = name === undefined ? [] : ["impersonate-user", "impersonate-group", "impersonate-uid"];
+  const other = Object.keys(headers).find((each) => each.startsWith("impersonate-") && !known.includes(each));
+  if (other !== undefined)
+    throw badRequest(`${other} is not served: Impersonate-User is, and Impersonate-Group and Impersonate-Uid with it`);
   if (name === undefined) return undefined;
   const [, namespace] = /^system:serviceaccount:([^:]+):[^:]+$/.exec(name) ?? [];
   const own = namespace === undefined ? [] : ["system:serviceaccounts", `system:serviceaccounts:${namespace}`];

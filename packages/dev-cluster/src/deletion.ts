@@ -23,9 +23,12 @@ export function deleteRequest(options: Json | undefined, query: URLSearchParams)
   const grace = query.get("gracePeriodSeconds");
   const orphans = object(options)["orphanDependents"];
   const orphan = orphans === true || query.get("orphanDependents") === "true" ? "Orphan" : undefined;
+  const seconds = number(options, "gracePeriodSeconds") ?? (grace === null ? undefined : Number(grace));
+  if (seconds !== undefined && !(Number.isInteger(seconds) && Math.abs(seconds) < 2 ** 31))
+    throw badRequest(`gracePeriodSeconds: Invalid value: ${grace ?? seconds}: must be whole seconds below 2^31`);
   const dryRun = [...query.getAll("dryRun"), ...list(options, "dryRun")].includes("All");
   return {
-    gracePeriodSeconds: number(options, "gracePeriodSeconds") ?? (grace === null ? undefined : Number(grace)),
+    gracePeriodSeconds: seconds,
     propagationPolicy: text(options, "propagationPolicy") || query.get("propagationPolicy") || orphan,
     uid: text(options, "preconditions", "uid") || undefined,
     resourceVersion: text(options, "preconditions", "resourceVersion") || undefined,

@@ -5,12 +5,11 @@ import { edit, find, type Path } from "./places.ts";
 
 export function mergePatch(target: Json | undefined, patch: Json): Json {
   if (!isObject(patch)) return patch;
-  const result: Record<string, Json | undefined> = isObject(target) ? { ...target } : {};
-  for (const [key, value] of Object.entries(patch)) {
-    if (value === null) delete result[key];
-    else if (value !== undefined) result[key] = mergePatch(result[key], value);
-  }
-  return result;
+  const edits = Object.entries(patch).map(([key, value]) => ({
+    path: [`f:${key}`],
+    change: (there: Json | undefined) => (value === null || value === undefined ? undefined : mergePatch(there, value)),
+  }));
+  return edit(isObject(target) ? target : {}, edits) ?? {};
 }
 
 /** Throws BadRequest for what is no JSON patch, 422 for one that does not fit. */
@@ -49,12 +48,13 @@ function unfit(why: string): ApiError {
 
 /** What a JSON pointer points to. Throws 422 where there is nothing. */
 function placeOf(document: Json, pointer: string): { readonly path: Path; readonly value: Json } {
+  if (pointer !== "" && !pointer.startsWith("/")) throw unfit(`missing path ${pointer}`);
   let value: Json | undefined = document;
   const path = pointer
     .split("/")
     .slice(1)
     .map((part) => {
-      const name = isList(value) ? `#${part}` : `f:${unescaped(part)}`;
+      const name = isList(value) ? `#${numberOf(part)}` : `f:${unescaped(part)}`;
       value = find(value, [name]);
       return name;
     });
@@ -64,7 +64,7 @@ function placeOf(document: Json, pointer: string): { readonly path: Path; readon
 
 /** undefined takes it away. */
 function replaced(document: Json, pointer: string, value: Json | undefined): Json {
-  return edit(document, { path: placeOf(document, pointer).path, change: () => value }) ?? {};
+  return edit(document, [{ path: placeOf(document, pointer).path, change: () => value }]) ?? {};
 }
 
 function added(document: Json, pointer: string, value: Json): Json {
@@ -72,11 +72,16 @@ function added(document: Json, pointer: string, value: Json): Json {
   const parent = pointer.slice(0, pointer.lastIndexOf("/"));
   const last = pointer.slice(parent.length + 1);
   const { path, value: within } = placeOf(document, parent);
-  if (isObject(within)) return edit(document, { path: [...path, `f:${unescaped(last)}`], change: () => value }) ?? {};
+  if (isObject(within)) return edit(document, [{ path: [...path, `f:${unescaped(last)}`], change: () => value }]) ?? {};
   if (!isList(within)) throw unfit(`missing path ${pointer}`);
-  const index = last === "-" ? within.length : Number(last);
-  if (!Number.isInteger(index) || index < 0 || index > within.length) throw unfit(`invalid index ${pointer}`);
-  return edit(document, { path, change: () => within.toSpliced(index, 0, value) }) ?? {};
+  const index = last === "-" ? within.length : numberOf(last);
+  if (!(index <= within.length)) throw unfit(`invalid index ${pointer}`);
+  return edit(document, [{ path, change: () => within.toSpliced(index, 0, value) }]) ?? {};
+}
+
+/** NaN for what is no index. */
+function numberOf(part: string): number {
+  return /^\d+$/.test(part) ? Number(part) : Number.NaN;
 }
 
 function unescaped(part: string): string {

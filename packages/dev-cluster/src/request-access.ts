@@ -43,13 +43,18 @@ function impersonation(other: User | undefined): readonly Attributes[] {
   if (other === undefined) return [];
   const [, namespace, account] = /^system:serviceaccount:([^:]+):([^:]+)$/.exec(other.name) ?? [];
   const verb = "impersonate";
-  const asked = other.groups.filter(
-    (group) => !/^system:(authenticated|unauthenticated|serviceaccounts(:.*)?)$/.test(group),
-  );
+  // Those that come with the name.
+  const own = ["system:authenticated"];
+  if (namespace !== undefined) own.push("system:serviceaccounts", `system:serviceaccounts:${namespace}`);
+  if (other.name === "system:anonymous") own.push("system:unauthenticated");
+  const asked = other.groups.filter((group) => !own.includes(group));
   return [
     account === undefined
       ? attributes({ verb, resource: "users", name: other.name })
       : attributes({ verb, resource: "serviceaccounts", namespace, name: account }),
     ...asked.map((name) => attributes({ verb, resource: "groups", name })),
+    ...(other.uid === undefined
+      ? []
+      : [attributes({ verb, group: "authentication.k8s.io", resource: "uids", name: other.uid })]),
   ];
 }

@@ -1,5 +1,6 @@
 // What a path and a method ask for, in the words of authorisation.
 import type { Resource, Subresource } from "./api-data.ts";
+import { badRequest } from "./api-error.ts";
 
 export interface Route {
   /** get, list, watch, create, update, patch, delete, deletecollection; for paths of no resource the method in lower case. */
@@ -19,7 +20,8 @@ export interface Route {
 }
 
 export function routeOf(method: string, url: string, find: FindResource): Route {
-  const parsed = new URL(url, "https://localhost");
+  const parsed = URL.parse(url, "https://localhost");
+  if (parsed === null) throw badRequest("the request has no path that can be read");
   const segments = parsed.pathname
     .split("/")
     .filter((each) => each !== "")

@@ -2,7 +2,7 @@
 import { apiData } from "./api-data.ts";
 import { type ApiError, badRequest, type Cause, requiredValue, unsupportedValue } from "./api-error.ts";
 import { withDefaults } from "./defaults.ts";
-import { isList, isObject, type Json, type JsonObject, list, object, text, texts } from "./json.ts";
+import { at, isList, isObject, type Json, type JsonObject, list, object, text, texts } from "./json.ts";
 import { canonicalQuantity } from "./quantity.ts";
 
 const prefix = "#/components/schemas/";
@@ -32,7 +32,7 @@ function useOf(site: Json | undefined): SchemaUse {
 
 /** The schema of a field; undefined where the schema knows no such field. */
 export function fieldUse(use: SchemaUse, field: string): SchemaUse | undefined {
-  const property = object(use.schema, "properties")[field];
+  const property = at(use.schema, "properties", field);
   if (property !== undefined) return useOf(property);
   const others = use.schema["additionalProperties"];
   return isObject(others) ? useOf(others) : undefined;
@@ -106,7 +106,7 @@ class Walk {
     const isForLater = use.name.endsWith(".batch.v1.JobSpec") && path.startsWith("spec.jobTemplate");
     const isStatus = path === "status" || path.startsWith("status.");
     const filled = isForLater || isStatus ? {} : withDefaults(use.name, value);
-    const result: Record<string, Json> = {};
+    const found = new Map<string, Json>();
     for (const [key, field] of Object.entries({ ...value, ...filled })) {
       if (field === undefined) continue;
       const inside = fieldUse(use, key);
@@ -116,11 +116,12 @@ class Walk {
       else if (field !== null) {
         const settled = this.value(field, inside, place);
         // Nothing in them says as much as nothing: Go leaves them out.
-        if (!isEmpty(settled, inside) || texts(use.schema, "required").includes(key)) result[key] = settled;
+        if (!isEmpty(settled, inside) || texts(use.schema, "required").includes(key)) found.set(key, settled);
       } else if (Object.hasOwn(filled, key)) {
-        result[key] = null;
+        found.set(key, null);
       }
     }
+    const result = Object.fromEntries(found);
     if (!isStatus) this.#require(result, use, path);
     return result;
   }

@@ -17,7 +17,7 @@ const name = "(?<name>[A-Za-z0-9](?:[-A-Za-z0-9_./]*[A-Za-z0-9])?)";
 const value = "(?<values>(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?)?)";
 const forms: readonly { readonly pattern: RegExp; readonly operators: Readonly<Record<string, string>> }[] = [
   {
-    pattern: new RegExp(`^${name}\\s+(?<operator>in|notin)\\s+\\((?<values>[^)]*)\\)$`),
+    pattern: new RegExp(`^${name}\\s+(?<operator>in|notin)\\s*\\((?<values>[^)]*)\\)$`),
     operators: { in: "In", notin: "NotIn" },
   },
   {
@@ -92,7 +92,7 @@ export function fieldMatcher(selector: string, { selectable }: Pick<Resource, "s
     const match = /^([^=!]+?)(==|=|!=)(.*)$/.exec(term);
     if (match === null) throw badRequest(`invalid field selector ${JSON.stringify(selector)}`);
     const [, field = "", operator, wanted = ""] = match;
-    const absent = selectable[field];
+    const absent = Object.hasOwn(selectable, field) ? selectable[field] : undefined;
     if (absent === undefined) throw badRequest(`field label not supported: ${field}`);
     return { path: (places[field] ?? field).split("."), equal: operator !== "!=", wanted, absent };
   });

@@ -5,7 +5,7 @@ import { type Edit, edit, type Path } from "./places.ts";
 import { fieldUse, itemUse, type SchemaUse } from "./schema.ts";
 
 export function strategicMergeObject(target: JsonObject, patch: JsonObject, use: SchemaUse): JsonObject {
-  return object(editsOf(patch, use, []).reduce<Json | undefined>(edit, target));
+  return object(edit(target, editsOf(patch, use, [])));
 }
 
 /** `identity`: what a new object begins with. */

@@ -135,6 +135,8 @@ async function token({ api, tokens }: SubresourceContext, call: ResourceCall): P
   const seconds = number(document, "spec", "expirationSeconds") ?? 3600;
   if (seconds < 600)
     throw badRequest("spec.expirationSeconds: Invalid value: may not specify a duration less than 10 minutes");
+  if (seconds > 2 ** 32)
+    throw badRequest("spec.expirationSeconds: Invalid value: may not specify a duration larger than 2^32 seconds");
   const audiences = texts(document, "spec", "audiences");
   const pod = boundPod(api, namespace, name, object(document, "spec")["boundObjectRef"]);
   const nodeName = text(pod, "spec", "nodeName");

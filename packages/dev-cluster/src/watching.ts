@@ -17,6 +17,8 @@ export interface WatchSink {
 
 const bookmarkMs = 60_000;
 const defaultSeconds = 1_800;
+/** As long as timers can wait. */
+const longestSeconds = 2_000_000;
 
 /** Checks the request and returns what begins the watch, which returns what ends it. Throws before anything is written. */
 export function watch(api: Api, call: ResourceCall): (sink: WatchSink) => () => void {
@@ -28,7 +30,7 @@ export function watch(api: Api, call: ResourceCall): (sink: WatchSink) => () => 
     throw badRequest(`Invalid value: ${JSON.stringify(asked)}: invalid resource version`);
   const sendsInitial = route.query.get("sendInitialEvents") === "true";
   const bookmarks = route.query.get("allowWatchBookmarks") === "true";
-  const seconds = Number(route.query.get("timeoutSeconds") ?? 0) || defaultSeconds;
+  const seconds = Math.min(Number(route.query.get("timeoutSeconds") ?? 0) || defaultSeconds, longestSeconds);
 
   return (sink) => {
     let isFirst = true;

@@ -1,6 +1,6 @@
 // POST, PUT, PATCH and DELETE of objects and collections.
 import type { Answer, WriteOptions } from "./access.ts";
-import { type Api, subjectOf } from "./api.ts";
+import { type Api, requireName, subjectOf } from "./api.ts";
 import { ApiError, badRequest } from "./api-error.ts";
 import { apply } from "./apply.ts";
 import { documentOf, namespaceOf, type ResourceCall, writeOptions } from "./call.ts";
@@ -53,7 +53,9 @@ export async function patch(api: Api, call: ResourceCall): Promise<Answer> {
   const isApplied = call.contentType.startsWith("application/apply-patch");
   const to = isApplied ? await applier(api, call, options) : await patcher(call, resource.schema);
   if (isApplied && subresource === "" && api.store.get(resource.key, namespace, name) === undefined) {
-    const made = put(to({}), ["metadata", "name"], name);
+    const applied = to({});
+    requireName({ name }, applied);
+    const made = put(applied, ["metadata", "name"], name);
     return { code: 201, body: shown(api, call, api.createInstead(resource, namespace, name, made, options)) };
   }
   const kept = api.update(resource, namespace, name, { subresource, to, isPatch: true }, options);
