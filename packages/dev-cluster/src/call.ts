@@ -49,8 +49,22 @@ function unsupported(parameter: string, value: string, supported: readonly strin
   return badRequest(`${field}: ${message}`);
 }
 
+const deepest = 1_000;
+
 /** JSON, or YAML where the type says so. Throws BadRequest. */
 export async function documentOf(call: Call): Promise<Json> {
+  const document = await decoded(call);
+  // What is deeper could be kept, but never be written again.
+  if (isDeeper(document, deepest)) throw badRequest(`json: exceeded max depth of ${deepest}`);
+  return document;
+}
+
+function isDeeper(value: Json | undefined, levels: number): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return levels === 0 || Object.values(value).some((each) => isDeeper(each, levels - 1));
+}
+
+async function decoded(call: Call): Promise<Json> {
   const type = call.contentType.split(";")[0]?.trim() ?? "";
   if (type === "application/vnd.kubernetes.protobuf") return decodeProtobuf(call.body);
   if (type.includes("cbor")) {

@@ -12,11 +12,19 @@ export function mergePatch(target: Json | undefined, patch: Json): Json {
   return edit(isObject(target) ? target : {}, edits) ?? {};
 }
 
+/** A document that is copied into itself doubles each time. */
+const copyLimit = 3 * 2 ** 20;
+
 /** Throws BadRequest for what is no JSON patch, 422 for one that does not fit. */
 export function jsonPatch(target: JsonObject, patch: Json): JsonObject {
   if (!isList(patch))
     throw badRequest("error decoding patch: json: cannot unmarshal object into Go value of type jsonpatch.Patch");
-  const document = patch.reduce<Json>(apply, target);
+  let copied = 0;
+  const document = patch.reduce<Json>((now, operation) => {
+    if (text(operation, "op") === "copy") copied += JSON.stringify(placeOf(now, text(operation, "from")).value).length;
+    if (copied > copyLimit) throw unfit(`copies of more than ${copyLimit} bytes`);
+    return apply(now, operation);
+  }, target);
   return isObject(document) ? document : {};
 }
 

@@ -12,6 +12,8 @@ import { shownBy } from "./versions.ts";
 const pagedLists = 64;
 
 interface Paged {
+  /** What it is a list of. */
+  readonly path: string;
   readonly items: readonly JsonObject[];
   readonly revision: number;
 }
@@ -48,11 +50,13 @@ export class Reading {
     if (!Number.isInteger(limit))
       throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(query.get("limit"))}: invalid syntax`);
     const token = query.get("continue") ?? "";
-    const { items, revision } = token === "" ? this.#now(call) : this.#continued(token);
+    const { items, revision } = token === "" ? this.#now(call) : this.#continued(token, call.route.path);
     const page = limit > 0 ? items.slice(0, limit) : items;
     const rest = items.slice(page.length);
     const more =
-      rest.length === 0 ? {} : { continue: this.#keep({ items: rest, revision }), remainingItemCount: rest.length };
+      rest.length === 0
+        ? {}
+        : { continue: this.#keep({ path: call.route.path, items: rest, revision }), remainingItemCount: rest.length };
     return representation.list(page, { resourceVersion: `${revision}`, ...more });
   }
 
@@ -71,12 +75,12 @@ export class Reading {
     if (call.route.query.get("resourceVersionMatch") === "Exact" && asked !== `${revision}`) {
       throw expired("The resourceVersion for the provided list is too old.");
     }
-    return { items: this.matching(call), revision };
+    return { path: call.route.path, items: this.matching(call), revision };
   }
 
-  #continued(token: string): Paged {
+  #continued(token: string, path: string): Paged {
     const paged = this.#paged.get(token);
-    if (paged === undefined) {
+    if (paged?.path !== path) {
       throw expired("The provided continue parameter is too old to display a consistent list result.");
     }
     return paged;

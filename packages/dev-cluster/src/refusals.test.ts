@@ -62,6 +62,15 @@ test("JSON patches point to what is there, with a slash first and by whole numbe
   assert.deepEqual([at(body, "data"), list(body, "metadata", "finalizers")], [{ x: "1" }, ["a.b/c", "a.b/d"]]);
 });
 
+test("JSON patches do not grow without end", async () => {
+  const metadata = { name: "grows" };
+  const revisions = "/apis/apps/v1/namespaces/default/controllerrevisions";
+  await api.post(revisions, { metadata, revision: 1, data: { a: "x" } });
+  const copies = Array.from({ length: 40 }, (_, index) => ({ op: "copy", from: "/data", path: `/data/${index}` }));
+  assert.equal((await api.patch(`${revisions}/grows`, copies.slice(0, 5), jsonPatch)).code, 200);
+  assert.equal((await api.patch(`${revisions}/grows`, copies, jsonPatch)).code, 422);
+});
+
 test("what is written is what its path names", async () => {
   const leases = "/apis/coordination.k8s.io/v1/namespaces/default/leases";
   assert.equal((await api.put(`${leases}/a`, { metadata: { name: "b" } })).code, 400);
@@ -106,6 +115,24 @@ test("numbers beyond what time can be are refused, long watches stay", async () 
     if (seen.at(-1) === name) break;
   }
   assert.equal(seen.at(-1), name);
+});
+
+test("a document too deep to be written again is not kept, and a list goes on as it began", async () => {
+  const revisions = "/apis/apps/v1/namespaces/default/controllerrevisions";
+  const deep = `${'{"a":'.repeat(20_000)}1${"}".repeat(20_000)}`;
+  const body = `{"metadata":{"name":"deep"},"revision":1,"data":${deep}}`;
+  assert.equal((await api.call("POST", revisions, { body })).code, 400);
+  assert.equal((await api.get(revisions)).code, 200);
+  const { body: page } = await api.get(`${maps}?limit=1`);
+  const next = `?limit=1&continue=${text(page, "metadata", "continue")}`;
+  assert.equal((await api.get(`/api/v1/secrets${next}`)).code, 410);
+  assert.equal((await api.get(`${maps}${next}`)).code, 200);
+  // Passed on as it came: nothing there is said of a kubelet that is not reached.
+  const addresses = [{ type: "InternalIP", address: "127.0.0.1" }];
+  const status = { addresses, daemonEndpoints: { kubeletEndpoint: { Port: 1 } } };
+  await api.post("/api/v1/nodes", { metadata: { name: "n" }, status });
+  const { body: refused } = await api.get("/api/v1/nodes/n/proxy/a%20b%3Fc");
+  assert.match(text(refused, "message"), /connection refused/);
 });
 
 test("who may be other users gets no groups with them", async () => {

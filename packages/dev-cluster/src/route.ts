@@ -15,7 +15,7 @@ export interface Route {
   readonly subresource: string;
   /** undefined where the resource has none of this name. */
   readonly sub: Subresource | undefined;
-  /** What follows the sub-resource, for proxies. */
+  /** What follows the sub-resource, for proxies: escaped, as in paths. */
   readonly rest: string;
 }
 
@@ -42,7 +42,7 @@ export function routeOf(method: string, url: string, find: FindResource): Route 
     name,
     subresource,
     sub: resource.subresources.find((each) => each.name === subresource),
-    rest: rest.join("/") + (parsed.pathname.endsWith("/") && rest.length > 0 ? "/" : ""),
+    rest: rest.map(encodeURIComponent).join("/") + (parsed.pathname.endsWith("/") && rest.length > 0 ? "/" : ""),
   };
 }
 
