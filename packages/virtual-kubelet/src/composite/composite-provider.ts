@@ -128,12 +128,15 @@ export class CompositeProvider implements Provider {
       if (placement === undefined) throw notFound(owner);
       return betweenMembers(placement);
     }
+    const since = placement?.since;
     try {
       const report = await member.provider.getPodStatus(owner, context);
       return this.#placements.seen(member, report) ?? report;
     } catch (error) {
       if (!isErrorKind(error, "NotFound") || placement === undefined) throw error;
       if (placement.moving) return betweenMembers(placement);
+      // It was taken to another one, or there and back, while this one was asked.
+      if (placement.member !== member || placement.since !== since) return betweenMembers(placement);
       // Its end is not over while a create may still have made it.
       if (placement.ended && placement.uncertainSince !== undefined)
         throw new VirtualKubeletError("Unavailable", `${member.name} may have the pod, and has not shown it yet`);
