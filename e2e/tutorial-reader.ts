@@ -93,7 +93,9 @@ export class Reader implements AsyncDisposable {
   }
 
   async #shell(script: string): Promise<{ readonly output: string; readonly code: unknown }> {
-    const whole = `. '${this.#state}'; set -e\n${script}\n{ export -p; echo "cd '$PWD'"; } > '${this.#state}'`;
+    // Whole or as it was: a terminal that was started just now may be reading it.
+    const keep = `{ export -p; echo "cd '$PWD'"; } > '${this.#state}.new'; mv '${this.#state}.new' '${this.#state}'`;
+    const whole = `. '${this.#state}'; set -e\n${script}\n${keep}`;
     const child = spawn("bash", ["-c", whole], { env: asTyped, stdio: ["ignore", "pipe", "pipe"] });
     const output = outputOf(child);
     const [code]: unknown[] = await once(child, "close");
