@@ -22,6 +22,12 @@ export class JobRemains implements AsyncDisposable {
     this.#writes = writes;
   }
 
+  /** It was registered: what was asked of another one of its name is over. */
+  begin(id: string): void {
+    this.#deleted.delete(id);
+    this.#writes.begin(id);
+  }
+
   /** Has its tasks end, and is gone at once where none runs. */
   async remove(id: string, allocations: readonly NomadAllocation[], context: CallContext): Promise<void> {
     this.#deleted.add(id);

@@ -34,6 +34,17 @@ test("a job is left when what is being written of it has ended, well or not; not
   assert.deepEqual([writes.isGoing("a"), writes.isGoing("b")], [true, false]);
 });
 
+test("a job that comes back is written again", async () => {
+  const writes = new JobWrites();
+  const written: string[] = [];
+  await writes.leave("a");
+  writes.begin("a");
+  await writes.write("a", async () => {
+    written.push("a");
+  });
+  assert.deepEqual(written, ["a"]);
+});
+
 test("of jobs that are long gone nothing is remembered", async () => {
   const writes = new JobWrites();
   for (let index = 0; index <= 1000; index++) await writes.leave(`job-${index}`);

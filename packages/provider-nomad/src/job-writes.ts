@@ -1,6 +1,6 @@
 // Who writes variables of jobs, and that nobody does once a job goes: one that is written later would be left behind.
 
-/** A job's name is never given again: what is remembered of it is only for what is still under way. */
+/** What is remembered of a job that is gone is only for what is still under way. */
 const mostGone = 1000;
 
 export class JobWrites {
@@ -24,6 +24,11 @@ export class JobWrites {
       underWay.delete(writing);
       if (underWay.size === 0) this.#underWay.delete(id);
     }
+  }
+
+  /** It was registered, again perhaps: a pod that was taken elsewhere may come back. */
+  begin(id: string): void {
+    this.#going.delete(id);
   }
 
   /** Resolves when nothing of it is being written, however that ends; from now on nothing is. */

@@ -144,6 +144,32 @@ describe("pods on Nomad", () => {
     await assert.rejects(backend.remove(ref, { gracePeriodSeconds: 0 }, context), { kind: "NotFound" });
   });
 
+  it("that come back from elsewhere are as new: they end by themselves only, and what changes reaches them", async () => {
+    const ref = await create({
+      ...{ restartPolicy: "Never", volumes: [{ name: "c", configMap: { name: "c" } }] },
+      containers: [{ name: "main", image: "app", volumeMounts: [{ name: "c", mountPath: "/c" }] }],
+    });
+    await until(ref, ({ stage }) => stage === "running");
+    await backend.remove(ref, { gracePeriodSeconds: 0 }, context);
+    for (const end = Date.now() + deadlineMs; nomad.books.some(({ id }) => id === ref.id); await delay(10)) {
+      assert.ok(Date.now() < end, "the job is still there");
+      await backend.describe([ref], context);
+    }
+    await backend.create(ref.request, context);
+    const group = await until(ref, ({ stage }) => stage === "running");
+    const files = [{ path: "app.conf", mode: 0o644, secret: false, data: Buffer.from("newer") }];
+    await backend.updateVolumes(group, ref.request, [{ name: "c", type: "files", files, memory: false }], context);
+    const { Items = {} } = (await client.variable(`nomad/jobs/${ref.id}/pod`, context)) ?? {};
+    assert.ok(Object.values(Items).some((value) => Buffer.from(value, "base64").toString() === "newer"));
+    await backend.stop(ref, {}, context);
+    const over = await until(ref, (found) => stateOf(found, "main")?.terminated !== undefined);
+    await backend.describe([ref], context);
+    assert.ok(
+      nomad.books.some(({ id }) => id === ref.id),
+      `${over.id} is gone, and nobody deleted its pod`,
+    );
+  });
+
   it("have the files of now", async () => {
     const ref = await create({
       containers: [{ name: "main", image: "app", volumeMounts: [{ name: "c", mountPath: "/c" }] }],

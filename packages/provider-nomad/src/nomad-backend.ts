@@ -102,6 +102,7 @@ export class NomadBackend implements CloudBackend {
         // It is there already: an answer was lost.
         if (!isErrorKind(error, "Conflict")) throw error;
       }
+      this.#remains.begin(job.ID);
     });
     return { id: job.ID, notes };
   }
