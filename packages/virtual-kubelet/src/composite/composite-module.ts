@@ -33,33 +33,24 @@ export function compositeModule(loader: MemberLoader): CompositeModule {
   return {
     createProvider: async (init, context) => {
       const config = await configOf(init);
-      const made = await Promise.allSettled(
-        config.members.map(async (member): Promise<readonly [string, Provider]> => {
+      const made = await ofMembers(
+        config.members,
+        async (member): Promise<readonly [string, Provider]> => {
           const create = await loader.create(member.provider);
           return [member.name, await create(initOf(init, member), context)];
-        }),
+        },
+        async ([, provider]) => provider[Symbol.asyncDispose]?.(),
       );
-      const providers = new Map(made.flatMap((each) => (each.status === "fulfilled" ? [each.value] : [])));
-      const faults = made.flatMap((each, index) =>
-        each.status === "rejected" ? [{ name: config.members[index]?.name ?? "", reason: each.reason }] : [],
-      );
-      const [first] = faults;
-      if (first !== undefined) {
-        await Promise.all([...providers.values()].map(async (provider) => provider[Symbol.asyncDispose]?.()));
-        const message = faults.map(({ name, reason }) => `member ${name}: ${errorText(reason)}`).join("; ");
-        throw new VirtualKubeletError(VirtualKubeletError.from(first.reason).kind, message, { cause: first.reason });
-      }
+      const providers = new Map(made);
       return new CompositeProvider({ node: init.node, config, providers, prices: pricesOf(init), log: init.log });
     },
     describeProvider: async (init) => {
       const config = await configOf(init);
       const { members } = config;
-      const described = await Promise.all(
-        members.map(async (member): Promise<ProviderDescription> => {
-          const describe = await loader.describe(member.provider);
-          return (await describe?.(initOf(init, member))) ?? { capabilities: {} };
-        }),
-      );
+      const described = await ofMembers(members, async (member): Promise<ProviderDescription> => {
+        const describe = await loader.describe(member.provider);
+        return (await describe?.(initOf(init, member))) ?? { capabilities: {} };
+      });
       return {
         capabilities: combinedCapabilities(described.map(({ capabilities }) => capabilities)),
         admit: (pod, resolved) => {
@@ -114,6 +105,24 @@ export function compositeModule(loader: MemberLoader): CompositeModule {
       return [{ name: member.name, status: "fail", message: errorText(error) }];
     }
   }
+}
+
+/** In their order. Throws the faults of all members at once; what others have come to is undone then. */
+async function ofMembers<T>(
+  members: readonly MemberConfig[],
+  work: (member: MemberConfig) => Promise<T>,
+  undo: (done: T) => Promise<void> = async () => {},
+): Promise<readonly T[]> {
+  const all = await Promise.allSettled(members.map(work));
+  const done = all.flatMap((each) => (each.status === "fulfilled" ? [each.value] : []));
+  const faults = all.flatMap((each, index) =>
+    each.status === "rejected" ? [{ name: members[index]?.name ?? "", reason: each.reason }] : [],
+  );
+  const [first] = faults;
+  if (first === undefined) return done;
+  await Promise.all(done.map(undo));
+  const message = faults.map(({ name, reason }) => `member ${name}: ${errorText(reason)}`).join("; ");
+  throw new VirtualKubeletError(VirtualKubeletError.from(first.reason).kind, message, { cause: first.reason });
 }
 
 async function configOf(init: ProviderInit): Promise<CompositeConfig> {

@@ -54,6 +54,15 @@ test("faults of all nodes at once, those of one entry once, without the secrets 
   });
 });
 
+test("of a composite, the faults of all members by their names", async () => {
+  const members = ["one", "two"].map((name) => ({ name, provider: "process", config: {} }));
+  const config = configOf(node("a", { name: "composite", config: { members } }));
+  await assert.rejects(
+    loadProviders(config, directory),
+    /member one: .*stateDirectory: is required; member two: .*stateDirectory: is required/,
+  );
+});
+
 test("what is no fault of the configuration is thrown as it is", async () => {
   await assert.rejects(loadProviders(configOf(node("a", { name: "./down.mjs" })), directory), /^Error: its own fault$/);
 });
