@@ -134,7 +134,7 @@ const devClusterFloors: readonly (readonly string[])[] = [
   ["api", "binding"],
   ["controllers"],
   // Requests: who asks, what for, and the answer.
-  ["aggregation", "apply", "audit", "authentication", "call", "callers", "discovery", "handler", "kubelet-proxy"],
+  ["aggregation", "apply", "audit", "authentication", "call", "discovery", "handler", "kubelet-proxy"],
   [
     "openapi",
     "openapi-protobuf",

@@ -247,7 +247,7 @@ export async function providersPage(): Promise<string> {
     ),
     row(
       "`describeProvider` (exported)",
-      "`virtual-kubelet plan` without a back end, and this page",
+      "the start (faults of the configuration), `virtual-kubelet plan` without a back end, this page",
       ...all.map(({ describes }) => yesOrNo(describes)),
     ),
     row(

@@ -1,4 +1,5 @@
-// What the API is made of, captured from a real API server: resources, schemas, roles. Read once per process.
+// What the API is made of, captured from a real API server: resources, schemas, what is there from the start.
+// Read once per process.
 import { readFileSync } from "node:fs";
 import { brotliDecompressSync } from "node:zlib";
 import { type Json, type JsonObject, list, object, text, texts } from "./json.ts";

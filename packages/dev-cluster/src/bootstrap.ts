@@ -1,4 +1,5 @@
-// What every cluster has from the start: namespaces, roles, priority classes, its own Service.
+// What every cluster has from the start: what was captured (namespaces, roles, classes), the bindings of nodes and
+// kubelets, its own Service, its authorities.
 import { frontProxyUser } from "./aggregation.ts";
 import type { Api } from "./api.ts";
 import { apiData } from "./api-data.ts";

@@ -58,6 +58,12 @@ for (const [what, target, patch, wanted] of strategic) {
   test(`strategic merge: ${what}`, () => assert.deepEqual(strategicMergeObject(target, patch, pod), wanted));
 }
 
+test("strategic merge refuses directives that it does not know", () => {
+  assert.deepEqual(strategicMergeObject(containers(a), containers({ ...a, $patch: "merge" }), pod), containers(a));
+  for (const patch of [containers({ ...a, $patch: "remove" }), { spec: { $patch: "remove" } }])
+    assert.throws(() => strategicMergeObject(containers(a), patch, pod), { code: 400, message: /directive "remove"/ });
+});
+
 test("merge patch replaces lists and deletes by null", () => {
   assert.deepEqual(mergePatch({ a: [1, 2], b: { c: 1, d: 2 } }, { a: [3], b: { c: null } }), { a: [3], b: { d: 2 } });
 });

@@ -18,6 +18,8 @@ function editsOf(
   const { $patch: directive, $retainKeys: retained, ...fields } = patch;
   if (directive === "delete") return [{ path, change: () => (identity === undefined ? {} : undefined) }];
   if (directive === "replace") return [{ path, change: () => fields }];
+  if (directive !== undefined && directive !== "merge")
+    throw badRequest(`unknown $patch directive ${JSON.stringify(directive)}: merge, replace and delete are known`);
   const begin = (there: Json | undefined): Json => {
     const kept = Object.entries(object(there)).filter(([key]) => !isList(retained) || retained.includes(key));
     return { ...identity, ...Object.fromEntries(kept) };

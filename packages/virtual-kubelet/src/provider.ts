@@ -209,8 +209,9 @@ export interface ProviderDescription {
 }
 
 /**
- * What a provider module may export, by the name `describeProvider`, for `virtual-kubelet plan`: reads and checks the
- * configuration as createProvider does, and touches nothing else. Absent: a provider is made, asked, and disposed of.
+ * What a provider module may export, by the name `describeProvider`, for `virtual-kubelet plan`, and for the start, which tells the
+ * faults of all nodes at once: reads and checks the configuration as createProvider does, and touches nothing else. Absent: for
+ * plan a provider is made, asked, and disposed of.
  */
 export type DescribeProvider = (init: ProviderInit) => Promise<ProviderDescription> | ProviderDescription;
 

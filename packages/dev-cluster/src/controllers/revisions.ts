@@ -45,9 +45,11 @@ export function currentRevision(client: Client, owner: JsonObject, hashLabel: st
 
 /** The oldest of those that nothing is of any more go, as far as there are too many. */
 function thinOut(client: Client, owner: JsonObject, others: readonly JsonObject[], hashLabel: string): void {
+  const limit = number(owner, "spec", "revisionHistoryLimit") ?? 10;
+  if (others.length <= limit) return;
   const used = new Set(client.controlled("pods", owner).map((pod) => text(labelsOf(pod), revisionLabel)));
   used.add(text(owner, "status", "currentRevision"));
   const isUsed = (each: JsonObject): boolean => used.has(nameOf(each)) || used.has(text(labelsOf(each), hashLabel));
   const unused = others.filter((each) => !isUsed(each) && !isGoing(each));
-  for (const each of surplus(unused, number(owner, "spec", "revisionHistoryLimit") ?? 10, orderOf)) client.remove(each);
+  for (const each of surplus(unused, limit, orderOf)) client.remove(each);
 }

@@ -20,8 +20,10 @@ export function scheduler(api: Api): Controller {
     name: component,
     resource: "pods",
     hears: {
-      pods(pod, { type }) {
-        if (type === "DELETED" || isFinished(pod)) return waiting();
+      pods(pod, { type, previous }) {
+        // Its room is free from now on.
+        const hasEnded = previous !== undefined && isFinished(pod) && !isFinished(previous);
+        if (type === "DELETED" || hasEnded) return waiting();
         return isOurs(pod) ? [keyOf(pod)] : [];
       },
       persistentvolumeclaims: waiting,

@@ -1,4 +1,5 @@
-// Claims that are deleted stay until no pod uses them any more; volumes and their classes are used by nobody here.
+// Claims that are deleted stay until no pod uses them any more; volumes and their classes go at once, as nobody
+// here binds them.
 import type { Api } from "../api.ts";
 import type { JsonObject } from "../json.ts";
 import { Client } from "./client.ts";

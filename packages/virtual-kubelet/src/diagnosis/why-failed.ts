@@ -10,8 +10,8 @@ export function successor({ metadata }: Stored<Pod>): string {
 }
 
 /** By the reason in its status; what the node said is the cause. */
-const remedies: readonly [reason: RegExp, next: string][] = [
-  [/^OutOf/, "lower its requests, or make room on the node; SUCCESSOR"],
+const remedies: readonly [reason: RegExp, next: string | ((successor: string) => string)][] = [
+  [/^OutOf/, (another) => `lower its requests, or make room on the node; ${another}`],
   [/^NodeAffinity$|^NodeName$/, "correct spec.nodeSelector, spec.affinity or spec.nodeName: the node has other labels"],
   [/^NodePorts$/, "two pods want one port of the host: change hostPort"],
   [/^TaintToleration$/, "tolerate the taint of the node, or choose another"],
@@ -22,8 +22,8 @@ const remedies: readonly [reason: RegExp, next: string][] = [
   ],
   [/^Evicted$|^Preempting$/, "the node was short of a resource: set requests to what it uses, or make room"],
   [/^DeadlineExceeded$/, "raise spec.activeDeadlineSeconds, or make it quicker"],
-  [/^(NodeShutdown|Terminated|Shutdown)$/, "its node went down; SUCCESSOR"],
-  [/^ProviderLostPod$/, "the back end removed it by itself: look there; SUCCESSOR"],
+  [/^(NodeShutdown|Terminated|Shutdown)$/, (another) => `its node went down; ${another}`],
+  [/^ProviderLostPod$/, (another) => `the back end removed it by itself: look there; ${another}`],
   [
     /^BudgetExceeded$/,
     "end other pods, lower its requests, or raise budgets.ceilings in the configuration of virtual-kubelet",
@@ -39,7 +39,7 @@ export function failedVerdict(pod: Stored<Pod>): Verdict {
     return {
       state,
       cause: [reason, message].filter((part) => part !== "").join(": "),
-      next: remedy === undefined ? [] : [remedy.replace("SUCCESSOR", successor(pod))],
+      next: remedy === undefined ? [] : [typeof remedy === "string" ? remedy : remedy(successor(pod))],
     };
   }
   for (const { name, state: now } of [

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { VirtualKubeletError } from "../errors.ts";
 import { leases, nodes } from "../kube/resource.ts";
 import type { Lease, Node } from "../kube/types.gen.ts";
+import { silentLogger } from "../log.ts";
 import { FakeClock } from "../testing/fake-clock.ts";
 import { MemoryNodes } from "../testing/memory-nodes.ts";
 import { refuseForeignNodes } from "./foreign-nodes.ts";
@@ -25,7 +26,8 @@ class Bench {
   }
 
   check(...names: string[]): Promise<void> {
-    return refuseForeignNodes({ client: this.api.client, names, clock: this.clock }, new AbortController().signal);
+    const options = { client: this.api.client, names, clock: this.clock, log: silentLogger };
+    return refuseForeignNodes(options, new AbortController().signal);
   }
 }
 

@@ -1,9 +1,10 @@
 // Nodes that another kubelet keeps alive are not taken over: a mistyped name would end the pods of a machine of the cluster.
 import { type Clock, pause } from "../clock.ts";
-import { isErrorKind, VirtualKubeletError } from "../errors.ts";
+import { errorText, isErrorKind, VirtualKubeletError } from "../errors.ts";
 import type { KubeClient, ObjectRef } from "../kube/client.ts";
 import { type KubeObject, leases, nodes, type Resource, type Stored } from "../kube/resource.ts";
 import type { Lease, Node } from "../kube/types.gen.ts";
+import type { Logger } from "../log.ts";
 import { leaseNamespace } from "../node/lease-controller.ts";
 import { oursAnnotation } from "../node/node-ours.ts";
 import { isProgramVersion } from "./version.ts";
@@ -31,6 +32,7 @@ export interface ForeignNodesOptions {
   readonly client: KubeClient;
   readonly names: readonly string[];
   readonly clock: Clock;
+  readonly log: Logger;
 }
 
 const atOnce = 16;
@@ -66,15 +68,16 @@ async function refuseForeignNode(name: string, options: ForeignNodesOptions, sig
 async function read<T extends KubeObject>(
   of: Resource<T>,
   ref: ObjectRef,
-  { client, clock }: ForeignNodesOptions,
+  { client, clock, log }: ForeignNodesOptions,
   signal: AbortSignal,
 ): Promise<Stored<T> | undefined> {
-  for (;;) {
+  for (let attempt = 0; ; attempt++) {
     try {
       return await client.get(of, ref, { signal });
     } catch (error) {
       if (isErrorKind(error, "NotFound", "Forbidden")) return undefined;
       if (signal.aborted || !isErrorKind(error, "Unavailable", "Throttled", "Unauthorized")) throw error;
+      if (attempt === 0) log.warn({ ...ref, err: errorText(error) }, "whose node this is cannot be asked yet");
       await pause(clock, againMs, signal);
       signal.throwIfAborted();
     }

@@ -75,7 +75,7 @@ export async function start(
     const identity = await identify(client, { cluster: config.clusterId, clock: systemClock, log }, stop);
     log.info({ server: client.server, cluster: identity.cluster, user: identity.user }, "connected");
     // Before pods are looked at: those of a node that is not ours would be taken for lost.
-    await refuseForeignNodes({ client, names: nodes, clock: systemClock }, stop);
+    await refuseForeignNodes({ client, names: nodes, clock: systemClock, log }, stop);
     const virtualNodes = await makeNodes(
       {
         config,
