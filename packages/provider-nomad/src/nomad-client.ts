@@ -61,7 +61,7 @@ export interface NomadClient {
   listJobs(options: { readonly filter: string }, context: CallContext): Promise<readonly NomadJobStub[]>;
   /** GET /v1/job/:id. Undefined: there is none. */
   job(id: string, context: CallContext): Promise<NomadJobAnswer | undefined>;
-  /** GET /v1/job/:id/allocations?all=true; an unknown job has none. */
+  /** GET /v1/job/:id/allocations: not those of an earlier job of the same name, while there is a job. */
   jobAllocations(id: string, context: CallContext): Promise<readonly NomadAllocation[]>;
   /** GET /v1/job/:id/evaluations. */
   jobEvaluations(id: string, context: CallContext): Promise<readonly NomadEvaluation[]>;

@@ -81,7 +81,7 @@ export class HttpNomadClient implements NomadClient {
   }
 
   async jobAllocations(id: string, context: CallContext): Promise<readonly NomadAllocation[]> {
-    return answers.allocations((await this.#ifThere(`job/${part(id)}/allocations`, context, { all: "true" })) ?? []);
+    return answers.allocations((await this.#ifThere(`job/${part(id)}/allocations`, context)) ?? []);
   }
 
   async jobEvaluations(id: string, context: CallContext): Promise<readonly NomadEvaluation[]> {

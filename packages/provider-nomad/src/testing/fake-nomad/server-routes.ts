@@ -92,7 +92,10 @@ export function serverRoutes(options: ServerRoutesOptions): readonly Route[] {
     {
       ...{ operation: "jobAllocations", method: "GET", path: /^job\/([^/]+)\/allocations$/, capability: "read-job" },
       work: (call) => {
-        const found = jobs.allocations.filter(isIn(call.namespace, first(call)));
+        const job = jobs.all.find(({ namespace, job: { ID } }) => namespace === call.namespace && ID === first(call));
+        const oldest = call.query.get("all") === "true" ? 0 : (job?.createIndex ?? 0);
+        const own = jobs.allocations.filter(isIn(call.namespace, first(call)));
+        const found = own.filter(({ createIndex }) => createIndex >= oldest);
         return { index: state.indexOf("allocs"), value: found.map((each) => allocationView(each, "stub")) };
       },
     },
